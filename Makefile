@@ -1,0 +1,124 @@
+# Everything runs in .venv, which `make setup` makes. Needed beforehand: Python 3.11 or newer, make, a package index.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# The Python to build .venv with, e.g. `make setup PYTHON=python3.12`; without it the first one found that is new enough.
+PYTHON ?=
+# Logs of your own for `make report LOGS=dir`; without it, sample traffic.
+LOGS ?=
+# A source to report on as it is, e.g. `make report SOURCE=log-analytics://WORKSPACE-ID`.
+SOURCE ?=
+# Where reports go.
+OUT ?= reports
+# More arguments for pytest, e.g. `make test ARGS="-k parser"`.
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+INSTALLED_TEST := $(VENV)/.installed-test
+PIP_INSTALL = if $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable "$(1)"; \
+	then :; else \
+		echo "uv could not install; trying pip, which is slower." >&2; \
+		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable "$(1)"; \
+	fi
+
+.PHONY: help setup setup-test test-programs report lint test accuracy bench constraints clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## make .venv with the project and its `aoai` command
+
+setup-test: $(INSTALLED_TEST)
+
+$(BIN)/python:
+	@for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python); do \
+		if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			found=$$candidate; break; \
+		fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "make: no Python 3.11 or newer found (tried: $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python))." \
+			"Install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; \
+		exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$("$$found" --version)"; \
+	if ! "$$found" -m venv $(VENV); then \
+		rm -rf $(VENV); \
+		echo "make: $$found cannot make a virtual environment; on Debian and Ubuntu install its python3-venv package." >&2; \
+		exit 1; \
+	fi
+
+$(BIN)/uv: | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/uv
+	@echo "Installing the project"
+	@$(call PIP_INSTALL,.)
+	@touch $@
+
+$(INSTALLED_TEST): $(INSTALLED)
+	@echo "Installing what the tests need"
+	@$(call PIP_INSTALL,.[test])
+	@touch $@
+
+# Optional programs: a test that needs one skips, and says its name, where it could not be had.
+test-programs:
+	@if command -v npm >/dev/null; then \
+		find tests -name package-lock.json -not -path '*/node_modules/*' | while read -r lock; do \
+			dir=$$(dirname "$$lock"); \
+			if [ ! "$$dir/node_modules/.package-lock.json" -nt "$$lock" ]; then \
+				echo "Installing $$dir/node_modules"; \
+				npm ci --prefix "$$dir" --no-audit --no-fund --loglevel=error </dev/null || \
+					echo "npm could not install $$dir; the tests that need it will skip." >&2; \
+			fi; \
+		done; \
+	else \
+		echo "npm is not here; the tests that need it will skip." >&2; \
+	fi
+	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Debian's chromium"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get -qq update || apt-get -qq update || :; } >/dev/null 2>&1 </dev/null; \
+		apt-get -qq install --yes --no-install-recommends chromium >/dev/null 2>&1 </dev/null || \
+			echo "apt-get could not install chromium; the tests that need it will skip." >&2; \
+	fi
+
+# Sample traffic has a lake of its own, so that it never mixes with the numbers of your logs in ./lake.
+report: setup ## HTML report of sample traffic, of your logs (LOGS=dir) or of a source (SOURCE=log-analytics://…)
+ifneq ($(SOURCE),)
+	@$(BIN)/aoai report --source "$(SOURCE)" --out "$(OUT)"
+else ifneq ($(LOGS),)
+	@$(BIN)/aoai ingest "$(LOGS)" --lake lake
+	@$(BIN)/aoai report --source lake --out "$(OUT)"
+else
+	@$(BIN)/aoai sample sample
+	@$(BIN)/aoai ingest sample/logs --lake sample/lake
+	@$(BIN)/aoai report --source sample/lake --out "$(OUT)"
+endif
+	@test -f "$(OUT)/index.html" || { echo "make: aoai report left no $(OUT)/index.html" >&2; exit 1; }
+	@echo "$(OUT)/index.html"
+
+lint: setup-test ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+test: lint test-programs ## everything CI checks: lint, then the tests
+	@$(BIN)/python -m pytest --numprocesses auto $(ARGS)
+
+accuracy: setup-test ## how near the token estimates come to the truth
+	@$(BIN)/python benchmarks/accuracy.py
+
+bench: setup-test ## how fast ingest and queries are
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+constraints: $(BIN)/uv ## pin the newest versions that work together, on each Python from 3.11 up
+	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade \
+		--all-extras --no-emit-index-url --no-header --no-annotate --output-file constraints.txt pyproject.toml -
+
+clean: ## remove .venv, caches, sample traffic and reports; your lake stays
+	rm -rf $(VENV) dist build sample reports .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find tests -name node_modules -type d -prune -exec rm -rf {} +
