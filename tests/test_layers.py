@@ -1,0 +1,144 @@
+"""The package's rooms import one way only, stay small, and are named for their job."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPO
+
+PACKAGE = "aoai_analytics"
+
+#: From the lowest layer to the highest; a room may import only from layers below its own.
+LAYERS = (
+    {"logs"},
+    {"engines"},
+    {"library"},
+    {"charts", "prices"},
+    {"reports", "export"},
+    {"cli"},
+)
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+#: What every room may import, and what these may import in turn.
+BASE = {"errors": set(), "config": {"errors"}}
+#: Stands beside the layers: it imports only the base, and only the command line imports it.
+BESIDE = "setup"
+
+MAX_LINES = 450
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc"}
+
+
+def imported_rooms(path: Path, root: Path) -> Iterator[tuple[int, str]]:
+    """The rooms of the package that a module imports, with the line; also inside functions and for types only."""
+    here = (PACKAGE, *path.relative_to(root).with_suffix("").parts)
+    for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            start = ".".join(here[: -node.level]) if node.level else ""
+            module = ".".join(part for part in (start, node.module) if part)
+            names = [f"{module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            package, _, rest = name.partition(".")
+            room = rest.partition(".")[0]
+            if package == PACKAGE and room and ((root / room).is_dir() or (root / f"{room}.py").is_file()):
+                yield node.lineno, room
+
+
+def may_import(room: str, other: str) -> bool:
+    """Whether a module of ``room`` may import from ``other``; the package's own ``__init__`` is the room ``''``."""
+    if room == other:
+        return True
+    if room in BASE:
+        return other in BASE[room]
+    if other in BASE:
+        return True
+    if other == BESIDE:
+        return room == "cli"
+    if room == BESIDE or other not in RANK:
+        return False
+    if room in ("", "__main__"):
+        return True
+    return RANK[other] < RANK[room]
+
+
+def violations(root: Path) -> list[str]:
+    """Every import under the package folder ``root`` that goes up, sideways or to a room of no layer."""
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        where = path.relative_to(root)
+        room = where.parts[0] if len(where.parts) > 1 else where.stem.removeprefix("__init__")
+        if room not in {"", "__main__", BESIDE, *BASE, *RANK}:
+            found.append(f"{where}: the room {room!r} has no layer; give it one in {Path(__file__).name}")
+        found += [
+            f"{where}:{line}: {room or PACKAGE} must not import {other}"
+            for line, other in imported_rooms(path, root)
+            if not may_import(room, other)
+        ]
+    return found
+
+
+def python_files() -> list[Path]:
+    skipped = {".venv", "node_modules", "build", "dist"}
+    folders = [PACKAGE, "tests", "benchmarks", "setup_scripts", "notebooks"]
+    return [
+        path.relative_to(REPO)
+        for folder in folders
+        for path in sorted((REPO / folder).rglob("*.py"))
+        if not skipped & set(path.relative_to(REPO).parts)
+    ]
+
+
+def test_a_lower_layer_never_imports_a_higher_one() -> None:
+    assert violations(REPO / PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "why"),
+    [
+        ("logs/read.py", "from aoai_analytics.engines import connect", "logs must not import engines"),
+        ("logs/read.py", "def f():\n    import aoai_analytics.reports.html", "logs must not import reports"),
+        ("logs/read.py", "from ..cli import main", "logs must not import cli"),
+        ("engines/local.py", "from aoai_analytics import library", "engines must not import library"),
+        ("charts/bar.py", "from ..prices import book", "charts must not import prices"),
+        ("setup/deploy.py", "from ..engines import connect", "setup must not import engines"),
+        ("reports/html.py", "from ..setup import deploy", "reports must not import setup"),
+        ("errors.py", "from . import config", "errors must not import config"),
+        ("attic/box.py", "import json", "the room 'attic' has no layer"),
+    ],
+)
+def test_an_import_that_goes_the_wrong_way_is_found(tmp_path: Path, path: str, source: str, why: str) -> None:
+    for room in [*RANK, BESIDE]:
+        (tmp_path / room).mkdir()
+    for room in BASE:
+        (tmp_path / f"{room}.py").touch()
+    (tmp_path / path).parent.mkdir(exist_ok=True)
+    (tmp_path / path).write_text(source)
+    (found,) = violations(tmp_path)
+    assert why in found
+
+
+def test_imports_that_go_down_are_allowed(tmp_path: Path) -> None:
+    for room in [*RANK, BESIDE]:
+        (tmp_path / room).mkdir()
+    (tmp_path / "errors.py").touch()
+    (tmp_path / "__init__.py").write_text("from .reports import show\n")
+    (tmp_path / "cli/main.py").write_text("from ..setup import deploy\nfrom ..errors import AoaiError\n")
+    (tmp_path / "reports/html.py").write_text("from aoai_analytics.charts import bar\nimport aoai_analytics\n")
+    assert violations(tmp_path) == []
+
+
+@pytest.mark.parametrize("path", python_files(), ids=str)
+def test_a_module_is_small_enough_to_read(path: Path) -> None:
+    lines = len((REPO / path).read_text("utf-8").splitlines())
+    assert lines <= MAX_LINES, f"{path} has {lines} lines: it is asking to be two modules"
+
+
+def test_every_module_is_named_for_its_job() -> None:
+    named = [str(path) for path in python_files() if NAMES_THAT_SAY_NOTHING & {*path.parts, path.stem}]
+    assert named == []
