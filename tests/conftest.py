@@ -34,7 +34,7 @@ def repo() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A folder with ``logs/`` (2,500 requests as diagnostic settings store them) and ``truth.csv``; only read it.
+    """A folder with ``logs/`` (a gateway's, as diagnostic settings store them) and ``truth.csv``; only read it.
 
     Unpacked once a session, for all of pytest-xdist's workers. Skips where the archive is not beside the repository.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 def test_the_shared_data_has_logs_and_their_truth(shared_data: Path) -> None:
     with (shared_data / "truth.csv").open(newline="", encoding="utf-8") as file:
-        assert sum(1 for _ in csv.DictReader(file)) >= 2_500
+        assert len(list(csv.DictReader(file))) > 1_000
     assert {path.name for path in (shared_data / "logs").rglob("*.json")} == {"PT1H.json"}
 
 
