@@ -1,0 +1,30 @@
+"""Azure OpenAI gateway analytics: trustworthy answers from an API Management gateway's logs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .engines import connect
+    from .errors import AoaiError
+    from .library import library
+
+__version__ = "0.1.0"
+__all__ = ["AoaiError", "connect", "library"]
+
+
+def __getattr__(name: str) -> object:
+    # Named here and loaded on use: `aoai --help` must not wait for pandas.
+    if name == "connect":
+        from .engines import connect
+
+        return connect
+    if name == "library":
+        from .library import library
+
+        return library
+    if name == "AoaiError":
+        from .errors import AoaiError
+
+        return AoaiError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,82 @@
+"""What duckdb-kql lacks of KQL that people use, and where its answer is not Kusto's: as data for its registries.
+
+Each row says what Kusto documents (https://learn.microsoft.com/kusto/query/). ``install()`` adds the rows
+once; the local engine calls it before it translates.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+# scalar function -> (argument counts, DuckDB expression; {0} is the first argument)
+SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
+    # An array of the top-level keys; null for what is no property bag.
+    "bag_keys": ((1,), "CASE WHEN json_type({0}) = 'OBJECT' THEN to_json(json_keys({0})) END"),
+    "url_decode": ((1,), "url_decode({0})"),
+    "url_encode": ((1,), "url_encode({0})"),
+    "string_size": ((1,), "strlen({0})"),
+    "unixtime_seconds_todatetime": ((1,), "make_timestamp(CAST({0} * 1000000 AS BIGINT))"),
+    "unixtime_milliseconds_todatetime": ((1,), "make_timestamp(CAST({0} * 1000 AS BIGINT))"),
+    "new_guid": ((0,), "uuid()"),
+    "datetime_utc_to_local": ((2,), "timezone({1}, timezone('UTC', {0}))"),
+    "datetime_local_to_utc": ((2,), "timezone('UTC', timezone({1}, {0}))"),
+    "bag_merge": ((2,), "json_merge_patch({1}, {0})"),
+}
+
+# aggregate -> (argument counts, DuckDB expression, prefix of the column it names by itself)
+AGGREGATES: dict[str, tuple[tuple[int, ...], str, str]] = {
+    "maxif": ((2,), "max({0}) FILTER (WHERE {1})", "maxif"),
+    "minif": ((2,), "min({0}) FILTER (WHERE {1})", "minif"),
+    "take_anyif": ((2,), "any_value({0}) FILTER (WHERE {1})", "take_anyif"),
+    "make_list_if": (
+        (2, 3),
+        "coalesce(list({0}) FILTER (WHERE ({1}) AND {0} IS NOT NULL), [])",
+        "list",
+    ),
+    "percentileif": ((3,), "quantile_disc({0}, {1} / 100.0) FILTER (WHERE {2})", "percentileif"),
+    # duckdb-kql tries to read every string as a JSON array, to union arrays as Kusto does with dynamic
+    # ones; a string that merely looks like one must stay itself. Values keep the order they came in
+    # (Kusto's own habit), for as long as that stays cheap.
+    "make_set": (
+        (1, 2),
+        "to_json(list_transform([coalesce(list({0}) FILTER (WHERE {0} IS NOT NULL), [])], lambda _l: "
+        "CASE WHEN len(_l) <= 1000 THEN list_filter(_l, lambda _x, _i: list_position(_l, _x) = _i) "
+        "ELSE list_distinct(_l) END)[1])",
+        "set",
+    ),
+}
+
+_STRING_OR_COMMENT = re.compile(r"//[^\n]*|@\"(?:[^\"]|\"\")*\"|@'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|.)", re.DOTALL)
+
+
+def decode_numbered_escapes(kql: str) -> str:
+    r"""*kql* with ``\uHHHH`` and ``\xHH`` in its string literals replaced by their characters.
+
+    Kusto's string literals know them; duckdb-kql 1.1 reads ``\u0041`` as ``u0041``.
+    """
+
+    def escape(match: re.Match[str]) -> str:
+        number = match[1] or match[2]
+        if number is None:
+            return match[0]
+        character = chr(int(number, 16))
+        return {'"': '\\"', "'": "\\'", "\\": "\\\\", "\n": "\\n", "\r": "\\r"}.get(character, character)
+
+    def string(match: re.Match[str]) -> str:
+        text = match[0]
+        return text if text.startswith(("//", "@")) else _ESCAPE.sub(escape, text)
+
+    return _STRING_OR_COMMENT.sub(string, kql) if "\\u" in kql or "\\x" in kql else kql
+
+
+@cache
+def install() -> None:
+    """Add the rows above to duckdb-kql's registries. Its own rows win but for those named here."""
+    from duckdb_kql.translate import functions
+
+    for name, (arities, template) in SCALARS.items():
+        functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, arities)
+    for name, (arities, template, prefix) in AGGREGATES.items():
+        functions.AGGREGATE_FUNCTIONS[name] = functions.AggregateSpec(name, template, arities, name_prefix=prefix)

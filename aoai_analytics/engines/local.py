@@ -1,0 +1,232 @@
+"""The local engine: KQL on a lake of Delta tables, translated by duckdb-kql and run by DuckDB."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import re
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import QueryError
+from ..logs.lake import Lake
+from ..logs.tables import TABLES, Table
+from . import dialect
+from .frames import frame_from_arrow
+from .parameters import bind
+from .protocol import QueryResult
+
+if TYPE_CHECKING:
+    import duckdb
+
+_DUCKDB_TO_KUSTO = {
+    "BOOLEAN": "bool",
+    "TINYINT": "int",
+    "SMALLINT": "int",
+    "INTEGER": "int",
+    "UTINYINT": "int",
+    "USMALLINT": "int",
+    "UINTEGER": "long",
+    "BIGINT": "long",
+    "UBIGINT": "long",
+    "HUGEINT": "long",  # DuckDB sums BIGINTs to a HUGEINT, Kusto to a long
+    "FLOAT": "real",
+    "DOUBLE": "real",
+    "TIMESTAMP": "datetime",
+    "TIMESTAMP WITH TIME ZONE": "datetime",
+    "DATE": "datetime",
+    "INTERVAL": "timespan",
+    "UUID": "guid",
+    "VARCHAR": "string",
+}
+# Kusto type -> the DuckDB type its column is fetched as.
+_FETCHED_AS = {
+    "bool": "BOOLEAN",
+    "int": "INTEGER",
+    "long": "BIGINT",
+    "real": "DOUBLE",
+    "decimal": "DOUBLE",
+    "datetime": "TIMESTAMP",
+    "timespan": "INTERVAL",
+    "string": "VARCHAR",
+    "guid": "VARCHAR",
+    "dynamic": "JSON",
+}
+
+
+class LocalEngine:
+    """Answers KQL from the lake in a folder. Each query sees one snapshot of each table, also while an ingest writes."""
+
+    def __init__(self, lake: Lake, source: str):
+        self.source = source
+        self._lake = lake
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, folder: str | Path) -> LocalEngine:
+        """The engine over the lake in *folder*. Raises LakeError where there is none. Reads no data."""
+        return cls(Lake(folder), str(folder))
+
+    def query(
+        self,
+        kql: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> QueryResult:
+        """See Engine.query."""
+        text = bind(kql, parameters)
+        began = time.perf_counter()
+        with self._lock:
+            connection = self._connected()
+            self._show_tables(connection, text, start, end)
+            table, types = _run(connection, text)
+        frame = frame_from_arrow(table, types)
+        return QueryResult(frame, types, statistics={"seconds": time.perf_counter() - began, "rows": len(frame)})
+
+    def close(self) -> None:
+        """See Engine.close."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _connected(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is None:
+            import duckdb
+
+            dialect.install()
+            # A query may read the lake's own files and nothing else: no other file, no Python variable.
+            self._connection = duckdb.connect(config={"python_enable_replacements": "false"})
+            self._connection.execute("SET TimeZone='UTC'")
+            self._connection.execute(f"SET allowed_directories=[{_sql_text(str(self._lake.path.resolve()) + '/')}]")
+            self._connection.execute("SET enable_external_access=false")
+            self._connection.execute("SET lock_configuration=true")
+        return self._connection
+
+    def _show_tables(
+        self, connection: duckdb.DuckDBPyConnection, kql: str, start: datetime | None, end: datetime | None
+    ) -> None:
+        """Make a view of each table that *kql* names, over the time range only."""
+        for table in TABLES.values():
+            if re.search(rf"\b{table.name}\b", kql):
+                connection.execute(_view(self._lake, table, start, end))
+
+
+def _view(lake: Lake, table: Table, start: datetime | None, end: datetime | None) -> str:
+    """SQL that makes *table*'s view: Kusto's types, no null strings (Kusto has none), the time range applied."""
+    start, end = _utc(start), _utc(end)
+    dates = (start.date().isoformat() if start else "0001-01-01", end.date().isoformat() if end else "9999-12-31")
+    files = lake.files(table.name, dates)
+    if not files:
+        nulls = ", ".join(
+            f'CAST(NULL AS {_FETCHED_AS[kql_type]}) AS "{name}"' for name, kql_type in table.columns.items()
+        )
+        return f'CREATE OR REPLACE TEMP VIEW "{table.name}" AS SELECT {nulls} WHERE false'
+    columns = ", ".join(_column(name, kql_type) for name, kql_type in table.columns.items())
+    source = f"read_parquet([{', '.join(map(_sql_text, files))}], hive_partitioning=false, union_by_name=true)"
+    conditions = [
+        f"TimeGenerated {operator} TIMESTAMPTZ {_sql_text(moment.isoformat())}"
+        for operator, moment in ((">=", start), ("<", end))
+        if moment is not None
+    ]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f'CREATE OR REPLACE TEMP VIEW "{table.name}" AS SELECT {columns} FROM {source}{where}'
+
+
+def _column(name: str, kql_type: str) -> str:
+    quoted = f'"{name}"'
+    if kql_type == "string":
+        return f"coalesce({quoted}, '') AS {quoted}"
+    if kql_type == "datetime":
+        return f"timezone('UTC', {quoted}) AS {quoted}"
+    if kql_type == "dynamic":
+        # A piece of a longer text is no JSON by itself: Kusto keeps such a value as a string.
+        return f"CASE WHEN json_valid({quoted}) THEN {quoted}::JSON ELSE to_json({quoted}) END AS {quoted}"
+    return quoted
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _sql_text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+@lru_cache(maxsize=256)
+def _translate(kql: str) -> str:
+    """*kql* as DuckDB SQL. Cached: reading a long query costs more than running it on a small lake."""
+    import duckdb_kql
+
+    dialect.install()
+    schema = {name: list(table.columns) for name, table in TABLES.items()}
+    return str(duckdb_kql.to_sql(dialect.decode_numbered_escapes(kql), schema=schema, allow_write=False))
+
+
+def _run(connection: duckdb.DuckDBPyConnection, kql: str) -> tuple[Any, dict[str, str]]:
+    """The rows of *kql* as an Arrow table, and the columns' Kusto types. Raises QueryError."""
+    import duckdb
+    from duckdb_kql import KqlError, KqlSyntaxError, KqlUnsupportedError
+
+    try:
+        relation = connection.sql(_translate(kql))
+        types = {
+            name: _kusto_type(str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)
+        }
+        fetched = ", ".join(
+            f'CAST("{name.replace(chr(34), chr(34) * 2)}" AS {_FETCHED_AS[kind]}) AS "{name.replace(chr(34), chr(34) * 2)}"'
+            for name, kind in types.items()
+        )
+        return relation.project(fetched).to_arrow_table(), types
+    except KqlSyntaxError as error:
+        spot = error.diagnostics[0].span if error.diagnostics else None
+        line, column = (spot.line, spot.column + 1) if spot else (None, None)
+        where = f"line {line}, column {column}: " if spot else ""
+        reason = error.diagnostics[0].message if error.diagnostics else "it does not parse"
+        raise QueryError(f"the query has a syntax error: {where}{reason}", line=line, column=column) from error
+    except KqlUnsupportedError as error:
+        raise QueryError(f"the local engine cannot run this query: {error}") from error
+    except KqlError as error:
+        raise QueryError(f"the query is not valid: {error}") from error
+    except duckdb.OutOfMemoryException as error:
+        raise QueryError("the query needs more memory than there is: narrow its time range") from error
+    except duckdb.Error as error:
+        raise QueryError(_plain(error, kql)) from error
+
+
+def _kusto_type(duckdb_type: str) -> str:
+    if duckdb_type.startswith("DECIMAL"):
+        return "decimal"
+    return _DUCKDB_TO_KUSTO.get(duckdb_type, "dynamic")  # JSON, and lists and structs that become it
+
+
+def _plain(error: Exception, kql: str) -> str:
+    """DuckDB's message as one line in KQL's words, without the SQL (it may hold text of the query's literals)."""
+    first = str(error).split("\n\n")[0].split("\n")[0]
+    missing = re.search(r'Referenced column "([^"]+)" not found', first)
+    if missing:
+        known = {column for table in TABLES.values() if table.name in kql for column in table.columns}
+        near = difflib.get_close_matches(missing[1], known, n=1)
+        return f"the query names a column '{missing[1]}' that is not there" + (
+            f"; did you mean '{near[0]}'?" if near else ""
+        )
+    missing = re.search(r"Table with name (\S+) does not exist", first)
+    if missing:
+        near = difflib.get_close_matches(missing[1], TABLES, n=1)
+        return (
+            f"the query names a table '{missing[1]}' that is not there"
+            + (f"; did you mean '{near[0]}'?" if near else "; the tables are " + ", ".join(TABLES))
+        )
+    with contextlib.suppress(IndexError):
+        first = first.split(": ", 1)[1]
+    return f"the query failed: {re.sub(r'Input: .*', '', first).strip()}"

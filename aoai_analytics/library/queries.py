@@ -1,0 +1,151 @@
+"""Query files: header, parameters, text; found by name, with the nearest names where one is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..config import shipped
+from ..engines.parameters import Parameter, bind, declared
+from ..errors import UnknownName, WrongUse
+
+#: The folder that defines tables as functions; all other folders hold questions.
+FUNCTIONS = "functions"
+_HEADER = re.compile(r"^//[ \t]*(?P<key>[a-z][a-z-]*)[ \t]*:[ \t]*(?P<value>.*?)[ \t]*$")
+
+
+@dataclass(frozen=True)
+class Query:
+    """One file of the library.
+
+    ``name`` is ``section/stem``; ``chart`` the chart's description as the header gives it (``bar x=A y=B``)
+    or ''; ``units`` names the unit of a column (``{"TotalTokens": "tokens"}``); ``header`` holds every key.
+    """
+
+    name: str
+    section: str
+    title: str
+    question: str
+    chart: str
+    units: Mapping[str, str]
+    header: Mapping[str, str]
+    text: str
+    parameters: Mapping[str, Parameter]
+
+    def bind(self, **values: Any) -> str:
+        """The query's text with parameters set. Raises UnknownName or WrongUse; see ``engines.parameters.bind``."""
+        try:
+            return bind(self.text, values)
+        except UnknownName as error:
+            raise UnknownName(f"{self.name}: {error}") from error
+        except WrongUse as error:
+            raise WrongUse(f"{self.name}: {error}") from error
+
+
+class Library:
+    """The queries under one folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._queries = {query.name: query for query in _read(folder)}
+
+    def __iter__(self) -> Iterator[Query]:
+        return iter(query for query in self._queries.values() if query.section != FUNCTIONS)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @property
+    def sections(self) -> list[str]:
+        """The sections that hold a query, in order of their names."""
+        return sorted({query.section for query in self})
+
+    def section(self, name: str) -> list[Query]:
+        """The queries of a section. Raises UnknownName."""
+        if name not in self.sections:
+            raise UnknownName(_nearest("section", name, self.sections))
+        return [query for query in self if query.section == name]
+
+    def get(self, name: str) -> Query:
+        """The query of that name, e.g. ``tokens/by-subscription``. Raises UnknownName with the nearest names."""
+        query = self._queries.get(name.removesuffix(".kql"))
+        if query is None or query.section == FUNCTIONS:
+            raise UnknownName(_nearest("query", name, [query.name for query in self]))
+        return query
+
+    def functions(self) -> dict[str, Query]:
+        """The semantic layer: function name -> its definition, in an order in which each needs only earlier ones."""
+        waiting = {query.name.split("/")[1]: query for query in self._queries.values() if query.section == FUNCTIONS}
+        ordered: dict[str, Query] = {}
+        while waiting:
+            ready = [
+                name
+                for name, query in waiting.items()
+                if not any(other != name and re.search(rf"\b{other}\b", query.text) for other in waiting)
+            ]
+            if not ready:
+                raise WrongUse(f"{self.folder}: the functions {', '.join(waiting)} need each other")
+            for name in ready:
+                ordered[name] = waiting.pop(name)
+        return ordered
+
+
+@cache
+def library() -> Library:
+    """The library that comes with the package."""
+    return Library(shipped("kql"))
+
+
+def _read(folder: Path) -> Iterator[Query]:
+    for path in sorted(folder.glob("*/*.kql")):
+        text = path.read_text(encoding="utf-8")
+        header = _header(text)
+        name = f"{path.parent.name}/{path.stem}"
+        for key in ("title", "question"):
+            if not header.get(key):
+                raise WrongUse(f"{path}: the header lacks a line '// {key}: …'")
+        yield Query(
+            name=name,
+            section=path.parent.name,
+            title=header["title"],
+            question=header["question"],
+            chart=header.get("chart", ""),
+            units=_pairs(header.get("unit", ""), path),
+            header=header,
+            text=text,
+            parameters=declared(text),
+        )
+
+
+def _header(text: str) -> dict[str, str]:
+    header = {}
+    for line in text.splitlines():
+        match = _HEADER.match(line)
+        if match:
+            header[match["key"]] = match["value"]
+        elif line.strip() and not line.startswith("//"):
+            break
+    return header
+
+
+def _pairs(text: str, path: Path) -> dict[str, str]:
+    pairs = {}
+    for word in re.findall(r"[^\s,]+=(?:\"[^\"]*\"|[^\s,]+)|\S+", text):
+        column, separator, unit = word.partition("=")
+        if not separator:
+            raise WrongUse(f"{path}: '// unit:' takes COLUMN=unit pairs, not '{word}'")
+        pairs[column] = unit.strip('"')
+    return pairs
+
+
+def _nearest(kind: str, name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if not near:
+        near = [other for other in known if name.split("/")[-1] in other][:3]
+    hint = f"did you mean {' or '.join(near)}?" if near else "'aoai queries' lists them"
+    return f"there is no {kind} '{name}'; {hint}"

@@ -1,0 +1,1 @@
+"""Gateway logs: their tables, reading them, and the lake they are kept in."""
