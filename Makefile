@@ -66,24 +66,27 @@ $(INSTALLED_TEST): $(INSTALLED)
 
 # Optional programs: a test that needs one skips, and says its name, where it could not be had.
 test-programs:
+	@missing=; \
+	command -v npm >/dev/null || missing="nodejs npm"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Debian's packages for some tests:" $$missing; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get -qq update || apt-get -qq update; } >/dev/null 2>&1 </dev/null || :; \
+		for package in $$missing; do \
+			apt-get -qq install --yes --no-install-recommends $$package >/dev/null 2>&1 </dev/null || \
+				echo "apt-get could not install $$package; the tests that need it will skip." >&2; \
+		done; \
+	fi
 	@if command -v npm >/dev/null; then \
 		find tests -name package-lock.json -not -path '*/node_modules/*' | while read -r lock; do \
 			dir=$$(dirname "$$lock"); \
 			if [ ! "$$dir/node_modules/.package-lock.json" -nt "$$lock" ]; then \
 				echo "Installing $$dir/node_modules"; \
 				npm ci --prefix "$$dir" --no-audit --no-fund --loglevel=error </dev/null || \
-					echo "npm could not install $$dir; the tests that need it will skip." >&2; \
+					echo "npm could not install $$dir/node_modules; the tests that need it will skip." >&2; \
 			fi; \
 		done; \
-	else \
-		echo "npm is not here; the tests that need it will skip." >&2; \
-	fi
-	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing Debian's chromium"; \
-		export DEBIAN_FRONTEND=noninteractive; \
-		{ apt-get -qq update || apt-get -qq update || :; } >/dev/null 2>&1 </dev/null; \
-		apt-get -qq install --yes --no-install-recommends chromium >/dev/null 2>&1 </dev/null || \
-			echo "apt-get could not install chromium; the tests that need it will skip." >&2; \
 	fi
 
 # Sample traffic has a lake of its own, so that it never mixes with the numbers of your logs in ./lake.
