@@ -1,0 +1,72 @@
+"""The folder a sample is written to: made aside, put in place at the end, never over somebody's files.
+
+``sample.json`` marks the folder; its ``complete`` is true only while everything in it belongs together,
+so that a killed run is not mistaken for a whole one.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aoai_analytics.errors import AoaiError
+
+MARKER = "sample.json"
+PARTIAL = ".partial"
+PARTS = ("logs", "truth.csv", "planted.json")
+
+
+@contextmanager
+def replaced(out: Path) -> Iterator[tuple[Path, dict]]:
+    """Gives a folder to write ``PARTS`` to, and a dict for the marker; on success they replace those in ``out``.
+
+    An earlier sample stays as it is until then. Raises ``AoaiError`` where ``out`` is a file, cannot be
+    written, or holds anything but an earlier sample.
+    """
+    try:
+        _claim(out)
+        partial = out / PARTIAL
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+    except OSError as error:
+        raise AoaiError(f"Cannot write a sample to {out}: {error.strerror}. Name a folder that can be written.") from error
+    about: dict = {}
+    yield partial, about
+    _mark(out, complete=False)
+    for part in PARTS:
+        target = out / part
+        if target.is_dir():
+            shutil.rmtree(target)
+        (partial / part).replace(target)
+    partial.rmdir()
+    _mark(out, complete=True, **about)
+
+
+def _claim(out: Path) -> None:
+    if out.is_dir():
+        held = {path.name for path in out.iterdir()}
+        foreign = sorted(held - {MARKER, PARTIAL, *PARTS})
+        if held and (foreign or not _marked(out)):
+            what = f"it holds {foreign[0]}" if foreign else f"it has no {MARKER}"
+            raise AoaiError(f"{out} is not empty and no earlier sample ({what}). Name a new or an empty folder.")
+        if held:
+            return
+    out.mkdir(parents=True, exist_ok=True)
+    _mark(out, complete=False)
+
+
+def _marked(out: Path) -> bool:
+    try:
+        return json.loads((out / MARKER).read_text(encoding="utf-8"))["made_by"] == "aoai sample"
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _mark(out: Path, **about: object) -> None:
+    text = json.dumps({"made_by": "aoai sample", **about}, indent=2) + "\n"
+    written = out / f"{MARKER}.new"
+    written.write_text(text, encoding="utf-8")
+    written.replace(out / MARKER)
