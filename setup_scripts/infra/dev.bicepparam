@@ -1,0 +1,29 @@
+// A small installation to learn and try with: one region, two models, open to the internet, no prompts in bodies.
+using 'main.bicep'
+
+param name = 'aoai-dev'
+param publisherEmail = 'platform-team@contoso.com'
+param publisherName = 'Contoso platform team'
+param tags = { workload: 'azure-openai-gateway', environment: 'dev' }
+
+// The least costly tier that has LLM logs, pools and circuit breakers.
+param gatewayTier = 'BasicV2'
+
+param openAIAccounts = [
+  {
+    name: 'aoai-eastus2'
+    location: 'eastus2'
+    deployments: [
+      { name: 'chat-mini', model: 'gpt-4o-mini', version: '2024-07-18', sku: 'GlobalStandard', capacity: 30 }
+      { name: 'embed-small', model: 'text-embedding-3-small', version: '1', sku: 'Standard', capacity: 30 }
+    ]
+  }
+]
+
+param bronze = { tokensPerMinute: 5000, tokensPerMonth: 2000000, subscriptions: ['sub-try-out'] }
+
+param retentionDays = 30
+param llmLogRetentionDays = 30
+param totalRetentionDays = 30
+param storageSku = 'Standard_LRS'
+param storageDeleteAfterDays = 60

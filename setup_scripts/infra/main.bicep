@@ -1,0 +1,568 @@
+metadata name = 'Azure OpenAI behind API Management, with its logs'
+metadata description = 'Azure OpenAI accounts, an API Management gateway that pools, limits and logs them, and the places the logs go to.'
+
+targetScope = 'resourceGroup'
+
+import { openAIAccount, principal, savedFunction } from 'modules/types.bicep'
+import { gatewaySku } from 'modules/gateway.bicep'
+
+// ---- The whole
+
+@description('Short name of the installation: resources are named after it. Lower-case letters, digits and hyphens.')
+@minLength(3)
+@maxLength(12)
+param name string
+
+@description('Azure region of the gateway and the logs. The Azure OpenAI accounts name their own.')
+param location string = resourceGroup().location
+
+@description('Tags for every resource that takes them.')
+param tags object = {}
+
+// ---- Models
+
+@description('Azure OpenAI accounts, in any number of regions, with their deployments. All of them form the backend pool.')
+@minLength(1)
+@maxLength(30)
+param openAIAccounts openAIAccount[]
+
+@description('Failures within a minute that take a backend out of the pool. By default the first one, so that the retry meets another; a pool of one has no other, and stands three.')
+@minValue(1)
+@maxValue(100)
+param breakerFailures int = length(openAIAccounts) > 1 ? 1 : 3
+
+@description('Seconds for which a backend stays out of the pool, and clients are told to wait, where the backend did not say Retry-After.')
+@minValue(1)
+@maxValue(300)
+param retryAfterSeconds int = int(loadJsonContent('../policies/named-values.json', '$.retry-after-seconds.value'))
+
+@description('Further attempts on the pool after one that failed. By default one for each further member.')
+@minValue(1)
+@maxValue(50)
+param backendRetries int = max(1, length(openAIAccounts) - 1)
+
+// ---- Gateway
+
+@description('Name of the API Management service; part of its host name, so unique in all of Azure.')
+@minLength(1)
+@maxLength(50)
+param gatewayName string = 'apim-${name}-${uniqueString(resourceGroup().id, name)}'
+
+@description('Pricing tier of the gateway. Private networks need StandardV2 or PremiumV2.')
+param gatewayTier gatewaySku = 'StandardV2'
+
+@description('Scale units of the gateway.')
+@minValue(1)
+@maxValue(30)
+param gatewayCapacity int = 1
+
+@description('Address that Azure writes to about the gateway.')
+@minLength(3)
+param publisherEmail string
+
+@description('Publisher\'s name that the gateway shows.')
+@minLength(1)
+param publisherName string
+
+@description('true recovers a soft-deleted API Management service of the same name.')
+param restoreGateway bool = false
+
+// ---- Callers
+
+@export()
+@description('What a product allows each of its subscriptions.')
+type limits = {
+  @description('Tokens a minute. Default: as in policies/named-values.json.')
+  @minValue(1)
+  tokensPerMinute: int?
+  @description('Tokens a calendar month. Default: as in policies/named-values.json.')
+  @minValue(1)
+  tokensPerMonth: int?
+  @description('Subscriptions to make: one for each team or application.')
+  subscriptions: string[]?
+}
+
+@description('Limits and subscriptions of the product bronze.')
+param bronze limits = {}
+
+@description('Limits and subscriptions of the product silver.')
+param silver limits = {}
+
+@description('Limits and subscriptions of the product gold.')
+param gold limits = {}
+
+@description('Subscriptions of the product unlimited, which has no limit but that of the deployments.')
+param unlimitedSubscriptions string[] = []
+
+@description('Callers with a Microsoft Entra token instead of a subscription key: whether they are let in, the tenant, audience and application role that the token must have, and the limits of each caller.')
+param entra {
+  @description('false refuses every request without a subscription key.')
+  accept: bool
+  @description('Tenant of the callers. Default: the tenant of this deployment.')
+  @minLength(36)
+  @maxLength(36)
+  tenantId: string?
+  @description('Audience of the token: the identifier URI of the gateway\'s app registration. Default: as in policies/named-values.json.')
+  @minLength(1)
+  audience: string?
+  @description('Application role that the token must carry. Default: as in policies/named-values.json.')
+  @minLength(1)
+  role: string?
+  @description('Tokens a minute. Default: as in policies/named-values.json.')
+  @minValue(1)
+  tokensPerMinute: int?
+  @description('Tokens a calendar month. Default: as in policies/named-values.json.')
+  @minValue(1)
+  tokensPerMonth: int?
+} = { accept: true }
+
+// ---- Options of the API's policy
+
+@description('true has Azure AI Content Safety judge prompts at the gateway, beside the filters of the deployments. It makes the resource, and costs time and money on each request.')
+param contentSafety bool = false
+
+@description('Severity (0 to 7) from which content safety refuses a prompt.')
+@minValue(0)
+@maxValue(7)
+param contentSafetyThreshold int = int(loadJsonContent(
+  '../policies/named-values.json',
+  '$.content-safety-threshold.value'
+))
+
+// ---- Logs
+
+@description('true logs prompts and answers in the LLM log. false logs tokens and models, and no text.')
+param logMessages bool = true
+
+@description('Bytes of the clients\' bodies in the gateway log. 0, the default: none. Read docs/infrastructure.md before raising it: bodies break streaming, and hold prompts in a second table.')
+@minValue(0)
+@maxValue(8192)
+param logBodyBytes int = 0
+
+@description('Days for which gateway rows can be queried.')
+@minValue(30)
+@maxValue(730)
+param retentionDays int = 90
+
+@description('Days for which prompts and answers can be queried.')
+@minValue(4)
+@maxValue(730)
+param llmLogRetentionDays int = 30
+
+@description('Days for which gateway rows are kept in total.')
+@minValue(30)
+@maxValue(4383)
+param totalRetentionDays int = 365
+
+@description('true also writes the logs to a storage account, which "aoai ingest" reads.')
+param logToStorage bool = true
+
+@description('Days after which log blobs are deleted.')
+@minValue(1)
+@maxValue(3650)
+param storageDeleteAfterDays int = 400
+
+@description('Copies of the log blobs.')
+@allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
+param storageSku string = 'Standard_ZRS'
+
+@description('true also streams the logs to an Event Hub.')
+param logToEventHub bool = false
+
+@description('Who may read the logs: analysts, and the identity that makes reports.')
+param readers principal[] = []
+
+@description('KQL functions to save in the workspace.')
+param functions savedFunction[] = []
+
+// ---- Network and secrets
+
+@description('true puts everything behind private endpoints in a virtual network and closes it to the internet.')
+param privateNetwork bool = false
+
+@description('Address space of the virtual network, /22 or larger.')
+param networkAddressPrefix string = '10.64.0.0/22'
+
+@description('Application Gateway with a firewall as the public way in; needs privateNetwork, and its certificate in the vault first. Null: none.')
+param applicationGateway {
+  @description('Host name clients use.')
+  @minLength(1)
+  hostName: string
+  @description('Name of its certificate in the vault.')
+  @minLength(1)
+  certificateName: string
+}?
+
+@description('true recovers a soft-deleted Key Vault of the same name.')
+param restoreKeyVault bool = false
+
+// ---- Checks
+
+// Every backend of a pool is asked for every deployment: one that lacks it would answer 404.
+func clientDeployments(account openAIAccount) string[] =>
+  sort(
+    filter(
+      map(account.deployments, deployment => deployment.name),
+      deploymentName =>
+        !contains(map(account.deployments, deployment => deployment.?spilloverDeploymentName ?? ''), deploymentName)
+    ),
+    (left, right) => left < right
+  )
+
+var offers = map(openAIAccounts, account => join(clientDeployments(account), ', '))
+var uneven = filter(openAIAccounts, account => join(clientDeployments(account), ', ') != first(offers))
+var accounts = empty(uneven)
+  ? openAIAccounts
+  : fail('openAIAccounts: ${first(uneven)!.name} offers the deployments ${join(clientDeployments(first(uneven)!), ', ')}, but ${first(openAIAccounts)!.name} offers ${first(offers)}. Give the accounts of the pool deployments of the same names.')
+var entrance = applicationGateway != null && !privateNetwork
+  ? fail('applicationGateway: it stands before a private gateway. Set privateNetwork to true, or leave applicationGateway out.')
+  : applicationGateway
+
+var suffix = uniqueString(resourceGroup().id, name)
+var open = !privateNetwork
+var apiName = 'azure-openai'
+// What policies name as {{name}}: its defaults, and for whom.
+var valuesOfPolicies = loadJsonContent('../policies/named-values.json')
+var poolName = valuesOfPolicies['backend-pool'].value
+var contentSafetyBackend = valuesOfPolicies['content-safety-backend'].value
+
+// Names and ids are computed here rather than taken from modules, so that what-if knows them before anything exists.
+var workspaceName = 'log-${name}-${suffix}'
+var storageAccountName = take('st${replace(name, '-', '')}${suffix}', 24)
+var eventHubNamespaceName = 'evhns-${name}-${suffix}'
+var keyVaultName = take('kv-${name}-${suffix}', 24)
+var contentSafetyName = 'cs-${name}-${suffix}'
+var networkName = 'vnet-${name}'
+var openAINames = map(openAIAccounts, account => '${account.name}-${suffix}')
+var gatewaySubnetId = resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'gateway')
+
+// ---- Logs: where they go
+
+module workspace 'modules/workspace.bicep' = {
+  params: {
+    name: workspaceName
+    location: location
+    tags: tags
+    retentionDays: retentionDays
+    llmLogRetentionDays: llmLogRetentionDays
+    totalRetentionDays: totalRetentionDays
+    publicNetworkAccess: open
+    functions: functions
+  }
+}
+
+module archive 'modules/archive.bicep' = if (logToStorage) {
+  params: {
+    name: storageAccountName
+    location: location
+    tags: tags
+    sku: storageSku
+    deleteAfterDays: storageDeleteAfterDays
+    publicNetworkAccess: open
+  }
+}
+
+module eventHub 'modules/event-hub.bicep' = if (logToEventHub) {
+  params: {
+    name: eventHubNamespaceName
+    location: location
+    tags: tags
+    publicNetworkAccess: open
+  }
+}
+
+// ---- Models and secrets
+
+module openAI 'modules/openai-account.bicep' = [
+  for (account, index) in accounts: {
+    params: {
+      name: openAINames[index]
+      location: account.location
+      tags: tags
+      deployments: account.deployments
+      publicNetworkAccess: open
+      restore: account.?restore ?? false
+    }
+  }
+]
+
+module contentSafetyAccount 'modules/content-safety.bicep' = if (contentSafety) {
+  params: {
+    name: contentSafetyName
+    location: location
+    tags: tags
+    publicNetworkAccess: open
+  }
+}
+
+module keyVault 'modules/key-vault.bicep' = {
+  params: {
+    name: keyVaultName
+    location: location
+    tags: tags
+    publicNetworkAccess: open
+    restore: restoreKeyVault
+  }
+}
+
+// ---- Network
+
+module network 'modules/network.bicep' = if (privateNetwork) {
+  params: {
+    name: networkName
+    location: location
+    tags: tags
+    addressPrefix: networkAddressPrefix
+  }
+}
+
+module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) {
+  params: {
+    name: name
+    location: location
+    tags: tags
+    networkId: resourceId('Microsoft.Network/virtualNetworks', networkName)
+    subnetId: resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'endpoints')
+    gatewayId: resourceId('Microsoft.ApiManagement/service', gatewayName)
+    openAIAccounts: [
+      for (account, index) in openAIAccounts: {
+        name: account.name
+        id: resourceId('Microsoft.CognitiveServices/accounts', openAINames[index])
+      }
+    ]
+    contentSafetyId: contentSafety ? resourceId('Microsoft.CognitiveServices/accounts', contentSafetyName) : ''
+    keyVaultId: resourceId('Microsoft.KeyVault/vaults', keyVaultName)
+    storageAccountId: logToStorage ? resourceId('Microsoft.Storage/storageAccounts', storageAccountName) : ''
+    eventHubNamespaceId: logToEventHub ? resourceId('Microsoft.EventHub/namespaces', eventHubNamespaceName) : ''
+    workspaceId: resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
+  }
+  dependsOn: [network, gatewayFirst, openAI, contentSafetyAccount, keyVault, archive, eventHub, workspace]
+}
+
+// ---- Gateway
+
+module gatewayFirst 'modules/gateway-first.bicep' = if (privateNetwork) {
+  params: {
+    name: gatewayName
+    location: location
+    sku: gatewayTier
+    capacity: gatewayCapacity
+    publisherEmail: publisherEmail
+    publisherName: publisherName
+    subnetId: gatewaySubnetId
+    restore: restoreGateway
+  }
+  dependsOn: [network]
+}
+
+module gateway 'modules/gateway.bicep' = {
+  params: {
+    name: gatewayName
+    location: location
+    tags: tags
+    sku: gatewayTier
+    capacity: gatewayCapacity
+    publisherEmail: publisherEmail
+    publisherName: publisherName
+    subnetId: privateNetwork ? gatewaySubnetId : ''
+    publicNetworkAccess: open
+    // A private gateway was recovered, if at all, when it was first made.
+    restore: restoreGateway && open
+  }
+  // It can only be closed once its private endpoint stands.
+  dependsOn: [privateEndpoints]
+}
+
+module roles 'modules/roles.bicep' = {
+  params: {
+    gatewayName: gatewayName
+    gatewayPrincipalId: gateway.outputs.principalId
+    openAIAccountNames: openAINames
+    contentSafetyAccountName: contentSafety ? contentSafetyName : ''
+    workspaceName: workspaceName
+    storageAccountName: logToStorage ? storageAccountName : ''
+    readers: readers
+  }
+  dependsOn: [openAI, contentSafetyAccount, workspace, archive]
+}
+
+module backends 'modules/backends.bicep' = {
+  params: {
+    gatewayName: gatewayName
+    poolName: poolName
+    breakerFailures: breakerFailures
+    breakerSeconds: retryAfterSeconds
+    backends: [
+      for (account, index) in openAIAccounts: {
+        name: account.name
+        endpoint: openAI[index].outputs.endpoint
+        priority: account.?priority ?? 1
+        weight: account.?weight ?? 1
+      }
+    ]
+    contentSafetyBackendName: contentSafetyBackend
+    contentSafety: contentSafety
+    contentSafetyEndpoint: contentSafetyAccount.?outputs.endpoint ?? ''
+  }
+  dependsOn: [gateway]
+}
+
+module namedValues 'modules/named-values.bicep' = {
+  params: {
+    gatewayName: gatewayName
+    settings: {
+      'backend-pool': poolName
+      'backend-retries': string(backendRetries)
+      'retry-after-seconds': string(retryAfterSeconds)
+      'entra-tenant-id': entra.?tenantId ?? tenant().tenantId
+      'entra-audience': entra.?audience ?? valuesOfPolicies['entra-audience'].value
+      'entra-role': entra.?role ?? valuesOfPolicies['entra-role'].value
+      'direct-tokens-per-minute': string(entra.?tokensPerMinute ?? valuesOfPolicies['direct-tokens-per-minute'].value)
+      'direct-token-quota': string(entra.?tokensPerMonth ?? valuesOfPolicies['direct-token-quota'].value)
+      'bronze-tokens-per-minute': string(bronze.?tokensPerMinute ?? valuesOfPolicies['bronze-tokens-per-minute'].value)
+      'bronze-token-quota': string(bronze.?tokensPerMonth ?? valuesOfPolicies['bronze-token-quota'].value)
+      'silver-tokens-per-minute': string(silver.?tokensPerMinute ?? valuesOfPolicies['silver-tokens-per-minute'].value)
+      'silver-token-quota': string(silver.?tokensPerMonth ?? valuesOfPolicies['silver-token-quota'].value)
+      'gold-tokens-per-minute': string(gold.?tokensPerMinute ?? valuesOfPolicies['gold-tokens-per-minute'].value)
+      'gold-token-quota': string(gold.?tokensPerMonth ?? valuesOfPolicies['gold-token-quota'].value)
+      'content-safety-backend': contentSafetyBackend
+      'content-safety-threshold': string(contentSafetyThreshold)
+    }
+  }
+  dependsOn: [gateway]
+}
+
+var apiPolicy = loadTextContent('../policies/api.xml')
+
+module api 'modules/api.bicep' = {
+  params: {
+    gatewayName: gatewayName
+    name: apiName
+    openApi: loadTextContent('api/azure-openai.openapi.json')
+    policy: contentSafety
+      ? replace(apiPolicy, '<!-- option content-safety -->', '<include-fragment fragment-id="content-safety" />')
+      : apiPolicy
+    fragments: union(
+      {
+        'backend-attempts': loadTextContent('../policies/fragments/backend-attempts.xml')
+        'backend-errors': loadTextContent('../policies/fragments/backend-errors.xml')
+        'caller-limits': loadTextContent('../policies/fragments/caller-limits.xml')
+        'gateway-errors': loadTextContent('../policies/fragments/gateway-errors.xml')
+        identity: loadTextContent('../policies/fragments/identity.xml')
+        'include-usage': loadTextContent('../policies/fragments/include-usage.xml')
+        'token-metric': loadTextContent('../policies/fragments/token-metric.xml')
+      },
+      contentSafety ? { 'content-safety': loadTextContent('../policies/fragments/content-safety.xml') } : {}
+    )
+    // A caller with a token has no key: the policy, not the API, refuses those who have neither.
+    subscriptionRequired: !entra.accept
+  }
+  // Policies are refused while a named value or a backend they name is missing.
+  dependsOn: [namedValues, backends]
+}
+
+module products 'modules/products.bicep' = {
+  params: {
+    gatewayName: gatewayName
+    apiName: apiName
+    products: [
+      {
+        name: 'bronze'
+        displayName: 'Bronze'
+        description: 'For trying things out.'
+        policy: loadTextContent('../policies/product-bronze.xml')
+        subscriptions: bronze.?subscriptions ?? []
+      }
+      {
+        name: 'silver'
+        displayName: 'Silver'
+        description: 'For a team\'s daily work.'
+        policy: loadTextContent('../policies/product-silver.xml')
+        subscriptions: silver.?subscriptions ?? []
+      }
+      {
+        name: 'gold'
+        displayName: 'Gold'
+        description: 'For applications in production.'
+        policy: loadTextContent('../policies/product-gold.xml')
+        subscriptions: gold.?subscriptions ?? []
+      }
+      {
+        name: 'unlimited'
+        displayName: 'Unlimited'
+        description: 'For those who share out the limits themselves.'
+        policy: loadTextContent('../policies/product-unlimited.xml')
+        subscriptions: unlimitedSubscriptions
+      }
+    ]
+  }
+  dependsOn: [namedValues, api]
+}
+
+module gatewayLogging 'modules/gateway-logging.bicep' = {
+  params: {
+    gatewayName: gatewayName
+    apiName: apiName
+    workspaceId: resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
+    storageAccountId: logToStorage ? resourceId('Microsoft.Storage/storageAccounts', storageAccountName) : ''
+    eventHubAuthorizationRuleId: logToEventHub
+      ? resourceId('Microsoft.EventHub/namespaces/authorizationRules', eventHubNamespaceName, 'diagnostic-settings')
+      : ''
+    eventHubName: logToEventHub ? 'gateway-logs' : ''
+    logMessages: logMessages
+    bodyBytes: logBodyBytes
+  }
+  dependsOn: [api, workspace, archive, eventHub]
+}
+
+module publicEntrance 'modules/application-gateway.bicep' = if (entrance != null) {
+  params: {
+    name: 'agw-${name}'
+    location: location
+    tags: tags
+    subnetId: resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'application-gateway')
+    gatewayHostName: replace(gateway.outputs.gatewayUrl, 'https://', '')
+    keyVaultName: keyVaultName
+    certificateName: entrance!.certificateName
+    hostName: entrance!.hostName
+  }
+  dependsOn: [privateEndpoints]
+}
+
+// ---- What others need to go on: ids and endpoints, never keys
+
+@description('Where clients send their requests: the base of both route styles.')
+output apiUrl string = '${gateway.outputs.gatewayUrl}/openai'
+
+@description('Resource id of the gateway.')
+output gatewayId string = gateway.outputs.id
+
+@description('Object id of the gateway\'s identity.')
+output gatewayPrincipalId string = gateway.outputs.principalId
+
+@description('Resource ids of the Azure OpenAI accounts.')
+output openAIAccountIds string[] = [for (account, index) in openAIAccounts: openAI[index].outputs.id]
+
+@description('Id of the backend pool.')
+output backendPool string = backends.outputs.poolName
+
+@description('Names of the subscriptions; their keys are read from the gateway by those who may.')
+output subscriptionNames string[] = products.outputs.subscriptionNames
+
+@description('Resource id of the workspace.')
+output workspaceId string = workspace.outputs.id
+
+@description('Where to query: log-analytics://WORKSPACE-ID.')
+output source string = 'log-analytics://${workspace.outputs.customerId}'
+
+@description('Blob endpoint of the log storage; empty where there is none.')
+output logStorageEndpoint string = archive.?outputs.blobEndpoint ?? ''
+
+@description('Event Hubs namespace of the logs; empty where there is none.')
+output eventHubNamespaceId string = eventHub.?outputs.id ?? ''
+
+@description('URI of the Key Vault.')
+output keyVaultUri string = keyVault.outputs.uri
+
+@description('Public address of the Application Gateway; empty where there is none.')
+output publicIpAddress string = publicEntrance.?outputs.publicIpAddress ?? ''

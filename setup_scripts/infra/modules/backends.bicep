@@ -1,0 +1,121 @@
+metadata description = 'A backend with a circuit breaker for each Azure OpenAI account, and the pool that spreads requests over them.'
+
+@description('Name of the API Management service.')
+param gatewayName string
+
+@description('Backends: id, endpoint of the account (ending in a slash), priority and weight in the pool.')
+@minLength(1)
+@maxLength(30)
+param backends {
+  @description('Backend id.')
+  name: string
+  @description('Endpoint of the account.')
+  endpoint: string
+  @description('Lower is asked first.')
+  priority: int
+  @description('Share within the priority.')
+  weight: int
+}[]
+
+@description('Id of the pool, which policies name.')
+@minLength(1)
+@maxLength(80)
+param poolName string = 'aoai-pool'
+
+@description('Failures within a minute that open a backend\'s breaker.')
+@minValue(1)
+@maxValue(100)
+param breakerFailures int = 1
+
+@description('Seconds for which a breaker stays open where the backend sent no Retry-After.')
+@minValue(1)
+@maxValue(300)
+param breakerSeconds int = 10
+
+@description('Id of the backend of Content Safety.')
+param contentSafetyBackendName string = 'content-safety'
+
+@description('true makes a backend for Content Safety.')
+param contentSafety bool = false
+
+@description('Endpoint of the Content Safety account; needed with contentSafety.')
+param contentSafetyEndpoint string = ''
+
+// What counts as a failure is said once, in the table of backend answers. The service takes one rule a backend.
+var breaker = loadJsonContent('../../policies/backend-answers.json', '$.breaker')
+var breakerRules = [
+  {
+    name: 'throttled-or-failing'
+    failureCondition: {
+      count: breakerFailures
+      interval: 'PT1M'
+      statusCodeRanges: breaker.statusCodeRanges
+      errorReasons: breaker.errorReasons
+    }
+    tripDuration: 'PT${breakerSeconds}S'
+    acceptRetryAfter: breaker.acceptRetryAfter
+  }
+]
+
+resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing = {
+  name: gatewayName
+}
+
+resource accounts 'Microsoft.ApiManagement/service/backends@2024-06-01-preview' = [
+  for backend in backends: {
+    parent: gateway
+    name: backend.name
+    properties: {
+      type: 'Single'
+      protocol: 'http'
+      title: backend.name
+      description: 'Azure OpenAI account; signed in to with the gateway\'s managed identity, by policy.'
+      url: '${backend.endpoint}openai'
+      tls: { validateCertificateChain: true, validateCertificateName: true }
+      circuitBreaker: { rules: breakerRules }
+    }
+  }
+]
+
+resource pool 'Microsoft.ApiManagement/service/backends@2024-06-01-preview' = {
+  parent: gateway
+  name: poolName
+  properties: {
+    type: 'Pool'
+    title: poolName
+    description: 'Azure OpenAI accounts by priority and weight; a tripped one is left out.'
+    pool: {
+      services: [
+        for (backend, index) in backends: {
+          id: accounts[index].id
+          priority: backend.priority
+          weight: backend.weight
+        }
+      ]
+    }
+  }
+}
+
+resource contentSafetyService 'Microsoft.ApiManagement/service/backends@2024-06-01-preview' = if (contentSafety) {
+  parent: gateway
+  name: contentSafetyBackendName
+  properties: {
+    type: 'Single'
+    protocol: 'http'
+    title: contentSafetyBackendName
+    url: contentSafetyEndpoint
+    // The policy llm-content-safety signs in with what its backend says. Bicep's published types lack the property.
+    #disable-next-line BCP037
+    credentials: { managedIdentity: { resource: 'https://cognitiveservices.azure.com' } }
+    circuitBreaker: { rules: breakerRules }
+  }
+}
+
+@description('Resource id of the pool.')
+output poolId string = pool.id
+
+@description('Id of the pool, as policies name it.')
+output poolName string = pool.name
+
+@description('Ids of the backends.')
+output backendNames string[] = [for (backend, index) in backends: accounts[index].name]

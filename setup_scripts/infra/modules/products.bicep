@@ -1,0 +1,84 @@
+metadata description = 'Products: what a team subscribes to, each with its own limits; and the subscriptions.'
+
+@description('Name of the API Management service.')
+param gatewayName string
+
+@description('Name of the API the products open.')
+param apiName string
+
+@description('Products, each with its policy and the subscriptions to make in it.')
+param products product[]
+
+@export()
+@description('A product with its policy.')
+type product = {
+  @description('Name, as in the logs\' ProductId.')
+  @minLength(1)
+  @maxLength(80)
+  name: string
+  @description('Name to show.')
+  displayName: string
+  @description('What it is for.')
+  description: string
+  @description('Policy of the product as XML.')
+  @minLength(1)
+  policy: string
+  @description('Names of the subscriptions to make, as in the logs\' ApimSubscriptionId: one for each team or application, so that the logs tell them apart.')
+  subscriptions: string[]
+}
+
+var subscriptionNames = flatten(map(products, product => product.subscriptions))
+var subscriptions = length(union(subscriptionNames, [])) != length(subscriptionNames) ? fail('Two products have a subscription of the same name. Subscription names are unique in the gateway: rename one.') : flatten(map(products, product => map(product.subscriptions, name => { name: name, product: product.name })))
+
+resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing = {
+  name: gatewayName
+}
+
+resource apiProducts 'Microsoft.ApiManagement/service/products@2024-06-01-preview' = [
+  for product in products: {
+    parent: gateway
+    name: product.name
+    properties: {
+      displayName: product.displayName
+      description: product.description
+      subscriptionRequired: true
+      approvalRequired: true
+      state: 'published'
+    }
+  }
+]
+
+resource links 'Microsoft.ApiManagement/service/products/apis@2024-06-01-preview' = [
+  for (product, index) in products: {
+    parent: apiProducts[index]
+    name: apiName
+  }
+]
+
+resource policies 'Microsoft.ApiManagement/service/products/policies@2024-06-01-preview' = [
+  for (product, index) in products: {
+    parent: apiProducts[index]
+    name: 'policy'
+    properties: {
+      format: 'rawxml'
+      value: product.policy
+    }
+  }
+]
+
+// The service makes the keys itself; they are read from it by those who may, and stand in no template or output.
+resource keys 'Microsoft.ApiManagement/service/subscriptions@2024-06-01-preview' = [
+  for subscription in subscriptions: {
+    parent: gateway
+    name: subscription.name
+    properties: {
+      displayName: subscription.name
+      scope: resourceId('Microsoft.ApiManagement/service/products', gatewayName, subscription.product)
+      state: 'active'
+    }
+    dependsOn: [apiProducts]
+  }
+]
+
+@description('Names of the subscriptions.')
+output subscriptionNames string[] = map(subscriptions, subscription => subscription.name)

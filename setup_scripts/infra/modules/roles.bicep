@@ -1,0 +1,101 @@
+metadata description = 'Who may do what, each on the one resource it is for.'
+
+import { principal } from 'types.bicep'
+
+@description('Name of the gateway.')
+param gatewayName string
+
+@description('Object id of the gateway\'s identity.')
+@minLength(1)
+param gatewayPrincipalId string
+
+@description('Names of the Azure OpenAI accounts the gateway calls.')
+@minLength(1)
+param openAIAccountNames string[]
+
+@description('Name of the Log Analytics workspace.')
+param workspaceName string
+
+@description('Name of the storage account with the logs; empty for none.')
+param storageAccountName string = ''
+
+@description('Name of the Content Safety account the gateway asks; empty for none.')
+param contentSafetyAccountName string = ''
+
+@description('Those who read the logs: analysts, the identity that makes reports.')
+param readers principal[] = []
+
+// Built-in roles: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+var cognitiveServicesOpenAIUser = '5e0bd9bd-7b93-4f28-af87-19fc36ad61bd'
+var cognitiveServicesUser = 'a97b65f3-24c7-4388-baec-2e87135dc908'
+var logAnalyticsReader = '73c42c96-874c-492b-b04d-ab87d138a893'
+var storageBlobDataReader = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
+
+// Assignments are named after the gateway, not its identity, so that what-if can say what will be made.
+resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing = {
+  name: gatewayName
+}
+
+resource accounts 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = [
+  for name in openAIAccountNames: {
+    name: name
+  }
+]
+
+resource contentSafety 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = if (!empty(contentSafetyAccountName)) {
+  name: contentSafetyAccountName
+}
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+  name: workspaceName
+}
+
+resource storage 'Microsoft.Storage/storageAccounts@2024-01-01' existing = if (!empty(storageAccountName)) {
+  name: storageAccountName
+}
+
+resource gatewayCallsModels 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in openAIAccountNames: {
+    scope: accounts[index]
+    name: guid(accounts[index].id, gateway.id, cognitiveServicesOpenAIUser)
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cognitiveServicesOpenAIUser)
+      principalId: gatewayPrincipalId
+      principalType: 'ServicePrincipal'
+    }
+  }
+]
+
+resource gatewayAsksContentSafety 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(contentSafetyAccountName)) {
+  scope: contentSafety
+  name: guid(contentSafety.id, gateway.id, cognitiveServicesUser)
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cognitiveServicesUser)
+    principalId: gatewayPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource readersReadWorkspace 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for reader in readers: {
+    scope: workspace
+    name: guid(workspace.id, reader.id, logAnalyticsReader)
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', logAnalyticsReader)
+      principalId: reader.id
+      principalType: reader.type
+    }
+  }
+]
+
+resource readersReadBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for reader in readers: if (!empty(storageAccountName)) {
+    scope: storage
+    name: guid(storage.id, reader.id, storageBlobDataReader)
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageBlobDataReader)
+      principalId: reader.id
+      principalType: reader.type
+    }
+  }
+]

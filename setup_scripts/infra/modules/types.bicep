@@ -1,0 +1,94 @@
+metadata description = 'The shapes of the parameters that more than one module takes.'
+
+@export()
+@description('A model deployment of an Azure OpenAI account.')
+type modelDeployment = {
+  @description('The name clients ask for (in the URL, or as "model" in the v1 API).')
+  @minLength(2)
+  @maxLength(64)
+  name: string
+
+  @description('The model, for example gpt-4o-mini.')
+  @minLength(1)
+  model: string
+
+  @description('The model version, for example 2024-07-18.')
+  @minLength(1)
+  version: string
+
+  @description('Standard processes in the account\'s region, DataZoneStandard in its data zone, GlobalStandard anywhere. The three Provisioned kinds are bought in provisioned throughput units (PTU), by the hour.')
+  sku:
+    | 'Standard'
+    | 'DataZoneStandard'
+    | 'GlobalStandard'
+    | 'ProvisionedManaged'
+    | 'DataZoneProvisionedManaged'
+    | 'GlobalProvisionedManaged'
+
+  @description('Thousands of tokens a minute for the standard kinds, PTUs for the provisioned ones.')
+  @minValue(1)
+  capacity: int
+
+  @description('When the service may move the deployment to a newer model version. Default: NoAutoUpgrade, so that prices and answers do not change unasked.')
+  versionUpgradeOption: ('NoAutoUpgrade' | 'OnceCurrentVersionExpired' | 'OnceNewDefaultVersionAvailable')?
+
+  @description('Content filter to use. Default: Microsoft.DefaultV2.')
+  contentFilter: string?
+
+  @description('Provisioned deployments only: the standard deployment of the same account that takes what exceeds the PTUs.')
+  spilloverDeploymentName: string?
+}
+
+@export()
+@description('An Azure OpenAI account with its deployments and its place in the backend pool.')
+type openAIAccount = {
+  @description('Short name, for example aoai-eastus2. It is the backend id in the gateway and the start of the account\'s own name.')
+  @minLength(3)
+  @maxLength(40)
+  name: string
+
+  @description('Azure region of the account; it need not be the gateway\'s.')
+  @minLength(3)
+  location: string
+
+  @description('Backends with the lowest number are asked first; higher numbers only while those are tripped. Default: 1.')
+  @minValue(0)
+  @maxValue(100)
+  priority: int?
+
+  @description('Share among backends of the same priority. Default: 1.')
+  @minValue(1)
+  @maxValue(100)
+  weight: int?
+
+  @description('true recovers a soft-deleted account of the same name instead of making a new one. Default: false.')
+  restore: bool?
+
+  @description('Model deployments. Every account of the pool must offer the same names (spillover targets excepted).')
+  @minLength(1)
+  deployments: modelDeployment[]
+}
+
+@export()
+@description('Somebody or something that is given a role.')
+type principal = {
+  @description('Object id in Microsoft Entra ID.')
+  @minLength(36)
+  @maxLength(36)
+  id: string
+
+  @description('What the id names; Azure needs it to assign roles to identities made a moment ago.')
+  type: 'User' | 'Group' | 'ServicePrincipal'
+}
+
+@export()
+@description('A KQL function to save in the workspace.')
+type savedFunction = {
+  @description('The name queries use, for example AoaiRequests.')
+  @minLength(1)
+  alias: string
+
+  @description('The function body in KQL.')
+  @minLength(1)
+  query: string
+}
