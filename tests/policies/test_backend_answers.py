@@ -1,0 +1,110 @@
+"""What a backend's answer comes to: the table ``backend-answers.json``, row by row, against the simulator."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.policies import gateway
+from tests.policies.gateway import ANSWERS, attempt, error, messages
+
+ATTEMPTS = 1 + int(gateway.NAMED_VALUES["backend-retries"]["value"])
+DEFAULT_WAIT = gateway.NAMED_VALUES["retry-after-seconds"]["value"]
+ROWS = pytest.mark.parametrize("row", ANSWERS["answers"], ids=lambda row: row["answer"])
+GOOD = {"status": 200, "headers": {"Content-Type": "application/json"},
+        "body": {"object": "chat.completion", "usage": {"prompt_tokens": 3, "completion_tokens": 5}}}
+BACKEND_ERROR = {"message": "From the account.", "code": "from-the-account", "innererror": {"detail": 1}}
+
+
+def answer(row: gateway.Json) -> gateway.Json:
+    if row["status"] is None:
+        return {"error": "BackendConnectionFailure"}
+    if row["status"] == 200:
+        return GOOD
+    headers = {"Content-Type": "application/json", **row.get("headers", {})}
+    return {"status": row["status"], "headers": headers, "body": {"error": BACKEND_ERROR}}
+
+
+def run(answers: list[gateway.Json]) -> gateway.Json:
+    return gateway.send(gateway.effective("silver"), gateway.scenario({"backend": answers}))
+
+
+@gateway.needs_simulator
+@ROWS
+def test_an_answer_given_on_every_attempt_reaches_the_caller_as_the_table_says(row):
+    result = run([answer(row)] * ATTEMPTS)
+    attempts = ATTEMPTS if row["retry"] else 1
+    assert len(result["backend"]) == attempts
+    assert all(sent["backendId"] == "aoai-pool" and sent["body"] for sent in result["backend"])
+    assert messages(result) == [attempt(n + 1, row["status"] or 0) for n in range(attempts)]
+
+    client = result["client"]
+    assert client["status"] == row["caller"]
+    wait = {"backend": row.get("headers", {}).get("Retry-After"), "default": DEFAULT_WAIT, None: None}
+    assert client["headers"].get("Retry-After") == wait[row["retryAfter"]]
+    if row["status"] == 200:
+        assert client["body"] == GOOD["body"]
+    elif row["code"] == "backend":
+        found = error(result)
+        assert found.items() >= BACKEND_ERROR.items(), "the backend's own error is kept"
+    else:
+        found = error(result)
+        assert found["code"] == row["code"] and found["type"] == "server_error"
+        assert "From the account" not in str(client), "a backend's inside is not the caller's business"
+
+
+@gateway.needs_simulator
+@pytest.mark.parametrize("row", [row for row in ANSWERS["answers"] if row["retry"]], ids=lambda row: row["answer"])
+def test_an_answer_that_is_tried_again_is_made_good_by_the_next_backend(row):
+    result = run([answer(row), GOOD])
+    assert result["client"]["status"] == 200 and result["client"]["body"] == GOOD["body"]
+    assert "Retry-After" not in result["client"]["headers"]
+    assert messages(result) == [attempt(1, row["status"]), attempt(2, 200)]
+    assert result["backend"][0]["body"] == result["backend"][1]["body"], "the retry carries the same body"
+    assert result["waitedSeconds"] == 0, "the first retry is immediate"
+
+
+@ROWS
+def test_the_breaker_column_is_what_the_breaker_counts(row):
+    breaker = ANSWERS["breaker"]
+    counted = row["status"] is None and "BackendConnectionFailure" in breaker["errorReasons"]
+    counted |= any(codes["min"] <= (row["status"] or 0) <= codes["max"] for codes in breaker["statusCodeRanges"])
+    assert counted == row["breaker"]
+
+
+@gateway.needs_simulator
+def test_the_wait_that_an_earlier_backend_named_serves_where_the_last_one_names_none():
+    throttled = {"status": 429, "body": {"error": {"message": "Slow down.", "code": "429"}}}
+    result = run([{**throttled, "headers": {"Retry-After": "4"}}, throttled, throttled])
+    assert result["client"]["headers"]["Retry-After"] == "4"
+    assert error(result)["type"] == "rate_limit_error"
+
+
+@gateway.needs_simulator
+def test_an_error_that_is_no_json_gets_the_shape_all_the_same():
+    result = run([{"status": 404, "headers": {"Content-Type": "text/html"}, "body": "<h1>Not here</h1>"}])
+    assert result["client"]["status"] == 404
+    assert error(result) == {"message": "The model's service answered 404.", "type": "invalid_request_error",
+                             "param": None, "code": None}
+
+
+@gateway.needs_simulator
+def test_a_backend_that_falls_silent_on_a_retry_leaves_no_gap_in_the_traces():
+    result = run([{"status": 429, "headers": {"Retry-After": "4"}}, {"error": "Timeout"}])
+    assert messages(result) == [attempt(1, 429), attempt(2, 0)]
+    assert result["client"]["status"] == 503
+
+
+@gateway.needs_simulator
+def test_each_attempt_is_traced_with_the_pool_member_that_it_asked(tmp_path):
+    """The simulator does not choose a member; a line after <forward-request> does what the gateway does to the URL."""
+    for file in gateway.FRAGMENTS.glob("*.xml"):
+        (tmp_path / file.name).write_text(file.read_text())
+    fragment = tmp_path / "backend-attempts.xml"
+    forward = '<forward-request buffer-request-body="true" buffer-response="false" />'
+    member = ('<set-url>@("https://" + new [] { "aoai-westus3", "aoai-eastus2" }[(int)context.Variables["attempt"] - 1]'
+              ' + ".openai.azure.com" + context.Request.Url.Path + context.Request.Url.QueryString)</set-url>')
+    assert forward in fragment.read_text()
+    fragment.write_text(fragment.read_text().replace(forward, forward + member))
+    result = gateway.send(gateway.effective("silver"), gateway.scenario({"backend": [{"status": 429}, GOOD]}),
+                          fragments=tmp_path)
+    assert messages(result) == [attempt(1, 429, "aoai-westus3"), attempt(2, 200, "aoai-eastus2")]

@@ -1,0 +1,46 @@
+"""One request through the gateway for each file of ``scenarios/``: what the caller gets, what is sent, what is traced."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.policies import gateway
+
+FILES = sorted((gateway.REPO / "tests/policies/scenarios").glob("*.json"))
+
+
+@gateway.needs_simulator
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_scenario_ends_as_it_says(file):
+    case = json.loads(file.read_text())
+    product, expected = case.get("product"), case["expect"]
+    policy = gateway.effective(product, options=case.get("options", ()), first=case.get("first", ""))
+    result = gateway.send(policy, gateway.scenario(case["scenario"], product=product))
+
+    client = result["client"]
+    assert client["status"] == expected["status"]
+    assert gateway.messages(result) == expected["traces"]
+    assert len(result["backend"]) == expected["sent"]
+    if "error" in expected:
+        found = gateway.error(result)
+        assert {name: found[name] for name in expected["error"]} == expected["error"]
+    for name, value in expected.get("clientHeaders", {}).items():
+        assert client["headers"].get(name) == value, name
+    for text in expected.get("unsaid", ()):
+        assert text not in json.dumps([client, result["backend"]])
+    for sent in result["backend"]:
+        headers = {name.lower(): value for name, value in sent["headers"].items()}
+        assert headers == {name.lower(): value for name, value in expected["sentHeaders"].items()}
+        assert sent["url"] == expected["sentUrl"]
+    metrics = [metric["dimensions"] for metric in result["metrics"]]
+    assert metrics == expected.get("metrics", metrics)
+    for name, value in expected.get("variables", {}).items():
+        assert result["variables"].get(name) == value
+
+
+def test_each_scenario_is_told_in_a_sentence():
+    assert FILES
+    titles = [json.loads(file.read_text())["title"] for file in FILES]
+    assert all(title.endswith(".") for title in titles) and len(set(titles)) == len(titles)
