@@ -54,7 +54,7 @@ $(BIN)/python:
 $(BIN)/uv: | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 
-$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/uv
+$(INSTALLED): pyproject.toml constraints.txt hatch_build.py | $(BIN)/uv
 	@echo "Installing the project"
 	@$(call PIP_INSTALL,.)
 	@touch $@
