@@ -1,0 +1,249 @@
+"""Log files: finding them, naming them the same wherever their folder lies, and their uncompressed bytes.
+
+A file's kind is told by its content: gzip, Parquet, JSON (a record a line, or ``{"records": [...]}``), CSV.
+``pieces`` makes records of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from aoai_analytics.errors import LogsError
+from aoai_analytics.logs.tables import LOG_TABLES, Table
+
+BLOCK = 4 << 20
+#: How much of a file's beginning tells its kind, and identifies a blob.
+HEAD = 64 << 10
+
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".log", ".txt", ".csv", ".parquet")
+
+# From here on a path is the same in every copy of a container.
+_CANONICAL = re.compile(r"(?:^|/)((?:insights-logs-|am-)[^/]+/.*)$", re.IGNORECASE)
+_HOUR = re.compile(r"y=(\d+)/m=(\d+)/d=(\d+)/h=(\d+)(?:/m=(\d+))?", re.IGNORECASE)
+BOM = b"\xef\xbb\xbf"
+
+
+class Unreadable(Exception):
+    """A file that cannot be read, or not further; the message says why without quoting it."""
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A log file. ``key`` names it the same wherever its folder is copied to; ``hint`` is its folder's table."""
+
+    path: Path
+    key: str
+    size: int
+    modified: int
+    hint: Table | None = field(default=None, compare=False)
+
+    def open(self) -> BinaryIO:
+        """The stored bytes. The one place to extend for logs that are not local files."""
+        return open(self.path, "rb")
+
+
+def find_blobs(logs: Sequence[str | Path]) -> list[Blob]:
+    """The log files under *logs* (files and folders), oldest hour first, each once.
+
+    In a folder every file counts that is named like a log (SUFFIXES, also with ``.gz``), but hidden ones and
+    those of a lake. Raises LogsError for a path that does not exist, or when no file is found.
+    """
+    paths: dict[Path, None] = {}
+    for given in logs:
+        root = Path(given)
+        if root.is_dir():
+            paths.update(dict.fromkeys(_walk(root)))
+        elif root.exists():
+            paths[root.absolute()] = None
+        else:
+            raise LogsError(f"{given}: no such file or folder; give the folder that holds the gateway's logs")
+    if not paths:
+        names = ", ".join(f"*{suffix}" for suffix in SUFFIXES)
+        places = ", ".join(str(given) for given in logs) or "nothing"
+        raise LogsError(f"no logs in {places}: looked for {names}, also with .gz, in every folder below")
+    blobs = []
+    for path in paths:
+        status = _stat(path)
+        blobs.append(Blob(path, blob_key(path), status[0], status[1], _hint(path)))
+    return sorted(blobs, key=lambda blob: (_hour(blob.key), blob.key))
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise LogsError(f"{error.filename}: {error.strerror}; make the folder readable") from error
+
+    for folder, subfolders, names in os.walk(root.absolute(), onerror=refuse):
+        if "_aoai" in subfolders or "_delta_log" in subfolders:
+            subfolders.clear()
+            continue
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            plain = name.lower().removesuffix(".gz")
+            if not name.startswith(".") and plain.endswith(SUFFIXES):
+                yield Path(folder, name)
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        # Gone or forbidden since the folder was listed: reading it reports that.
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def blob_key(path: Path) -> str:
+    """The path from its container (``insights-logs-...``, ``am-...``) on, else the absolute path; without ``.gz``."""
+    text = path.absolute().as_posix()
+    found = _CANONICAL.search(text)
+    key = found.group(1) if found else text
+    return key[:-3] if key.lower().endswith(".gz") else key
+
+
+def _hour(key: str) -> tuple[int, ...]:
+    found = _HOUR.search(key)
+    return tuple(int(part or 0) for part in found.groups()) if found else ()
+
+
+def _hint(path: Path) -> Table | None:
+    folders = {part.lower().removeprefix("am-") for part in path.parts}
+    return next((table for name, table in LOG_TABLES.items() if name.lower() in folders), None)
+
+
+def _gunzip(stream: BinaryIO) -> Iterator[bytes]:
+    """The uncompressed blocks of a gzip stream of any number of members; raises Unreadable where it breaks off."""
+    inflate = zlib.decompressobj(wbits=31)
+    waiting = b""
+    begun = False
+    while True:
+        if not waiting:
+            waiting = stream.read(1 << 18)
+            if not waiting:
+                if begun:
+                    raise Unreadable("the gzip data ends early")
+                return
+        try:
+            block = inflate.decompress(waiting, BLOCK)
+        except zlib.error:
+            raise Unreadable("not valid gzip data") from None
+        begun = True
+        waiting = inflate.unconsumed_tail
+        if inflate.eof:
+            # Zero bytes may pad the end of a gzip file.
+            waiting = inflate.unused_data.lstrip(b"\0")
+            inflate = zlib.decompressobj(wbits=31)
+            begun = False
+        if block:
+            yield block
+
+
+def plain_blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """The rest of a stream in blocks of BLOCK bytes."""
+    while block := stream.read(BLOCK):
+        yield block
+
+
+class Content:
+    """The uncompressed bytes of a blob, read once from the beginning to the end; a context manager.
+
+    ``kind`` is ``json``, ``csv``, ``parquet`` or ``unknown``; ``head`` the first HEAD bytes. ``stored`` is how many
+    bytes of the file were consumed.
+    """
+
+    def __init__(self, blob: Blob):
+        self.blob = blob
+        self.stream = blob.open()
+        magic = self.stream.read(2)
+        self.stream.seek(0)
+        self.gzipped = magic == b"\x1f\x8b"
+        self._blocks = _gunzip(self.stream) if self.gzipped else plain_blocks(self.stream)
+        self._broken: Unreadable | None = None
+        parts: list[bytes] = []
+        try:
+            while sum(map(len, parts)) < HEAD and (block := next(self._blocks, b"")):
+                parts.append(block)
+        except Unreadable as error:
+            if not parts:
+                self.stream.close()
+                raise
+            self._broken = error
+        self._first = b"".join(parts)
+        self.head = self._first[:HEAD]
+        self.kind = _kind(self.head, blob.path.name)
+
+    def __enter__(self) -> Content:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stream.close()
+
+    @property
+    def stored(self) -> int:
+        return self.stream.tell()
+
+    def before(self, position: int, size: int) -> bytes:
+        """The *size* bytes that end at *position*, fewer at the beginning; the content can still be read after."""
+        if position <= len(self._first):
+            return self._first[max(0, position - size) : position]
+        start = position - size
+        with self.blob.open() as stream:
+            if not self.gzipped:
+                stream.seek(start)
+                return stream.read(size)
+            found = b""
+            at = 0
+            for block in _gunzip(stream):
+                found += block[max(0, start - at) : max(0, position - at)]
+                at += len(block)
+                if at >= position:
+                    break
+            return found
+
+    def blocks(self, start: int = 0) -> Iterator[bytes]:
+        """The bytes from *start* on, in blocks; raises Unreadable after the last good one of a broken gzip file."""
+        if start and not self.gzipped:
+            self.stream.seek(start)
+            yield from plain_blocks(self.stream)
+            return
+        skip = start
+        if self._first[skip:]:
+            yield self._first[skip:]
+        skip = max(0, skip - len(self._first))
+        if self._broken:
+            raise self._broken
+        for block in self._blocks:
+            if skip < len(block):
+                yield block[skip:] if skip else block
+            skip = max(0, skip - len(block))
+
+
+def _kind(head: bytes, name: str) -> str:
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    text = head.removeprefix(BOM)
+    lines = text.split(b"\n")
+    if any(line.lstrip()[:1] in (b"{", b"[") for line in lines):
+        return "json"
+    header = lines[0].lower()
+    if b"," in header and b"timegenerated" in header and b"correlationid" in header:
+        return "csv"
+    if len(lines) == 1 and b"\0" not in text and not name.lower().removesuffix(".gz").endswith(".csv"):
+        # One line that has only begun: what it is shows when it ends.
+        return "json"
+    return "unknown"
+
+
+def content_hash(blob: Blob) -> str:
+    """A hash of the stored bytes."""
+    digest = hashlib.blake2b(digest_size=16)
+    with blob.open() as stream:
+        for block in plain_blocks(stream):
+            digest.update(block)
+    return digest.hexdigest()
