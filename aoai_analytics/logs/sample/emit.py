@@ -14,8 +14,17 @@ from aoai_analytics.logs.sample.fate import Fate, decide
 from aoai_analytics.logs.sample.flaws import Flaws, Windows
 from aoai_analytics.logs.sample.truth import cost
 from aoai_analytics.logs.sample.world import (
-    CLASSIC, GATEWAY, MODELS, POOL_NAME, REGIONS, SPEED, V1, Team, User, Workload,
-)  # fmt: skip
+    CLASSIC,
+    GATEWAY,
+    MODELS,
+    POOL_NAME,
+    REGIONS,
+    SPEED,
+    V1,
+    Team,
+    User,
+    Workload,
+)
 
 GATEWAY_LOGS, LLM_LOGS = "insights-logs-gatewaylogs", "insights-logs-gatewayllmlogs"
 
@@ -98,7 +107,8 @@ class Emitter:
         if rng.random() < 0.7:
             api, path, operation = "weather-api", "/weather/today", "GetForecast"
         else:
-            api, path, operation = "training-api", f"/training/completions?course={rng.randrange(90)}", "ListCompletions"
+            api, operation = "training-api", "ListCompletions"
+            path = f"/training/completions?course={rng.randrange(90)}"
         user = rng.choice(self.users[team.name])
         backend_time = rng.randrange(20, 90)
         properties = {
@@ -163,10 +173,9 @@ class Emitter:
             return None
         if fate.outcome == "client-closed" and rng.random() < 0.5:
             return None
-        if flaws.llm_logging_partial and drawn.workload.api is V1 and self.windows:
-            if self.windows.llm_logging_off.holds(drawn.moment):
-                self.out.counts["llm-logging-off"] += 1
-                return None
+        if drawn.workload.api is V1 and self.windows and self.windows.llm_logging_off.holds(drawn.moment):
+            self.out.counts["llm-logging-off"] += 1
+            return None
         hidden = drawn.workload.deployment == flaws.hidden_deployment
         if fate.answered and (rng.random() < flaws.llm_rows_lost or (hidden and not drawn.stream)):
             self.out.counts["llm-rows-lost"] += 1
@@ -241,7 +250,7 @@ class Emitter:
             deployment = "gpt-4-retired" if fate.outcome == "not-found" else workload.deployment
             version = "2023-05-15" if workload.surface == "completions" else api.version
             below, operation = f"/{deployment}{path}?api-version={version}", classic_operation
-        response = drawn.answered.body if drawn.answered else fate.error
+        request, response = drawn.asked.body, drawn.answered.body if drawn.answered else fate.error
         method = "GET" if workload.surface == "other" else "POST"
         properties: dict[str, object] = {
             "method": method,
@@ -249,7 +258,7 @@ class Emitter:
             "responseCode": fate.code,
             "responseSize": rng.randrange(760, 860) + (response.size if response else 90),
             "cache": "hit" if fate.outcome == "cache-hit" else "none",
-            "requestSize": drawn.user.header_bytes + rng.randrange(24) + (drawn.asked.body.size if drawn.asked.body else 0),
+            "requestSize": drawn.user.header_bytes + rng.randrange(24) + (request.size if request else 0),
             "apiId": api.name,
             "operationId": operation,
             "clientProtocol": "HTTP/1.1",

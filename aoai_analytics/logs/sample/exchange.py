@@ -14,7 +14,8 @@ from aoai_analytics.logs.sample.world import REASONING, V1, Team, Workload
 
 #: Tokens of a chat besides its texts: for each message, and once.
 MESSAGE_TOKENS, REPLY_TOKENS = 4, 3
-_DIMENSIONS = {"embed-small": 1536, "embed-large": 3072}
+#: Sizes of the vectors that are asked for; the second is the model's own.
+_DIMENSIONS = {"embed-small": (512, 1536), "embed-large": (1024, 3072)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def ask(
         size = seconds * 16_000 if flaws.documents else 3_000 + seconds
         return Ask(bodies.audio_request(size, flaws.body_limit), "", "", seconds * 10)
     if flaws.documents and rng.random() < workload.documents:
-        wanted = _length(rng, 6500, 0.55, 2200, 32_000)
+        wanted = _length(rng, 5500, 0.55, 2200, 32_000)
     else:
         wanted = _length(rng, workload.prompt * flaws.text_scale, 0.75, 6, 2600)
     text, hostile = text_of(rng, kind, wanted, 0.014)
@@ -92,7 +93,7 @@ def ask(
         draw = rng.random()
         if draw < 0.012:
             image = True
-            inline = flaws.documents and rng.random() < 0.4
+            inline = flaws.documents and rng.random() < 0.3
             tokens += 85 + 170 * rng.randrange(1, 7)
             url = {"url": bodies.image_url(rng, inline=inline)}
             content = [{"type": "text", "text": text.text}, {"type": "image_url", "image_url": url}]
@@ -135,8 +136,9 @@ def answer(
         return Answer(Body("", rng.randrange(4_000, 9_000)), "", "", Usage())
     if surface == "embeddings":
         usage = Usage(asked.tokens)
+        dimensions = rng.choices(_DIMENSIONS[workload.deployment], (7, 3))[0]
         body = bodies.embeddings_answer(
-            usage, model, rng, dimensions=_DIMENSIONS[workload.deployment], usage_first=workload.api is V1, limit=limit
+            usage, model, rng, dimensions=dimensions, usage_first=workload.api is V1, limit=limit
         )
         return Answer(body, "", "", usage)
     if surface == "images":

@@ -44,7 +44,7 @@ _FAILURES = {
 _TIRED = "Requests to this deployment are above its token rate limit. Retry after 9 seconds."
 
 
-def _shares(workload: Workload, team: Team, load: float, trouble: bool, stream: bool, flaws: Flaws) -> dict[str, float]:
+def _shares(workload: Workload, team: Team, load: float, trouble: bool, stream: bool) -> dict[str, float]:
     """How likely each failure is; ``load`` is the team's, 1 at its busiest hour."""
     if workload.surface in ("images", "audio", "other"):
         return {"unauthorized": 0.01, "server-error": 0.01}
@@ -70,7 +70,7 @@ def decide(
 ) -> Fate:
     """Draw what happens. ``trouble``: the first backend refuses most of its requests."""
     draw = rng.random()
-    for outcome, share in _shares(workload, team, load, trouble, stream, flaws).items():
+    for outcome, share in _shares(workload, team, load, trouble, stream).items():
         draw -= share
         if draw < 0:
             return _failed(rng, outcome, stream, flaws)
@@ -82,7 +82,7 @@ def _served(rng: Random, workload: Workload, failover: float) -> Fate:
     first = 0 if rng.random() < 0.84 else rng.choice((1, 1, 2))
     if first < 2 and workload.surface != "other" and rng.random() < failover:
         last = first + 1 if first == 1 or rng.random() < 0.7 else 2
-        traced = tuple((POOL[i], 429) for i in range(first, last)) + ((POOL[last], 200),)
+        traced = (*((POOL[i], 429) for i in range(first, last)), (POOL[last], 200))
         return Fate("success", 200, POOL[last], 200, traced)
     return Fate("success", 200, POOL[first], 200)
 

@@ -32,7 +32,8 @@ def replaced(out: Path) -> Iterator[tuple[Path, dict]]:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
     except OSError as error:
-        raise AoaiError(f"Cannot write a sample to {out}: {error.strerror}. Name a folder that can be written.") from error
+        why = error.strerror or error
+        raise AoaiError(f"Cannot write a sample to {out}: {why}. Name a folder that can be written.") from error
     about: dict = {}
     yield partial, about
     _mark(out, complete=False)

@@ -38,7 +38,8 @@ def findings(counts: Counter[str], flaws: Flaws, windows: Windows | None, unlogg
         if counts[name]
     ]
     if flaws.body_logging_off and counts["bodies-off"]:
-        found.append(_finding("body-logging-off", "an API that logs no bodies", {"ApiId": LEGAL.name}, counts["bodies-off"]))
+        what = "an API that logs no bodies"
+        found.append(_finding("body-logging-off", what, {"ApiId": LEGAL.name}, counts["bodies-off"]))
     if flaws.llm_logging_partial:
         found.append(_finding("llm-logging-off", "operations without LLM rows",
                               {"Surface": ["completions", "images", "audio"]}, None))

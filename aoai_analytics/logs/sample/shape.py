@@ -11,17 +11,20 @@ from aoai_analytics.logs.sample.flaws import Windows
 from aoai_analytics.logs.sample.world import Team
 
 # Local hour 0…23 on a working day, and the factor of Saturday and of Sunday.
-_HOURS: dict[str, tuple[Sequence[float], float, float]] = {
-    "office": ((1, 1, 1, 1, 1, 2, 6, 22, 60, 90, 100, 95, 62, 78, 96, 92, 80, 52, 26, 12, 7, 5, 3, 2), 0.14, 0.09),
-    "consumer": ((16, 9, 5, 3, 3, 5, 14, 30, 40, 38, 40, 46, 58, 54, 48, 50, 58, 72, 90, 100, 98, 82, 56, 30), 1.2, 1.3),
-    "batch": ((70, 100, 100, 95, 60, 30, 24, 22, 24, 26, 26, 25, 24, 25, 26, 25, 24, 22, 20, 20, 22, 24, 28, 40), 0.9, 0.9),
+_OFFICE = (1, 1, 1, 1, 1, 2, 6, 22, 60, 90, 100, 95, 62, 78, 96, 92, 80, 52, 26, 12, 7, 5, 3, 2)
+_CONSUMER = (16, 9, 5, 3, 3, 5, 14, 30, 40, 38, 40, 46, 58, 54, 48, 50, 58, 72, 90, 100, 98, 82, 56, 30)
+_BATCH = (70, 100, 100, 95, 60, 30, 24, 22, 24, 26, 26, 25, 24, 25, 26, 25, 24, 22, 20, 20, 22, 24, 28, 40)
+_WEEKS: dict[str, tuple[Sequence[float], float, float]] = {
+    "office": (_OFFICE, 0.14, 0.09),
+    "consumer": (_CONSUMER, 1.2, 1.3),
+    "batch": (_BATCH, 0.9, 0.9),
 }
 
 
 def intensity(team: Team, hour: datetime) -> float:
     """How busy a team is in an hour (UTC), against its own busiest."""
     local = hour + timedelta(hours=team.utc_offset)
-    hours, saturday, sunday = _HOURS[team.shape]
+    hours, saturday, sunday = _WEEKS[team.shape]
     return hours[local.hour] / 100 * {5: saturday, 6: sunday}.get(local.weekday(), 1.0)
 
 

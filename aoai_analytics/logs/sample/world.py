@@ -119,8 +119,8 @@ TEAMS: tuple[Team, ...] = (
     Team(
         "claims", "sub-claims", "gold", 18, 22, 1, "office", {"support": 6, "legal": 1, "european": 2, "emoji": 0.5},
         (
-            _chat(CLASSIC, "chat-mini", 6, stream=0.3, usage=0.6),
-            _chat(CLASSIC, "chat-prod", 4, prompt=160, answer=140, stream=0.4, documents=0.015),
+            _chat(V1, "chat-mini", 6, stream=0.3, usage=0.6),
+            _chat(CLASSIC, "chat-prod", 4, prompt=160, answer=140, stream=0.4, documents=0.035),
             Workload(CLASSIC, "completions", "legacy-instruct", 1.3, prompt=90, answer=60),
             Workload(CLASSIC, "embeddings", "embed-small", 1.5, prompt=120),
         ),
@@ -141,7 +141,7 @@ TEAMS: tuple[Team, ...] = (
         "finance", "sub-finance", "gold", 10, 14, 1, "office", {"finance": 5, "legal": 1, "european": 0.5},
         (
             _chat(CLASSIC, "chat-prod", 5, prompt=200, answer=130, documents=0.03),
-            _chat(CLASSIC, "gpt-41", 3, prompt=220, answer=150, stream=0.3),
+            _chat(V1, "gpt-41", 3, prompt=220, answer=150, stream=0.3),
             _chat(CLASSIC, "brand-new", 0.8, answer=120, stream=0.3),
         ),
         system=3, escapes=True,
@@ -149,7 +149,7 @@ TEAMS: tuple[Team, ...] = (
     Team(
         "tokyo", "sub-tokyo", "silver", 11, 13, 9, "office", {"japanese": 8, "support": 0.7, "emoji": 0.3},
         (
-            _chat(CLASSIC, "chat-mini", 5, prompt=130, answer=120, stream=0.5, usage=0.5),
+            _chat(CLASSIC, "chat-mini", 5, prompt=130, answer=120, stream=0.4, usage=0.5, documents=0.006),
             _chat(V1, "gpt-41-mini", 3, prompt=140, answer=130, stream=0.3),
             Workload(V1, "responses", "gpt-5-mini", 1.2, answer=110),
             Workload(V1, "audio", "dictation", 0.35, answer=120),
@@ -191,9 +191,9 @@ TEAMS: tuple[Team, ...] = (
     Team(
         "studio", "sub-marketing", "bronze", 5, 8, 1, "office", {"marketing": 5, "emoji": 1, "european": 1},
         (
-            _chat(CLASSIC, "chat-prod", 4, prompt=80, answer=170, stream=0.5),
+            _chat(CLASSIC, "chat-prod", 4, prompt=80, answer=170, stream=0.4, documents=0.01),
             _chat(V1, "gpt-5-mini", 2, prompt=90, answer=150, stream=0.3),
-            Workload(V1, "images", "pictures", 0.7, prompt=40),
+            Workload(V1, "images", "pictures", 0.4, prompt=40),
         ),
         system=5, caller="user",
     ),
@@ -209,16 +209,17 @@ TEAMS: tuple[Team, ...] = (
 
 
 def teams_of(mix: str) -> tuple[Team, ...]:
-    """The teams as a mix has them: ``languages`` gives each one kind of text, ``unseen-model`` more of the new model."""
+    """The teams of a mix: in ``languages`` each has one kind of text, in ``unseen-model`` the new model has more."""
     if mix == "languages":
         kinds = {
             "claims": "support", "developers": "code", "finance": "finance", "tokyo": "japanese", "legal": "legal",
-            "search": "european", "mobile": "emoji", "science": "research", "studio": "marketing", "operators": "people",
-        }
+            "search": "european", "mobile": "emoji", "science": "research", "studio": "marketing",
+            "operators": "people",
+        }  # fmt: skip
         return tuple(_of_one_kind(team, kinds[team.name]) for team in TEAMS)
     if mix == "unseen-model":
         return tuple(
-            replace(team, workloads=tuple(replace(w, weight=w.weight * (5 if w.deployment == "brand-new" else 1))
+            replace(team, workloads=tuple(replace(w, weight=w.weight * (3 if w.deployment == "brand-new" else 1))
                                           for w in team.workloads))
             for team in TEAMS
         )
