@@ -6,13 +6,13 @@ SHELL := /bin/sh
 # The Python to build .venv with, e.g. `make setup PYTHON=python3.12`; without it the first one found that is new enough.
 PYTHON ?=
 # Logs of your own for `make report LOGS=dir`; without it, sample traffic.
-LOGS ?=
+LOGS =
 # A source to report on as it is, e.g. `make report SOURCE=log-analytics://WORKSPACE-ID`.
-SOURCE ?=
+SOURCE =
 # Where reports go.
-OUT ?= reports
+OUT = reports
 # More arguments for pytest, e.g. `make test ARGS="-k parser"`.
-ARGS ?=
+ARGS =
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -118,6 +117,10 @@ def test_conda_installs_the_same_packages_with_the_same_bounds() -> None:
     assert by_pip == {*(str(item) for item in RUN if item.name in PIP_ONLY), "--editable ."}
 
 
+def test_the_readme_is_the_project_s_page_in_an_index() -> None:
+    assert PROJECT.get("readme") == ("README.md" if (REPO / "README.md").exists() else None)
+
+
 def test_constraints_are_names_and_exact_versions_and_nothing_else() -> None:
     for line in (REPO / "constraints.txt").read_text("utf-8").splitlines():
         assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*==[0-9][0-9a-z.]*( ; [a-z_ ]+.*)?", line), line
@@ -220,38 +223,3 @@ def test_the_command_of_an_unpacked_wheel_lists_its_own_queries(wheel: Path, tmp
     assert run.returncode == 0, run.stderr
     for path in (tmp_path / "site/aoai_analytics/kql/tokens").glob("*.kql"):
         assert path.stem in run.stdout
-
-
-def dry_run(*arguments: str) -> str:
-    if shutil.which("make") is None:
-        pytest.skip("needs make")
-    run = subprocess.run(["make", "--dry-run", *arguments], cwd=REPO, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
-
-
-def test_make_alone_lists_the_targets() -> None:
-    if shutil.which("make") is None:
-        pytest.skip("needs make")
-    run = subprocess.run(["make"], cwd=REPO, capture_output=True, text=True, check=True)
-    listed = set(re.findall(r"^  make ([a-z]+)", run.stdout, re.M))
-    assert listed == {"setup", "report", "lint", "test", "accuracy", "bench", "constraints", "clean"} | {"help"}
-
-
-def test_a_report_of_sample_traffic_keeps_out_of_the_lake_of_your_own_logs() -> None:
-    commands = dry_run("report")
-    assert "aoai sample sample" in commands
-    assert "aoai ingest sample/logs --lake sample/lake" in commands
-    assert 'aoai report --source sample/lake --out "reports"' in commands
-
-
-def test_a_report_of_your_own_logs_makes_no_sample() -> None:
-    commands = dry_run("report", "LOGS=my logs")
-    assert "aoai sample" not in commands
-    assert 'aoai ingest "my logs" --lake lake' in commands
-
-
-def test_a_report_of_a_source_ingests_nothing() -> None:
-    commands = dry_run("report", "SOURCE=log-analytics://11111111-2222-3333-4444-555555555555")
-    assert "aoai ingest" not in commands
-    assert 'aoai report --source "log-analytics://11111111-2222-3333-4444-555555555555"' in commands
