@@ -1,0 +1,11 @@
+"""Charts and tables in one house style: drawn from a query's rows and the description in its header."""
+
+from __future__ import annotations
+
+from .figures import describe, figure, note
+from .headlines import headline
+from .kinds import KINDS, Chart, parse_chart
+from .style import templates
+from .tables import table_html
+
+__all__ = ["KINDS", "Chart", "describe", "figure", "headline", "note", "parse_chart", "table_html", "templates"]

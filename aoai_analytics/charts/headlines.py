@@ -1,0 +1,41 @@
+"""A figure's conclusion as its title, where the query's header gives one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..errors import WrongUse
+from .labels import named
+from .numbers import human, is_missing, unit_of
+from .series import is_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FIELD = re.compile(r"\{(\w+)\}")
+
+
+def headline(frame: pd.DataFrame, template: str, units: Mapping[str, str]) -> str:
+    """*template* filled in from the first row: ``{SubscriptionId} used {Share} of all tokens`` -> plain text.
+
+    The template is the header's ``// headline:`` line, so that the query, which alone knows what its rows leave
+    out, vouches for the sentence. '' where there is no template or row, or a value of it is unknown or empty.
+    Raises WrongUse for a column the result lacks.
+    """
+    columns = _FIELD.findall(template)
+    for column in columns:
+        if column not in frame.columns:
+            raise WrongUse(f"headline '{template}': the result has no column '{column}'")
+    if not template or not len(frame):
+        return ""
+    first = frame.iloc[0]
+    if any(is_missing(first[column]) or first[column] == "" for column in columns):
+        return ""
+
+    def value(match: re.Match[str]) -> str:
+        column = match[1]
+        return human(first[column], unit_of(column, units)) if is_number(frame[column]) else named(first[column])
+
+    return _FIELD.sub(value, template)

@@ -1,0 +1,82 @@
+"""Text made safe and short: names in logs are whatever a caller sent.
+
+Figures and pages never show a caller's text as it came: control characters and the marks that turn
+the direction of text are made visible, and what a page or plotly would read as markup is escaped.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from .numbers import UNKNOWN, is_missing
+
+NONE = "(none)"
+# C0 and C1 controls, line and paragraph separators, and the bidirectional controls that can reorder a page's text.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
+# What plotly.js reads in a label: tags, entities, MathJax between dollars, and %{} in a hover template.
+_PLOTLY = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;", "%": "&#37;"}
+_ACRONYMS = {
+    "Ip": "IP",
+    "Id": "ID",
+    "Url": "URL",
+    "Api": "API",
+    "Ptu": "PTU",
+    "Kql": "KQL",
+    "Apim": "APIM",
+    "Usd": "USD",
+    "Eur": "EUR",
+}
+
+
+def plain(value: Any) -> str:
+    """*value* as text on one line, with every run of unseen characters shown as a replacement character."""
+    return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", str(value))
+
+
+def named(value: Any) -> str:
+    """The name of a category: its text, ``(none)`` where empty, ``unknown`` where null."""
+    if is_missing(value):
+        return UNKNOWN
+    return plain(value) or NONE
+
+
+def plotly_text(text: str) -> str:
+    """*text* for any label of a plotly figure, where it is then shown character by character."""
+    return "".join(_PLOTLY.get(character, character) for character in text)
+
+
+def html_text(text: str) -> str:
+    """*text* for a page, quotes included, kept from reordering what stands around it."""
+    return f"<bdi>{html.escape(text)}</bdi>"
+
+
+def shortened(text: str, length: int = 28) -> str:
+    """*text* cut in its middle where longer than *length*: names of a kind tend to differ at both ends."""
+    if len(text) <= length:
+        return text
+    head = (length - 1) * 2 // 3
+    return f"{text[:head]}…{text[len(text) - (length - 1 - head):]}"
+
+
+def humanised(column: str) -> str:
+    """A column's name as a heading: ``CallerIpAddress`` -> ``Caller IP address``."""
+    words = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+", column) or [column]
+    joined: list[str] = []
+    for word in words:
+        if word.isdigit() and joined and len(joined[-1]) == 1:
+            joined[-1] += word  # P95
+        else:
+            joined.append(word)
+    spoken = [_ACRONYMS.get(w.capitalize(), w if len(w) > 1 and w.isupper() else w.lower()) for w in joined]
+    text = " ".join(spoken)
+    return text[0].upper() + text[1:]
+
+
+def heading(column: str, unit_label: str) -> str:
+    """A column's heading with its unit, where the name does not say it already: ``Total time (ms)``."""
+    text = humanised(column)
+    if not unit_label or unit_label.lower() in text.lower().split():
+        return text
+    return f"{text} ({unit_label})"

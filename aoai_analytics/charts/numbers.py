@@ -1,0 +1,122 @@
+"""Numbers and units as people read them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How a unit is written, and whether values of it may be added up across rows.
+
+    ``decimals`` is fixed where a number is given; ``factor`` turns a stored value into the one shown;
+    ``tight`` units stand directly behind the number.
+    """
+
+    label: str
+    additive: bool = False
+    decimals: int | None = None
+    factor: float = 1
+    tight: bool = False
+
+
+#: Units of the query headers (``// unit: TotalTokens=tokens``); one that is not here is shown as written, never added up.
+#: ``%`` is a value from 0 to 100, ``share`` one from 0 to 1.
+UNITS = {
+    "tokens": Unit("tokens", additive=True),
+    "requests": Unit("requests", additive=True),
+    "attempts": Unit("attempts", additive=True),
+    "errors": Unit("errors", additive=True),
+    "messages": Unit("messages", additive=True),
+    "bytes": Unit("bytes", additive=True),
+    "USD": Unit("USD", additive=True, decimals=2),
+    "EUR": Unit("EUR", additive=True, decimals=2),
+    "ms": Unit("ms"),
+    "s": Unit("s"),
+    "%": Unit("%", decimals=1, tight=True),
+    "share": Unit("%", decimals=1, factor=100, tight=True),
+}
+#: Starts of the names of columns whose values cannot be added up, whatever their unit.
+_NOT_ADDITIVE = ("Average", "Avg", "Mean", "Median", "Min", "Max", "Peak", "Percentile", "P5", "P9", "Share", "Rate")
+_STEPS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+
+
+def unit_of(column: str, units: Any) -> Unit:
+    """The unit of *column* by the header's ``unit`` line; without a name where the header gives none."""
+    name = units.get(column, "")
+    return UNITS.get(name) or Unit(name)
+
+
+def additive(column: str, units: Any) -> bool:
+    """Whether the values of *column* may be summed across rows: a count of something, and no average or share."""
+    return unit_of(column, units).additive and not column.startswith(_NOT_ADDITIVE)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether *value* is null: None, NaN, NaT or pandas' NA. Infinity is a value."""
+    if value is None:
+        return True
+    if isinstance(value, float):
+        return math.isnan(value)
+    import pandas as pd
+
+    return value is pd.NA or value is pd.NaT
+
+
+def human(value: Any, unit: Unit | None = None) -> str:
+    """A number short enough to say: ``1.2 M tokens``, ``950 requests``, ``41%``. Null is ``unknown``."""
+    if is_missing(value):
+        return UNKNOWN
+    unit = unit or Unit("")
+    number = float(value) * unit.factor
+    if unit.tight:
+        text = f"{number:.1f}".removesuffix(".0") if abs(number) < 10 else f"{number:.0f}"
+        return f"{text}{unit.label}"
+    # 999,950 is 1 M, not 1000 k: the step is chosen by the number as rounded.
+    for step, letter in _STEPS:
+        if abs(number) >= step * 0.99995:
+            scaled = number / step
+            shown = f"{scaled:.3g}" if abs(scaled) < 999.5 else f"{scaled:,.0f}"
+            return f"{shown} {letter} {unit.label}".rstrip()
+    if unit.decimals is not None:
+        text = f"{number:,.{unit.decimals}f}"
+    else:
+        text = f"{number:,.0f}" if number == int(number) else f"{number:,.3g}"
+    return f"{text} {unit.label}".rstrip()
+
+
+def decimals_for(values: Any, unit: Unit) -> int:
+    """How many decimals show a column of real numbers, the same for all its rows so that points line up."""
+    if unit.decimals is not None:
+        return unit.decimals
+    known = [abs(float(value)) for value in values if not is_missing(value) and math.isfinite(value)]
+    if not known or all(value == int(value) for value in known):
+        return 0
+    largest = max(known)
+    return 0 if largest >= 10_000 else 1 if largest >= 10 else 2 if largest >= 0.1 else 4
+
+
+def exact(value: Any, unit: Unit, decimals: int = 0) -> str:
+    """A number with thousands separators and no unit but ``%``: ``1,234,567``, ``41.3%``. Null is ``unknown``."""
+    if is_missing(value):
+        return UNKNOWN
+    number = value if unit.factor == 1 else float(value) * unit.factor
+    return f"{number:,.{decimals}f}" + (unit.label if unit.tight else "")
+
+
+def span(value: timedelta) -> str:
+    """A duration: ``1.25 s``, ``2 min 05 s``, ``3 h 20 min``, ``4 d 6 h``."""
+    seconds = value.total_seconds()
+    sign, seconds = ("-" if seconds < 0 else ""), abs(seconds)
+    if seconds < 60:
+        return f"{sign}{seconds:.3g} s"
+    if seconds < 3600:
+        return f"{sign}{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    if seconds < 86400:
+        return f"{sign}{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
+    return f"{sign}{int(seconds // 86400)} d {int(seconds % 86400 // 3600)} h"

@@ -1,0 +1,194 @@
+"""From a query's rows to the series of a chart: one row a category or moment, one column a series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..errors import WrongUse
+from .kinds import Chart
+from .labels import humanised, named
+from .numbers import additive, is_missing
+from .style import MAX_SERIES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: More bars than this are no picture; the table has the rest.
+MAX_CATEGORIES = 25
+#: Longest time axis whose gaps are filled.
+_MAX_MOMENTS = 10_000
+
+
+@dataclass
+class Series:
+    """What a chart draws: ``values`` (index: category, moment or number; columns: series names; NaN: unknown or none).
+
+    ``measure`` and ``category`` name the columns they come from, ``kind`` says what the index is (``category``,
+    ``time``, ``number``), ``additive`` whether the values may be summed, ``zone`` in which time zone moments are.
+    ``absent`` marks where the rows say nothing at all. ``notes`` are for the reader.
+    """
+
+    values: pd.DataFrame
+    absent: pd.DataFrame
+    measure: str
+    category: str
+    kind: str
+    additive: bool
+    horizontal: bool
+    zone: str = ""
+    other: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def series(frame: pd.DataFrame, chart: Chart, units: Mapping[str, str], time_zone: str) -> Series:
+    """The series that *chart* draws of *frame*. Raises WrongUse where rows share a point but cannot be added up."""
+    measures, category, horizontal = _roles(frame, chart)
+    adds = all(additive(measure, units) for measure in measures)
+    index, kind, zone = _index(frame[category], time_zone)
+    values, absent = _pivot(frame, chart, measures, index, adds)
+    result = Series(values, absent, measures[0], category, kind, adds, horizontal, zone)
+    if kind == "category":
+        _order_categories(result)
+        _limit_categories(result)
+    elif chart.row.continuous or kind == "number":
+        _order_moments(result)
+    _limit_series(result)
+    return result
+
+
+def is_number(column: pd.Series) -> bool:
+    """Whether *column* holds numbers (truth values are none)."""
+    from pandas.api import types
+
+    return types.is_numeric_dtype(column) and not types.is_bool_dtype(column)
+
+
+def shown_time(column: pd.Series, time_zone: str) -> tuple[pd.Series, str]:
+    """Moments as the clock of *time_zone* shows them (without a zone), and the zone's name.
+
+    Days that a query binned stay in UTC, as their bounds are UTC's midnights: moved to another zone they would
+    each straddle two dates.
+    """
+    known = column.dropna()
+    if column.dt.tz is None:
+        return column, "UTC"
+    days = len(known) > 0 and bool((known == known.dt.normalize()).all()) and str(column.dt.tz) == "UTC"
+    zone = "UTC" if days else time_zone
+    return column.dt.tz_convert(zone).dt.tz_localize(None), zone
+
+
+def _roles(frame: pd.DataFrame, chart: Chart) -> tuple[tuple[str, ...], str, bool]:
+    """The columns measured, the column they are measured by, and whether bars lie."""
+    if len(chart.x) > 1:
+        return chart.x, chart.y[0], True
+    if len(chart.y) > 1:
+        return chart.y, chart.x[0], False
+    lying = chart.row.trace == "bar" and is_number(frame[chart.x[0]]) and not is_number(frame[chart.y[0]])
+    measures, category = (chart.x, chart.y[0]) if lying else (chart.y, chart.x[0])
+    if not is_number(frame[measures[0]]):
+        raise WrongUse(f"a {chart.kind} chart needs a column of numbers: neither {chart.x[0]} nor {chart.y[0]} is one")
+    return measures, category, lying
+
+
+def _index(column: pd.Series, time_zone: str) -> tuple[pd.Series, str, str]:
+    from pandas.api import types
+
+    if types.is_datetime64_any_dtype(column):
+        moments, zone = shown_time(column, time_zone)
+        return moments, "time", zone
+    if is_number(column):
+        return column, "number", ""
+    return column.map(named), "category", ""
+
+
+def _pivot(
+    frame: pd.DataFrame, chart: Chart, measures: tuple[str, ...], index: pd.Series, adds: bool
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    import pandas as pd
+
+    parts = []
+    for measure in measures:
+        names = frame[chart.color].map(named) if chart.color else humanised(measure)
+        if chart.color and len(measures) > 1:
+            names = names + " · " + humanised(measure)
+        parts.append(pd.DataFrame({"at": index, "name": names, "value": frame[measure].astype("Float64")}))
+    rows = pd.concat(parts, ignore_index=True).dropna(subset=["at"])
+    groups = rows.groupby(["at", "name"], sort=False)["value"]
+    if not adds and int(groups.size().max() if len(rows) else 0) > 1:
+        raise WrongUse(
+            f"several rows share a {chart.kind}'s point and {', '.join(measures)} cannot be added up: "
+            "name the column that tells them apart as color="
+        )
+    order = list(dict.fromkeys(rows["at"])), list(dict.fromkeys(rows["name"]))
+    # min_count: a sum of nothing but nulls stays unknown.
+    sums = groups.sum(min_count=1).unstack("name").reindex(index=order[0], columns=order[1])
+    counts = groups.size().unstack("name").reindex(index=order[0], columns=order[1])
+    return sums.astype("float64"), counts.isna()
+
+
+def _order_categories(series: Series) -> None:
+    if series.additive:
+        totals = series.values.sum(axis=1, min_count=1)
+        _reindex(series, totals.sort_values(ascending=False, kind="stable", na_position="last").index)
+
+
+def _limit_categories(series: Series) -> None:
+    rest = len(series.values) - MAX_CATEGORIES
+    if rest > 0:
+        _reindex(series, series.values.index[:MAX_CATEGORIES])
+        series.notes.append(f"The figure shows the first {MAX_CATEGORIES}; {rest:,} more are in the data.")
+
+
+def _order_moments(series: Series) -> None:
+    """Sort by time, and put in the moments that no row names, so that a line does not run across a silence."""
+    import pandas as pd
+
+    moments = series.values.index.sort_values()
+    if series.kind == "time" and len(moments) > 2:
+        step = moments.to_series().diff().min()
+        grid = pd.date_range(moments[0], moments[-1], freq=step)[:_MAX_MOMENTS]
+        if moments.isin(grid).all():
+            moments = grid
+    _reindex(series, moments)
+    if series.additive:
+        # No row means nothing happened, which is 0 of whatever is counted; a row's null stays unknown.
+        series.values = series.values.mask(series.absent, 0)
+
+
+def _limit_series(series: Series) -> None:
+    names = list(series.values.columns)
+    if series.additive:
+        totals = series.values.sum(axis=0)
+        names = list(totals.sort_values(ascending=False, kind="stable").index)
+    if len(names) <= MAX_SERIES:
+        series.values, series.absent = series.values[names], series.absent[names]
+        return
+    if not series.additive:
+        kept = names[:MAX_SERIES]
+        series.notes.append(f"The figure shows {MAX_SERIES} of {len(names):,} series; the others are in the data.")
+        series.values, series.absent = series.values[kept], series.absent[kept]
+        return
+    kept, rest = names[: MAX_SERIES - 1], names[MAX_SERIES - 1 :]
+    series.other = f"other ({len(rest):,})"
+    values, absent = series.values[kept].copy(), series.absent[kept].copy()
+    values[series.other] = series.values[rest].sum(axis=1, min_count=1)
+    absent[series.other] = series.absent[rest].all(axis=1)
+    series.values, series.absent = values, absent
+
+
+def _reindex(series: Series, index: Any) -> None:
+    series.values = series.values.reindex(index)
+    series.absent = series.absent.reindex(index).astype("boolean").fillna(True).astype(bool)
+
+
+def has_unknown(series: Series) -> bool:
+    """Whether some value is null although its row is there."""
+    return bool((series.values.isna() & ~series.absent).any(axis=None))
+
+
+def listed(values: Any, factor: float = 1) -> list[Any]:
+    """Plain numbers for JSON: whole ones as int, unknown as None."""
+    numbers = [None if is_missing(value) else float(value) * factor for value in values]
+    return [int(n) if n is not None and n.is_integer() else n for n in numbers]

@@ -1,0 +1,105 @@
+"""The house style: colours, fonts and plotly templates, light and dark."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+#: Shown for what is left when a chart has more series than it may draw.
+OTHER_COLOR = "#8a8f98"
+#: More series than this cannot be told apart; the last is then "other".
+MAX_SERIES = 12
+
+# Okabe and Ito's colours (jfly.uni-koeln.de/color), without black and in an order whose neighbours differ most,
+# then tones of Paul Tol's muted scheme. Their yellow is too pale on white and their blue too dark on black.
+_LIGHT = [
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00",
+    "#A08A00", "#332288", "#44AA99", "#882255", "#5A5A5A",
+]  # fmt: skip
+_DARK = [
+    "#3D9BD9", "#E69F00", "#1FB58B", "#CC79A7", "#7CC8F2", "#E8762D",
+    "#F0E442", "#9C8FE0", "#6FD3C3", "#D0668F", "#C8C8C8",
+]  # fmt: skip
+DASHES = ("solid", "dash", "dot")
+PATTERNS = ("", "/", ".")
+#: Series that differ by colour alone; those after them also differ by dash or pattern.
+PLAIN_SERIES = 6
+
+_THEMES: dict[str, dict[str, Any]] = {
+    "light": {
+        "paper": "#ffffff",
+        "ink": "#1f2328",
+        "muted": "#57606a",
+        "grid": "#e3e6ea",
+        "colors": _LIGHT,
+        "scale": [[0, "#eef4fa"], [0.35, "#9cc4e0"], [0.7, "#2f80b9"], [1, "#08375c"]],
+    },
+    "dark": {
+        "paper": "#1b1f24",
+        "ink": "#e6e9ed",
+        "muted": "#a3abb5",
+        "grid": "#343a42",
+        "colors": _DARK,
+        "scale": [[0, "#22303c"], [0.35, "#2f6690"], [0.7, "#6db3de"], [1, "#e6f4ff"]],
+    },
+}
+
+
+@cache
+def templates() -> dict[str, dict[str, Any]]:
+    """The plotly templates ``light`` and ``dark``, as JSON-ready dictionaries. Do not change them."""
+    return {name: _template(theme) for name, theme in _THEMES.items()}
+
+
+def _template(theme: dict[str, Any]) -> dict[str, Any]:
+    axis = {
+        "gridcolor": theme["grid"],
+        "linecolor": theme["grid"],
+        "zerolinecolor": theme["grid"],
+        "tickcolor": theme["grid"],
+        "tickfont": {"color": theme["muted"], "size": 12},
+        "title": {"font": {"color": theme["muted"], "size": 12}, "standoff": 10},
+        "automargin": True,
+        # 1.2M and 3B rather than 1.2e6 and 3G.
+        "exponentformat": "B",
+        "separatethousands": True,
+    }
+    return {
+        "layout": {
+            "font": {"family": FONT, "size": 13, "color": theme["ink"]},
+            "title": {"font": {"size": 16}, "x": 0, "xref": "paper", "xanchor": "left"},
+            "paper_bgcolor": theme["paper"],
+            "plot_bgcolor": theme["paper"],
+            "colorway": theme["colors"],
+            "colorscale": {"sequential": theme["scale"]},
+            "coloraxis": {"colorbar": {"outlinewidth": 0, "thickness": 12, "tickfont": {"color": theme["muted"]}}},
+            "xaxis": axis,
+            "yaxis": axis,
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "xanchor": "left",
+                "y": 1.02,
+                "yanchor": "bottom",
+                "font": {"size": 12},
+                "bgcolor": "rgba(0,0,0,0)",
+            },
+            "margin": {"l": 8, "r": 12, "t": 24, "b": 8},
+            "bargap": 0.25,
+            "hoverlabel": {
+                "bgcolor": theme["paper"],
+                "bordercolor": theme["muted"],
+                "font": {"family": FONT, "color": theme["ink"], "size": 13},
+                "align": "left",
+                "namelength": -1,
+            },
+            "modebar": {
+                "bgcolor": "rgba(0,0,0,0)", "color": theme["muted"], "activecolor": theme["ink"], "orientation": "v"
+            },
+        },
+        "data": {
+            "bar": [{"marker": {"line": {"color": theme["paper"], "width": 0.5}}}],
+            "heatmap": [{"colorscale": theme["scale"]}],
+        },
+    }
