@@ -44,6 +44,11 @@ _STAND_INS = {
     "resourceId": "_ResourceId",
 }
 
+#: Keys of the envelope that are no column; others that are none are looked up more slowly.
+_ENVELOPE = frozenset(
+    ("properties", "category", "callerIpAddress", "resultType", "truncated", "DeploymentVersion", "Level", "Sku")
+)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # The portal writes a CSV's times as 10/31/2026, 2:38:30.126 AM. Other locales lack AM/PM, or their day and month
@@ -189,11 +194,15 @@ class RowShape:
 
     table: Table
     names: tuple[str, ...]
-    fields: Mapping[str, tuple[int, Callable[[Any], Any], bool]]
+    fields: Mapping[str, tuple[int, Callable[[Any], Any], type | None]]
+    ignored: frozenset[str]
     stand_ins: Mapping[str, int]
     last_error: Mapping[str, str]
     time: int
     correlation_id: int
+    kind: int
+    resource: int
+    subscription: int
     texts: frozenset[int]
 
 
@@ -202,7 +211,9 @@ def row_shape(table: Table) -> RowShape:
     names = tuple(table.columns)
     fields = {}
     for index, (name, kql_type) in enumerate(table.columns.items()):
-        field = (index, _CONVERTERS[kql_type], kql_type in ("string", "dynamic"))
+        # Values of this very type need no conversion.
+        as_is = {"string": str, "dynamic": str, "bool": bool}.get(kql_type)
+        field = (index, _CONVERTERS[kql_type], as_is)
         for spelling in (name, _camel(name), name.lower()):
             fields[spelling] = field
     prefix = "LastError"
@@ -210,10 +221,14 @@ def row_shape(table: Table) -> RowShape:
         table=table,
         names=names,
         fields=fields,
+        ignored=(_ENVELOPE | _STAND_INS.keys()) - fields.keys(),
         stand_ins={key: names.index(name) for key, name in _STAND_INS.items() if name in names},
         last_error={name[len(prefix) :].lower(): name for name in names if name.startswith(prefix)},
         time=names.index("TimeGenerated"),
         correlation_id=names.index("CorrelationId"),
+        kind=names.index("Type"),
+        resource=names.index("_ResourceId"),
+        subscription=names.index("_SubscriptionId"),
         texts=frozenset(i for i, name in enumerate(names) if name in TEXT_COLUMNS),
     )
 
@@ -287,20 +302,22 @@ def _parsed_properties(text: str) -> Any:
 
 
 def _fill(row: list[Any], values: Mapping[str, Any], shape: RowShape) -> None:
-    fields = shape.fields
+    fields, ignored = shape.fields, shape.ignored
     for key, value in values.items():
         if value is None:
             continue
         field = fields.get(key)
         if field is None:
+            if key in ignored:
+                continue
             field = fields.get(key.lower())
             if field is None:
                 if key in ("lastError", "LastError") and isinstance(value, dict):
                     parts = ((shape.last_error.get(part.lower()), inner) for part, inner in value.items())
                     _fill(row, {name: inner for name, inner in parts if name}, shape)
                 continue
-        index, convert, is_text = field
-        if is_text and type(value) is str:
+        index, convert, as_is = field
+        if type(value) is as_is:
             row[index] = value
             continue
         try:
@@ -319,15 +336,19 @@ def _converted(shape: RowShape, index: int, value: Any) -> Any:
 
 def _complete(row: list[Any], shape: RowShape) -> None:
     """What Log Analytics itself adds to a record: its Type, and a lower-case resource with its subscription."""
-    names = shape.names
-    kind, resource, subscription = names.index("Type"), names.index("_ResourceId"), names.index("_SubscriptionId")
-    if not row[kind]:
-        row[kind] = shape.table.name
-    if row[resource]:
-        row[resource] = row[resource].lower()
-        parts = row[resource].split("/")
-        if not row[subscription] and len(parts) > 2 and parts[1] == "subscriptions":
-            row[subscription] = parts[2]
+    if not row[shape.kind]:
+        row[shape.kind] = shape.table.name
+    if row[shape.resource]:
+        row[shape.resource], subscription = _resource(row[shape.resource])
+        row[shape.subscription] = row[shape.subscription] or subscription
+
+
+@lru_cache(maxsize=1024)
+def _resource(given: str) -> tuple[str, str | None]:
+    """A resource id in lower case, and its subscription id where it has one."""
+    resource = given.lower()
+    parts = resource.split("/")
+    return resource, parts[2] if len(parts) > 2 and parts[1] == "subscriptions" else None
 
 
 def to_arrow(shape: RowShape, rows: Sequence[tuple[Any, ...]]) -> Any:

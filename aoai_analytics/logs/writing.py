@@ -96,7 +96,7 @@ def stage_file(folder: Path, rows: pa.Table, day: str, version: int) -> StagedFi
                     rows,
                     stream,
                     compression="zstd",
-                    compression_level=3,
+                    compression_level=1,
                     use_dictionary=plain,
                     row_group_size=_ROW_GROUP,
                     write_statistics=plain,
