@@ -115,7 +115,9 @@ accuracy: setup-test ## how near the token estimates come to the truth
 	@$(BIN)/python benchmarks/accuracy.py
 
 bench: setup-test ## how fast ingest and queries are
-	@$(BIN)/python -m benchmarks $(ARGS)
+	@set -e; for script in $(filter-out benchmarks/accuracy.py benchmarks/__init__.py,$(wildcard benchmarks/*.py)); do \
+		echo "$$script"; $(BIN)/python "$$script"; \
+	done
 
 constraints: $(BIN)/uv ## pin the newest versions that work together, on each Python from 3.11 up
 	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade \

@@ -15,9 +15,13 @@ from tests.conftest import REPO
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 
 
+#: What a make that runs the tests hands down to the makes that they run.
+OUTER_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+
+
 def make(*arguments: str, folder: Path = REPO) -> subprocess.CompletedProcess[str]:
     """Run make as from a shell, also where make runs the tests."""
-    environment = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    environment = {name: value for name, value in os.environ.items() if name not in OUTER_MAKE}
     return subprocess.run(
         ["make", *arguments], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
