@@ -1,4 +1,4 @@
-"""One request through the gateway for each file of ``scenarios/``: what the caller gets, what is sent, what is traced."""
+"""One request through the gateway for each file of ``scenarios/``: what is answered, sent to a backend and traced."""
 
 from __future__ import annotations
 
