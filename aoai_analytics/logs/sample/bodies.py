@@ -164,7 +164,7 @@ def responses_answer(answered: Answered, answer: str) -> Body:
         f'  "status": "{_status(answered)}",\n  "model": "{answered.model}",\n  "output": [{thought}\n'
         f'    {{\n      "type": "message",\n      "role": "assistant",\n      "content": [\n'
         f'        {{\n          "type": "output_text",\n          "text": {quoted(answer)}\n        }}\n      ]\n'
-        f'    }}\n  ],\n  "usage": {answered.usage.responses().replace(":", ": ")}\n}}'
+        f'    }}\n  ],\n  "usage": {answered.usage.responses().replace(":", ": ").replace(",", ", ")}\n}}'
     )
     return _ending_in_usage(text)
 

@@ -79,6 +79,11 @@ class _Request:
         return self.user.name if body_has_it and carries and self.with_caller else ""
 
     @property
+    def traced(self) -> bool:
+        """The policy knows the caller by its token, and traces it."""
+        return self.team.caller == "trace" and self.fate.outcome != "unauthorized"
+
+    @property
     def with_caller(self) -> bool:
         """Four of five requests name their caller; which ones follows from the correlation id."""
         return int(self.correlation_id[:2], 16) % 5 != 0
@@ -282,8 +287,8 @@ class Emitter:
             f"InferenceAttempt|attempt={number}|backend={backend}|code={code}"
             for number, (backend, code) in enumerate(fate.traced, start=1)
         ]
-        if team.caller == "trace" and fate.outcome != "unauthorized":
-            messages.append(f"InferenceCaller|user={drawn.user.name}")
+        if drawn.traced:
+            messages.append(f"InferenceCaller|id={drawn.user.name}")
         if messages:
             properties["traceRecords"] = [
                 {"source": "aoai-gateway", "severity": "Information", "message": message} for message in messages
@@ -328,7 +333,7 @@ class Emitter:
             "SubscriptionId": "" if fate.outcome == "unauthorized" else drawn.team.subscription,
             "ProductId": "" if fate.outcome == "unauthorized" else drawn.team.product,
             "User": drawn.user.name,
-            "BodyUser": drawn.end_user,
+            "BodyUser": drawn.user.name if drawn.traced else drawn.end_user,
             "ApiId": workload.api.name,
             "Surface": workload.surface,
             "DeploymentName": deployment,

@@ -9,9 +9,10 @@ from aoai_analytics.logs.sample.bodies import Usage
 from aoai_analytics.logs.sample.world import PRICES
 
 #: ``Surface`` and ``Outcome`` have the values of ``AoaiRequests``. ``User`` is the caller whether or not the
-#: logs tell; ``BodyUser`` what the request body names. ``BodyState``: ``full``, ``truncated`` (a body is cut),
-#: ``stripped`` (the entry was too long and lost its bodies), ``none``. ``TokensInLlmLog`` and ``UsageInBody``
-#: (1 or 0) say where the logs have the tokens. ``CostUSD`` is empty where the model has no price.
+#: logs tell; ``BodyUser`` the end user whom the request names, in its body or by a caller's trace.
+#: ``BodyState``: ``full``, ``truncated`` (a body is cut), ``stripped`` (the entry was too long and lost its
+#: bodies), ``none``. ``TokensInLlmLog`` and ``UsageInBody`` (1 or 0) say where the logs have the tokens.
+#: ``CostUSD`` is empty where the model has no price.
 COLUMNS = (
     "CorrelationId", "TimeGenerated", "CallerIpAddress", "SubscriptionId", "ProductId", "User", "BodyUser", "ApiId",
     "Surface", "DeploymentName", "ModelName", "Outcome", "ResponseCode", "Stream", "Attempts", "BackendHost", "Region",

@@ -219,7 +219,7 @@ def teams_of(mix: str) -> tuple[Team, ...]:
         return tuple(_of_one_kind(team, kinds[team.name]) for team in TEAMS)
     if mix == "unseen-model":
         return tuple(
-            replace(team, workloads=tuple(replace(w, weight=w.weight * (3 if w.deployment == "brand-new" else 1))
+            replace(team, workloads=tuple(replace(w, weight=w.weight * (4 if w.deployment == "brand-new" else 1))
                                           for w in team.workloads))
             for team in TEAMS
         )
