@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from aoai_analytics.errors import LogsError
+from aoai_analytics.errors import LogsError, WrongUse
 from aoai_analytics.logs.tables import LOG_TABLES, Table
 
 BLOCK = 4 << 20
 #: How much of a file's beginning tells its kind, and identifies a blob.
 HEAD = 64 << 10
 
-SUFFIXES = (".json", ".jsonl", ".ndjson", ".log", ".txt", ".csv", ".parquet")
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".log", ".csv", ".parquet", ".avro")
 
 # From here on a path is the same in every copy of a container.
 _CANONICAL = re.compile(r"(?:^|/)((?:insights-logs-|am-)[^/]+/.*)$", re.IGNORECASE)
@@ -53,8 +53,11 @@ def find_blobs(logs: Sequence[str | Path]) -> list[Blob]:
     """The log files under *logs* (files and folders), oldest hour first, each once.
 
     In a folder every file counts that is named like a log (SUFFIXES, also with ``.gz``), but hidden ones and
-    those of a lake. Raises LogsError for a path that does not exist, or when no file is found.
+    those of a lake. Raises WrongUse where nothing is given, LogsError for a path that does not exist, or when no
+    file is found.
     """
+    if not logs:
+        raise WrongUse("no logs given; name the folder that holds the gateway's logs")
     paths: dict[Path, None] = {}
     for given in logs:
         root = Path(given)
@@ -66,7 +69,7 @@ def find_blobs(logs: Sequence[str | Path]) -> list[Blob]:
             raise LogsError(f"{given}: no such file or folder; give the folder that holds the gateway's logs")
     if not paths:
         names = ", ".join(f"*{suffix}" for suffix in SUFFIXES)
-        places = ", ".join(str(given) for given in logs) or "nothing"
+        places = ", ".join(str(given) for given in logs)
         raise LogsError(f"no logs in {places}: looked for {names}, also with .gz, in every folder below")
     blobs = []
     for path in paths:
@@ -153,7 +156,7 @@ def plain_blocks(stream: BinaryIO) -> Iterator[bytes]:
 class Content:
     """The uncompressed bytes of a blob, read once from the beginning to the end; a context manager.
 
-    ``kind`` is ``json``, ``csv``, ``parquet`` or ``unknown``; ``head`` the first HEAD bytes. ``stored`` is how many
+    ``kind`` is ``json``, ``csv``, ``parquet``, ``avro`` or ``unknown``; ``head`` the first HEAD bytes. ``stored`` is how many
     bytes of the file were consumed.
     """
 
@@ -227,6 +230,8 @@ class Content:
 def _kind(head: bytes, name: str) -> str:
     if head.startswith(b"PAR1"):
         return "parquet"
+    if head.startswith(b"Obj\x01"):
+        return "avro"
     text = head.removeprefix(BOM)
     lines = text.split(b"\n")
     if any(line.lstrip()[:1] in (b"{", b"[") for line in lines):

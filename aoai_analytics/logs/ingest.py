@@ -161,6 +161,8 @@ class _Run:
             return self._read_json(blob, content)
         if not content.head:
             return Position(blob.key)
+        if content.kind == "avro":
+            raise Unreadable("an Avro file, which this program does not read: let the Event Hub be captured as JSON")
         if content.kind == "unknown":
             raise Unreadable("no log: neither JSON nor Parquet, nor CSV with TimeGenerated and CorrelationId")
         return self._read_rows(blob, content)

@@ -292,6 +292,19 @@ class Lake:
             if path not in used and _staged_version(path) > version:
                 file.unlink(missing_ok=True)
 
+    def vacuum(self, *, hours: int = 168) -> int:
+        """Removes files that no snapshot of the last *hours* uses, and gives their number. Raises LakeError.
+
+        Recomputed dates leave their former files behind; a reader may still be at them, so keep the hours long.
+        """
+        removed = 0
+        with self.lock(), writing(self.path):
+            for name in TABLES:
+                delta = self._delta(name)
+                if delta is not None:
+                    removed += len(delta.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False))
+        return removed
+
     # What must be computed again
 
     def raw_versions(self) -> dict[str, str]:
