@@ -12,6 +12,7 @@ import random
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 ENCODING = "o200k_base"
@@ -32,7 +33,7 @@ def expand(slots: dict[str, list[str]], kind: dict, rng: random.Random) -> list[
     return list(sentences)
 
 
-def tokenized(sentence: str, encoding) -> list:
+def tokenized(sentence: str, encoding: Any) -> list[Any]:
     """``[sentence, lengths, tokens]``: the characters in each streamed piece, one base-36 digit each.
 
     A token may be part of a character, but an event of a stream holds whole characters, so that

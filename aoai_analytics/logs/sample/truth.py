@@ -32,7 +32,7 @@ def cost(model: str, usage: Usage) -> str:
     return f"{micro / 1e6:.10g}"
 
 
-def writer(file: IO[str]):
+def writer(file: IO[str]) -> csv.DictWriter[str]:
     """A CSV writer with the header written; rows are dicts of ``COLUMNS``."""
     rows = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     rows.writeheader()

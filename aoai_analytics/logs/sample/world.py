@@ -7,6 +7,7 @@ and for private networks (RFC 1918).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 RESOURCE_ID = (
     "/SUBSCRIPTIONS/7F3A0C52-1111-4C1E-9A55-0A1B2C3D4E5F/RESOURCEGROUPS/RG-AI-GATEWAY"
@@ -111,8 +112,8 @@ class Team:
     nat: str = ""  # one address for all of them
 
 
-def _chat(api: Api, deployment: str, weight: float, **more: float) -> Workload:
-    return Workload(api, "chat", deployment, weight, **more)  # type: ignore[arg-type]
+def _chat(api: Api, deployment: str, weight: float, **more: Any) -> Workload:
+    return Workload(api, "chat", deployment, weight, **more)
 
 
 TEAMS: tuple[Team, ...] = (
@@ -252,7 +253,7 @@ def users_of(teams: tuple[Team, ...]) -> dict[str, list[User]]:
         for i in range(team.users):
             number += 1
             own = f"10.{20 + t}.{i % 4}.{10 + number}"
-            addresses = (team.nat,) if team.nat and i % 5 else (own,)
+            addresses: tuple[str, ...] = (team.nat,) if team.nat and i % 5 else (own,)
             if i % 7 == 3:
                 addresses += (f"172.16.{t}.{20 + i}", f"198.51.100.{100 + number}")
             if i % 11 == 6:
