@@ -1,0 +1,48 @@
+"""A query's rows as a CSV file that a page carries within itself."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+from ..charts.numbers import is_missing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Rows a page carries; for more there is 'aoai query'.
+MAX_ROWS = 5_000
+# A spreadsheet runs a cell that begins with one of these as a formula (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def csv_text(frame: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:
+    """The first *max_rows* rows as CSV (RFC 4180): UTC times in ISO 8601, null an empty field, no text a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([_cell(str(name)) for name in frame.columns])
+    for row in frame.head(max_rows).itertuples(index=False, name=None):
+        writer.writerow([_cell(value) for value in row])
+    return out.getvalue()
+
+
+def data_link(text: str) -> str:
+    """A ``data:`` link to *text*, with the mark by which Excel knows UTF-8."""
+    return "data:text/csv;charset=utf-8;base64," + base64.b64encode(b"\xef\xbb\xbf" + text.encode()).decode()
+
+
+def _cell(value: Any) -> Any:
+    if is_missing(value):
+        return ""
+    if isinstance(value, bool | int | float):
+        return value
+    if hasattr(value, "isoformat") and hasattr(value, "year"):
+        return value.isoformat()
+    text = str(value)
+    return "'" + text if text.lstrip(" ").startswith(_FORMULA) and not _is_span(value) else text
+
+
+def _is_span(value: Any) -> bool:
+    return hasattr(value, "total_seconds")

@@ -1,0 +1,78 @@
+"""A folder that is replaced whole: written beside, then renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..errors import ReportError, WrongUse
+
+MANIFEST = "manifest.json"
+
+
+def written_by_us(folder: Path) -> None:
+    """Check that *folder* is missing, empty or a report, so that replacing it loses nothing else. Raises WrongUse."""
+    _recover(folder)
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise WrongUse(f"'{folder}' is a file: give a folder for the report")
+    there = {path.name for path in folder.iterdir()}
+    if not there:
+        return
+    try:
+        ours = set(json.loads((folder / MANIFEST).read_text("utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = set()
+    if others := sorted(there - ours):
+        raise WrongUse(f"the folder '{folder}' holds other files ({others[0]}): give a new folder for the report")
+
+
+def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put *files* (by name) in place of *folder*. Until all are written, the folder of before stays as it is.
+
+    Raises ReportError where the disk is full or nothing may be written there.
+    """
+    folder = folder.absolute()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
+        try:
+            new.chmod(0o755)
+            for name, content in files.items():
+                (new / name).write_bytes(content)
+            _swap(new, folder)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise ReportError(f"the report cannot be written to '{folder}': {error.strerror or error}") from error
+
+
+def _old(folder: Path) -> Path:
+    return folder.absolute().parent / f".{folder.name}.old"
+
+
+def _swap(new: Path, folder: Path) -> None:
+    old = _old(folder)
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.rename(folder, old)
+    try:
+        os.rename(new, folder)
+    except OSError:
+        if old.exists():
+            os.rename(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(folder: Path) -> None:
+    """Bring back the report of before where a run was killed between the two renames."""
+    old = _old(folder)
+    if old.exists() and not folder.exists():
+        os.rename(old, folder)

@@ -1,0 +1,209 @@
+"""From the names of notebooks to a folder of pages that opens from a file, whole or not at all."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..config import settings, shipped
+from ..errors import UnknownName, WrongUse
+from . import rendering
+from .folder import replace_folder, written_by_us
+from .pages import Page, read_page
+from .period import Moment, in_words, moment, said
+from .session import source_without_secrets
+
+#: Notebooks that make a report when none is named.
+DEFAULT = ("tokens",)
+#: Packages that decide what a report says.
+_PACKAGES = (
+    "aoai-analytics",
+    "azure-kusto-data",
+    "azure-monitor-query",
+    "deltalake",
+    "duckdb",
+    "duckdb-kql",
+    "pandas",
+    "papermill",
+    "plotly",
+    "pyarrow",
+)
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    """A report: the path of its index page, what failed or is in doubt in it (one line each), and its manifest."""
+
+    index: Path
+    failures: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a cell failed or a number is in doubt: the report is there, but the run has failed."""
+        return bool(self.failures or self.problems)
+
+
+def notebooks(folder: Path | None = None) -> dict[str, Path]:
+    """The analysis notebooks by name; those in *folder*, or those that come with the package."""
+    folder = folder or shipped("notebooks") / "analysis"
+    return {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+
+
+def make_report(
+    names: Sequence[str] = DEFAULT,
+    *,
+    source: str | Path | None = None,
+    start: Moment = None,
+    end: Moment = None,
+    time_zone: str | None = None,
+    out: Path | str = "reports",
+    show_prompts: bool = False,
+    folder: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> ReportResult:
+    """Run the notebooks *names* on *source* for start <= time < end and write their pages to the folder *out*.
+
+    *source* and *time_zone* default to the settings; *start* and *end* are as ``open_report`` takes them. *folder*
+    holds other notebooks than the package's; *progress* is called with each notebook's name as it begins. The folder
+    holds ``index.html``, a page a notebook, ``plotly.min.js``, ``report.js`` and ``manifest.json``; until all of it
+    is written, the one of before stays. Raises UnknownName for a notebook that does not exist, WrongUse for a
+    malformed period or an *out* that holds other files, ReportError where no kernel can run.
+    """
+    if source is None:
+        source = settings().source or settings().lake  # type: ignore[attr-defined]
+    time_zone = time_zone or str(settings().time_zone)  # type: ignore[attr-defined]
+    out = Path(out)
+    paths = _chosen(names, notebooks(folder))
+    first, last = moment(start, time_zone, "start"), moment(end, time_zone, "end")
+    if first and last and first >= last:
+        raise WrongUse(f"the period ends ({end}) before it begins ({start})")
+    written_by_us(out)
+    parameters = {
+        "source": str(source),
+        "start": first.isoformat() if first else None,
+        "end": last.isoformat() if last else None,
+        "time_zone": time_zone,
+        "show_prompts": show_prompts,
+    }
+    began = time.perf_counter()
+    pages = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, path in paths.items():
+            if progress:
+                progress(name)
+            pages.append(_run_page(name, path, parameters, Path(scratch)))
+    about = {
+        "source": source_without_secrets(str(source)),
+        "start": parameters["start"],
+        "end": parameters["end"],
+        "period": in_words(first, last, time_zone),
+        "time_zone": time_zone,
+        "show_prompts": show_prompts,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    manifest = about | _manifest(pages) | {"seconds": round(time.perf_counter() - began, 2)}
+    replace_folder(out, _files(pages, manifest))
+    return ReportResult(
+        out / "index.html",
+        tuple(f"{page.name}: {item['where']}: {item['what']}" for page, _ in pages for item in page.failures),
+        tuple(f"{page.name}: {item['where']}: {item['what']}" for page, _ in pages for item in page.problems),
+        manifest,
+    )
+
+
+def _chosen(names: Sequence[str], known: dict[str, Path]) -> dict[str, Path]:
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+            raise UnknownName(f"there is no report '{name}'; there is {', '.join(near or known) or 'none'}")
+    if not names:
+        raise WrongUse("name at least one report")
+    return {name: known[name] for name in dict.fromkeys(names)}
+
+
+def _run_page(name: str, path: Path, parameters: dict[str, Any], scratch: Path) -> tuple[Page, float]:
+    from .execution import run_notebook
+
+    began = time.perf_counter()
+    notebook = run_notebook(path, parameters, scratch / f"{name}.ipynb")
+    return read_page(name, notebook), time.perf_counter() - began
+
+
+def _manifest(pages: list[tuple[Page, float]]) -> dict[str, Any]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "failed": any(page.failures or page.problems for page, _ in pages),
+        "pages": [
+            {
+                "name": page.name,
+                "title": page.title,
+                "file": f"{page.name}.html",
+                "seconds": round(seconds, 2),
+                "coverage": dict(page.head["numbers"]) if page.head else None,
+                "queries": [
+                    {key: answer[key] for key in ("name", "digest", "rows", "seconds")} for answer in page.answers
+                ],
+                "failures": page.failures,
+                "problems": page.problems,
+            }
+            for page, seconds in pages
+        ],
+        "versions": versions,
+    }
+
+
+def _files(pages: list[tuple[Page, float]], manifest: dict[str, Any]) -> dict[str, bytes]:
+    """The report's files by name."""
+    from plotly.offline import get_plotlyjs
+
+    from .. import __version__
+
+    made = said(datetime.fromisoformat(manifest["made"]), manifest["time_zone"]) + f" ({manifest['time_zone']})"
+    shared = {"made": made, "version": __version__}
+    files = {
+        f"{page.name}.html": rendering.page(
+            title=page.title,
+            head=page.head,
+            parts=page.parts,
+            failures=page.failures,
+            problems=page.problems,
+            has_figures=page.has_figures,
+            **shared,
+        )
+        for page, _ in pages
+    }
+    listed = [
+        {
+            "file": f"{page.name}.html",
+            "title": page.title,
+            "lead": page.lead,
+            "cards": page.cards,
+            "empty": bool(page.head and page.head["empty"]),
+            "problems": len(page.failures) + len(page.problems),
+        }
+        for page, _ in pages
+    ]
+    keys = ("source", "period", "time_zone", "failed")
+    title = "Azure OpenAI gateway report"
+    files["index.html"] = rendering.index(title=title, pages=listed, **{key: manifest[key] for key in keys}, **shared)
+    files["plotly.min.js"] = get_plotlyjs()
+    files["report.js"] = (rendering.TEMPLATES / "report.js").read_text("utf-8")
+    files["manifest.json"] = json.dumps(manifest | {"files": sorted([*files, "manifest.json"])}, indent=2) + "\n"
+    return {name: text.encode() for name, text in files.items()}

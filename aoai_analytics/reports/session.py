@@ -1,0 +1,169 @@
+"""What the cells of an analysis notebook call: open a report, then show the answer to one question after another."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ..charts import describe, figure, headline, note, table_html
+from ..charts.labels import plain
+from ..config import settings
+from ..engines import Engine, QueryResult, connect
+from ..library.queries import Library, Query, library
+from . import coverage, downloads
+from .blocks import Answer, Head, Problem, Withheld
+from .display import display_block
+from .period import Moment, in_words, moment, zone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD_QUERY = "health/coverage-head"
+# Where prompts and answers are: a query that names one of these can show what people wrote.
+_PROMPT_TEXT = re.compile(
+    r"\b(?:AoaiMessages\w*|RequestMessages|ResponseMessages|(?:Backend)?(?:Request|Response)Body)\b"
+)
+
+
+def open_report(
+    source: str | Path | None = None,
+    start: Moment = None,
+    end: Moment = None,
+    *,
+    time_zone: str | None = None,
+    show_prompts: bool = False,
+    engine: Engine | None = None,
+    queries: Library | None = None,
+) -> Report:
+    """Open *source* (default: the setting ``source``, else the lake) for start <= time < end, and show the report's head.
+
+    *start* and *end* are text in ISO 8601, dates or datetimes; without an offset they are in *time_zone* (default:
+    the setting ``time_zone``). Questions about prompts are answered only with *show_prompts*. *engine* and *queries*
+    stand in for those the source and the package give. Raises SourceError, LakeError, QueryError or WrongUse.
+    """
+    if source is None:
+        source = settings().source or settings().lake  # type: ignore[attr-defined]
+    if time_zone is None:
+        time_zone = settings().time_zone  # type: ignore[attr-defined]
+    zone(time_zone)
+    report = Report(
+        engine or connect(source),
+        queries or library(),
+        start=moment(start, time_zone, "start"),
+        end=moment(end, time_zone, "end"),
+        time_zone=time_zone,
+        show_prompts=show_prompts,
+    )
+    display_block(report.head())
+    return report
+
+
+class Report:
+    """Answers questions about one source and period."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        queries: Library,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        time_zone: str = "UTC",
+        show_prompts: bool = False,
+    ):
+        self.engine = engine
+        self.queries = queries
+        self.start = start
+        self.end = end
+        self.time_zone = time_zone
+        self.show_prompts = show_prompts
+
+    def show(self, name: str, **parameters: Any) -> None:
+        """Show the answer to the library's question *name*, with its parameters set. Raises what ``answer`` does."""
+        display_block(self.answer(name, **parameters))
+
+    def answer(self, name: str, **parameters: Any) -> Answer | Withheld:
+        """The answer to the library's question *name*, e.g. ``report.answer("tokens/by-subscription", topN=5)``.
+
+        Raises UnknownName or WrongUse for a wrong name or value, QueryError or SourceError where the engine fails.
+        """
+        query = self.queries.get(name)
+        kql = query.bind(**parameters)
+        if _PROMPT_TEXT.search(kql) and not self.show_prompts:
+            why = "It shows what people wrote. To see it, run the notebook with show_prompts = True."
+            return Withheld(query.name, query.title, query.question, why)
+        began = time.perf_counter()
+        result = self.engine.query(kql, start=self.start, end=self.end)
+        seconds = time.perf_counter() - began
+        return self._answer(query, kql, result, seconds)
+
+    def head(self) -> Head:
+        """The report's head: source, period, how much traffic there was and how far its tokens are known."""
+        query = self.queries.get(HEAD_QUERY)
+        result = self.engine.query(query.text, start=self.start, end=self.end)
+        found = coverage.numbers(result.frame.iloc[0].to_dict())
+        head = Head(
+            source=source_without_secrets(str(self.engine.source)),
+            period=in_words(self.start, self.end, self.time_zone),
+            time_zone=self.time_zone,
+            lines=(),
+            numbers=found,
+            show_prompts=self.show_prompts,
+            problems=_problems("Coverage", result),
+        )
+        if found["Requests"]:
+            return replace(head, lines=coverage.lines(found, self.time_zone))
+        said = [coverage.NO_TRAFFIC]
+        if self.start or self.end:
+            whole = self.engine.query(query.text).frame.iloc[0].to_dict()
+            said.append(coverage.elsewhere(coverage.numbers(whole), self.time_zone))
+        return replace(head, lines=tuple(said), empty=True)
+
+    def _answer(self, query: Query, kql: str, result: QueryResult, seconds: float) -> Answer:
+        frame, types, units = result.frame, result.types, query.units
+        drawn = figure(frame, query.chart, title=query.title, units=units, time_zone=self.time_zone)
+        table = table_html(frame, types, units, caption=query.title, time_zone=self.time_zone) if len(frame) else ""
+        csv = downloads.csv_text(frame)
+        return Answer(
+            name=query.name,
+            title=query.title,
+            headline=headline(frame, query.header.get("headline", ""), units),
+            question=query.question,
+            kql=kql.strip(),
+            digest=hashlib.sha256(kql.encode()).hexdigest(),
+            table=table,
+            csv=csv,
+            csv_rows=min(len(frame), downloads.MAX_ROWS),
+            rows=len(frame),
+            seconds=round(seconds, 3),
+            figure=_bare(drawn) if drawn is not None else None,
+            alt=describe(drawn) if drawn is not None else "",
+            note=note(drawn) if drawn is not None else "",
+            problems=_problems(query.title, result),
+        )
+
+
+def source_without_secrets(source: str) -> str:
+    """*source* without what may be a secret in it: user and password, query and fragment of a URL."""
+    scheme, separator, rest = source.partition("://")
+    if not separator:
+        return plain(source)
+    return plain(f"{scheme}://{re.split(r'[?#]', rest)[0].rpartition('@')[2]}")
+
+
+def _problems(title: str, result: QueryResult) -> tuple[Problem, ...]:
+    found = [Problem(title, plain(warning)) for warning in result.warnings]
+    if result.partial:
+        found.insert(0, Problem(title, "the service left rows out, so these numbers are too low"))
+    return tuple(found)
+
+
+def _bare(drawn: Any) -> dict[str, Any]:
+    """The figure's JSON without what the page gives: the template, the title."""
+    plain_figure: dict[str, Any] = drawn.to_plotly_json()
+    layout = {k: v for k, v in plain_figure["layout"].items() if k not in ("template", "title", "meta")}
+    return {"data": plain_figure["data"], "layout": layout}

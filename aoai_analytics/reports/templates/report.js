@@ -1,0 +1,61 @@
+// Draws the figures of a report's page from the JSON in it, in the reader's colour scheme, at the width there is.
+(() => {
+  "use strict";
+  const json = (id) => JSON.parse(document.getElementById(id).textContent);
+  const templates = json("figure-templates");
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  const plots = [...document.querySelectorAll("[data-figure]")];
+  const NARROW = 560;
+  const PRINTED = 660;
+  const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&#36;": "$", "&#37;": "%" };
+  const ESCAPES = Object.fromEntries(Object.entries(ENTITIES).map(([entity, character]) => [character, entity]));
+  const config = {
+    displaylogo: false,
+    responsive: true,
+    displayModeBar: "hover",
+    modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+    showTips: false,
+  };
+
+  // Escaped text is cut as the reader sees it, so that no entity is cut in two.
+  const shortened = (text, length) => {
+    const seen = [...text.replace(/&(?:amp|lt|gt|#36|#37);/g, (entity) => ENTITIES[entity])];
+    if (seen.length <= length) return text;
+    const tail = Math.floor(length / 3);
+    const cut = [...seen.slice(0, length - tail - 1), "…", ...seen.slice(seen.length - tail)];
+    return cut.map((character) => ESCAPES[character] ?? character).join("");
+  };
+
+  const narrowed = (figure) => {
+    const { layout } = figure;
+    const axis = layout.yaxis ?? {};
+    if (axis.ticktext) axis.ticktext = axis.ticktext.map((text) => shortened(text, 16));
+    if (axis.type === "category") axis.title = undefined;
+    const series = figure.data.filter((trace) => trace.showlegend).length;
+    if (series) layout.height += 22 * (Math.ceil(series / 2) - Math.ceil(series / 4));
+    layout.modebar = { ...layout.modebar, orientation: "h" };
+    return figure;
+  };
+
+  const draw = (plot, { dark, width }) => {
+    const figure = json(plot.dataset.figure);
+    const room = width ?? plot.clientWidth;
+    if (room < NARROW) narrowed(figure);
+    figure.layout.template = templates[dark ? "dark" : "light"];
+    if (width) figure.layout.width = width;
+    plot.dataset.narrow = room < NARROW;
+    return Plotly.react(plot, figure.data, figure.layout, { ...config, responsive: !width });
+  };
+  const drawAll = () => plots.forEach((plot) => draw(plot, { dark: scheme.matches }));
+
+  drawAll();
+  scheme.addEventListener("change", drawAll);
+  addEventListener("resize", () => {
+    plots
+      .filter((plot) => plot.dataset.narrow !== String(plot.clientWidth < NARROW))
+      .forEach((plot) => draw(plot, { dark: scheme.matches }));
+  });
+  // Paper is white and as wide as it is, whatever the screen was.
+  addEventListener("beforeprint", () => plots.forEach((plot) => draw(plot, { dark: false, width: PRINTED })));
+  addEventListener("afterprint", drawAll);
+})();
