@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from .parameters import declared
+
 # scalar function -> (argument counts, DuckDB expression; {0} is the first argument)
 SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
     # An array of the top-level keys; null for what is no property bag.
@@ -69,6 +71,22 @@ def decode_numbered_escapes(kql: str) -> str:
         return text if text.startswith(("//", "@")) else _ESCAPE.sub(escape, text)
 
     return _STRING_OR_COMMENT.sub(string, kql) if "\\u" in kql or "\\x" in kql else kql
+
+
+def inline_row_counts(kql: str) -> str:
+    """*kql* with ``top n``, ``take n`` and ``limit n`` given their number where *n* is a parameter.
+
+    Kusto takes any constant there, duckdb-kql 1.1 a literal only.
+    """
+    for parameter in declared(kql).values():
+        if parameter.type in ("long", "int"):
+            kql = re.sub(rf"(\|\s*(?:top|take|limit)\s+){parameter.name}\b", rf"\g<1>{parameter.default}", kql)
+    return kql
+
+
+def prepared(kql: str) -> str:
+    """*kql* as duckdb-kql can read it."""
+    return decode_numbered_escapes(inline_row_counts(kql))
 
 
 @cache

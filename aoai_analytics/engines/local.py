@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import re
 import threading
@@ -23,6 +22,10 @@ from .protocol import QueryResult
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
+
+#: start <= TimeGenerated < end; None is open.
+Range = tuple[datetime | None, datetime | None]
 
 _DUCKDB_TO_KUSTO = {
     "BOOLEAN": "bool",
@@ -82,14 +85,22 @@ class LocalEngine:
         parameters: Mapping[str, Any] | None = None,
     ) -> QueryResult:
         """See Engine.query."""
-        text = bind(kql, parameters)
         began = time.perf_counter()
-        with self._lock:
-            connection = self._connected()
-            self._show_tables(connection, text, start, end)
-            table, types = _run(connection, text)
+        table, types = self.arrow(bind(kql, parameters), {name: (start, end) for name in TABLES})
         frame = frame_from_arrow(table, types)
         return QueryResult(frame, types, statistics={"seconds": time.perf_counter() - began, "rows": len(frame)})
+
+    def arrow(self, kql: str, ranges: Mapping[str, Range], *, limit_to: str = "") -> tuple[pa.Table, dict[str, str]]:
+        """*kql*'s rows as an Arrow table with its columns' Kusto types; each table's time range by its name.
+
+        *limit_to* is an SQL condition on the result. Raises QueryError, LakeError.
+        """
+        with self._lock:
+            connection = self._connected()
+            for table in TABLES.values():
+                if re.search(rf"\b{table.name}\b", kql):
+                    connection.execute(_view(self._lake, table, *ranges.get(table.name, (None, None))))
+            return _run(connection, kql, limit_to)
 
     def close(self) -> None:
         """See Engine.close."""
@@ -110,14 +121,6 @@ class LocalEngine:
             self._connection.execute("SET enable_external_access=false")
             self._connection.execute("SET lock_configuration=true")
         return self._connection
-
-    def _show_tables(
-        self, connection: duckdb.DuckDBPyConnection, kql: str, start: datetime | None, end: datetime | None
-    ) -> None:
-        """Make a view of each table that *kql* names, over the time range only."""
-        for table in TABLES.values():
-            if re.search(rf"\b{table.name}\b", kql):
-                connection.execute(_view(self._lake, table, start, end))
 
 
 def _view(lake: Lake, table: Table, start: datetime | None, end: datetime | None) -> str:
@@ -159,6 +162,10 @@ def _utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _sql_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
@@ -170,10 +177,10 @@ def _translate(kql: str) -> str:
 
     dialect.install()
     schema = {name: list(table.columns) for name, table in TABLES.items()}
-    return str(duckdb_kql.to_sql(dialect.decode_numbered_escapes(kql), schema=schema, allow_write=False))
+    return str(duckdb_kql.to_sql(dialect.prepared(kql), schema=schema, allow_write=False))
 
 
-def _run(connection: duckdb.DuckDBPyConnection, kql: str) -> tuple[Any, dict[str, str]]:
+def _run(connection: duckdb.DuckDBPyConnection, kql: str, limit_to: str) -> tuple[pa.Table, dict[str, str]]:
     """The rows of *kql* as an Arrow table, and the columns' Kusto types. Raises QueryError."""
     import duckdb
     from duckdb_kql import KqlError, KqlSyntaxError, KqlUnsupportedError
@@ -183,10 +190,9 @@ def _run(connection: duckdb.DuckDBPyConnection, kql: str) -> tuple[Any, dict[str
         types = {
             name: _kusto_type(str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)
         }
-        fetched = ", ".join(
-            f'CAST("{name.replace(chr(34), chr(34) * 2)}" AS {_FETCHED_AS[kind]}) AS "{name.replace(chr(34), chr(34) * 2)}"'
-            for name, kind in types.items()
-        )
+        fetched = ", ".join(f"CAST({_name(n)} AS {_FETCHED_AS[kind]}) AS {_name(n)}" for n, kind in types.items())
+        if limit_to:
+            relation = relation.filter(limit_to)
         return relation.project(fetched).to_arrow_table(), types
     except KqlSyntaxError as error:
         spot = error.diagnostics[0].span if error.diagnostics else None
@@ -210,8 +216,10 @@ def _kusto_type(duckdb_type: str) -> str:
     return _DUCKDB_TO_KUSTO.get(duckdb_type, "dynamic")  # JSON, and lists and structs that become it
 
 
-def _plain(error: Exception, kql: str) -> str:
+def _plain(error: duckdb.Error, kql: str) -> str:
     """DuckDB's message as one line in KQL's words, without the SQL (it may hold text of the query's literals)."""
+    import duckdb
+
     first = str(error).split("\n\n")[0].split("\n")[0]
     missing = re.search(r'Referenced column "([^"]+)" not found', first)
     if missing:
@@ -227,6 +235,8 @@ def _plain(error: Exception, kql: str) -> str:
             f"the query names a table '{missing[1]}' that is not there"
             + (f"; did you mean '{near[0]}'?" if near else "; the tables are " + ", ".join(TABLES))
         )
-    with contextlib.suppress(IndexError):
-        first = first.split(": ", 1)[1]
-    return f"the query failed: {re.sub(r'Input: .*', '', first).strip()}"
+    if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
+        # The message quotes the value, and a value may be a prompt.
+        column = re.search(r"source column (\w+)", str(error))
+        return "the query compares or converts a value of the wrong type" + (f" in {column[1]}" if column else "")
+    return f"the query failed: {first.split(': ', 1)[-1]}"

@@ -86,7 +86,7 @@ class Library:
             ready = [
                 name
                 for name, query in waiting.items()
-                if not any(other != name and re.search(rf"\b{other}\b", query.text) for other in waiting)
+                if not any(other != name and re.search(rf"\b{other}\b", _code(query.text)) for other in waiting)
             ]
             if not ready:
                 raise WrongUse(f"{self.folder}: the functions {', '.join(waiting)} need each other")
@@ -122,6 +122,11 @@ def _read(folder: Path) -> Iterator[Query]:
         )
 
 
+def _code(text: str) -> str:
+    """*text* without its comment lines."""
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("//"))
+
+
 def _header(text: str) -> dict[str, str]:
     header = {}
     for line in text.splitlines():
@@ -135,11 +140,11 @@ def _header(text: str) -> dict[str, str]:
 
 def _pairs(text: str, path: Path) -> dict[str, str]:
     pairs = {}
-    for word in re.findall(r"[^\s,]+=(?:\"[^\"]*\"|[^\s,]+)|\S+", text):
+    for word in filter(None, (part.strip() for part in text.split(","))):
         column, separator, unit = word.partition("=")
-        if not separator:
-            raise WrongUse(f"{path}: '// unit:' takes COLUMN=unit pairs, not '{word}'")
-        pairs[column] = unit.strip('"')
+        if not separator or not column.isidentifier():
+            raise WrongUse(f"{path}: '// unit:' takes COLUMN=unit, COLUMN=unit, …, not '{word}'")
+        pairs[column] = unit.strip()
     return pairs
 
 

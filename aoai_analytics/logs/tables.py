@@ -84,19 +84,26 @@ LLM_LOG = Table(
     key=("CorrelationId", "SequenceNumber"),
 )
 
+_REQUEST_COLUMNS = """TimeGenerated datetime; CorrelationId, ApiId, OperationId, Surface,
+    CallerIpAddress, SubscriptionId, ProductId, UserId, EndUserId,
+    DeploymentName, ModelName, ModelVersion, BackendId, BackendHost string;
+    ResponseCode, BackendResponseCode int; Outcome string; IsStream, CacheHit, FailedOver bool;
+    Attempts int; TotalTime, BackendTime, ClientTime, RequestBytes, ResponseBytes,
+    PromptTokens, CachedTokens, CompletionTokens, ReasoningTokens, TotalTokens long;
+    TokenSource, BodyState, FinishReason, ErrorCode, ErrorMessage, Region string"""
+
 REQUESTS = Table(
     "AoaiRequests",
     _columns(
-        """TimeGenerated datetime; CorrelationId, ApiId, OperationId, Surface,
-        CallerIpAddress, SubscriptionId, ProductId, UserId, EndUserId,
-        DeploymentName, ModelName, ModelVersion, BackendId, BackendHost, Region string;
-        ResponseCode, BackendResponseCode int; Outcome string; IsStream, CacheHit, FailedOver bool;
-        Attempts int; TotalTime, BackendTime, ClientTime, RequestBytes, ResponseBytes,
-        PromptTokens, CachedTokens, CompletionTokens, ReasoningTokens, TotalTokens long;
-        TokenSource, BodyState, FinishReason, ErrorCode, ErrorMessage string"""
+        _REQUEST_COLUMNS
+        + """; PromptTokensError, CompletionTokensError, PromptTokensSharedError,
+        CompletionTokensSharedError real"""
     ),
     key=("CorrelationId",),
 )
+
+# What AoaiRequests is estimated from; kept so that a new day needs no old body read again.
+REQUESTS_LOGGED = Table("AoaiRequestsLogged", _columns(_REQUEST_COLUMNS), key=("CorrelationId",))
 
 MESSAGES = Table(
     "AoaiMessages",
@@ -110,4 +117,4 @@ MESSAGES = Table(
 #: The tables that logs are read into.
 LOG_TABLES = {table.name: table for table in (GATEWAY_LOGS, LLM_LOG)}
 #: Every table of the lake.
-TABLES = LOG_TABLES | {table.name: table for table in (REQUESTS, MESSAGES)}
+TABLES = LOG_TABLES | {table.name: table for table in (REQUESTS, REQUESTS_LOGGED, MESSAGES)}
