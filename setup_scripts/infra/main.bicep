@@ -31,10 +31,10 @@ param openAIAccounts openAIAccount[]
 @maxValue(100)
 param breakerFailures int = length(openAIAccounts) > 1 ? 1 : 3
 
-@description('Seconds for which a backend stays out of the pool, and clients are told to wait, where the backend did not say Retry-After.')
+@description('Seconds for which a backend stays out of the pool, and clients are told to wait, where the backend did not say Retry-After. Default: as in policies/named-values.json.')
 @minValue(1)
 @maxValue(300)
-param retryAfterSeconds int = int(loadJsonContent('../policies/named-values.json', '$.retry-after-seconds.value'))
+param retryAfterSeconds int?
 
 @description('Further attempts on the pool after one that failed. By default one for each further member.')
 @minValue(1)
@@ -121,13 +121,10 @@ param entra {
 @description('true has Azure AI Content Safety judge prompts at the gateway, beside the filters of the deployments. It makes the resource, and costs time and money on each request.')
 param contentSafety bool = false
 
-@description('Severity (0 to 7) from which content safety refuses a prompt.')
+@description('Severity from which content safety refuses a prompt. Default: as in policies/named-values.json.')
 @minValue(0)
 @maxValue(7)
-param contentSafetyThreshold int = int(loadJsonContent(
-  '../policies/named-values.json',
-  '$.content-safety-threshold.value'
-))
+param contentSafetyThreshold int?
 
 // ---- Logs
 
@@ -213,16 +210,21 @@ var offers = map(openAIAccounts, account => join(clientDeployments(account), ', 
 var uneven = filter(openAIAccounts, account => join(clientDeployments(account), ', ') != first(offers))
 var accounts = empty(uneven)
   ? openAIAccounts
-  : fail('openAIAccounts: ${first(uneven)!.name} offers the deployments ${join(clientDeployments(first(uneven)!), ', ')}, but ${first(openAIAccounts)!.name} offers ${first(offers)}. Give the accounts of the pool deployments of the same names.')
+  : fail('openAIAccounts: ${first(uneven)!.name} offers the deployments ${join(clientDeployments(first(uneven)!), ', ')}, but ${first(openAIAccounts)!.name} offers ${first(offers)}. Give the accounts of the pool deployments of the same names')
 var entrance = applicationGateway != null && !privateNetwork
-  ? fail('applicationGateway: it stands before a private gateway. Set privateNetwork to true, or leave applicationGateway out.')
+  ? fail('applicationGateway: it stands before a private gateway. Set privateNetwork to true, or leave applicationGateway out')
   : applicationGateway
+
+var tier = privateNetwork && !contains(['StandardV2', 'PremiumV2'], gatewayTier)
+  ? fail('gatewayTier: ${gatewayTier} cannot join a virtual network this way. Use StandardV2 or PremiumV2, or set privateNetwork to false')
+  : gatewayTier
 
 var suffix = uniqueString(resourceGroup().id, name)
 var open = !privateNetwork
 var apiName = 'azure-openai'
 // What policies name as {{name}}: its defaults, and for whom.
 var valuesOfPolicies = loadJsonContent('../policies/named-values.json')
+var waitSeconds = retryAfterSeconds ?? int(valuesOfPolicies['retry-after-seconds'].value)
 var poolName = valuesOfPolicies['backend-pool'].value
 var contentSafetyBackend = valuesOfPolicies['content-safety-backend'].value
 
@@ -345,7 +347,7 @@ module gatewayFirst 'modules/gateway-first.bicep' = if (privateNetwork) {
   params: {
     name: gatewayName
     location: location
-    sku: gatewayTier
+    sku: tier
     capacity: gatewayCapacity
     publisherEmail: publisherEmail
     publisherName: publisherName
@@ -360,7 +362,7 @@ module gateway 'modules/gateway.bicep' = {
     name: gatewayName
     location: location
     tags: tags
-    sku: gatewayTier
+    sku: tier
     capacity: gatewayCapacity
     publisherEmail: publisherEmail
     publisherName: publisherName
@@ -391,7 +393,7 @@ module backends 'modules/backends.bicep' = {
     gatewayName: gatewayName
     poolName: poolName
     breakerFailures: breakerFailures
-    breakerSeconds: retryAfterSeconds
+    breakerSeconds: waitSeconds
     backends: [
       for (account, index) in openAIAccounts: {
         name: account.name
@@ -413,7 +415,7 @@ module namedValues 'modules/named-values.bicep' = {
     settings: {
       'backend-pool': poolName
       'backend-retries': string(backendRetries)
-      'retry-after-seconds': string(retryAfterSeconds)
+      'retry-after-seconds': string(waitSeconds)
       'entra-tenant-id': entra.?tenantId ?? tenant().tenantId
       'entra-audience': entra.?audience ?? valuesOfPolicies['entra-audience'].value
       'entra-role': entra.?role ?? valuesOfPolicies['entra-role'].value
@@ -426,7 +428,7 @@ module namedValues 'modules/named-values.bicep' = {
       'gold-tokens-per-minute': string(gold.?tokensPerMinute ?? valuesOfPolicies['gold-tokens-per-minute'].value)
       'gold-token-quota': string(gold.?tokensPerMonth ?? valuesOfPolicies['gold-token-quota'].value)
       'content-safety-backend': contentSafetyBackend
-      'content-safety-threshold': string(contentSafetyThreshold)
+      'content-safety-threshold': string(contentSafetyThreshold ?? valuesOfPolicies['content-safety-threshold'].value)
     }
   }
   dependsOn: [gateway]

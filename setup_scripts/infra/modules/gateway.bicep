@@ -43,15 +43,12 @@ param publicNetworkAccess bool = true
 param restore bool = false
 
 var networked = !empty(subnetId)
-var checkedSku = networked && !contains(['StandardV2', 'PremiumV2'], sku)
-  ? fail('Gateway tier ${sku} cannot join a virtual network this way. Use StandardV2 or PremiumV2, or turn private networking off.')
-  : sku
 
 resource service 'Microsoft.ApiManagement/service@2024-06-01-preview' = {
   name: name
   location: location
   tags: tags
-  sku: { name: checkedSku, capacity: capacity }
+  sku: { name: sku, capacity: capacity }
   identity: { type: 'SystemAssigned' }
   properties: {
     publisherEmail: publisherEmail

@@ -38,8 +38,8 @@ var wrongSpillover = filter(
 )
 var spillingChecked = empty(wrongSpillover)
   ? spilling
-  : fail('Account ${name}: deployment ${first(wrongSpillover)!.name} cannot spill over. Only a Provisioned deployment can, and spilloverDeploymentName must be a standard deployment of the same account.')
-var plainChecked = length(union(names, [])) == length(names) ? plain : fail('Account ${name}: two deployments have the same name. Give each deployment of an account its own name.')
+  : fail('Account ${name}: deployment ${first(wrongSpillover)!.name} cannot spill over. Only a Provisioned deployment can, and spilloverDeploymentName must be a standard deployment of the same account')
+var plainChecked = length(union(names, [])) == length(names) ? plain : fail('Account ${name}: two deployments have the same name. Give each deployment of an account its own name')
 
 resource account 'Microsoft.CognitiveServices/accounts@2025-06-01' = {
   name: name

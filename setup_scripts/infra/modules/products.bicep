@@ -28,7 +28,7 @@ type product = {
 }
 
 var subscriptionNames = flatten(map(products, product => product.subscriptions))
-var subscriptions = length(union(subscriptionNames, [])) != length(subscriptionNames) ? fail('Two products have a subscription of the same name. Subscription names are unique in the gateway: rename one.') : flatten(map(products, product => map(product.subscriptions, name => { name: name, product: product.name })))
+var subscriptions = length(union(subscriptionNames, [])) != length(subscriptionNames) ? fail('Two products have a subscription of the same name. Subscription names are unique in the gateway: rename one') : flatten(map(products, product => map(product.subscriptions, name => { name: name, product: product.name })))
 
 resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing = {
   name: gatewayName

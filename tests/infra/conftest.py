@@ -1,0 +1,146 @@
+"""What Bicep makes of the templates: run once a session, on a copy, and read by all tests of this room."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from tests.conftest import REPO
+
+INFRA = REPO / "setup_scripts/infra"
+SHARED_BICEP = REPO.parent / "shared/tools/bicep"
+SUBSCRIPTION_ID = "00000000-0000-0000-0000-0000000000aa"
+RESOURCE_GROUP = "rg-aoai"
+
+#: Parameter files that stand for something people get wrong, or choose differently from both examples.
+ONE_ACCOUNT = """{ name: 'aoai-a', location: 'eastus2', deployments: [
+  { name: 'chat', model: 'gpt-4o', version: '2024-11-20', sku: 'Standard', capacity: 10 }
+] }"""
+HEAD = """using 'main.bicep'
+param name = 'aoai-try'
+param publisherEmail = 'platform-team@contoso.com'
+param publisherName = 'Contoso'
+"""
+VARIANTS = {
+    "uneven-deployments": f"""{HEAD}
+param openAIAccounts = [
+  {ONE_ACCOUNT}
+  {{ name: 'aoai-b', location: 'westus3', deployments: [
+    {{ name: 'other', model: 'gpt-4o', version: '2024-11-20', sku: 'Standard', capacity: 10 }}
+  ] }}
+]
+""",
+    "spillover-from-standard": f"""{HEAD}
+param openAIAccounts = [{{ name: 'aoai-a', location: 'eastus2', deployments: [
+  {{ name: 'chat', model: 'gpt-4o', version: '2024-11-20', sku: 'Standard', capacity: 10
+    spilloverDeploymentName: 'more' }}
+  {{ name: 'more', model: 'gpt-4o', version: '2024-11-20', sku: 'Standard', capacity: 10 }}
+] }}]
+""",
+    "entrance-without-network": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param applicationGateway = {{ hostName: 'ai.contoso.com', certificateName: 'ai-contoso-com' }}
+""",
+    "private-on-a-small-tier": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param gatewayTier = 'BasicV2'
+param privateNetwork = true
+""",
+    "other-choices": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param entra = {{ accept: false }}
+param logMessages = false
+param logBodyBytes = 4096
+param logToStorage = false
+param retryAfterSeconds = 25
+param functions = [{{ alias: 'AoaiRequests', query: 'ApiManagementGatewayLogs' }}]
+""",
+}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one call of Bicep gave."""
+
+    code: int
+    errors: str
+
+
+@dataclass(frozen=True)
+class Bicep:
+    """The copy that Bicep worked on and what it said; ``main.json`` and the snapshots stand in ``folder``."""
+
+    folder: Path
+    said: dict[str, Ran]
+
+    def template(self) -> dict[str, Any]:
+        """The compiled ``main.json``."""
+        return json.loads((self.folder / "main.json").read_text("utf-8"))
+
+    def snapshot(self, name: str) -> dict[str, Any]:
+        """What a parameter file would deploy: ``predictedResources``, ``outputs``, ``diagnostics``."""
+        ran = self.said[f"snapshot {name}"]
+        assert ran.code == 0, ran.errors
+        return json.loads((self.folder / f"{name}.snapshot.json").read_text("utf-8"))
+
+
+def bicep_program() -> str | None:
+    """The Bicep CLI beside the repository, else the one on PATH."""
+    return str(SHARED_BICEP) if SHARED_BICEP.exists() else shutil.which("bicep")
+
+
+@pytest.fixture(scope="session")
+def bicep(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Bicep:
+    """Build, lint and snapshots of the templates, run once for all of pytest-xdist's workers."""
+    program = bicep_program()
+    if program is None:
+        pytest.skip("needs bicep: ../shared/tools/bicep or a bicep on PATH")
+    base = tmp_path_factory.getbasetemp()
+    base = base if worker_id == "master" else base.parent
+    folder = base / "bicep/setup_scripts/infra"
+    record = base / "bicep/said.json"
+    with FileLock(base / "bicep.lock"):
+        if not record.exists():
+            said = run_all(program, base / "bicep", folder)
+            record.write_text(json.dumps({call: [ran.code, ran.errors] for call, ran in said.items()}), "utf-8")
+    said = {call: Ran(code, errors) for call, (code, errors) in json.loads(record.read_text("utf-8")).items()}
+    return Bicep(folder, said)
+
+
+def run_all(program: str, base: Path, folder: Path) -> dict[str, Ran]:
+    """Copy what the templates are made of to ``base``, call Bicep on it, and give what each call said."""
+    shutil.rmtree(base, ignore_errors=True)
+    shutil.copytree(INFRA, folder)
+    shutil.copytree(INFRA.parent / "policies", folder.parent / "policies")
+    shutil.copytree(REPO / "kql/functions", base / "kql/functions")
+    (folder / "main.json").unlink(missing_ok=True)
+    for name, text in VARIANTS.items():
+        (folder / f"{name}.bicepparam").write_text(text, "utf-8")
+    # The program unpacks itself and keeps its cache there.
+    home = base / "home"
+    home.mkdir()
+    environment = {**os.environ, "HOME": str(home), "DOTNET_BUNDLE_EXTRACT_BASE_DIR": str(home)}
+
+    def call(*arguments: str) -> Ran:
+        done = subprocess.run(
+            [program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        )
+        return Ran(done.returncode, done.stderr)
+
+    scope = ("--subscription-id", SUBSCRIPTION_ID, "--resource-group", RESOURCE_GROUP, "--location", "eastus2")
+    tenant = ("--tenant-id", "00000000-0000-0000-0000-0000000000bb")
+    calls = {"build": ["build", "main.bicep"], "lint": ["lint", "main.bicep"]}
+    for name in ("dev", "prod", *VARIANTS):
+        # A snapshot also lints its parameter file.
+        calls[f"snapshot {name}"] = ["snapshot", f"{name}.bicepparam", "--mode", "overwrite", *scope, *tenant]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return dict(zip(calls, pool.map(lambda arguments: call(*arguments), calls.values()), strict=True))
