@@ -104,3 +104,17 @@ def test_the_real_logs_hold_traces_of_the_same_format(shared_data):
             assert pattern.search(message), message
             found += 1
     assert found > 0
+
+
+def test_a_request_is_kept_for_a_retry_and_a_stream_is_not_held_back():
+    """Both are the gateway's own work, which the simulator does not show."""
+    forward = ET.parse(gateway.FRAGMENTS / "backend-attempts.xml").getroot().find("retry/forward-request")
+    assert forward is not None
+    assert forward.attrib == {"buffer-request-body": "true", "buffer-response": "false"}
+
+
+def test_no_metric_has_more_dimensions_of_our_own_than_are_allowed():
+    """At most five, besides those that the gateway fills itself (documentation of llm-emit-token-metric)."""
+    metric = ET.parse(gateway.FRAGMENTS / "token-metric.xml").getroot().find("llm-emit-token-metric")
+    assert metric is not None
+    assert sum("value" in dimension.attrib for dimension in metric) <= 5
