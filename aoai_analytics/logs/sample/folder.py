@@ -15,41 +15,48 @@ from pathlib import Path
 from aoai_analytics.errors import AoaiError
 
 MARKER = "sample.json"
+_NEW_MARKER = "sample.json.new"
 PARTIAL = ".partial"
 PARTS = ("logs", "truth.csv", "planted.json")
 
 
 @contextmanager
-def replaced(out: Path) -> Iterator[tuple[Path, dict]]:
+def replaced(out: Path) -> Iterator[tuple[Path, dict[str, object]]]:
     """Gives a folder to write ``PARTS`` to, and a dict for the marker; on success they replace those in ``out``.
 
     An earlier sample stays as it is until then. Raises ``AoaiError`` where ``out`` is a file, cannot be
-    written, or holds anything but an earlier sample.
+    written (to the end), or holds anything but an earlier sample.
     """
+    partial = out / PARTIAL
+    about: dict[str, object] = {}
     try:
         _claim(out)
-        partial = out / PARTIAL
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
+        try:
+            yield partial, about
+            _put_in_place(partial, out)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        _mark(out, complete=True, **about)
     except OSError as error:
         why = error.strerror or error
         raise AoaiError(f"Cannot write a sample to {out}: {why}. Name a folder that can be written.") from error
-    about: dict = {}
-    yield partial, about
+
+
+def _put_in_place(partial: Path, out: Path) -> None:
     _mark(out, complete=False)
     for part in PARTS:
         target = out / part
         if target.is_dir():
             shutil.rmtree(target)
         (partial / part).replace(target)
-    partial.rmdir()
-    _mark(out, complete=True, **about)
 
 
 def _claim(out: Path) -> None:
     if out.is_dir():
         held = {path.name for path in out.iterdir()}
-        foreign = sorted(held - {MARKER, PARTIAL, *PARTS})
+        foreign = sorted(held - {MARKER, _NEW_MARKER, PARTIAL, *PARTS})
         if held and (foreign or not _marked(out)):
             what = f"it holds {foreign[0]}" if foreign else f"it has no {MARKER}"
             raise AoaiError(f"{out} is not empty and no earlier sample ({what}). Name a new or an empty folder.")
@@ -68,6 +75,6 @@ def _marked(out: Path) -> bool:
 
 def _mark(out: Path, **about: object) -> None:
     text = json.dumps({"made_by": "aoai sample", **about}, indent=2) + "\n"
-    written = out / f"{MARKER}.new"
+    written = out / _NEW_MARKER
     written.write_text(text, encoding="utf-8")
     written.replace(out / MARKER)

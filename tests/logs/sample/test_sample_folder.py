@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
+import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from aoai_analytics.errors import AoaiError, WrongUse
 from aoai_analytics.logs.sample import write_sample
+from tests.conftest import REPO
 from tests.logs.sample.reading import contents, read
 
 
@@ -86,18 +92,41 @@ def test_a_run_that_is_broken_off_leaves_the_earlier_sample_as_it_was(tmp_path):
     before = contents(tmp_path / "s")
     with pytest.raises(KeyboardInterrupt):
         write_sample(tmp_path / "s", requests=40, days=1, seed=2, progress=stop)
-    after = contents(tmp_path / "s")
-    assert {name: text for name, text in after.items() if not name.startswith(".partial")} == before
+    assert contents(tmp_path / "s") == before
 
 
-def test_a_first_run_that_is_broken_off_looks_like_no_sample_and_can_be_done_again(tmp_path):
-    def stop(done: int, total: int) -> None:
-        raise KeyboardInterrupt
+def kill_while_writing(folder: Path) -> None:
+    """A run in a process of its own that ends at once, as a killed one does, before all is written."""
+    script = (
+        "import os, sys; from pathlib import Path; from aoai_analytics.logs.sample import write_sample\n"
+        "stop = lambda done, total: os._exit(9) if done else None\n"
+        "write_sample(Path(sys.argv[1]), requests=60, days=1, seed=3, progress=stop)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(folder)], cwd=REPO, check=False).returncode == 9
 
-    with pytest.raises(KeyboardInterrupt):
-        write_sample(tmp_path / "s", requests=40, days=1, progress=stop)
+
+def test_a_first_run_that_is_killed_looks_like_no_sample_and_can_be_done_again(tmp_path):
+    kill_while_writing(tmp_path / "s")
+    assert (tmp_path / "s" / ".partial").exists()
     assert not (tmp_path / "s" / "logs").exists()
     assert json.loads((tmp_path / "s" / "sample.json").read_text(encoding="utf-8"))["complete"] is False
     write_sample(tmp_path / "s", requests=40, days=1)
     assert json.loads((tmp_path / "s" / "sample.json").read_text(encoding="utf-8"))["complete"] is True
     assert not (tmp_path / "s" / ".partial").exists()
+
+
+def test_a_run_that_is_killed_leaves_the_earlier_sample_as_it_was(tmp_path):
+    write_sample(tmp_path / "s", requests=30, days=1)
+    before = contents(tmp_path / "s")
+    kill_while_writing(tmp_path / "s")
+    after = contents(tmp_path / "s")
+    assert {name: text for name, text in after.items() if not name.startswith(".partial")} == before
+
+
+def test_a_full_disk_is_said_in_one_line(tmp_path):
+    def full(done: int, total: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(AoaiError, match="No space left on device"):
+        write_sample(tmp_path / "s", requests=40, days=1, progress=full)
+    assert set(contents(tmp_path / "s")) == {"sample.json"}
