@@ -109,7 +109,7 @@ class JsonReader:
                 value = parse_json(line)
             except ValueError:
                 if line.isspace() or not line:
-                    self.position = position + size
+                    self.position = position + size if ended else position
                     continue
                 if not ended:
                     self.pending = True
