@@ -140,8 +140,8 @@ def _line(data: Series, name: str, number: int, fill: bool) -> dict[str, Any]:
 
 def _axes(data: Series, label: str, tight: bool, days: bool, units: Mapping[str, str]) -> dict[str, Any]:
     measured: dict[str, Any] = {"title": {"text": plotly_text(heading(data.measure, label))}, "rangemode": "tozero"}
-    if data.values.shape[1] > 1 and not data.additive:
-        measured["title"] = {"text": plotly_text(label)}
+    if data.several:
+        measured["title"] = {"text": plotly_text(label[:1].upper() + label[1:])}
     if tight:
         measured["ticksuffix"] = label
     by: dict[str, Any] = {"showgrid": False}
@@ -159,7 +159,7 @@ def _axes(data: Series, label: str, tight: bool, days: bool, units: Mapping[str,
         }
         if data.horizontal:
             by["autorange"] = "reversed"
-            height = 120 + 30 * len(names)
+            height = 110 + 28 * len(names)
     elif data.kind == "time":
         by |= {"type": "date", "title": {"text": f"{'Day' if days else 'Time'} ({plotly_text(data.zone)})"}}
     else:

@@ -33,6 +33,7 @@ KINDS = {
     "grouped-bar": Kind("Grouped bar chart", "bar"),
     "line": Kind("Line chart", "scatter", mode="lines", continuous=True),
     "area": Kind("Area chart", "scatter", mode="lines", stacked=True, fill=True, continuous=True),
+    "stacked-area": Kind("Area chart", "scatter", mode="lines", stacked=True, fill=True, continuous=True),
     "scatter": Kind("Scatter plot", "scatter", mode="markers"),
     "heatmap": Kind("Heat map", "heatmap", needs=("x", "y", "color")),
     "table": Kind("Table", needs=()),

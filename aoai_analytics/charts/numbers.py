@@ -41,8 +41,9 @@ UNITS = {
     "%": Unit("%", decimals=1, tight=True),
     "share": Unit("%", decimals=1, factor=100, tight=True),
 }
-#: Starts of the names of columns whose values cannot be added up, whatever their unit.
+#: Starts and ends of the names of columns whose values cannot be added up, whatever their unit.
 _NOT_ADDITIVE = ("Average", "Avg", "Mean", "Median", "Min", "Max", "Peak", "Percentile", "P5", "P9", "Share", "Rate")
+_NOT_ADDITIVE_ENDS = ("Error", "Share", "Rate", "Ratio")
 _STEPS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
@@ -54,7 +55,8 @@ def unit_of(column: str, units: Any) -> Unit:
 
 def additive(column: str, units: Any) -> bool:
     """Whether the values of *column* may be summed across rows: a count of something, and no average or share."""
-    return unit_of(column, units).additive and not column.startswith(_NOT_ADDITIVE)
+    named_otherwise = column.startswith(_NOT_ADDITIVE) or column.endswith(_NOT_ADDITIVE_ENDS)
+    return unit_of(column, units).additive and not named_otherwise
 
 
 def is_missing(value: Any) -> bool:
@@ -77,9 +79,9 @@ def human(value: Any, unit: Unit | None = None) -> str:
     if unit.tight:
         text = f"{number:.1f}".removesuffix(".0") if abs(number) < 10 else f"{number:.0f}"
         return f"{text}{unit.label}"
-    # 999,950 is 1 M, not 1000 k: the step is chosen by the number as rounded.
+    # 999,950 is 1 M, not 1000 k: the step is chosen by the number as rounded. Up to 9,999 all digits can be said.
     for step, letter in _STEPS:
-        if abs(number) >= step * 0.99995:
+        if abs(number) >= max(step * 0.99995, 10_000):
             scaled = number / step
             shown = f"{scaled:.3g}" if abs(scaled) < 999.5 else f"{scaled:,.0f}"
             return f"{shown} {letter} {unit.label}".rstrip()

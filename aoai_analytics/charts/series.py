@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: More bars than this are no picture; the table has the rest.
-MAX_CATEGORIES = 25
+MAX_CATEGORIES = 20
 #: Longest time axis whose gaps are filled.
 _MAX_MOMENTS = 10_000
 
@@ -26,7 +26,7 @@ class Series:
     """What a chart draws: ``values`` (index: category, moment or number; columns: series names; NaN: unknown or none).
 
     ``measure`` and ``category`` name the columns they come from, ``kind`` says what the index is (``category``,
-    ``time``, ``number``), ``additive`` whether the values may be summed, ``zone`` in which time zone moments are.
+    ``time``, ``number``), ``several`` that more columns than ``measure`` are measured, ``additive`` whether the values may be summed, ``zone`` in which time zone moments are.
     ``absent`` marks where the rows say nothing at all. ``notes`` are for the reader.
     """
 
@@ -37,6 +37,7 @@ class Series:
     kind: str
     additive: bool
     horizontal: bool
+    several: bool = False
     zone: str = ""
     other: str = ""
     notes: list[str] = field(default_factory=list)
@@ -48,7 +49,7 @@ def series(frame: pd.DataFrame, chart: Chart, units: Mapping[str, str], time_zon
     adds = all(additive(measure, units) for measure in measures)
     index, kind, zone = _index(frame[category], time_zone)
     values, absent = _pivot(frame, chart, measures, index, adds)
-    result = Series(values, absent, measures[0], category, kind, adds, horizontal, zone)
+    result = Series(values, absent, measures[0], category, kind, adds, horizontal, len(measures) > 1, zone)
     if kind == "category":
         _order_categories(result)
         _limit_categories(result)

@@ -39,7 +39,8 @@ class Head:
 class Answer:
     """A question and its answer. ``figure`` is plotly's JSON without a template, or None; ``table`` is safe HTML.
 
-    ``digest`` is the SHA-256 of the query as run, ``csv`` all its rows (``csv_rows`` of ``rows`` where it is cut).
+    ``digest`` is the SHA-256 of the query as run, ``table_behind`` that
+    the table opens on request, as it only spells out a course in time, ``csv`` all its rows (``csv_rows`` of ``rows`` where it is cut).
     """
 
     name: str
@@ -56,6 +57,7 @@ class Answer:
     figure: dict[str, Any] | None = None
     alt: str = ""
     note: str = ""
+    table_behind: bool = False
     problems: tuple[Problem, ...] = ()
     kind: str = "answer"
 

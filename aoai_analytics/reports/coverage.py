@@ -45,6 +45,8 @@ def lines(found: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
     known = f"{human(found['KnownTokens'] or 0)} tokens known"
     if found["EstimatedRequests"]:
         known += f" and {human(found['EstimatedTokens'] or 0)} estimated"
+        if found["EstimatedTokensError"]:
+            known += f" (standard error {human(round(found['EstimatedTokensError']))})"
     unknown = found["UnknownRequests"]
     told = (
         f"{_share(unknown, requests)} of the requests have unknown tokens, which no total includes"

@@ -9,8 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..charts import describe, figure, headline, note, table_html
+from ..charts import describe, figure, headline, note, parse_chart, table_html
 from ..charts.labels import plain
+from ..charts.tables import MAX_ROWS
 from ..config import settings
 from ..engines import Engine, QueryResult, connect
 from ..library.queries import Library, Query, library
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAD_QUERY = "health/coverage-head"
+ROWS_BELOW_A_FIGURE = 10
 # Where prompts and answers are: a query that names one of these can show what people wrote.
 _PROMPT_TEXT = re.compile(
     r"\b(?:AoaiMessages\w*|RequestMessages|ResponseMessages|(?:Backend)?(?:Request|Response)Body)\b"
@@ -93,7 +95,8 @@ class Report:
         """
         query = self.queries.get(name)
         kql = query.bind(**parameters)
-        if _PROMPT_TEXT.search(kql) and not self.show_prompts:
+        private = query.header.get("shows") == "prompts" or _PROMPT_TEXT.search(kql)
+        if private and not self.show_prompts:
             why = "It shows what people wrote. To see it, run the notebook with show_prompts = True."
             return Withheld(query.name, query.title, query.question, why)
         began = time.perf_counter()
@@ -126,7 +129,12 @@ class Report:
     def _answer(self, query: Query, kql: str, result: QueryResult, seconds: float) -> Answer:
         frame, types, units = result.frame, result.types, query.units
         drawn = figure(frame, query.chart, title=query.title, units=units, time_zone=self.time_zone)
-        table = table_html(frame, types, units, caption=query.title, time_zone=self.time_zone) if len(frame) else ""
+        table = ""
+        if len(frame):
+            rows = MAX_ROWS if drawn is None else ROWS_BELOW_A_FIGURE
+            table = table_html(
+                frame, types, units, caption=query.title, time_zone=self.time_zone, max_rows=rows
+            )
         csv = downloads.csv_text(frame)
         return Answer(
             name=query.name,
@@ -143,6 +151,7 @@ class Report:
             figure=_bare(drawn) if drawn is not None else None,
             alt=describe(drawn) if drawn is not None else "",
             note=note(drawn) if drawn is not None else "",
+            table_behind=drawn is not None and any(types.get(x) == "datetime" for x in parse_chart(query.chart).x),
             problems=_problems(query.title, result),
         )
 
