@@ -126,6 +126,21 @@ param contentSafety bool = false
 @maxValue(7)
 param contentSafetyThreshold int?
 
+@description('Answers to similar prompts from a cache: the vault\'s secret with the connection string of your own Redis (with RediSearch), and the embeddings deployment that tells what is similar. Null: none.')
+param semanticCache {
+  @description('Name of the secret in this installation\'s Key Vault; it must be there before.')
+  @minLength(1)
+  connectionStringSecretName: string
+  @description('Name of an embeddings deployment that the accounts have.')
+  @minLength(1)
+  embeddingsDeployment: string
+  @description('Score threshold of similar prompts, 0.0 to 1.0. Default: as in policies/named-values.json.')
+  scoreThreshold: string?
+  @description('Seconds an answer is kept. Default: as in policies/named-values.json.')
+  @minValue(1)
+  seconds: int?
+}?
+
 // ---- Logs
 
 @description('true logs prompts and answers in the LLM log. false logs tokens and models, and no text.')
@@ -219,6 +234,13 @@ var tier = privateNetwork && !contains(['StandardV2', 'PremiumV2'], gatewayTier)
   ? fail('gatewayTier: ${gatewayTier} cannot join a virtual network this way. Use StandardV2 or PremiumV2, or set privateNetwork to false')
   : gatewayTier
 
+var cache = semanticCache != null && !contains(
+    clientDeployments(first(openAIAccounts)!),
+    semanticCache!.embeddingsDeployment
+  )
+  ? fail('semanticCache: no account has a deployment named ${semanticCache!.embeddingsDeployment}. Name an embeddings deployment of openAIAccounts')
+  : semanticCache
+
 var suffix = uniqueString(resourceGroup().id, name)
 var open = !privateNetwork
 var apiName = 'azure-openai'
@@ -226,6 +248,7 @@ var apiName = 'azure-openai'
 var valuesOfPolicies = loadJsonContent('../policies/named-values.json')
 var waitSeconds = retryAfterSeconds ?? int(valuesOfPolicies['retry-after-seconds'].value)
 var poolName = valuesOfPolicies['backend-pool'].value
+var embeddingsBackend = valuesOfPolicies['semantic-cache-embeddings-backend'].value
 var contentSafetyBackend = valuesOfPolicies['content-safety-backend'].value
 
 // Names and ids are computed here rather than taken from modules, so that what-if knows them before anything exists.
@@ -381,11 +404,13 @@ module roles 'modules/roles.bicep' = {
     gatewayPrincipalId: gateway.outputs.principalId
     openAIAccountNames: openAINames
     contentSafetyAccountName: contentSafety ? contentSafetyName : ''
+    keyVaultName: keyVaultName
+    gatewayReadsSecrets: cache != null
     workspaceName: workspaceName
     storageAccountName: logToStorage ? storageAccountName : ''
     readers: readers
   }
-  dependsOn: [openAI, contentSafetyAccount, workspace, archive]
+  dependsOn: [openAI, contentSafetyAccount, keyVault, workspace, archive]
 }
 
 module backends 'modules/backends.bicep' = {
@@ -405,6 +430,8 @@ module backends 'modules/backends.bicep' = {
     contentSafetyBackendName: contentSafetyBackend
     contentSafety: contentSafety
     contentSafetyEndpoint: contentSafetyAccount.?outputs.endpoint ?? ''
+    embeddingsBackendName: embeddingsBackend
+    embeddingsDeployment: cache.?embeddingsDeployment ?? ''
   }
   dependsOn: [gateway]
 }
@@ -429,21 +456,42 @@ module namedValues 'modules/named-values.bicep' = {
       'gold-token-quota': string(gold.?tokensPerMonth ?? valuesOfPolicies['gold-token-quota'].value)
       'content-safety-backend': contentSafetyBackend
       'content-safety-threshold': string(contentSafetyThreshold ?? valuesOfPolicies['content-safety-threshold'].value)
+      'semantic-cache-embeddings-backend': embeddingsBackend
+      'semantic-cache-score-threshold': cache.?scoreThreshold ?? valuesOfPolicies['semantic-cache-score-threshold'].value
+      'semantic-cache-seconds': string(cache.?seconds ?? valuesOfPolicies['semantic-cache-seconds'].value)
     }
   }
   dependsOn: [gateway]
 }
 
-var apiPolicy = loadTextContent('../policies/api.xml')
+module redis 'modules/semantic-cache.bicep' = if (cache != null) {
+  params: {
+    gatewayName: gatewayName
+    keyVaultUri: keyVault.outputs.uri
+    connectionStringSecretName: cache!.connectionStringSecretName
+  }
+  // The gateway reads the secret as soon as it is named.
+  dependsOn: [gateway, roles]
+}
+
+// api.xml marks the places of the options; a place becomes its fragment where the option is on.
+var options = concat(
+  contentSafety ? ['content-safety'] : [],
+  cache != null ? ['semantic-cache-lookup', 'semantic-cache-store'] : []
+)
+var apiPolicy = reduce(
+  options,
+  loadTextContent('../policies/api.xml'),
+  (policy, option) =>
+    replace(string(policy), '<!-- option ${option} -->', '<include-fragment fragment-id="${option}" />')
+)
 
 module api 'modules/api.bicep' = {
   params: {
     gatewayName: gatewayName
     name: apiName
     openApi: loadTextContent('api/azure-openai.openapi.json')
-    policy: contentSafety
-      ? replace(apiPolicy, '<!-- option content-safety -->', '<include-fragment fragment-id="content-safety" />')
-      : apiPolicy
+    policy: apiPolicy
     fragments: union(
       {
         'backend-attempts': loadTextContent('../policies/fragments/backend-attempts.xml')
@@ -454,13 +502,19 @@ module api 'modules/api.bicep' = {
         'include-usage': loadTextContent('../policies/fragments/include-usage.xml')
         'token-metric': loadTextContent('../policies/fragments/token-metric.xml')
       },
-      contentSafety ? { 'content-safety': loadTextContent('../policies/fragments/content-safety.xml') } : {}
+      contentSafety ? { 'content-safety': loadTextContent('../policies/fragments/content-safety.xml') } : {},
+      cache != null
+        ? {
+            'semantic-cache-lookup': loadTextContent('../policies/fragments/semantic-cache-lookup.xml')
+            'semantic-cache-store': loadTextContent('../policies/fragments/semantic-cache-store.xml')
+          }
+        : {}
     )
     // A caller with a token has no key: the policy, not the API, refuses those who have neither.
     subscriptionRequired: !entra.accept
   }
   // Policies are refused while a named value or a backend they name is missing.
-  dependsOn: [namedValues, backends]
+  dependsOn: [namedValues, backends, redis]
 }
 
 module products 'modules/products.bicep' = {

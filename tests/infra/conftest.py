@@ -46,6 +46,10 @@ param openAIAccounts = [{{ name: 'aoai-a', location: 'eastus2', deployments: [
   {{ name: 'more', model: 'gpt-4o', version: '2024-11-20', sku: 'Standard', capacity: 10 }}
 ] }}]
 """,
+    "cache-without-embeddings": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param semanticCache = {{ connectionStringSecretName: 'redis-connection-string', embeddingsDeployment: 'embed' }}
+""",
     "entrance-without-network": f"""{HEAD}
 param openAIAccounts = [{ONE_ACCOUNT}]
 param applicationGateway = {{ hostName: 'ai.contoso.com', certificateName: 'ai-contoso-com' }}
@@ -62,6 +66,7 @@ param logMessages = false
 param logBodyBytes = 4096
 param logToStorage = false
 param retryAfterSeconds = 25
+param semanticCache = {{ connectionStringSecretName: 'redis-connection-string', embeddingsDeployment: 'chat' }}
 param functions = [{{ alias: 'AoaiRequests', query: 'ApiManagementGatewayLogs' }}]
 """,
 }

@@ -402,7 +402,7 @@ def test_everything_that_policies_name_is_deployed(bicep: Bicep, example: str) -
     assert named <= set(values)
     assert included == set(resources(bicep, example, f"{GATEWAY}/policyFragments"))
     assert values["backend-pool"]["value"] in resources(bicep, example, f"{GATEWAY}/backends")
-    assert all(values[name]["value"] for name in values)
+    assert all(value.get("value") or value["keyVault"] for value in values.values())
 
 
 def test_prod_turns_content_safety_on_with_a_backend_and_dev_leaves_it_out(bicep: Bicep) -> None:
@@ -414,13 +414,36 @@ def test_prod_turns_content_safety_on_with_a_backend_and_dev_leaves_it_out(bicep
     assert value not in resources(bicep, "dev", f"{GATEWAY}/backends")
 
 
+def test_a_semantic_cache_has_its_redis_and_its_embeddings_and_leaves_the_secret_in_the_vault(bicep: Bicep) -> None:
+    fragments = set(resources(bicep, "other-choices", f"{GATEWAY}/policyFragments"))
+    assert fragments >= {"semantic-cache-lookup", "semantic-cache-store"}
+    values = properties(bicep, "other-choices", f"{GATEWAY}/namedValues")
+    backend = resources(bicep, "other-choices", f"{GATEWAY}/backends")[
+        values["semantic-cache-embeddings-backend"]["value"]
+    ]
+    assert "deployments/{1}/embeddings" in backend["properties"]["url"]
+    (cache,) = properties(bicep, "other-choices", f"{GATEWAY}/caches").values()
+    assert cache["connectionString"] == "{{semantic-cache-connection-string}}"
+    connection = values["semantic-cache-connection-string"]
+    assert connection["secret"] is True
+    assert "value" not in connection
+    assert "redis-connection-string" in connection["keyVault"]["secretIdentifier"]
+    assert ("KeyVault/vaults kv-aoai-try", "Key Vault Secrets User", "ServicePrincipal") in assigned(
+        bicep, "other-choices"
+    )
+    for example in EXAMPLES:
+        assert not resources(bicep, example, f"{GATEWAY}/caches")
+        assert not [f for f in resources(bicep, example, f"{GATEWAY}/policyFragments") if f.startswith("semantic")]
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_policies_are_deployed_as_they_stand_in_their_files(bicep: Bicep, example: str) -> None:
     fragments = properties(bicep, example, f"{GATEWAY}/policyFragments")
     assert fragments
     for name, fragment in fragments.items():
         assert fragment["value"] == (POLICIES / f"fragments/{name}.xml").read_text("utf-8")
-        assert fragment["format"] == "rawxml"
+        # The files are XML, their expressions escaped; "rawxml" takes expressions verbatim.
+        assert fragment["format"] == "xml"
     for resource in bicep.snapshot(example)["predictedResources"]:
         if resource["type"] == f"{GATEWAY}/products/policies":
             product = resource["name"].split("/")[1]
@@ -429,9 +452,11 @@ def test_policies_are_deployed_as_they_stand_in_their_files(bicep: Bicep, exampl
 
 def test_named_values_default_to_what_stands_beside_the_policies(bicep: Bicep) -> None:
     defaults = json.loads((POLICIES / "named-values.json").read_text("utf-8"))
-    values = {name: v["value"] for name, v in properties(bicep, "other-choices", f"{GATEWAY}/namedValues").items()}
+    values = {
+        n: v["value"] for n, v in properties(bicep, "other-choices", f"{GATEWAY}/namedValues").items() if "value" in v
+    }
     chosen = {"retry-after-seconds": "25", "backend-retries": "1", "entra-tenant-id": values["entra-tenant-id"]}
-    assert values == {name: chosen.get(name, defaults[name]["value"]) for name in values}
+    assert values == {name: chosen.get(name, default["value"]) for name, default in defaults.items()}
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -468,6 +493,7 @@ def test_each_subscription_is_in_its_product(bicep: Bicep) -> None:
     [
         ("uneven-deployments", ["aoai-b offers the deployments other, but aoai-a offers chat", "of the same names"]),
         ("spillover-from-standard", ["deployment chat cannot spill over", "Only a Provisioned deployment can"]),
+        ("cache-without-embeddings", ["no account has a deployment named embed", "Name an embeddings deployment"]),
         ("entrance-without-network", ["applicationGateway: it stands before a private gateway", "privateNetwork"]),
         ("private-on-a-small-tier", ["BasicV2 cannot join a virtual network", "StandardV2 or PremiumV2"]),
     ],

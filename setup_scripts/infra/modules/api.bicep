@@ -33,14 +33,12 @@ resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing =
   name: gatewayName
 }
 
-// One at a time: a fragment that includes another must find it.
-@batchSize(1)
 resource policyFragments 'Microsoft.ApiManagement/service/policyFragments@2024-06-01-preview' = [
   for fragment in items(fragments): {
     parent: gateway
     name: fragment.key
     properties: {
-      format: 'rawxml'
+      format: 'xml'
       value: fragment.value
     }
   }
@@ -68,7 +66,7 @@ resource apiPolicy 'Microsoft.ApiManagement/service/apis/policies@2024-06-01-pre
   parent: api
   name: 'policy'
   properties: {
-    format: 'rawxml'
+    format: 'xml'
     value: policy
   }
   dependsOn: [policyFragments]

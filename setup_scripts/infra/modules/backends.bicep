@@ -41,6 +41,12 @@ param contentSafety bool = false
 @description('Endpoint of the Content Safety account; needed with contentSafety.')
 param contentSafetyEndpoint string = ''
 
+@description('Id of the backend of the embeddings for the semantic cache.')
+param embeddingsBackendName string = 'embeddings'
+
+@description('Name of the embeddings deployment for the semantic cache, asked of the first account; empty for no such backend.')
+param embeddingsDeployment string = ''
+
 // What counts as a failure is said once, in the table of backend answers. The service takes one rule a backend.
 var breaker = loadJsonContent('../../policies/backend-answers.json', '$.breaker')
 var breakerRules = [
@@ -107,6 +113,19 @@ resource contentSafetyService 'Microsoft.ApiManagement/service/backends@2024-06-
     // The policy llm-content-safety signs in with what its backend says. Bicep's published types lack the property.
     #disable-next-line BCP037
     credentials: { managedIdentity: { resource: 'https://cognitiveservices.azure.com' } }
+    circuitBreaker: { rules: breakerRules }
+  }
+}
+
+// The policy of the semantic cache signs in by itself, and takes the whole URL.
+resource embeddings 'Microsoft.ApiManagement/service/backends@2024-06-01-preview' = if (!empty(embeddingsDeployment)) {
+  parent: gateway
+  name: embeddingsBackendName
+  properties: {
+    type: 'Single'
+    protocol: 'http'
+    title: embeddingsBackendName
+    url: '${backends[0].endpoint}openai/deployments/${embeddingsDeployment}/embeddings'
     circuitBreaker: { rules: breakerRules }
   }
 }

@@ -60,7 +60,7 @@ resource policies 'Microsoft.ApiManagement/service/products/policies@2024-06-01-
     parent: apiProducts[index]
     name: 'policy'
     properties: {
-      format: 'rawxml'
+      format: 'xml'
       value: product.policy
     }
   }

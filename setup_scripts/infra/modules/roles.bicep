@@ -19,6 +19,12 @@ param workspaceName string
 @description('Name of the storage account with the logs; empty for none.')
 param storageAccountName string = ''
 
+@description('Name of the Key Vault.')
+param keyVaultName string
+
+@description('true lets the gateway read secrets of the vault, for the policy option that keeps one there.')
+param gatewayReadsSecrets bool = false
+
 @description('Name of the Content Safety account the gateway asks; empty for none.')
 param contentSafetyAccountName string = ''
 
@@ -28,6 +34,7 @@ param readers principal[] = []
 // Built-in roles: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 var cognitiveServicesOpenAIUser = '5e0bd9bd-7b93-4f28-af87-19fc36ad61bd'
 var cognitiveServicesUser = 'a97b65f3-24c7-4388-baec-2e87135dc908'
+var keyVaultSecretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
 var logAnalyticsReader = '73c42c96-874c-492b-b04d-ab87d138a893'
 var storageBlobDataReader = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
 
@@ -44,6 +51,10 @@ resource accounts 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = [
 
 resource contentSafety 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = if (!empty(contentSafetyAccountName)) {
   name: contentSafetyAccountName
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+  name: keyVaultName
 }
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
@@ -71,6 +82,16 @@ resource gatewayAsksContentSafety 'Microsoft.Authorization/roleAssignments@2022-
   name: guid(contentSafety.id, gateway.id, cognitiveServicesUser)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cognitiveServicesUser)
+    principalId: gatewayPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource gatewayReadsVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (gatewayReadsSecrets) {
+  scope: vault
+  name: guid(vault.id, gateway.id, keyVaultSecretsUser)
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', keyVaultSecretsUser)
     principalId: gatewayPrincipalId
     principalType: 'ServicePrincipal'
   }
