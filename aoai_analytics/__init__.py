@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .engines import connect
     from .errors import AoaiError
-    from .library import library
 
 __version__ = "0.1.0"
-__all__ = ["AoaiError", "connect", "library"]
+__all__ = ["AoaiError", "connect"]
 
 
 def __getattr__(name: str) -> object:
@@ -19,10 +18,6 @@ def __getattr__(name: str) -> object:
         from .engines import connect
 
         return connect
-    if name == "library":
-        from .library import library
-
-        return library
     if name == "AoaiError":
         from .errors import AoaiError
 

@@ -1,0 +1,74 @@
+"""The ``aoai`` command. Data goes to standard output, words about it to standard error; exit 0 done, 1 failed, 2 wrong use."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from ..errors import AoaiError
+from . import logs, queries, report
+
+app = typer.Typer(
+    name="aoai",
+    help="Trustworthy answers from the logs of an API Management gateway in front of Azure OpenAI.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (logs.sample, logs.ingest, queries.queries, queries.query, report.report):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        print(f"aoai {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _app(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Trustworthy answers from the logs of an API Management gateway in front of Azure OpenAI."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code. An error is one line on standard error, a traceback with ``--debug``."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    # One may ask for the traceback at the end of the line, where the failed command already stands.
+    arguments = (["--debug"] if debug else []) + [word for word in arguments if word != "--debug"]
+    try:
+        return app(args=arguments, prog_name="aoai", standalone_mode=True) or 0
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except AoaiError as error:
+        code, message = error.exit_code, str(error)
+    except KeyboardInterrupt:
+        return _said("stopped; what was finished is kept", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        code, message = 1, f"{error.filename or 'input or output'}: {error.strerror or error}"
+    except Exception as error:
+        # The message of an error nobody foresaw may hold anything, prompts too.
+        code, message = 1, f"an unexpected {type(error).__name__}; run it again with --debug to see where"
+    if debug:
+        traceback.print_exc()
+    return _said(message, code)
+
+
+def _said(message: str, code: int) -> int:
+    print(f"aoai: {' '.join(message.split())}", file=sys.stderr)
+    return code

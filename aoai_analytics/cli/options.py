@@ -1,0 +1,101 @@
+"""Options that several commands share, and the period they name."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..config import settings
+from ..engines.parameters import parse_timespan
+from ..errors import WrongUse
+from ..reports.period import moment
+
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source", "-s", help="A lake's folder, log-analytics://WORKSPACE-ID or kusto://CLUSTER/DATABASE.", metavar="S"
+    ),
+]
+Since = Annotated[str | None, typer.Option("--since", help="From that long ago until now: 7d, 12h.", metavar="SPAN")]
+Start = Annotated[
+    str | None, typer.Option("--start", help="First moment, e.g. 2026-11-01 or 2026-11-01T08:00.", metavar="T")
+]
+End = Annotated[str | None, typer.Option("--end", help="First moment no longer part of it.", metavar="T")]
+Period = Annotated[
+    str | None, typer.Option("--period", help="A month 2026-10, a week 2026-W44 or a day 2026-11-22.", metavar="P")
+]
+TimeZone = Annotated[
+    str | None, typer.Option("--time-zone", help="IANA name; of dates given and shown.", metavar="ZONE")
+]
+ShowPrompts = Annotated[
+    bool, typer.Option("--show-prompts", help="Show what people wrote; hidden without it.")
+]
+
+Span = tuple[datetime | None, datetime | None]
+
+
+def source_or_default(source: str | None) -> str:
+    """*source*, else the setting, else the lake's folder."""
+    chosen = settings()
+    return source or chosen.source or str(chosen.lake)
+
+
+def time_span(
+    since: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    period: str | None = None,
+    time_zone: str | None = None,
+) -> Span:
+    """The period that the options name, in UTC; (None, None) for all there is. Raises WrongUse."""
+    time_zone = time_zone or settings().time_zone
+    if period and (since or start or end):
+        raise WrongUse("--period says it all: leave out --since, --start and --end")
+    if since and start:
+        raise WrongUse("--since and --start both say where to begin: give one of them")
+    if period:
+        first, last = _period(period)
+        return moment(first, time_zone), moment(last, time_zone)
+    begin, until = moment(start, time_zone, "start"), moment(end, time_zone, "end")
+    if since:
+        try:
+            begin = (until or datetime.now(UTC)) - parse_timespan(since)
+        except (ValueError, OverflowError) as error:
+            raise WrongUse(f"--since '{since}' is no span of time: write it as 7d, 12h or 90m") from error
+    if begin and until and begin >= until:
+        raise WrongUse("the period ends before it begins")
+    return begin, until
+
+
+def _period(text: str) -> tuple[date, date]:
+    """The first day of a period and the first day after it."""
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}", text):
+            first = date.fromisoformat(f"{text}-01")
+            return first, (first + timedelta(days=32)).replace(day=1)
+        if match := re.fullmatch(r"(\d{4})-W(\d{1,2})", text):
+            first = date.fromisocalendar(int(match[1]), int(match[2]), 1)
+            return first, first + timedelta(days=7)
+        first = date.fromisoformat(text)
+        return first, first + timedelta(days=1)
+    except ValueError as error:
+        raise WrongUse(f"--period '{text}' is none: write a month 2026-10, a week 2026-W44 or a day 2026-11-22") from error
+
+
+def existing_file(path: Path) -> str:
+    """The text of a file. Raises WrongUse where there is none that can be read as UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise WrongUse(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise WrongUse(f"{path} is no UTF-8 text") from error
+
+
+def zone_or_default(time_zone: str | None) -> str:
+    """*time_zone*, else the setting."""
+    return time_zone or settings().time_zone

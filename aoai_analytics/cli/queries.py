@@ -1,0 +1,109 @@
+"""``aoai queries`` and ``aoai query``: the library, and its answers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ..errors import WrongUse
+from . import options
+
+Format = Literal["table", "csv", "json", "parquet"]
+
+
+def queries(
+    section: Annotated[str | None, typer.Argument(help="Only this section.", metavar="[SECTION]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with parameters and units.")] = False,
+) -> None:
+    """List the library: each query by name, with the question that it answers."""
+    from ..library import library
+
+    listed = library().section(section) if section else list(library())
+    if as_json:
+        import json
+
+        entries = [
+            {
+                "name": query.name,
+                "title": query.title,
+                "question": query.question,
+                "chart": query.chart,
+                "units": dict(query.units),
+                "parameters": {
+                    p.name: {"type": p.type, "default": p.default, "about": p.about} for p in query.parameters.values()
+                },
+            }
+            for query in listed
+        ]
+        print(json.dumps(entries, indent=2, ensure_ascii=False))
+        return
+    width = max(len(query.name) for query in listed)
+    for query in listed:
+        print(f"{query.name:<{width}}  {query.question}")
+
+
+def query(
+    name: Annotated[str | None, typer.Argument(help="A query of the library.", metavar="[NAME]")] = None,
+    kql: Annotated[str | None, typer.Option("--kql", help="KQL text instead of a name.", metavar="TEXT")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="A file of KQL instead of a name.", metavar="F")] = None,
+    source: options.Source = None,
+    since: options.Since = None,
+    start: options.Start = None,
+    end: options.End = None,
+    period: options.Period = None,
+    time_zone: options.TimeZone = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="A parameter's value; may be repeated.", metavar="K=V")
+    ] = None,
+    output_format: Annotated[Format, typer.Option("--format", "-f", help="How rows are written.")] = "table",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.", metavar="F")] = None,
+    show_prompts: options.ShowPrompts = False,
+) -> None:
+    """Answer a question of the library, or KQL of your own."""
+    from ..engines import connect
+    from ..library import library, privacy
+    from . import output as writing
+
+    if sum(given is not None for given in (name, kql, file)) != 1:
+        raise WrongUse("give one of: a query's NAME ('aoai queries' lists them), --kql TEXT, --file F")
+    values = _parameters(param or [])
+    if name is not None:
+        text = library().get(name).bind(**values)
+        values = {}
+    else:
+        text = kql if kql is not None else options.existing_file(file or Path())
+    first, last = options.time_span(since, start, end, period, time_zone)
+    engine = connect(options.source_or_default(source))
+    try:
+        result = engine.query(text, start=first, end=last, parameters=values)
+        if privacy.reads_text(text) and not show_prompts:
+            result = privacy.hidden(result)
+            print("What people wrote is hidden; --show-prompts shows it.", file=sys.stderr)
+        for warning in result.warnings:
+            print(f"Warning: {warning}", file=sys.stderr)
+        writing.write(result, output_format, output, options.zone_or_default(time_zone))
+        if not len(result.frame):
+            print(_no_rows(first is not None or last is not None), file=sys.stderr)
+        if result.partial:
+            raise typer.Exit(1)
+    finally:
+        engine.close()
+
+
+def _parameters(pairs: list[str]) -> dict[str, str]:
+    values = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise WrongUse(f"--param takes NAME=VALUE, not '{key}'")
+        values[key] = value
+    return values
+
+
+def _no_rows(in_period: bool) -> str:
+    if in_period:
+        return "No rows in this period, which need not mean no traffic: without --since, --start and --end all is shown."
+    return "No rows, which need not mean no traffic: the logs may lack what the query asks for."
