@@ -74,7 +74,8 @@ def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], t
         as_bars = True
         data.notes.append("Drawn as bars: some values are unknown, which an area cannot show.")
     unit = unit_of(data.measure, units)
-    days = data.kind == "time" and bool((data.values.index == data.values.index.normalize()).all())
+    index: Any = data.values.index
+    days = data.kind == "time" and bool((index == index.normalize()).all())
     several = data.values.shape[1] > 1
     traces = []
     for number, name in enumerate(data.values.columns):
@@ -84,7 +85,8 @@ def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], t
         where = {"category": "%{customdata}", "number": f"{plotly_text(humanised(data.category))} %{{{along}}}"}.get(
             data.kind, f"%{{{along}|{_DAY if days else _MOMENT}}}"
         )
-        amount = f"%{{{across}:{_d3_format(amounts, unit.decimals)}}}" + ("" if unit.tight else " ") + plotly_text(unit.label)
+        space = "" if unit.tight else " "
+        amount = f"%{{{across}:{_d3_format(amounts, unit.decimals)}}}{space}{plotly_text(unit.label)}"
         label = plotly_text(name)
         trace: dict[str, Any] = {
             "name": plotly_text(shortened(name)),
@@ -172,12 +174,12 @@ def _axes(data: Series, label: str, tight: bool, days: bool, units: Mapping[str,
 
 def _in_words(data: Series, unit: Any) -> str:
     totals = data.values.sum(axis=1, min_count=1).dropna() if data.additive else data.values.max(axis=1).dropna()
+    top: Any = totals.idxmax()
+    most = human(totals[top], unit)
     if data.kind == "time":
-        first, last = data.values.index[0], data.values.index[-1]
-        top = totals.idxmax()
-        return f"From {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} {data.zone}; most at {top:%Y-%m-%d %H:%M}: {human(totals[top], unit)}."
-    top = totals.idxmax()
-    return f"Largest of {len(data.values):,}: {top}, {human(totals[top], unit)}."
+        first, last, peak = (f"{m:%Y-%m-%d %H:%M}" for m in (data.values.index[0], data.values.index[-1], top))
+        return f"From {first} to {last} {data.zone}; most at {peak}: {most}."
+    return f"Largest of {len(data.values):,}: {top}, {most}."
 
 
 def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zone: str) -> Any:
@@ -227,7 +229,7 @@ def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zo
         "yaxis": axis(y, grid.index) | {"autorange": "reversed"},
         "height": max(260, 140 + 26 * len(grid)),
     }
-    top = rows.loc[rows["z"].astype("float64").idxmax()]
+    top = rows.iloc[int(rows["z"].astype("float64").argmax())]
     return [trace], layout, f"Highest: {top['y']}, {top['x']}, {human(top['z'], unit)}.", []
 
 
@@ -236,12 +238,14 @@ def _points(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zon
     import pandas as pd
 
     x, y = spec.x[0], spec.y[0]
-    across = shown_time(frame[x], time_zone)[0] if pd.api.types.is_datetime64_any_dtype(frame[x]) else frame[x]
+    in_time = pd.api.types.is_datetime64_any_dtype(frame[x])
+    across = shown_time(frame[x], time_zone)[0] if in_time else frame[x]
     rows = pd.DataFrame({"x": across, "y": frame[y], "name": frame[spec.color].map(named) if spec.color else ""})
     known = rows.dropna(subset=["x", "y"])
     if known.empty:
         return None
-    notes = [f"{len(rows) - len(known):,} rows with an unknown value are not drawn."] if len(known) < len(rows) else []
+    left_out = len(rows) - len(known)
+    notes = [f"Rows with an unknown value, not drawn: {left_out:,}."] if left_out else []
     names = list(known["name"].value_counts().index)
     traces = []
     for number, name in enumerate(names[: len(templates()["light"]["layout"]["colorway"])]):
@@ -251,7 +255,7 @@ def _points(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zon
                 "type": "scatter",
                 "mode": "markers",
                 "name": plotly_text(shortened(name)),
-                "x": [m.isoformat() for m in own["x"]] if across is not frame[x] else listed(own["x"]),
+                "x": [m.isoformat() for m in own["x"]] if in_time else listed(own["x"]),
                 "y": listed(own["y"]),
                 "marker": {"symbol": number % 8, "size": 7, "opacity": 0.75},
                 "showlegend": len(names) > 1,

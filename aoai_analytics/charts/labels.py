@@ -14,7 +14,9 @@ from .numbers import UNKNOWN, is_missing
 
 NONE = "(none)"
 # C0 and C1 controls, line and paragraph separators, and the bidirectional controls that can reorder a page's text.
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
+_UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
+)
 # What plotly.js reads in a label: tags, entities, MathJax between dollars, and %{} in a hover template.
 _PLOTLY = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;", "%": "&#37;"}
 _ACRONYMS = {
@@ -57,7 +59,7 @@ def shortened(text: str, length: int = 28) -> str:
     if len(text) <= length:
         return text
     head = (length - 1) * 2 // 3
-    return f"{text[:head]}…{text[len(text) - (length - 1 - head):]}"
+    return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
 
 
 def humanised(column: str) -> str:

@@ -25,7 +25,8 @@ class Unit:
     tight: bool = False
 
 
-#: Units of the query headers (``// unit: TotalTokens=tokens``); one that is not here is shown as written, never added up.
+#: Units of the query headers (``// unit: TotalTokens=tokens``); one that is not here is shown as written and
+#: never added up.
 #: ``%`` is a value from 0 to 100, ``share`` one from 0 to 1.
 UNITS = {
     "tokens": Unit("tokens", additive=True),

@@ -25,9 +25,10 @@ _MAX_MOMENTS = 10_000
 class Series:
     """What a chart draws: ``values`` (index: category, moment or number; columns: series names; NaN: unknown or none).
 
-    ``measure`` and ``category`` name the columns they come from, ``kind`` says what the index is (``category``,
-    ``time``, ``number``), ``several`` that more columns than ``measure`` are measured, ``additive`` whether the values may be summed, ``zone`` in which time zone moments are.
-    ``absent`` marks where the rows say nothing at all. ``notes`` are for the reader.
+    ``absent`` marks where the rows say nothing at all. ``measure`` and ``category`` name the columns they come from,
+    ``several`` that more columns than ``measure`` are measured. ``kind`` says what the index is (``category``,
+    ``time``, ``number``), ``additive`` whether the values may be summed, ``horizontal`` whether bars lie, ``zone`` in
+    which time zone moments are, ``other`` the name of the series that sums up the rest. ``notes`` are for the reader.
     """
 
     values: pd.DataFrame

@@ -95,7 +95,10 @@ def _template(theme: dict[str, Any]) -> dict[str, Any]:
                 "namelength": -1,
             },
             "modebar": {
-                "bgcolor": "rgba(0,0,0,0)", "color": theme["muted"], "activecolor": theme["ink"], "orientation": "v"
+                "bgcolor": "rgba(0,0,0,0)",
+                "color": theme["muted"],
+                "activecolor": theme["ink"],
+                "orientation": "v",
             },
         },
         "data": {

@@ -83,7 +83,7 @@ def _column(
         days = bool((values.dropna() == values.dropna().dt.normalize()).all())
 
         def write(value: Any) -> str:
-            return f'<time>{value:{"%Y-%m-%d" if days else "%Y-%m-%d %H:%M:%S"}}</time>'
+            return f"<time>{value:{'%Y-%m-%d' if days else '%Y-%m-%d %H:%M:%S'}}</time>"
 
     elif kusto_type == "timespan":
         write = span

@@ -39,8 +39,8 @@ class Head:
 class Answer:
     """A question and its answer. ``figure`` is plotly's JSON without a template, or None; ``table`` is safe HTML.
 
-    ``digest`` is the SHA-256 of the query as run, ``table_behind`` that
-    the table opens on request, as it only spells out a course in time, ``csv`` all its rows (``csv_rows`` of ``rows`` where it is cut).
+    ``table_behind``: the table opens on request, as it only spells out a course in time. ``csv`` has the first
+    ``csv_rows`` of the ``rows``; ``digest`` is the SHA-256 of the query as run.
     """
 
     name: str

@@ -26,7 +26,7 @@ NO_TRAFFIC = (
 )
 
 
-def numbers(row: Mapping[str, Any]) -> dict[str, Any]:
+def numbers(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The row of health/coverage-head as JSON-ready data: null None, moments ISO 8601 text."""
     plain: dict[str, Any] = {}
     for name, value in row.items():
@@ -54,9 +54,7 @@ def lines(found: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
         else "no request has unknown tokens"
     )
     first, last = (datetime.fromisoformat(found[name]) for name in ("FirstRequest", "LastRequest"))
-    sources = [
-        f"{words} {_share(found[column], requests)}" for column, words in SOURCES.items() if found[column]
-    ]
+    sources = [f"{words} {_share(found[column], requests)}" for column, words in SOURCES.items() if found[column]]
     return (
         f"{requests:,} {'request' if requests == 1 else 'requests'}, {known}; {told}.",
         f"The logs begin {said(_utc(first), time_zone)} and end {said(_utc(last), time_zone)} ({time_zone}).",

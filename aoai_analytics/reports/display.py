@@ -22,7 +22,8 @@ def bundles(block: Block) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     if isinstance(block, Answer):
         if block.figure:
             layout = block.figure["layout"] | {"template": templates()["light"]}
-            outputs.append(({"text/plain": block.alt, PLOTLY: {"data": block.figure["data"], "layout": layout}}, SHOWN_BY_BLOCK))
+            drawn = {"data": block.figure["data"], "layout": layout}
+            outputs.append(({"text/plain": block.alt, PLOTLY: drawn}, SHOWN_BY_BLOCK))
         outputs.append(({"text/plain": f"{block.rows:,} rows", "text/html": answer_bottom(block)}, SHOWN_BY_BLOCK))
     return outputs
 

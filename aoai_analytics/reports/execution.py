@@ -24,9 +24,15 @@ def run_notebook(path: Path, parameters: Mapping[str, Any], output: Path) -> dic
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import execute_notebook
+    from traitlets import CaselessStrEnum
 
     class ThisPython(AsyncKernelManager):
-        """Starts this interpreter, whatever kernels are installed under whatever names."""
+        """Starts this interpreter, whatever kernels are installed under whatever names.
+
+        It is spoken to over sockets in a folder of this user's, where the system has such.
+        """
+
+        transport = CaselessStrEnum(["tcp", "ipc"], default_value="tcp" if sys.platform == "win32" else "ipc")
 
         @property
         def kernel_spec(self) -> KernelSpec:

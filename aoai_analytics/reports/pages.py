@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,7 +124,7 @@ def cards(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The head's figures to see at a glance; those that call for care are marked."""
     requests = numbers["Requests"]
     shown = [
-        {"label": "Requests", "value": human(requests), "marked": False},
+        {"label": "Requests", "value": f"{requests:,}" if requests < 1_000_000 else human(requests), "marked": False},
         {"label": "Tokens known", "value": human(numbers["KnownTokens"] or 0), "marked": False},
     ]
     if numbers["EstimatedRequests"]:
@@ -134,10 +133,3 @@ def cards(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
     text = "0%" if unknown == 0 else "< 0.1%" if unknown < 0.1 else f"{unknown:.1f}%"
     shown.append({"label": "Requests with unknown tokens", "value": text, "marked": unknown > 0})
     return shown
-
-
-def headings(page: Page) -> Iterator[str]:
-    """The section headings of the page's prose, as plain text."""
-    for part in page.parts:
-        if part["kind"] == "markdown":
-            yield from (html.unescape(re.sub(r"<[^>]+>", "", text)) for text in re.findall(r"<h2>(.*?)</h2>", part["html"]))

@@ -41,8 +41,9 @@ def open_report(
     engine: Engine | None = None,
     queries: Library | None = None,
 ) -> Report:
-    """Open *source* (default: the setting ``source``, else the lake) for start <= time < end, and show the report's head.
+    """Open *source* for start <= time < end, and show the report's head.
 
+    *source* is by default the setting ``source``, else the lake.
     *start* and *end* are text in ISO 8601, dates or datetimes; without an offset they are in *time_zone* (default:
     the setting ``time_zone``). Questions about prompts are answered only with *show_prompts*. *engine* and *queries*
     stand in for those the source and the package give. Raises SourceError, LakeError, QueryError or WrongUse.
@@ -132,9 +133,7 @@ class Report:
         table = ""
         if len(frame):
             rows = MAX_ROWS if drawn is None else ROWS_BELOW_A_FIGURE
-            table = table_html(
-                frame, types, units, caption=query.title, time_zone=self.time_zone, max_rows=rows
-            )
+            table = table_html(frame, types, units, caption=query.title, time_zone=self.time_zone, max_rows=rows)
         csv = downloads.csv_text(frame)
         return Answer(
             name=query.name,

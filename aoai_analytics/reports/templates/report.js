@@ -6,7 +6,7 @@
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   const plots = [...document.querySelectorAll("[data-figure]")];
   const NARROW = 560;
-  const PRINTED = 660;
+  const PRINTED = 680;
   const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&#36;": "$", "&#37;": "%" };
   const ESCAPES = Object.fromEntries(Object.entries(ENTITIES).map(([entity, character]) => [character, entity]));
   const config = {

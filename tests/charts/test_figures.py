@@ -1,0 +1,203 @@
+"""Figures from rows and a header's chart."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from aoai_analytics.charts import KINDS, describe, figure, note, parse_chart, templates
+from aoai_analytics.charts.style import MAX_SERIES
+from aoai_analytics.errors import WrongUse
+
+UNITS = {"TotalTokens": "tokens", "AverageTokens": "tokens", "Latency": "ms"}
+HOSTILE = ["<b>bold</b>", '<a href="javascript:alert(1)">x</a>', "%{x}", "$\\frac{1}{2}$", "&lt;", "a<br>b"]
+
+
+def tokens(**columns: Any) -> pd.DataFrame:
+    frame = pd.DataFrame(columns)
+    if "TotalTokens" in frame:
+        frame["TotalTokens"] = pd.array(columns["TotalTokens"], dtype="Int64")
+    return frame
+
+
+def drawn(frame: pd.DataFrame, chart: str, **more: Any) -> Any:
+    result = figure(frame, chart, title="Tokens", units=UNITS, **more)
+    assert result is not None
+    return result
+
+
+@pytest.mark.parametrize("kind", [name for name, row in KINDS.items() if row.needs == ("x", "y") and row.trace])
+def test_every_kind_draws_and_is_json(kind: str) -> None:
+    frame = tokens(TimeGenerated=pd.date_range("2026-11-01", periods=3, freq="h", tz="UTC"), TotalTokens=[1, 2, 3])
+    result = drawn(frame, f"{kind} x=TimeGenerated y=TotalTokens")
+    assert list(result.data[0].y) == [1, 2, 3]
+    assert "Tokens" in describe(result)
+    json.dumps(result.to_plotly_json(), allow_nan=False)
+
+
+def test_bars_lie_where_the_numbers_are_on_x_and_the_largest_is_first() -> None:
+    frame = tokens(CallerIpAddress=["203.0.113.1", "203.0.113.2"], TotalTokens=[1, 1_234_567])
+    result = drawn(frame, "bar x=TotalTokens y=CallerIpAddress")
+    assert result.data[0].orientation == "h"
+    assert list(result.data[0].y) == ["203.0.113.2", "203.0.113.1"]
+    assert result.layout.xaxis.title.text == "Total tokens"
+    assert describe(result).endswith("Largest of 2: 203.0.113.2, 1.23 M tokens.")
+
+
+def test_a_null_is_a_gap_and_never_a_zero() -> None:
+    hours = pd.date_range("2026-11-01", periods=4, freq="h", tz="UTC")
+    frame = tokens(TimeGenerated=hours, TotalTokens=[1, None, 3, 4])
+    for kind in ("line", "bar", "area", "stacked-bar"):
+        result = drawn(frame, f"{kind} x=TimeGenerated y=TotalTokens")
+        assert list(result.data[0].y) == [1, None, 3, 4]
+    assert drawn(frame, "line x=TimeGenerated y=TotalTokens").data[0].connectgaps is False
+
+
+def test_an_area_with_a_null_is_drawn_as_bars_and_says_so() -> None:
+    hours = pd.date_range("2026-11-01", periods=2, freq="h", tz="UTC")
+    result = drawn(tokens(TimeGenerated=hours, TotalTokens=[1, None]), "area x=TimeGenerated y=TotalTokens")
+    assert result.data[0].type == "bar"
+    assert "unknown" in note(result)
+
+
+def test_a_sum_of_a_known_and_an_unknown_is_the_known_and_of_unknowns_unknown() -> None:
+    frame = tokens(User=["a", "a", "b", "b"], Model=["m", "m", "m", "m"], TotalTokens=[1, None, None, None])
+    result = drawn(frame, "bar x=TotalTokens y=User color=Model")
+    assert list(result.data[0].x) == [1, None]
+
+
+def test_an_hour_without_rows_counts_zero_where_things_are_counted_and_is_a_gap_elsewhere() -> None:
+    hours = pd.to_datetime(["2026-11-01T00:00Z", "2026-11-01T01:00Z", "2026-11-01T03:00Z"])
+    frame = tokens(TimeGenerated=hours, TotalTokens=[1, 2, 3], Latency=[1.5, 2.5, 3.5])
+    assert list(drawn(frame, "line x=TimeGenerated y=TotalTokens").data[0].y) == [1, 2, 0, 3]
+    assert list(drawn(frame, "line x=TimeGenerated y=Latency").data[0].y) == [1.5, 2.5, None, 3.5]
+
+
+def test_hours_are_shown_in_the_reports_time_zone_and_days_stay_utc_days() -> None:
+    hours = pd.date_range("2026-11-01T01:00", periods=3, freq="h", tz="UTC")
+    result = drawn(
+        tokens(TimeGenerated=hours, TotalTokens=[1, 2, 3]),
+        "line x=TimeGenerated y=TotalTokens",
+        time_zone="Asia/Tokyo",
+    )
+    assert result.data[0].x[0] == "2026-11-01T10:00:00"
+    assert result.layout.xaxis.title.text == "Time (Asia/Tokyo)"
+    days = pd.date_range("2026-11-01", periods=3, freq="D", tz="UTC")
+    result = drawn(
+        tokens(TimeGenerated=days, TotalTokens=[1, 2, 3]),
+        "bar x=TimeGenerated y=TotalTokens",
+        time_zone="Asia/Tokyo",
+    )
+    assert result.data[0].x[0] == "2026-11-01T00:00:00"
+    assert result.layout.xaxis.title.text == "Day (UTC)"
+
+
+def test_past_twelve_series_the_rest_is_summed_as_other() -> None:
+    models = [f"model-{n:02}" for n in range(20)]
+    frame = tokens(User=["a"] * 20, Model=models, TotalTokens=list(range(100, 80, -1)))
+    result = drawn(frame, "bar x=TotalTokens y=User color=Model")
+    assert len(result.data) == MAX_SERIES
+    assert result.data[-1].name == "other (9)"
+    assert sum(trace.x[0] for trace in result.data) == frame["TotalTokens"].sum()
+
+
+def test_what_cannot_be_added_up_is_left_out_and_said() -> None:
+    models = [f"model-{n:02}" for n in range(20)]
+    frame = pd.DataFrame({"User": ["a"] * 20, "Model": models, "Latency": [float(n) for n in range(20)]})
+    result = drawn(frame, "grouped-bar x=Latency y=User color=Model")
+    assert len(result.data) == MAX_SERIES
+    assert "12 of 20" in note(result)
+
+
+def test_averages_that_share_a_point_are_refused_rather_than_added() -> None:
+    frame = pd.DataFrame({"User": ["a", "a"], "AverageTokens": [1.5, 2.5]})
+    with pytest.raises(WrongUse, match="cannot be added up"):
+        drawn(frame, "bar x=AverageTokens y=User")
+
+
+def test_more_bars_than_a_picture_holds_are_left_to_the_table_and_said() -> None:
+    frame = tokens(User=[f"user-{n}" for n in range(30)], TotalTokens=list(range(30)))
+    result = drawn(frame, "bar x=TotalTokens y=User")
+    assert list(result.data[0].x)[:2] == [29, 28]
+    assert "10 more" in note(result)
+
+
+def test_several_measures_are_a_series_each() -> None:
+    frame = pd.DataFrame({"Model": ["m"], "PromptTokens": [3], "CompletionTokens": [4]})
+    result = drawn(frame, "bar x=PromptTokens,CompletionTokens y=Model")
+    assert {trace.name: trace.x[0] for trace in result.data} == {"Prompt tokens": 3, "Completion tokens": 4}
+
+
+@pytest.mark.parametrize("kind", ["bar x=TotalTokens y=User color=Model", "heatmap x=User y=Model color=TotalTokens"])
+def test_hostile_names_reach_plotly_only_escaped(kind: str) -> None:
+    frame = tokens(User=HOSTILE, Model=HOSTILE, TotalTokens=range(1, 7))
+    result = drawn(frame, kind).to_plotly_json()
+    result["layout"].pop("template")
+    result["layout"].pop("meta")  # plain text, escaped by the page
+    text = json.dumps(result)
+    for markup in ("<b>bold", "<a ", "$\\\\frac", "a<br>b"):
+        assert markup not in text
+    assert "&lt;b&gt;bold&lt;/b&gt;" in text and "&#37;{x}" in text
+
+
+def test_a_long_name_is_short_on_the_axis_and_whole_in_the_hover() -> None:
+    name = "deployment-of-a-department-with-a-very-long-name"
+    result = drawn(tokens(User=[name, name + "2"], TotalTokens=[2, 1]), "bar x=TotalTokens y=User")
+    assert all(len(text) == 28 for text in result.layout.yaxis.ticktext)
+    assert list(result.data[0].customdata) == [name, name + "2"]
+
+
+def test_numbers_and_dates_as_names_stay_names() -> None:
+    result = drawn(tokens(User=["2024-08-06", "17"], TotalTokens=[2, 1]), "bar x=TotalTokens y=User")
+    assert result.layout.yaxis.type == "category"
+
+
+def test_nothing_is_drawn_of_a_table_of_no_rows_and_of_nothing_known() -> None:
+    frame = tokens(User=["a"], TotalTokens=[None])
+    chart = "bar x=TotalTokens y=User"
+    assert figure(frame, "table", title="", units=UNITS) is None
+    assert figure(frame, "", title="", units=UNITS) is None
+    assert figure(frame.head(0), chart, title="", units=UNITS) is None
+    assert figure(frame, chart, title="", units=UNITS) is None
+
+
+def test_points_without_both_values_are_counted() -> None:
+    frame = pd.DataFrame({"Latency": [1.0, None, 3.0], "AverageTokens": [1.0, 2.0, 3.0]})
+    result = drawn(frame, "scatter x=AverageTokens y=Latency")
+    assert list(result.data[0].y) == [1, 3]
+    assert note(result) == "Rows with an unknown value, not drawn: 1."
+
+
+def test_a_heatmap_leaves_an_empty_field_empty() -> None:
+    frame = tokens(Hour=[0, 1, 1], Day=["Mon", "Mon", "Tue"], TotalTokens=[5, 6, 7])
+    result = drawn(frame, "heatmap x=Hour y=Day color=TotalTokens")
+    assert [list(row) for row in result.data[0].z] == [[5, 6], [None, 7]]
+
+
+@pytest.mark.parametrize(
+    ("chart", "said"),
+    [
+        ("bra x=A y=B", "use bar"),
+        ("bar x=A", "needs y=Column"),
+        ("bar x=A y=B size=C", "'size=C' is not one of"),
+        ("bar x=A,B y=C,D", "only one of x and y"),
+        ("heatmap x=A y=B", "needs color=Column"),
+    ],
+)
+def test_a_chart_that_is_none_says_what_to_write(chart: str, said: str) -> None:
+    with pytest.raises(WrongUse, match=said):
+        parse_chart(chart)
+
+
+def test_a_chart_of_a_column_that_is_not_there_names_it() -> None:
+    with pytest.raises(WrongUse, match="no column 'Model'"):
+        drawn(tokens(User=["a"], TotalTokens=[1]), "bar x=TotalTokens y=Model")
+
+
+def test_both_templates_have_colours_for_every_series() -> None:
+    for template in templates().values():
+        colors = template["layout"]["colorway"]
+        assert len(set(colors)) == len(colors) >= MAX_SERIES - 1

@@ -1,0 +1,83 @@
+"""Tables and headlines from rows."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+
+from aoai_analytics.charts import headline, table_html
+from aoai_analytics.errors import WrongUse
+
+
+def test_null_zero_and_empty_differ_and_numbers_have_separators() -> None:
+    frame = pd.DataFrame({"User": ["a", "", "b"], "TotalTokens": pd.array([1_234_567, 0, None], dtype="Int64")})
+    html = table_html(frame, {"User": "string", "TotalTokens": "long"}, {"TotalTokens": "tokens"})
+    assert '<td class="number">1,234,567</td>' in html
+    assert '<td class="number">0</td>' in html
+    assert '<td class="number"><span class="unknown">unknown</span></td>' in html
+    assert '<td><span class="unknown">(none)</span></td>' in html
+    assert '<th scope="col" class="number">Total tokens</th>' in html
+
+
+def test_text_is_escaped_in_cells_headings_and_the_caption() -> None:
+    hostile = "<script>alert('x')</script>\u202e"
+    html = table_html(pd.DataFrame({hostile: [hostile]}), {hostile: "string"}, {}, caption=hostile)
+    assert "<script" not in html and "\u202e" not in html
+
+
+def test_a_long_table_says_how_many_rows_it_leaves_out() -> None:
+    frame = pd.DataFrame({"N": range(25)})
+    assert "5 more rows in the data" in table_html(frame, {"N": "long"}, {})
+    assert "1 more row in" in table_html(frame, {"N": "long"}, {}, max_rows=24)
+    assert "more row" not in table_html(frame, {"N": "long"}, {}, max_rows=25)
+
+
+def test_moments_are_in_the_reports_time_zone_which_the_heading_names() -> None:
+    frame = pd.DataFrame({"LastSeen": pd.to_datetime(["2026-07-01T10:30Z", None])})
+    html = table_html(frame, {"LastSeen": "datetime"}, {}, time_zone="Europe/Berlin")
+    assert '<th scope="col">Last seen (Europe/Berlin)</th>' in html
+    assert "<time>2026-07-01 12:30:00</time>" in html
+    assert ">unknown<" in html
+
+
+def test_other_types_are_set_as_their_kind() -> None:
+    frame = pd.DataFrame(
+        {
+            "Share": [41.234, 0.5],
+            "Took": pd.Series([timedelta(seconds=90), None], dtype="timedelta64[us]"),
+            "Ok": pd.array([True, None], dtype="boolean"),
+            "Tags": [{"a": "<"}, None],
+        }
+    )
+    html = table_html(frame, {"Share": "real", "Took": "timespan", "Ok": "bool", "Tags": "dynamic"}, {"Share": "%"})
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", html)
+    unknown = '<span class="unknown">unknown</span>'
+    assert cells[:4] == ["41.2%", "1 min 30 s", "yes", "<bdi>{&quot;a&quot;: &quot;&lt;&quot;}</bdi>"]
+    assert cells[4:] == ["0.5%", unknown, unknown, unknown]
+
+
+def test_a_very_long_text_is_cut_and_says_how_long_it_is() -> None:
+    assert "(1,000 characters)" in table_html(pd.DataFrame({"T": ["x" * 1000]}), {"T": "string"}, {})
+
+
+FRAME = pd.DataFrame({"SubscriptionId": ["sub-claims", "sub-search"], "Share": [41.2, 20.0]})
+TEMPLATE = "{SubscriptionId} used {Share} of all tokens"
+
+
+def test_a_headline_is_filled_in_from_the_first_row() -> None:
+    assert headline(FRAME, TEMPLATE, {"Share": "%"}) == "sub-claims used 41% of all tokens"
+
+
+def test_there_is_no_headline_where_a_value_is_unknown_or_there_is_no_row() -> None:
+    assert headline(FRAME.head(0), TEMPLATE, {}) == ""
+    assert headline(FRAME.assign(Share=[None, 1.0]), TEMPLATE, {}) == ""
+    assert headline(FRAME.assign(SubscriptionId=""), TEMPLATE, {}) == ""
+    assert headline(FRAME, "", {}) == ""
+
+
+def test_a_headline_of_a_column_that_is_not_there_is_refused() -> None:
+    with pytest.raises(WrongUse, match="Team"):
+        headline(FRAME, "{Team} leads", {})
