@@ -1,12 +1,14 @@
-// A small installation to learn and try with: one region, two models, open to the internet, no prompts in bodies.
+// A small installation to learn and try with: one region, two models, open to the internet.
 using 'main.bicep'
+
+import { savedFunctions } from 'functions.bicep'
 
 param name = 'aoai-dev'
 param publisherEmail = 'platform-team@contoso.com'
 param publisherName = 'Contoso platform team'
 param tags = { workload: 'azure-openai-gateway', environment: 'dev' }
 
-// The least costly tier that has LLM logs, pools and circuit breakers.
+// The smallest of the v2 tiers; it cannot join a virtual network.
 param gatewayTier = 'BasicV2'
 
 param openAIAccounts = [
@@ -21,6 +23,8 @@ param openAIAccounts = [
 ]
 
 param bronze = { tokensPerMinute: 5000, tokensPerMonth: 2000000, subscriptions: ['sub-try-out'] }
+
+param functions = savedFunctions
 
 param retentionDays = 30
 param llmLogRetentionDays = 30

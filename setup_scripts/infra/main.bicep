@@ -226,6 +226,9 @@ var uneven = filter(openAIAccounts, account => join(clientDeployments(account), 
 var accounts = empty(uneven)
   ? openAIAccounts
   : fail('openAIAccounts: ${first(uneven)!.name} offers the deployments ${join(clientDeployments(first(uneven)!), ', ')}, but ${first(openAIAccounts)!.name} offers ${first(offers)}. Give the accounts of the pool deployments of the same names')
+var checkedName = name != toLower(name) || startsWith(name, '-') || endsWith(name, '-')
+  ? fail('name: ${name} cannot be part of resource names. Use lower-case letters, digits and hyphens inside')
+  : name
 var entrance = applicationGateway != null && !privateNetwork
   ? fail('applicationGateway: it stands before a private gateway. Set privateNetwork to true, or leave applicationGateway out')
   : applicationGateway
@@ -241,7 +244,7 @@ var cache = semanticCache != null && !contains(
   ? fail('semanticCache: no account has a deployment named ${semanticCache!.embeddingsDeployment}. Name an embeddings deployment of openAIAccounts')
   : semanticCache
 
-var suffix = uniqueString(resourceGroup().id, name)
+var suffix = uniqueString(resourceGroup().id, checkedName)
 var open = !privateNetwork
 var apiName = 'azure-openai'
 // What policies name as {{name}}: its defaults, and for whom.
@@ -252,12 +255,12 @@ var embeddingsBackend = valuesOfPolicies['semantic-cache-embeddings-backend'].va
 var contentSafetyBackend = valuesOfPolicies['content-safety-backend'].value
 
 // Names and ids are computed here rather than taken from modules, so that what-if knows them before anything exists.
-var workspaceName = 'log-${name}-${suffix}'
-var storageAccountName = take('st${replace(name, '-', '')}${suffix}', 24)
-var eventHubNamespaceName = 'evhns-${name}-${suffix}'
-var keyVaultName = take('kv-${name}-${suffix}', 24)
-var contentSafetyName = 'cs-${name}-${suffix}'
-var networkName = 'vnet-${name}'
+var workspaceName = 'log-${checkedName}-${suffix}'
+var storageAccountName = take('st${replace(checkedName, '-', '')}${suffix}', 24)
+var eventHubNamespaceName = 'evhns-${checkedName}-${suffix}'
+var keyVaultName = take('kv-${checkedName}-${suffix}', 24)
+var contentSafetyName = 'cs-${checkedName}-${suffix}'
+var networkName = 'vnet-${checkedName}'
 var openAINames = map(openAIAccounts, account => '${account.name}-${suffix}')
 var gatewaySubnetId = resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'gateway')
 
@@ -343,7 +346,7 @@ module network 'modules/network.bicep' = if (privateNetwork) {
 
 module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) {
   params: {
-    name: name
+    name: checkedName
     location: location
     tags: tags
     networkId: resourceId('Microsoft.Network/virtualNetworks', networkName)
@@ -573,7 +576,7 @@ module gatewayLogging 'modules/gateway-logging.bicep' = {
 
 module publicEntrance 'modules/application-gateway.bicep' = if (entrance != null) {
   params: {
-    name: 'agw-${name}'
+    name: 'agw-${checkedName}'
     location: location
     tags: tags
     subnetId: resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'application-gateway')

@@ -2,6 +2,8 @@
 // Before the first run with applicationGateway: deploy without it, and put the certificate into the Key Vault.
 using 'main.bicep'
 
+import { savedFunctions } from 'functions.bicep'
+
 param name = 'aoai-prod'
 param publisherEmail = 'platform-team@contoso.com'
 param publisherName = 'Contoso platform team'
@@ -68,6 +70,8 @@ param entra = {
 }
 
 param contentSafety = true
+
+param functions = savedFunctions
 
 param retentionDays = 90
 param llmLogRetentionDays = 30

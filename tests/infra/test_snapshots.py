@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import REPO
 from tests.infra.conftest import INFRA, RESOURCE_GROUP, SUBSCRIPTION_ID, VARIANTS, Bicep
 
 EXAMPLES = ("dev", "prod")
@@ -295,6 +296,19 @@ def test_logs_are_kept_as_long_as_asked_and_prompts_no_longer(bicep: Bicep, exam
     prompts = tables["ApiManagementGatewayLlmLog"]
     assert prompts["retentionInDays"] == prompts["totalRetentionInDays"] == 30
     assert workspace["workspaceCapping"] == {"dailyQuotaGb": -1}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_function_of_the_semantic_layer_is_saved_after_those_it_uses(bicep: Bicep, example: str) -> None:
+    saved = properties(bicep, example, "Microsoft.OperationalInsights/workspaces/savedSearches").values()
+    files = {path.stem: path.read_text("utf-8") for path in (REPO / "kql/functions").glob("*.kql")}
+    assert {function["functionAlias"]: function["query"] for function in saved} == files, (
+        "setup_scripts/infra/functions.bicep lists the functions: one line for each file of kql/functions"
+    )
+    order = [function["functionAlias"] for function in saved]
+    for place, name in enumerate(order):
+        code = re.sub(r"//.*", "", files[name])
+        assert not [later for later in order[place + 1 :] if re.search(rf"\b{later}\b", code)], name
 
 
 def test_functions_given_are_saved_under_the_name_queries_use(bicep: Bicep) -> None:

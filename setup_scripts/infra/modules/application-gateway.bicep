@@ -45,6 +45,8 @@ param scale {
 param requestTimeoutSeconds int = 600
 
 var keyVaultSecretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
+// As many zones as the region has.
+var zones = pickZones('Microsoft.Network', 'publicIPAddresses', location, 3)
 var frontend = 'public'
 var port = 'https'
 var pool = 'api-management'
@@ -74,7 +76,7 @@ resource address 'Microsoft.Network/publicIPAddresses@2024-05-01' = {
   location: location
   tags: tags
   sku: { name: 'Standard' }
-  zones: ['1', '2', '3']
+  zones: zones
   properties: { publicIPAllocationMethod: 'Static' }
 }
 
@@ -99,7 +101,7 @@ resource applicationGateway 'Microsoft.Network/applicationGateways@2024-05-01' =
   name: name
   location: location
   tags: tags
-  zones: ['1', '2', '3']
+  zones: zones
   identity: { type: 'UserAssigned', userAssignedIdentities: { '${identity.id}': {} } }
   properties: {
     sku: { name: 'WAF_v2', tier: 'WAF_v2' }

@@ -1,0 +1,11 @@
+metadata description = 'The KQL functions of kql/functions, for parameter files to hand to main.bicep. One that uses another stands after it.'
+
+import { savedFunction } from 'modules/types.bicep'
+
+@export()
+@description('Every function of the semantic layer, by the name queries use.')
+var savedFunctions savedFunction[] = [
+  { alias: 'AoaiRequestsLogged', query: loadTextContent('../../kql/functions/AoaiRequestsLogged.kql') }
+  { alias: 'AoaiRequests', query: loadTextContent('../../kql/functions/AoaiRequests.kql') }
+  { alias: 'AoaiMessages', query: loadTextContent('../../kql/functions/AoaiMessages.kql') }
+]
