@@ -1,0 +1,80 @@
+"""How near each way to count tokens comes to the truth; ends with 1 where our own misses its bounds.
+
+    accuracy.py                         samples of several seeds and mixes, and ../shared/data where it is
+    accuracy.py LOGS_DIR TRUTH.csv      one's own logs, with a truth of the same columns as a sample's
+
+Ordinary traffic must be within the bounds of ``token_accuracy/checks.py``. Traffic whose text differs in kind
+between teams, and traffic of a model that was never seen with known tokens, may be further off but must say so:
+the true error has to lie within the stated one, and that has to be visibly wider.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from token_accuracy.cases import SHARED, Case, cases, prepare
+from token_accuracy.checks import misses
+from token_accuracy.measures import Measured, measure
+from token_accuracy.methods import METHODS, OURS, count
+from token_accuracy.tables import calibration, table
+
+from aoai_analytics.errors import AoaiError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the cases one after another, printing each; the exit code."""
+    options = _options(arguments)
+    todo = (
+        [Case(str(options.logs), True, logs=options.logs, truth=options.truth)]
+        if options.logs
+        else cases(options.seeds, SHARED)
+    )
+    ours: dict[str, Measured] = {}
+    failures = []
+    print("Of the true tokens: found and error in all, and by group the errors' median/p90/max, in percent.")
+    for case in todo:
+        began = time.perf_counter()
+        try:
+            with tempfile.TemporaryDirectory(prefix="accuracy-") as folder:
+                counted = prepare(case, Path(folder), options.requests)
+                measured = {method.name: measure(counted.truth, count(method, counted)) for method in METHODS}
+                requests = len(counted.truth)
+        except AoaiError as error:
+            print(f"accuracy: {case.name}: {error}", file=sys.stderr)
+            return error.exit_code
+        own = ours[case.name] = measured[OURS.name]
+        found = misses(own, bound=case.bound, plain=ours.get(case.plain))
+        failures += [f"{case.name}: {line}" for line in found]
+        kind = "must be near" if case.bound else "must be honest"
+        print(f"\n{case.name}: {requests:,} requests, {own.true_tokens:,} tokens, {kind}")
+        print(table(measured))
+        print(calibration(own))
+        print("holds" if not found else "DOES NOT HOLD: " + "; ".join(found), flush=True)
+        print(f"{case.name}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    print(f"\n{len(todo)} cases, " + ("all hold" if not failures else f"{len(failures)} checks fail:"))
+    for failure in failures:
+        print(f"  {failure}")
+    return 1 if failures else 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("logs", nargs="?", type=Path, help="a folder of gateway logs")
+    parser.add_argument("truth", nargs="?", type=Path, help="its truth, a CSV file")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], help="of the samples (default: 1 2 3)")
+    parser.add_argument("--requests", type=int, default=20_000, help="in each sample (default: 20000)")
+    options = parser.parse_args(arguments)
+    if options.logs and not options.truth:
+        parser.error("give the truth too: accuracy.py LOGS_DIR TRUTH.csv")
+    for path in filter(None, (options.logs, options.truth)):
+        if not path.exists():
+            parser.error(f"{path}: no such file or folder")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
