@@ -156,8 +156,8 @@ def plain_blocks(stream: BinaryIO) -> Iterator[bytes]:
 class Content:
     """The uncompressed bytes of a blob, read once from the beginning to the end; a context manager.
 
-    ``kind`` is ``json``, ``csv``, ``parquet``, ``avro`` or ``unknown``; ``head`` the first HEAD bytes. ``stored`` is how many
-    bytes of the file were consumed.
+    ``kind`` is ``json``, ``csv``, ``parquet``, ``avro`` or ``unknown``; ``head`` the first HEAD bytes; ``stored``
+    how many bytes of the file were consumed.
     """
 
     def __init__(self, blob: Blob):

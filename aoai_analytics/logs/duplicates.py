@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from aoai_analytics.errors import LakeError
 from aoai_analytics.logs.lake import Lake
 from aoai_analytics.logs.records import RowShape, utc_date
 
@@ -19,7 +20,10 @@ def without_known(lake: Lake, shape: RowShape, rows: Sequence[tuple[Any, ...]]) 
     """*rows* without those that the table has, in their order.
 
     Reads of the table no more than the times and ids of files whose times overlap; whole rows only where both match.
+    Raises LakeError where a file of the lake cannot be read.
     """
+    import pyarrow as pa
+
     by_date: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for row in rows:
         by_date[utc_date(row[shape.time])].append(row)
@@ -27,7 +31,10 @@ def without_known(lake: Lake, shape: RowShape, rows: Sequence[tuple[Any, ...]]) 
     for day, new in by_date.items():
         times = [row[shape.time] for row in new]
         for path in lake.overlapping(shape.table.name, (day, day), (min(times), max(times))):
-            known.update(_matching(path, shape, new))
+            try:
+                known.update(_matching(path, shape, new))
+            except (OSError, pa.ArrowException) as error:
+                raise LakeError(f"cannot read {path} of the lake; ingest the logs into a new folder") from error
     return [row for row in rows if row not in known] if known else list(rows)
 
 

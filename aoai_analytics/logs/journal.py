@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aoai_analytics.errors import LakeError
@@ -141,10 +141,11 @@ class Journal:
         return replace(known or Position(blob.key, content=content), key=blob.key, failure="", pending=False)
 
     @staticmethod
-    def _marks(content: Content, position: int) -> tuple[str, str] | None:
+    def _marks(content: Content, position: int) -> tuple[str, str]:
+        """Hashes that tell a content that was read up to *position* from others; empty where it is shorter."""
         before = content.before(position, BEFORE)
         if len(before) != min(position, BEFORE):
-            return None
+            return "", ""
         # Of a short blob all that was read identifies it; its size says how much that was.
         size = min(position, PREFIX)
         return f"{size}:{_hash(content.head[:size])}", _hash(before)
@@ -171,14 +172,14 @@ class Journal:
             return batch
         intent = {
             "batch": batch.number,
-            "staged": {name: [asdict(file) for file in files] for name, files in staged.items()},
-            "blobs": [asdict(known) for known in batch.positions.values()],
+            "staged": staged,
+            "blobs": list(batch.positions.values()),
             "quarantine": batch.quarantine,
             "counts": {"new": batch.new, "duplicate": batch.duplicate, "other": batch.other, "dates": batch.dates},
         }
         with writing(self.lake.path):
             replace_file(self._intent, _dump(intent))
-        self._finish(intent)
+        self._finish(_parse(_dump(intent)))
         return batch
 
     def recover(self) -> Batch | None:
@@ -206,7 +207,7 @@ class Journal:
                 self._quarantine.mkdir(exist_ok=True)
                 lines = b"".join(_dump(entry) + b"\n" for entry in intent["quarantine"])
                 replace_file(self._quarantine / f"{number:012d}.jsonl", lines)
-            blobs = [asdict(known) for entries in self._positions.values() for known in entries.values()]
+            blobs = [known for entries in self._positions.values() for known in entries.values()]
             replace_file(self._state, _dump({"batch": number, "blobs": blobs}))
             self._intent.unlink()
         self._number = number
@@ -214,8 +215,9 @@ class Journal:
     def _sweep(self) -> None:
         """Removes files that a killed ingest staged but never came to intend."""
         intent = _load(self._intent, "remove it, and run the ingest again") or {"staged": {}}
-        for name in SHAPES:
-            self.lake.sweep(name, keep={file["path"] for file in intent["staged"].get(name, ())})
+        with writing(self.lake.path):
+            for name in SHAPES:
+                self.lake.sweep(name, keep={file["path"] for file in intent["staged"].get(name, ())})
 
     def _not_quarantined(self, entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Those that are not in the quarantine yet, as when a replaced blob is read anew."""
@@ -239,6 +241,7 @@ def _hash(content: bytes) -> str:
 
 
 def _dump(value: Any) -> bytes:
+    """JSON; dataclasses become objects of their fields."""
     import orjson
 
     return orjson.dumps(value)
@@ -258,3 +261,5 @@ def _load(path: Any, advice: str) -> Any:
         return None
     except ValueError:
         raise LakeError(f"{path} is damaged; {advice}") from None
+    except OSError as error:
+        raise LakeError(f"cannot read {path}: {error.strerror}") from error

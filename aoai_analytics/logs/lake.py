@@ -35,6 +35,7 @@ FOLDER = "_aoai"
 _TOUCHED = "aoai.touched"
 _COMPUTED = "aoai.computed"
 
+
 class Lake:
     """The lake in the folder *path*. Raises LakeError where there is none, or one of a newer version."""
 

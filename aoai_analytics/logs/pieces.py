@@ -99,9 +99,9 @@ class JsonReader:
                 if not ended:
                     self.pending = True
                     return
-                reason = f"a line of {size} bytes is over the limit of {LINE_LIMIT}"
+                too_long = f"a line of {size} bytes is over the limit of {LINE_LIMIT}"
                 self.position = position + size
-                yield Piece(position, self.position, size, [], reason)
+                yield Piece(position, self.position, size, [], too_long)
                 continue
             if position == 0:
                 line = line.removeprefix(BOM)

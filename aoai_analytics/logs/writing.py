@@ -76,7 +76,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def stage_file(folder: Path, rows: pa.Table, day: str, version: int) -> StagedFile:
-    """Writes rows of one day into a table's folder, by TimeGenerated, equal ones as given; *version* is for its name."""
+    """Writes rows of one day into a table's folder, by TimeGenerated, equal ones as given; *version* names the file."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq

@@ -1,10 +1,16 @@
-"""Gateway logs for these tests: small records in the shapes that the gateway's logs come in."""
+"""Gateway logs for these tests, small records in the shapes they come in; and what a lake made of them."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet as pq
+
+from aoai_analytics.logs.ingest import IngestSummary
+from aoai_analytics.logs.lake import Lake
+from aoai_analytics.logs.tables import GATEWAY_LOGS
 
 RESOURCE = (
     "/SUBSCRIPTIONS/00000000-1111-2222-3333-444444444444/RESOURCEGROUPS/RG-AI"
@@ -60,3 +66,24 @@ def blob_path(folder: Path, hour: int = 10, category: str = "gatewaylogs") -> Pa
     path = folder / f"insights-logs-{category}/resourceId={RESOURCE}/y=2026/m=10/d=31/h={hour:02d}/m=00/PT1H.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def rows(lake: Lake, table: str = GATEWAY_LOGS.name) -> list[dict[str, Any]]:
+    """A table's rows in the lake's order."""
+    return [row for path in lake.files(table) for row in pq.read_table(path, partitioning=None).to_pylist()]
+
+
+def ids(lake: Lake, table: str = GATEWAY_LOGS.name) -> list[str]:
+    """The CorrelationIds of a table's rows, in the lake's order."""
+    return [row["CorrelationId"] for row in rows(lake, table)]
+
+
+def quarantine(lake: Lake) -> list[dict[str, Any]]:
+    """The lake's quarantine, in the order of its files."""
+    files = sorted((lake.folder / "quarantine").glob("*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def counts(summary: IngestSummary) -> tuple[int, int, int, int, int]:
+    """(new, duplicate, quarantined, other, pending) of a summary."""
+    return summary.new, summary.duplicate, summary.quarantined, summary.other, summary.pending

@@ -28,9 +28,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def gateway_rows(*days: str, first: int = 0) -> pa.Table:
     shape = SHAPES[GATEWAY]
-    return to_arrow(
-        shape, [to_row(gateway(first + i, time=f"{day}T10:00:00Z"), shape) for i, day in enumerate(days)]
-    )
+    return to_arrow(shape, [to_row(gateway(first + i, time=f"{day}T10:00:00Z"), shape) for i, day in enumerate(days)])
 
 
 def llm_rows(*days: str) -> pa.Table:

@@ -112,7 +112,7 @@ def test_a_truth_value_that_is_none_refuses_the_record():
 @pytest.mark.parametrize("key", ["time", "correlationId"])
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_record_without_time_or_correlation_id_is_refused(key, value):
-    with pytest.raises(Misfit, match="no (time|correlation id)"):
+    with pytest.raises(Misfit, match=r"no (time|correlation id)"):
         row_of({**gateway(1), key: value})
 
 
