@@ -3,7 +3,14 @@ metadata description = 'Azure OpenAI accounts, an API Management gateway that po
 
 targetScope = 'resourceGroup'
 
-import { openAIAccount, principal, savedFunction } from 'modules/types.bicep'
+import {
+  openAIAccount
+  principal
+  savedFunction
+  limits
+  entraCallers
+  semanticCacheSettings
+} from 'modules/types.bicep'
 import { gatewaySku } from 'modules/gateway.bicep'
 
 // ---- The whole
@@ -69,19 +76,6 @@ param restoreGateway bool = false
 
 // ---- Callers
 
-@export()
-@description('What a product allows each of its subscriptions.')
-type limits = {
-  @description('Tokens a minute. Default: as in policies/named-values.json.')
-  @minValue(1)
-  tokensPerMinute: int?
-  @description('Tokens a calendar month. Default: as in policies/named-values.json.')
-  @minValue(1)
-  tokensPerMonth: int?
-  @description('Subscriptions to make: one for each team or application.')
-  subscriptions: string[]?
-}
-
 @description('Limits and subscriptions of the product bronze.')
 param bronze limits = {}
 
@@ -95,26 +89,7 @@ param gold limits = {}
 param unlimitedSubscriptions string[] = []
 
 @description('Callers with a Microsoft Entra token instead of a subscription key: whether they are let in, the tenant, audience and application role that the token must have, and the limits of each caller.')
-param entra {
-  @description('false refuses every request without a subscription key.')
-  accept: bool
-  @description('Tenant of the callers. Default: the tenant of this deployment.')
-  @minLength(36)
-  @maxLength(36)
-  tenantId: string?
-  @description('Audience of the token: the identifier URI of the gateway\'s app registration. Default: as in policies/named-values.json.')
-  @minLength(1)
-  audience: string?
-  @description('Application role that the token must carry. Default: as in policies/named-values.json.')
-  @minLength(1)
-  role: string?
-  @description('Tokens a minute. Default: as in policies/named-values.json.')
-  @minValue(1)
-  tokensPerMinute: int?
-  @description('Tokens a calendar month. Default: as in policies/named-values.json.')
-  @minValue(1)
-  tokensPerMonth: int?
-} = { accept: true }
+param entra entraCallers = { accept: true }
 
 // ---- Options of the API's policy
 
@@ -127,19 +102,7 @@ param contentSafety bool = false
 param contentSafetyThreshold int?
 
 @description('Answers to similar prompts from a cache: the vault\'s secret with the connection string of your own Redis (with RediSearch), and the embeddings deployment that tells what is similar. Null: none.')
-param semanticCache {
-  @description('Name of the secret in this installation\'s Key Vault; it must be there before.')
-  @minLength(1)
-  connectionStringSecretName: string
-  @description('Name of an embeddings deployment that the accounts have.')
-  @minLength(1)
-  embeddingsDeployment: string
-  @description('Score threshold of similar prompts, 0.0 to 1.0. Default: as in policies/named-values.json.')
-  scoreThreshold: string?
-  @description('Seconds an answer is kept. Default: as in policies/named-values.json.')
-  @minValue(1)
-  seconds: int?
-}?
+param semanticCache semanticCacheSettings?
 
 // ---- Logs
 
@@ -442,27 +405,14 @@ module backends 'modules/backends.bicep' = {
 module namedValues 'modules/named-values.bicep' = {
   params: {
     gatewayName: gatewayName
-    settings: {
-      'backend-pool': poolName
-      'backend-retries': string(backendRetries)
-      'retry-after-seconds': string(waitSeconds)
-      'entra-tenant-id': entra.?tenantId ?? tenant().tenantId
-      'entra-audience': entra.?audience ?? valuesOfPolicies['entra-audience'].value
-      'entra-role': entra.?role ?? valuesOfPolicies['entra-role'].value
-      'direct-tokens-per-minute': string(entra.?tokensPerMinute ?? valuesOfPolicies['direct-tokens-per-minute'].value)
-      'direct-token-quota': string(entra.?tokensPerMonth ?? valuesOfPolicies['direct-token-quota'].value)
-      'bronze-tokens-per-minute': string(bronze.?tokensPerMinute ?? valuesOfPolicies['bronze-tokens-per-minute'].value)
-      'bronze-token-quota': string(bronze.?tokensPerMonth ?? valuesOfPolicies['bronze-token-quota'].value)
-      'silver-tokens-per-minute': string(silver.?tokensPerMinute ?? valuesOfPolicies['silver-tokens-per-minute'].value)
-      'silver-token-quota': string(silver.?tokensPerMonth ?? valuesOfPolicies['silver-token-quota'].value)
-      'gold-tokens-per-minute': string(gold.?tokensPerMinute ?? valuesOfPolicies['gold-tokens-per-minute'].value)
-      'gold-token-quota': string(gold.?tokensPerMonth ?? valuesOfPolicies['gold-token-quota'].value)
-      'content-safety-backend': contentSafetyBackend
-      'content-safety-threshold': string(contentSafetyThreshold ?? valuesOfPolicies['content-safety-threshold'].value)
-      'semantic-cache-embeddings-backend': embeddingsBackend
-      'semantic-cache-score-threshold': cache.?scoreThreshold ?? valuesOfPolicies['semantic-cache-score-threshold'].value
-      'semantic-cache-seconds': string(cache.?seconds ?? valuesOfPolicies['semantic-cache-seconds'].value)
-    }
+    backendRetries: backendRetries
+    retryAfterSeconds: waitSeconds
+    entra: entra
+    bronze: bronze
+    silver: silver
+    gold: gold
+    contentSafetyThreshold: contentSafetyThreshold
+    semanticCache: semanticCache
   }
   dependsOn: [gateway]
 }
@@ -477,42 +427,12 @@ module redis 'modules/semantic-cache.bicep' = if (cache != null) {
   dependsOn: [gateway, roles]
 }
 
-// api.xml marks the places of the options; a place becomes its fragment where the option is on.
-var options = concat(
-  contentSafety ? ['content-safety'] : [],
-  cache != null ? ['semantic-cache-lookup', 'semantic-cache-store'] : []
-)
-var apiPolicy = reduce(
-  options,
-  loadTextContent('../policies/api.xml'),
-  (policy, option) =>
-    replace(string(policy), '<!-- option ${option} -->', '<include-fragment fragment-id="${option}" />')
-)
-
 module api 'modules/api.bicep' = {
   params: {
     gatewayName: gatewayName
     name: apiName
-    openApi: loadTextContent('api/azure-openai.openapi.json')
-    policy: apiPolicy
-    fragments: union(
-      {
-        'backend-attempts': loadTextContent('../policies/fragments/backend-attempts.xml')
-        'backend-errors': loadTextContent('../policies/fragments/backend-errors.xml')
-        'caller-limits': loadTextContent('../policies/fragments/caller-limits.xml')
-        'gateway-errors': loadTextContent('../policies/fragments/gateway-errors.xml')
-        identity: loadTextContent('../policies/fragments/identity.xml')
-        'include-usage': loadTextContent('../policies/fragments/include-usage.xml')
-        'token-metric': loadTextContent('../policies/fragments/token-metric.xml')
-      },
-      contentSafety ? { 'content-safety': loadTextContent('../policies/fragments/content-safety.xml') } : {},
-      cache != null
-        ? {
-            'semantic-cache-lookup': loadTextContent('../policies/fragments/semantic-cache-lookup.xml')
-            'semantic-cache-store': loadTextContent('../policies/fragments/semantic-cache-store.xml')
-          }
-        : {}
-    )
+    contentSafety: contentSafety
+    semanticCache: cache != null
     // A caller with a token has no key: the policy, not the API, refuses those who have neither.
     subscriptionRequired: !entra.accept
   }
@@ -524,36 +444,10 @@ module products 'modules/products.bicep' = {
   params: {
     gatewayName: gatewayName
     apiName: apiName
-    products: [
-      {
-        name: 'bronze'
-        displayName: 'Bronze'
-        description: 'For trying things out.'
-        policy: loadTextContent('../policies/product-bronze.xml')
-        subscriptions: bronze.?subscriptions ?? []
-      }
-      {
-        name: 'silver'
-        displayName: 'Silver'
-        description: 'For a team\'s daily work.'
-        policy: loadTextContent('../policies/product-silver.xml')
-        subscriptions: silver.?subscriptions ?? []
-      }
-      {
-        name: 'gold'
-        displayName: 'Gold'
-        description: 'For applications in production.'
-        policy: loadTextContent('../policies/product-gold.xml')
-        subscriptions: gold.?subscriptions ?? []
-      }
-      {
-        name: 'unlimited'
-        displayName: 'Unlimited'
-        description: 'For those who share out the limits themselves.'
-        policy: loadTextContent('../policies/product-unlimited.xml')
-        subscriptions: unlimitedSubscriptions
-      }
-    ]
+    bronzeSubscriptions: bronze.?subscriptions ?? []
+    silverSubscriptions: silver.?subscriptions ?? []
+    goldSubscriptions: gold.?subscriptions ?? []
+    unlimitedSubscriptions: unlimitedSubscriptions
   }
   dependsOn: [namedValues, api]
 }

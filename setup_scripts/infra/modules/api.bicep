@@ -12,29 +12,51 @@ param name string = 'azure-openai'
 @minLength(1)
 param path string = 'openai'
 
-@description('OpenAPI document as text.')
-@minLength(1)
-param openApi string
+@description('true turns the policy option content-safety on.')
+param contentSafety bool = false
 
-@description('Policy of the API as XML.')
-@minLength(1)
-param policy string
-
-@description('Policy fragments: id to XML.')
-param fragments {
-  @description('The fragment as XML.')
-  *: string
-} = {}
+@description('true turns the policy options semantic-cache-lookup and semantic-cache-store on.')
+param semanticCache bool = false
 
 @description('true refuses requests without a subscription key before any policy runs. false leaves it to the policy to tell callers by Entra token.')
 param subscriptionRequired bool = true
+
+var fragments = {
+  'backend-attempts': loadTextContent('../../policies/fragments/backend-attempts.xml')
+  'backend-errors': loadTextContent('../../policies/fragments/backend-errors.xml')
+  'caller-limits': loadTextContent('../../policies/fragments/caller-limits.xml')
+  'gateway-errors': loadTextContent('../../policies/fragments/gateway-errors.xml')
+  identity: loadTextContent('../../policies/fragments/identity.xml')
+  'include-usage': loadTextContent('../../policies/fragments/include-usage.xml')
+  'token-metric': loadTextContent('../../policies/fragments/token-metric.xml')
+}
+var optionalFragments = {
+  'content-safety': loadTextContent('../../policies/fragments/content-safety.xml')
+  'semantic-cache-lookup': loadTextContent('../../policies/fragments/semantic-cache-lookup.xml')
+  'semantic-cache-store': loadTextContent('../../policies/fragments/semantic-cache-store.xml')
+}
+
+// api.xml marks the places of the options; a place becomes its fragment where the option is on.
+var options = concat(
+  contentSafety ? ['content-safety'] : [],
+  semanticCache ? ['semantic-cache-lookup', 'semantic-cache-store'] : []
+)
+var policy = reduce(
+  options,
+  loadTextContent('../../policies/api.xml'),
+  (text, option) => replace(string(text), '<!-- option ${option} -->', '<include-fragment fragment-id="${option}" />')
+)
+var deployedFragments = concat(
+  items(fragments),
+  filter(items(optionalFragments), fragment => contains(options, fragment.key))
+)
 
 resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing = {
   name: gatewayName
 }
 
 resource policyFragments 'Microsoft.ApiManagement/service/policyFragments@2024-06-01-preview' = [
-  for fragment in items(fragments): {
+  for fragment in deployedFragments: {
     parent: gateway
     name: fragment.key
     properties: {
@@ -53,7 +75,7 @@ resource api 'Microsoft.ApiManagement/service/apis@2024-06-01-preview' = {
     apiType: 'http'
     type: 'http'
     format: 'openapi+json'
-    value: openApi
+    value: loadTextContent('../api/azure-openai.openapi.json')
     path: path
     protocols: ['https']
     subscriptionRequired: subscriptionRequired

@@ -1,25 +1,72 @@
 metadata description = 'Settings that policies name as {{name}}. None is a secret: the policies need none.'
 
+import { limits, entraCallers, semanticCacheSettings } from 'types.bicep'
+
 @description('Name of the API Management service.')
 param gatewayName string
 
-@description('Settings, by name.')
-param settings {
-  @description('The value.')
-  *: string
+@description('Further attempts on the pool after one that failed.')
+@minValue(1)
+@maxValue(50)
+param backendRetries int
+
+@description('Seconds that clients are told to wait where no backend named a time.')
+@minValue(1)
+@maxValue(300)
+param retryAfterSeconds int
+
+@description('Callers with an Entra token.')
+param entra entraCallers
+
+@description('Limits of the product bronze.')
+param bronze limits = {}
+
+@description('Limits of the product silver.')
+param silver limits = {}
+
+@description('Limits of the product gold.')
+param gold limits = {}
+
+@description('Severity from which content safety refuses a prompt.')
+@minValue(0)
+@maxValue(7)
+param contentSafetyThreshold int?
+
+@description('Settings of the semantic cache.')
+param semanticCache semanticCacheSettings?
+
+// The names, and the values where nothing else was chosen, stand beside the policies.
+var defaults = mapValues(loadJsonContent('../../policies/named-values.json'), setting => setting.value)
+var chosen = {
+  'backend-retries': backendRetries
+  'retry-after-seconds': retryAfterSeconds
+  'entra-tenant-id': entra.?tenantId ?? tenant().tenantId
+  'entra-audience': entra.?audience
+  'entra-role': entra.?role
+  'direct-tokens-per-minute': entra.?tokensPerMinute
+  'direct-token-quota': entra.?tokensPerMonth
+  'bronze-tokens-per-minute': bronze.?tokensPerMinute
+  'bronze-token-quota': bronze.?tokensPerMonth
+  'silver-tokens-per-minute': silver.?tokensPerMinute
+  'silver-token-quota': silver.?tokensPerMonth
+  'gold-tokens-per-minute': gold.?tokensPerMinute
+  'gold-token-quota': gold.?tokensPerMonth
+  'content-safety-threshold': contentSafetyThreshold
+  'semantic-cache-score-threshold': semanticCache.?scoreThreshold
+  'semantic-cache-seconds': semanticCache.?seconds
 }
 
 resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing = {
   name: gatewayName
 }
 
-resource plain 'Microsoft.ApiManagement/service/namedValues@2024-06-01-preview' = [
-  for setting in items(settings): {
+resource settings 'Microsoft.ApiManagement/service/namedValues@2024-06-01-preview' = [
+  for name in objectKeys(defaults): {
     parent: gateway
-    name: setting.key
+    name: name
     properties: {
-      displayName: setting.key
-      value: setting.value
+      displayName: name
+      value: string(chosen[?name] ?? defaults[name])
       secret: false
     }
   }

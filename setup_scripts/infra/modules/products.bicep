@@ -6,26 +6,49 @@ param gatewayName string
 @description('Name of the API the products open.')
 param apiName string
 
-@description('Products, each with its policy and the subscriptions to make in it.')
-param products product[]
+@description('Subscriptions of bronze: one for each team or application, so that the logs tell them apart.')
+param bronzeSubscriptions string[] = []
 
-@export()
-@description('A product with its policy.')
-type product = {
-  @description('Name, as in the logs\' ProductId.')
-  @minLength(1)
-  @maxLength(80)
-  name: string
-  @description('Name to show.')
-  displayName: string
-  @description('What it is for.')
-  description: string
-  @description('Policy of the product as XML.')
-  @minLength(1)
-  policy: string
-  @description('Names of the subscriptions to make, as in the logs\' ApimSubscriptionId: one for each team or application, so that the logs tell them apart.')
-  subscriptions: string[]
-}
+@description('Subscriptions of silver.')
+param silverSubscriptions string[] = []
+
+@description('Subscriptions of gold.')
+param goldSubscriptions string[] = []
+
+@description('Subscriptions of unlimited.')
+param unlimitedSubscriptions string[] = []
+
+// Names as in the logs' ProductId; the limits are in the policies, by named values.
+var products = [
+  {
+    name: 'bronze'
+    displayName: 'Bronze'
+    description: 'For trying things out.'
+    policy: loadTextContent('../../policies/product-bronze.xml')
+    subscriptions: bronzeSubscriptions
+  }
+  {
+    name: 'silver'
+    displayName: 'Silver'
+    description: 'For a team\'s daily work.'
+    policy: loadTextContent('../../policies/product-silver.xml')
+    subscriptions: silverSubscriptions
+  }
+  {
+    name: 'gold'
+    displayName: 'Gold'
+    description: 'For applications in production.'
+    policy: loadTextContent('../../policies/product-gold.xml')
+    subscriptions: goldSubscriptions
+  }
+  {
+    name: 'unlimited'
+    displayName: 'Unlimited'
+    description: 'For those who share out the limits themselves.'
+    policy: loadTextContent('../../policies/product-unlimited.xml')
+    subscriptions: unlimitedSubscriptions
+  }
+]
 
 var subscriptionNames = flatten(map(products, product => product.subscriptions))
 var subscriptions = length(union(subscriptionNames, [])) != length(subscriptionNames) ? fail('Two products have a subscription of the same name. Subscription names are unique in the gateway: rename one') : flatten(map(products, product => map(product.subscriptions, name => { name: name, product: product.name })))

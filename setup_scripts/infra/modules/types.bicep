@@ -92,3 +92,55 @@ type savedFunction = {
   @minLength(1)
   query: string
 }
+
+@export()
+@description('What a product allows each of its subscriptions.')
+type limits = {
+  @description('Tokens a minute. Default: as in policies/named-values.json.')
+  @minValue(1)
+  tokensPerMinute: int?
+  @description('Tokens a calendar month. Default: as in policies/named-values.json.')
+  @minValue(1)
+  tokensPerMonth: int?
+  @description('Subscriptions to make: one for each team or application.')
+  subscriptions: string[]?
+}
+
+@export()
+@description('Callers with a Microsoft Entra token: what the token must have, and the limits of each caller.')
+type entraCallers = {
+  @description('false refuses every request without a subscription key.')
+  accept: bool
+  @description('Tenant of the callers. Default: the tenant of this deployment.')
+  @minLength(36)
+  @maxLength(36)
+  tenantId: string?
+  @description('Audience of the token: the identifier URI of the gateway\'s app registration. Default: as in policies/named-values.json.')
+  @minLength(1)
+  audience: string?
+  @description('Application role that the token must carry. Default: as in policies/named-values.json.')
+  @minLength(1)
+  role: string?
+  @description('Tokens a minute. Default: as in policies/named-values.json.')
+  @minValue(1)
+  tokensPerMinute: int?
+  @description('Tokens a calendar month. Default: as in policies/named-values.json.')
+  @minValue(1)
+  tokensPerMonth: int?
+}
+
+@export()
+@description('What the semantic cache needs.')
+type semanticCacheSettings = {
+  @description('Name of the secret in this installation\'s Key Vault; it must be there before.')
+  @minLength(1)
+  connectionStringSecretName: string
+  @description('Name of an embeddings deployment that the accounts have.')
+  @minLength(1)
+  embeddingsDeployment: string
+  @description('Score threshold of similar prompts, 0.0 to 1.0. Default: as in policies/named-values.json.')
+  scoreThreshold: string?
+  @description('Seconds an answer is kept. Default: as in policies/named-values.json.')
+  @minValue(1)
+  seconds: int?
+}
