@@ -36,16 +36,22 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Blob:
-    """A log file. ``key`` names it the same wherever its folder is copied to; ``hint`` is its folder's table."""
+    """A log file. ``key`` names it the same wherever its folder is copied to; ``hint`` is its folder's table.
+
+    ``problem`` is why a folder, which then stands for its files, could not be listed.
+    """
 
     path: Path
     key: str
     size: int
     modified: int
     hint: Table | None = field(default=None, compare=False)
+    problem: str = ""
 
     def open(self) -> BinaryIO:
-        """The stored bytes. The one place to extend for logs that are not local files."""
+        """The stored bytes; raises OSError. The one place to extend for logs that are not local files."""
+        if self.problem:
+            raise OSError(None, self.problem)
         return open(self.path, "rb")
 
 
@@ -58,31 +64,36 @@ def find_blobs(logs: Sequence[str | Path]) -> list[Blob]:
     """
     if not logs:
         raise WrongUse("no logs given; name the folder that holds the gateway's logs")
-    paths: dict[Path, None] = {}
+    found: dict[Path, str] = {}
     for given in logs:
         root = Path(given)
         if root.is_dir():
-            paths.update(dict.fromkeys(_walk(root)))
+            found.update(_walk(root.absolute()))
         elif root.exists():
-            paths[root.absolute()] = None
+            found[root.absolute()] = ""
+        elif str(given).startswith(("https:", "abfss:", "wasbs:")):
+            raise LogsError(f"{given}: only local files and folders are read; copy the container here first (azcopy)")
         else:
             raise LogsError(f"{given}: no such file or folder; give the folder that holds the gateway's logs")
-    if not paths:
+    if not found:
         names = ", ".join(f"*{suffix}" for suffix in SUFFIXES)
         places = ", ".join(str(given) for given in logs)
         raise LogsError(f"no logs in {places}: looked for {names}, also with .gz, in every folder below")
     blobs = []
-    for path in paths:
-        status = _stat(path)
-        blobs.append(Blob(path, blob_key(path), status[0], status[1], _hint(path)))
+    for path, problem in found.items():
+        size, modified = (0, 0) if problem else _stat(path)
+        blobs.append(Blob(path, blob_key(path), size, modified, _hint(path), problem))
     return sorted(blobs, key=lambda blob: (_hour(blob.key), blob.key))
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise LogsError(f"{error.filename}: {error.strerror}; make the folder readable") from error
+def _walk(root: Path) -> Iterator[tuple[Path, str]]:
+    """The log files below a folder, and with why the folders that cannot be listed."""
+    refused: list[tuple[Path, str]] = []
 
-    for folder, subfolders, names in os.walk(root.absolute(), onerror=refuse):
+    def refuse(error: OSError) -> None:
+        refused.append((Path(error.filename), error.strerror or type(error).__name__))
+
+    for folder, subfolders, names in os.walk(root, onerror=refuse):
         if "_aoai" in subfolders or "_delta_log" in subfolders:
             subfolders.clear()
             continue
@@ -90,7 +101,8 @@ def _walk(root: Path) -> Iterator[Path]:
         for name in sorted(names):
             plain = name.lower().removesuffix(".gz")
             if not name.startswith(".") and plain.endswith(SUFFIXES):
-                yield Path(folder, name)
+                yield Path(folder, name), ""
+    yield from refused
 
 
 def _stat(path: Path) -> tuple[int, int]:

@@ -21,7 +21,7 @@ DOCUMENT_LIMIT = 256 << 20
 
 _DOCUMENT = re.compile(rb'\s*(?:\{\s*"records"\s*:|\[)')
 # The first line of a document that is spread over several lines.
-_SPREAD = re.compile(rb'\{(?:\s*"records"\s*:\s*(?:\[\s*\{?)?)?|\[\s*\{?')
+_SPREAD = re.compile(rb'(?:\{|\{\s*"records"\s*:|(?:\{\s*"records"\s*:\s*)?\[\s*(?:\{|\{.*\}\s*,)?)')
 _CSV_SUFFIX = re.compile(r"\s*\[(.*)\]$")
 
 

@@ -58,6 +58,30 @@ def test_a_path_that_does_not_exist_is_named(tmp_path):
         find_blobs([tmp_path / "nowhere"])
 
 
+def test_a_container_says_to_copy_it_first():
+    with pytest.raises(LogsError, match="copy the container"):
+        find_blobs(["https://contoso.blob.core.windows.net/insights-logs-gatewaylogs"])
+
+
+def test_a_folder_that_cannot_be_listed_stands_for_its_files(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.json").write_bytes(b"{}\n")
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("/a"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    refused, listed = find_blobs([tmp_path])
+    assert (refused.path, refused.problem) == (tmp_path / "a", "Permission denied")
+    assert listed.path == tmp_path / "b/x.json"
+    with pytest.raises(OSError, match="Permission denied"):
+        refused.open()
+
+
 def test_no_path_at_all_is_wrong_use():
     with pytest.raises(WrongUse):
         find_blobs([])

@@ -277,6 +277,24 @@ def test_a_file_that_vanishes_or_cannot_be_read_is_told_and_does_not_cost_the_ot
     assert ["h=02" in line and "No such file" in line for line in summary.problems] == [True]
 
 
+def test_a_folder_that_cannot_be_listed_is_told_and_the_others_are_read(lake, logs, monkeypatch):
+    blob_path(logs, 1).write_bytes(lines(gateway(1)))
+    blob_path(logs, 2).write_bytes(lines(gateway(2)))
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("h=02"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    summary = ingest([logs], lake)
+    assert (summary.new, len(summary.problems)) == (1, 1)
+    assert "h=02: Permission denied" in summary.problems[0]
+    monkeypatch.undo()
+    assert ingest([logs], lake).new == 1
+
+
 def test_a_read_error_in_the_middle_loses_nothing(lake, logs, monkeypatch):
     blob_path(logs, 1).write_bytes(lines(gateway(1), b"junk", gateway(2)))
     blob_path(logs, 2).write_bytes(lines(gateway(3)))

@@ -149,6 +149,14 @@ def test_documents_of_an_event_hub_are_read_on_one_line_or_over_several(indent, 
     assert (position, pending) == (len(content), False)
 
 
+def test_a_document_with_a_record_a_line_is_read():
+    content = b'{"records": [' + lines(gateway(1)).rstrip() + b",\n" + lines(gateway(2)).rstrip() + b",\r\n"
+    content += lines(gateway(3)).rstrip() + b"]}\n"
+    got, position, pending = read_json(content)
+    assert [record["correlationId"] for piece in got for record in piece.records] == ["id-1", "id-2", "id-3"]
+    assert (position, pending) == (len(content), False)
+
+
 def test_documents_on_a_line_each_are_read_in_turn():
     content = lines({"records": [gateway(1)]}, {"records": []}, {"records": [gateway(2)]})
     got, _, _ = read_json(content)
