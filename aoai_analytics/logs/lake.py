@@ -5,9 +5,7 @@ made in two steps, *stage* (Parquet files that no reader sees yet) and *commit* 
 ingest can finish after a kill what it had staged. Within a date, files in the order of their names and rows in
 the order they stand give the order of the log.
 
-Which dates a computed table must be recomputed for is kept in the tables' own commits, and so can never disagree
-with their rows: a commit to a log table notes each date's last version, a commit to a computed table notes from
-which versions each of its dates was computed.
+Which dates a computed table must be recomputed for is kept in the tables' own commits: see ``freshness``.
 """
 
 from __future__ import annotations
@@ -16,13 +14,14 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from aoai_analytics.errors import LakeError, UnknownName
-from aoai_analytics.logs.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES, MESSAGES, REQUESTS, TABLES, Table
+from aoai_analytics.logs import freshness
+from aoai_analytics.logs.freshness import added_files
+from aoai_analytics.logs.tables import LOG_TABLES, TABLES, Table
 from aoai_analytics.logs.writing import STATISTICS, StagedFile, replace_file, stage_file, writing
 
 if TYPE_CHECKING:
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FOLDER = "_aoai"
-
-_TOUCHED = "aoai.touched"
-_COMPUTED = "aoai.computed"
 
 
 class Lake:
@@ -118,11 +114,6 @@ class Lake:
             reason = (str(error).splitlines() or [""])[0][:200]
             raise LakeError(f"cannot read the table {folder}: {reason}") from error
 
-    def _added(self, delta: DeltaTable) -> list[dict[str, Any]]:
-        import pyarrow as pa
-
-        return pa.table(delta.get_add_actions(flatten=True)).to_pylist()
-
     def files(self, table_name: str, dates: tuple[str, str] | None = None) -> list[str]:
         """Absolute paths of the Parquet files of one snapshot, in log order; [] where the table does not exist.
 
@@ -139,7 +130,7 @@ class Lake:
         if delta is None:
             return []
         found = []
-        for added in self._added(delta):
+        for added in added_files(delta):
             day = added["partition.date"]
             if dates and not dates[0] <= day <= dates[1]:
                 continue
@@ -155,7 +146,7 @@ class Lake:
     def dates(self, table_name: str) -> list[str]:
         """The dates the table has rows of, in order."""
         delta = self._delta(table_name)
-        return [] if delta is None else sorted({added["partition.date"] for added in self._added(delta)})
+        return [] if delta is None else sorted({added["partition.date"] for added in added_files(delta)})
 
     def transaction(self, table_name: str, app_id: str) -> int | None:
         """The last ``app_version`` that *app_id* committed to the table; None where it never did."""
@@ -225,7 +216,7 @@ class Lake:
                 AddAction(file.path, file.size, {"date": file.date}, now, True, file.statistics) for file in staged
             ]
             replaced = set(replace or ())
-            for added in self._added(delta) if replaced else ():
+            for added in added_files(delta) if replaced else ():
                 if added["partition.date"] in replaced:
                     actions.append(
                         RemoveAction(
@@ -236,7 +227,8 @@ class Lake:
                             size=added["size_bytes"],
                         )
                     )
-            notes = self._notes(table, delta, staged, replaced, metadata or {})
+            days = {file.date for file in staged} | replaced
+            notes = freshness.commit_notes(table_name, delta, days, metadata or {})
             delta.create_write_transaction(
                 actions,
                 mode="append",
@@ -287,7 +279,7 @@ class Lake:
         """
         delta = self._delta(table_name)
         version = -1 if delta is None else delta.version()
-        used = keep | ({unquote(added["path"]) for added in self._added(delta)} if delta else set())
+        used = keep | ({unquote(added["path"]) for added in added_files(delta)} if delta else set())
         for file in (self.path / table_name).glob("date=*/part-*.parquet"):
             path = file.relative_to(self.path / table_name).as_posix()
             if path not in used and _staged_version(path) > version:
@@ -310,11 +302,8 @@ class Lake:
 
     def raw_versions(self) -> dict[str, str]:
         """The log tables' present versions, as ``replace_dates`` takes them; ask before reading the tables."""
-        versions = {}
-        for name in LOG_TABLES:
-            delta = self._delta(name)
-            versions[name] = "-1" if delta is None else str(delta.version())
-        return versions
+        deltas = {name: self._delta(name) for name in LOG_TABLES}
+        return {name: "-1" if delta is None else str(delta.version()) for name, delta in deltas.items()}
 
     def dirty_dates(self, *, functions: str | None = None) -> list[str]:
         """The dates whose computed tables are older than the logs they come from, in order.
@@ -322,71 +311,8 @@ class Lake:
         An LLM record may belong to a request across midnight and so concerns the days beside its own too. With
         *functions*, dates computed with another version of the KQL functions are dirty as well.
         """
-        raw = {name: self._delta(name) for name in LOG_TABLES}
-        touched = {name: self._touched(delta) for name, delta in raw.items()}
-        present = set().union(*touched.values())
-        computed = []
-        for table in (REQUESTS, MESSAGES):
-            delta = self._delta(table.name)
-            computed.append({} if delta is None else _last_metadata(delta, _COMPUTED) or {})
-            if delta is not None:
-                present.update(added["partition.date"] for added in self._added(delta))
-        dirty = []
-        for day in sorted(present):
-            gateway = touched[GATEWAY_LOGS.name].get(day, -1)
-            llm = max(touched[LLM_LOG.name].get(near, -1) for near in _days_around(day))
-            if any(_is_stale(known.get(day), gateway, llm, functions) for known in computed):
-                dirty.append(day)
-        return dirty
-
-    def _touched(self, delta: DeltaTable | None) -> dict[str, int]:
-        """Date -> the version of the log table that last added rows of it."""
-        if delta is None:
-            return {}
-        noted = _last_metadata(delta, _TOUCHED)
-        if noted is not None:
-            return noted
-        # Another program rewrote the table's history: all of it may be new.
-        return {added["partition.date"]: delta.version() for added in self._added(delta)}
-
-    def _notes(
-        self,
-        table: Table,
-        delta: DeltaTable,
-        staged: Sequence[StagedFile],
-        replaced: set[str],
-        given: Mapping[str, str],
-    ) -> dict[str, str]:
-        """The commit's metadata: *given*, and what ``dirty_dates`` will need."""
-        if table.name in LOG_TABLES:
-            version = delta.version() + 1
-            days = {file.date for file in staged} | replaced
-            return {**given, _TOUCHED: json.dumps(self._touched(delta) | dict.fromkeys(days, version))}
-        if GATEWAY_LOGS.name in given and LLM_LOG.name in given:
-            versions = [int(given[GATEWAY_LOGS.name]), int(given[LLM_LOG.name]), given.get("functions")]
-            known = _last_metadata(delta, _COMPUTED) or {}
-            return {**given, _COMPUTED: json.dumps(known | dict.fromkeys(sorted(replaced), versions))}
-        return dict(given)
-
-
-def _last_metadata(delta: DeltaTable, key: str) -> dict[str, Any] | None:
-    """The JSON object under *key* in the newest commit that has it."""
-    for limit in (1, 10, None):
-        for commit in delta.history(limit):
-            if key in commit:
-                return json.loads(commit[key])
-    return None
-
-
-def _is_stale(known: Sequence[Any] | None, gateway: int, llm: int, functions: str | None) -> bool:
-    if known is None:
-        return True
-    return gateway > known[0] or llm > known[1] or (functions is not None and functions != known[2])
-
-
-def _days_around(day: str) -> list[str]:
-    middle = date.fromisoformat(day)
-    return [(middle + timedelta(days=n)).isoformat() for n in (-1, 0, 1)]
+        deltas = {name: self._delta(name) for name in TABLES}
+        return freshness.dirty_dates(deltas, functions)
 
 
 def _micros(moment: Any) -> int:
