@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
 from ..charts.numbers import is_missing
@@ -36,8 +37,12 @@ def data_link(text: str) -> str:
 def _cell(value: Any) -> Any:
     if is_missing(value):
         return ""
+    if hasattr(value, "item"):
+        value = value.item()  # numpy's numbers
     if isinstance(value, bool | int | float):
         return value
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
     if hasattr(value, "isoformat") and hasattr(value, "year"):
         return value.isoformat()
     text = str(value)

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ..config import settings, shipped
+from ..engines import connect
 from ..errors import UnknownName, WrongUse
 from . import rendering
 from .folder import replace_folder, written_by_us
 from .pages import Page, read_page
-from .period import Moment, in_words, moment, said
+from .period import Moment, in_words, moment, said, zone
 from .session import source_without_secrets
 
 #: Notebooks that make a report when none is named.
@@ -76,17 +77,20 @@ def make_report(
     holds other notebooks than the package's; *progress* is called with each notebook's name as it begins. The folder
     holds ``index.html``, a page a notebook, ``plotly.min.js``, ``report.js`` and ``manifest.json``; until all of it
     is written, the one of before stays. Raises UnknownName for a notebook that does not exist, WrongUse for a
-    malformed period or an *out* that holds other files, ReportError where no kernel can run.
+    malformed period or an *out* that holds other files, SourceError or LakeError for the source,
+    ReportError where no kernel can run.
     """
     if source is None:
         source = settings().source or settings().lake  # type: ignore[attr-defined]
     time_zone = time_zone or str(settings().time_zone)  # type: ignore[attr-defined]
+    zone(time_zone)
     out = Path(out)
     paths = _chosen(names, notebooks(folder))
     first, last = moment(start, time_zone, "start"), moment(end, time_zone, "end")
     if first and last and first >= last:
         raise WrongUse(f"the period ends ({end}) before it begins ({start})")
     written_by_us(out)
+    connect(source).close()  # a source that cannot be opened is said at once, and the report of before stays
     parameters = {
         "source": str(source),
         "start": first.isoformat() if first else None,

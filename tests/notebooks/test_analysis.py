@@ -1,0 +1,67 @@
+"""The analysis notebooks: prose and one call a cell, running from top to bottom in a fresh kernel."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from aoai_analytics.library import library
+from tests.conftest import REPO
+
+NOTEBOOKS = sorted((REPO / "notebooks/analysis").glob("*.ipynb"))
+PARAMETERS = ["source", "start", "end", "time_zone", "show_prompts"]
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
+
+
+def test_a_notebook_begins_with_prose_and_explains_before_it_shows(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
+    for before, cell in pairwise(cells):
+        if "report.show" in cell.source:
+            assert before.cell_type == "markdown", cell.source
+
+
+def test_a_cell_is_one_call_and_no_logic(path: Path) -> None:
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type != "code" or "parameters" in cell.metadata.get("tags", []):
+            continue
+        body = ast.parse(cell.source).body
+        calls = [line for line in body if not isinstance(line, ast.ImportFrom)]
+        assert len(calls) == 1 and isinstance(calls[0], ast.Expr | ast.Assign), cell.source
+        assert isinstance(calls[0].value, ast.Call), cell.source
+
+
+def test_the_parameters_are_those_a_report_sets(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    (cell,) = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    assert [line.targets[0].id for line in ast.parse(cell.source).body] == PARAMETERS  # type: ignore[attr-defined]
+
+
+def test_every_question_is_in_the_library_with_its_parameters(path: Path) -> None:
+    nbformat.validate(nbformat.read(path, as_version=4))
+    for cell in nbformat.read(path, as_version=4).cells:
+        for name, arguments in re.findall(r'report\.show\("([^"]+)"(?:, (.*))?\)', cell.source):
+            library().get(name).bind(**eval(f"dict({arguments})"))
+
+
+def test_a_notebook_runs_from_top_to_bottom_in_a_fresh_kernel(path: Path, sample_lake: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "-q", "-p", "no:cacheprovider", path],
+        env=os.environ | {"AOAI_SOURCE": str(sample_lake), "PYTHONPATH": str(REPO)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]

@@ -1,0 +1,55 @@
+"""A report's folder is replaced whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from aoai_analytics.errors import ReportError, WrongUse
+from aoai_analytics.reports.folder import replace_folder, written_by_us
+
+
+def files(text: str, *names: str) -> dict[str, bytes]:
+    names = ("index.html", "manifest.json", *names)
+    return {name: text.encode() for name in names} | {"manifest.json": json.dumps({"files": names}).encode()}
+
+
+def test_a_report_replaces_the_one_before_with_nothing_left_beside(tmp_path: Path) -> None:
+    out = tmp_path / "deep/reports"
+    replace_folder(out, files("old", "old.html"))
+    written_by_us(out)
+    replace_folder(out, files("new"))
+    assert {path.name for path in out.iterdir()} == {"index.html", "manifest.json"}
+    assert (out / "index.html").read_text() == "new"
+    assert [path.name for path in out.parent.iterdir()] == ["reports"]
+
+
+def test_a_report_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) -> None:
+    out = tmp_path / "reports"
+    replace_folder(out, files("old"))
+    with pytest.raises(ReportError, match="cannot be written"):
+        replace_folder(out, files("new") | {"no/such/folder.html": b""})
+    assert (out / "index.html").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["reports"]
+
+
+def test_a_folder_with_other_files_is_refused_and_keeps_them(tmp_path: Path) -> None:
+    replace_folder(tmp_path / "reports", files("old"))
+    (tmp_path / "reports/notes.txt").write_text("mine")
+    with pytest.raises(WrongUse, match=r"notes\.txt"):
+        written_by_us(tmp_path / "reports")
+    with pytest.raises(WrongUse, match="holds other files"):
+        written_by_us(tmp_path)
+    with pytest.raises(WrongUse, match="is a file"):
+        written_by_us(tmp_path / "reports/notes.txt")
+
+
+def test_a_run_killed_between_the_renames_gives_the_old_report_back(tmp_path: Path) -> None:
+    out = tmp_path / "reports"
+    replace_folder(out, files("old"))
+    os.rename(out, tmp_path / ".reports.old")
+    written_by_us(out)
+    assert (out / "index.html").read_text() == "old"
