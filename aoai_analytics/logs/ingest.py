@@ -218,13 +218,14 @@ class _Run:
             self._untold = 0
             self._tell(content.stored)
 
-    def _quarantine(self, blob: Blob, piece: Piece, reason: str, unit: str = "byte") -> None:
+    def _quarantine(self, blob: Blob, piece: Piece, reason: str, unit: str) -> None:
         place = {"file": str(blob.path), "unit": unit, "offset": piece.position, "length": piece.end - piece.position}
         self.batch.quarantine.append({**place, "reason": reason})
 
     def _failed(self, blob: Blob, known: Position, reason: str) -> Position:
         """What is known of a blob that cannot be read from ``known.position`` on; the rest is quarantined."""
-        self._quarantine(blob, Piece(known.position, max(known.position, blob.size), 0, []), reason)
+        place = {"file": str(blob.path), "unit": "row" if known.content else "byte", "offset": known.position}
+        self.batch.quarantine.append({**place, "length": None, "reason": reason})
         return replace(known, failure=reason)
 
     def _note(self, blob: Blob, known: Position, *, whole: bool = True) -> None:

@@ -2,7 +2,9 @@
 
 ``state.json``  how far each blob was read, and the number of the last finished batch
 ``intent.json`` all that a batch does, from before its first effect until after its last
-``quarantine/`` one file a batch: where each line lies that is no record, never what it says
+``quarantine/`` one file a batch, a JSON object a line: where each line lies that is no record, never what it says:
+                ``file``, ``offset`` and ``length`` in ``unit`` (byte of the uncompressed content, or row; a length
+                of null is the rest of the file), ``reason``
 """
 
 from __future__ import annotations
@@ -87,7 +89,7 @@ class Journal:
         self._number = 0
         self._positions: dict[str, dict[str, Position]] = {}
         self._by_content: dict[str, Position] = {}
-        self._places: set[tuple[str, int, int, str]] | None = None
+        self._places: set[tuple[Any, ...]] | None = None
         state = _load(self._state, "remove it, and the next ingest reads all logs again, dropping what is there")
         if state is not None:
             self._number = state["batch"]
@@ -232,7 +234,7 @@ class Journal:
                 yield entry
 
 
-def _place(entry: dict[str, Any]) -> tuple[str, int, int, str]:
+def _place(entry: dict[str, Any]) -> tuple[Any, ...]:
     return entry["file"], entry["offset"], entry["length"], entry["reason"]
 
 

@@ -69,7 +69,10 @@ class Lake:
 
         The lock is the operating system's, so a killed holder does not block.
         """
-        import fcntl
+        try:
+            import fcntl
+        except ModuleNotFoundError:
+            raise LakeError("a lake is written on Linux, macOS or WSL only; this system has no file locks") from None
 
         if self._locked:
             self._locked += 1

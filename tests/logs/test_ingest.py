@@ -260,10 +260,16 @@ def test_a_gzip_file_that_ends_early_gives_its_records_and_later_the_rest(lake, 
     first = ingest([logs], lake)
     assert 20 < first.new < 80
     assert (first.quarantined, len(first.problems)) == (1, 1)
+    assert [(entry["length"], entry["reason"]) for entry in quarantine(lake)] == [(None, "the gzip data ends early")]
     assert ingest([logs], lake).problems == first.problems
+    (logs / "a.json.gz").write_bytes(whole[: len(whole) // 3])
+    again = ingest([logs], lake)
+    assert (again.new, again.problems) == (0, first.problems)
+    assert again.duplicate > 10
     (logs / "a.json.gz").write_bytes(whole)
     second = ingest([logs], lake)
-    assert (first.new + second.new, second.duplicate, second.problems) == (100, 0, [])
+    assert (first.new + second.new, second.quarantined, second.problems) == (100, 0, [])
+    assert sorted(ids(lake)) == sorted(f"id-{n}" for n in range(100))
 
 
 def test_a_file_that_vanishes_or_cannot_be_read_is_told_and_does_not_cost_the_others(lake, logs, monkeypatch):
