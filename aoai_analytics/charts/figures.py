@@ -9,7 +9,7 @@ from ..errors import WrongUse
 from .kinds import Chart, parse_chart
 from .labels import heading, humanised, named, plain, plotly_text, shortened
 from .numbers import human, unit_of
-from .series import Series, has_unknown, is_number, listed, series, shown_time
+from .series import Series, clock, has_unknown, is_number, listed, series, shown_time
 from .style import DASHES, OTHER_COLOR, PATTERNS, PLAIN_SERIES, templates
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], t
         as_bars = True
         data.notes.append("Drawn as bars: some values are unknown, which an area cannot show.")
     unit = unit_of(data.measure, units)
-    index: Any = data.values.index
-    days = data.kind == "time" and bool((index == index.normalize()).all())
+    days = data.kind == "time" and bool((clock(data) == clock(data).normalize()).all())
     several = data.values.shape[1] > 1
     traces = []
     for number, name in enumerate(data.values.columns):
@@ -112,7 +111,7 @@ def _positions(data: Series) -> tuple[list[Any], list[str]]:
         names = [plotly_text(name) for name in data.values.index]
         return names, names
     if data.kind == "time":
-        return [moment.isoformat() for moment in data.values.index], []
+        return [moment.isoformat() for moment in clock(data)], []
     return listed(data.values.index), []
 
 
@@ -177,7 +176,9 @@ def _in_words(data: Series, unit: Any) -> str:
     top: Any = totals.idxmax()
     most = human(totals[top], unit)
     if data.kind == "time":
-        first, last, peak = (f"{m:%Y-%m-%d %H:%M}" for m in (data.values.index[0], data.values.index[-1], top))
+        shown = clock(data)
+        peak = shown[data.values.index.get_loc(top)]
+        first, last, peak = (f"{m:%Y-%m-%d %H:%M}" for m in (shown[0], shown[-1], peak))
         return f"From {first} to {last} {data.zone}; most at {peak}: {most}."
     return f"Largest of {len(data.values):,}: {top}, {most}."
 

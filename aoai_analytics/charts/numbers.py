@@ -90,7 +90,8 @@ def human(value: Any, unit: Unit | None = None) -> str:
         text = f"{number:,.{unit.decimals}f}"
     else:
         text = f"{number:,.0f}" if number == int(number) else f"{number:,.3g}"
-    return f"{text} {unit.label}".rstrip()
+    label = unit.label[:-1] if abs(number) == 1 and len(unit.label) > 2 and unit.label.endswith("s") else unit.label
+    return f"{text} {label}".rstrip()
 
 
 def decimals_for(values: Any, unit: Unit) -> int:

@@ -27,8 +27,9 @@ class Series:
 
     ``absent`` marks where the rows say nothing at all. ``measure`` and ``category`` name the columns they come from,
     ``several`` that more columns than ``measure`` are measured. ``kind`` says what the index is (``category``,
-    ``time``, ``number``), ``additive`` whether the values may be summed, ``horizontal`` whether bars lie, ``zone`` in
-    which time zone moments are, ``other`` the name of the series that sums up the rest. ``notes`` are for the reader.
+    ``time`` in UTC, ``number``), ``additive`` whether the values may be summed, ``horizontal`` whether bars lie,
+    ``zone`` in which time zone moments are shown, ``other`` the name of the series that sums up the rest. ``notes``
+    are for the reader.
     """
 
     values: pd.DataFrame
@@ -98,8 +99,9 @@ def _index(column: pd.Series, time_zone: str) -> tuple[pd.Series, str, str]:
     from pandas.api import types
 
     if types.is_datetime64_any_dtype(column):
-        moments, zone = shown_time(column, time_zone)
-        return moments, "time", zone
+        # Two hours of the clock's going back are two moments: they get the zone's clock only when drawn.
+        moments = column.dt.tz_localize("UTC") if column.dt.tz is None else column.dt.tz_convert("UTC")
+        return moments, "time", shown_time(column, time_zone)[1]
     if is_number(column):
         return column, "number", ""
     return column.map(named), "category", ""
@@ -183,6 +185,12 @@ def _limit_series(series: Series) -> None:
 def _reindex(series: Series, index: Any) -> None:
     series.values = series.values.reindex(index)
     series.absent = series.absent.reindex(index).astype("boolean").fillna(True).astype(bool)
+
+
+def clock(series: Series) -> Any:
+    """The moments of a series in time as the clock of its zone shows them, without a zone."""
+    index: Any = series.values.index
+    return index.tz_convert(series.zone).tz_localize(None)
 
 
 def has_unknown(series: Series) -> bool:

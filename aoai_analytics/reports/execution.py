@@ -36,7 +36,7 @@ def run_notebook(path: Path, parameters: Mapping[str, Any], output: Path) -> dic
 
         @property
         def kernel_spec(self) -> KernelSpec:
-            argv = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
             return KernelSpec(argv=argv, display_name="Python", language="python", env=_environment())
 
     logging.getLogger("papermill").setLevel(logging.ERROR)

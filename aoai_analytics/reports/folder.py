@@ -6,12 +6,16 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import ReportError, WrongUse
 
 MANIFEST = "manifest.json"
+#: What desktops leave in a folder that was looked at.
+_DESKTOPS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+_STALE_SECONDS = 24 * 3600
 
 
 def written_by_us(folder: Path) -> None:
@@ -21,7 +25,7 @@ def written_by_us(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise WrongUse(f"'{folder}' is a file: give a folder for the report")
-    there = {path.name for path in folder.iterdir()}
+    there = {path.name for path in folder.iterdir()} - _DESKTOPS
     if not there:
         return
     try:
@@ -40,6 +44,7 @@ def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     folder = folder.absolute()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
         new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
         try:
             new.chmod(0o755)
@@ -69,6 +74,13 @@ def _swap(new: Path, folder: Path) -> None:
             os.rename(old, folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what runs that were killed left beside; what is younger may belong to one that still writes."""
+    for path in folder.parent.glob(f".{folder.name}.new-*"):
+        if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _recover(folder: Path) -> None:

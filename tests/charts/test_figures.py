@@ -95,6 +95,20 @@ def test_hours_are_shown_in_the_reports_time_zone_and_days_stay_utc_days() -> No
     assert result.layout.xaxis.title.text == "Day (UTC)"
 
 
+def test_the_hour_that_the_clock_repeats_is_two_hours() -> None:
+    hours = pd.date_range("2026-10-25T00:00", periods=3, freq="h", tz="UTC")
+    frame = pd.DataFrame({"TimeGenerated": hours, "Latency": [1.0, 2.0, 3.0]})
+    result = drawn(frame, "line x=TimeGenerated y=Latency", time_zone="Europe/Berlin")
+    assert list(result.data[0].y) == [1, 2, 3]
+    assert [moment[11:16] for moment in result.data[0].x] == ["02:00", "02:00", "03:00"]
+
+
+def test_one_moment_alone_is_a_mark() -> None:
+    one = tokens(TimeGenerated=pd.to_datetime(["2026-11-01T01:00Z"]), TotalTokens=[5])
+    for kind in ("line", "area"):
+        assert drawn(one, f"{kind} x=TimeGenerated y=TotalTokens").data[0].mode == "lines+markers"
+
+
 def test_past_twelve_series_the_rest_is_summed_as_other() -> None:
     models = [f"model-{n:02}" for n in range(20)]
     frame = tokens(User=["a"] * 20, Model=models, TotalTokens=list(range(100, 80, -1)))

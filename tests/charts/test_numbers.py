@@ -16,7 +16,7 @@ from aoai_analytics.charts.numbers import UNITS, Unit, additive, decimals_for, e
     ("value", "unit", "said"),
     [
         (0, "requests", "0 requests"),
-        (1, "tokens", "1 tokens"),
+        (1, "tokens", "1 token"),
         (9_999, "requests", "9,999 requests"),
         (10_000, "tokens", "10 k tokens"),
         (1_234_567, "tokens", "1.23 M tokens"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,21 @@ def test_a_folder_with_other_files_is_refused_and_keeps_them(tmp_path: Path) -> 
         written_by_us(tmp_path)
     with pytest.raises(WrongUse, match="is a file"):
         written_by_us(tmp_path / "reports/notes.txt")
+
+
+def test_what_a_killed_run_left_beside_is_swept_a_day_later(tmp_path: Path) -> None:
+    for name, age in {"killed": 90_000, "running": 60}.items():
+        (tmp_path / f".reports.new-{name}").mkdir()
+        then = time.time() - age
+        os.utime(tmp_path / f".reports.new-{name}", (then, then))
+    replace_folder(tmp_path / "reports", files("new"))
+    assert {path.name for path in tmp_path.iterdir()} == {"reports", ".reports.new-running"}
+
+
+def test_what_a_desktop_leaves_in_the_folder_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    replace_folder(tmp_path / "reports", files("old"))
+    (tmp_path / "reports/.DS_Store").touch()
+    written_by_us(tmp_path / "reports")
 
 
 def test_a_run_killed_between_the_renames_gives_the_old_report_back(tmp_path: Path) -> None:
