@@ -8,4 +8,5 @@ var savedFunctions savedFunction[] = [
   { alias: 'AoaiRequestsLogged', query: loadTextContent('../../kql/functions/AoaiRequestsLogged.kql') }
   { alias: 'AoaiRequests', query: loadTextContent('../../kql/functions/AoaiRequests.kql') }
   { alias: 'AoaiMessages', query: loadTextContent('../../kql/functions/AoaiMessages.kql') }
+  { alias: 'AoaiCoverage', query: loadTextContent('../../kql/functions/AoaiCoverage.kql') }
 ]
