@@ -103,7 +103,9 @@ REQUESTS = Table(
 )
 
 # What AoaiRequests is estimated from; kept so that a new day needs no old body read again.
-REQUESTS_LOGGED = Table("AoaiRequestsLogged", _columns(_REQUEST_COLUMNS), key=("CorrelationId",))
+REQUESTS_LOGGED = Table(
+    "AoaiRequestsLogged", _columns(_REQUEST_COLUMNS + "; PromptKind string; PromptBytes long"), key=("CorrelationId",)
+)
 
 MESSAGES = Table(
     "AoaiMessages",
