@@ -5,7 +5,18 @@ from __future__ import annotations
 from .figures import describe, figure, note
 from .headlines import headline
 from .kinds import KINDS, Chart, parse_chart
-from .style import templates
+from .style import CONFIG, templates
 from .tables import table_html
 
-__all__ = ["KINDS", "Chart", "describe", "figure", "headline", "note", "parse_chart", "table_html", "templates"]
+__all__ = [
+    "CONFIG",
+    "KINDS",
+    "Chart",
+    "describe",
+    "figure",
+    "headline",
+    "note",
+    "parse_chart",
+    "table_html",
+    "templates",
+]

@@ -26,6 +26,14 @@ PATTERNS = ("", "/", ".")
 #: Series that differ by colour alone; those after them also differ by dash or pattern.
 PLAIN_SERIES = 6
 
+#: plotly's settings for every figure. Without the first two, a figure has a button that uploads its data to plotly.com.
+CONFIG = {
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+}
+
 _THEMES: dict[str, dict[str, Any]] = {
     "light": {
         "paper": "#ffffff",

@@ -13,7 +13,7 @@ SHOWN_BY_BLOCK = {"aoai_analytics": {"shown_by": "block"}}
 
 def bundles(block: Block) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """The outputs of a block, each as (data by media type, metadata); the first one carries the block."""
-    from ..charts import templates
+    from ..charts import CONFIG, templates
     from .rendering import answer_bottom, notebook_top, plain_text
 
     outputs: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -22,7 +22,7 @@ def bundles(block: Block) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     if isinstance(block, Answer):
         if block.figure:
             layout = block.figure["layout"] | {"template": templates()["light"]}
-            drawn = {"data": block.figure["data"], "layout": layout}
+            drawn = {"data": block.figure["data"], "layout": layout, "config": CONFIG}
             outputs.append(({"text/plain": block.alt, PLOTLY: drawn}, SHOWN_BY_BLOCK))
         outputs.append(({"text/plain": f"{block.rows:,} rows", "text/html": answer_bottom(block)}, SHOWN_BY_BLOCK))
     return outputs

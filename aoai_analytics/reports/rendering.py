@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..charts import CONFIG
 from ..charts import templates as figure_templates
 from .blocks import Answer, Block, Head
 from .downloads import data_link
@@ -80,7 +81,7 @@ def markdown(text: str) -> str:
 def page(**values: Any) -> str:
     """A report's page."""
     css = (TEMPLATES / "report.css").read_text("utf-8")
-    return render("page.html", css=css, figure_templates=figure_templates(), **values)
+    return render("page.html", css=css, figure_style=figure_templates() | {"config": CONFIG}, **values)
 
 
 def index(**values: Any) -> str:

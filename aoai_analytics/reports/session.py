@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAD_QUERY = "health/coverage-head"
-ROWS_BELOW_A_FIGURE = 10
+ROWS_BELOW_A_FIGURE = 12
 # Where prompts and answers are: a query that names one of these can show what people wrote.
 _PROMPT_TEXT = re.compile(
     r"\b(?:AoaiMessages\w*|RequestMessages|ResponseMessages|(?:Backend)?(?:Request|Response)Body)\b"

@@ -51,6 +51,8 @@ def test_figures_are_drawn_with_no_request_no_error_and_no_sideways_scroll(
     assert page.locator(".plot").count() == 5
     for plot in page.locator(".plot").all():
         assert plot.locator(".main-svg .trace, .main-svg .points").count() > 0
+    buttons = page.evaluate("[...document.querySelectorAll('.modebar-btn')].map((each) => each.ariaLabel)")
+    assert set(buttons) == {"Download plot as a PNG", "Zoom", "Pan", "Reset axes"}
     assert said == []
     assert asked and all(url.startswith(("file:", "data:")) for url in asked)
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -96,5 +96,7 @@ def test_jupyter_gets_html_and_a_plotly_figure_and_the_page_the_block(report: Ma
     assert top[0][MIME]["name"] == "tokens/by-team"
     assert "claims used 70% of all tokens" in top[0]["text/html"]
     assert drawn[0][PLOTLY]["layout"]["template"]
+    # plotly's own default is a button that uploads the figure.
+    assert drawn[0][PLOTLY]["config"]["showSendToCloud"] is False
     assert "data:text/csv" in bottom[0]["text/html"] and "<img" not in bottom[0]["text/html"]
     assert drawn[1] == bottom[1] != top[1]

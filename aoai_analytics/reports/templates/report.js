@@ -2,21 +2,13 @@
 (() => {
   "use strict";
   const json = (id) => JSON.parse(document.getElementById(id).textContent);
-  const templates = json("figure-templates");
+  const style = json("figure-style");
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   const plots = [...document.querySelectorAll("[data-figure]")];
   const NARROW = 560;
   const PRINTED = 680;
   const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&#36;": "$", "&#37;": "%" };
   const ESCAPES = Object.fromEntries(Object.entries(ENTITIES).map(([entity, character]) => [character, entity]));
-  const config = {
-    displaylogo: false,
-    responsive: true,
-    displayModeBar: "hover",
-    modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
-    showTips: false,
-  };
-
   // Escaped text is cut as the reader sees it, so that no entity is cut in two.
   const shortened = (text, length) => {
     const seen = [...text.replace(/&(?:amp|lt|gt|#36|#37);/g, (entity) => ENTITIES[entity])];
@@ -41,10 +33,10 @@
     const figure = json(plot.dataset.figure);
     const room = width ?? plot.clientWidth;
     if (room < NARROW) narrowed(figure);
-    figure.layout.template = templates[dark ? "dark" : "light"];
+    figure.layout.template = style[dark ? "dark" : "light"];
     if (width) figure.layout.width = width;
     plot.dataset.narrow = room < NARROW;
-    return Plotly.react(plot, figure.data, figure.layout, { ...config, responsive: !width });
+    return Plotly.react(plot, figure.data, figure.layout, { ...style.config, responsive: !width });
   };
   const drawAll = () => plots.forEach((plot) => draw(plot, { dark: scheme.matches }));
 
