@@ -17,6 +17,7 @@ from ..logs.lake import Lake
 from ..logs.tables import TABLES, Table
 from . import dialect
 from .frames import frame_from_arrow
+from .functions import computed_functions, named_functions, names
 from .parameters import bind
 from .protocol import QueryResult
 
@@ -97,10 +98,14 @@ class LocalEngine:
         """
         with self._lock:
             connection = self._connected()
+            functions = {name: computed_functions()[name] for name in named_functions(kql)}
             for table in TABLES.values():
-                if re.search(rf"\b{table.name}\b", kql):
+                if any(names(text, table.name) for text in (kql, *functions.values())):
                     connection.execute(_view(self._lake, table, *ranges.get(table.name, (None, None))))
-            return _run(connection, kql, limit_to)
+            columns: dict[str, tuple[str, ...]] = {}
+            for name, text in functions.items():
+                columns[name] = _define(connection, name, text, tuple(columns.items()))
+            return _run(connection, kql, limit_to, tuple(columns.items()))
 
     def close(self) -> None:
         """See Engine.close."""
@@ -170,23 +175,36 @@ def _sql_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+#: The functions that a query may name, with their columns.
+Functions = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def _define(connection: duckdb.DuckDBPyConnection, name: str, kql: str, functions: Functions) -> tuple[str, ...]:
+    """Make the view that a function of the semantic layer is; its columns."""
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {_name(name)} AS {_translate(kql, functions)}")
+    return tuple(connection.table(name).columns)
+
+
 @lru_cache(maxsize=256)
-def _translate(kql: str) -> str:
+def _translate(kql: str, functions: Functions = ()) -> str:
     """*kql* as DuckDB SQL. Cached: reading a long query costs more than running it on a small lake."""
     import duckdb_kql
 
     dialect.install()
     schema = {name: list(table.columns) for name, table in TABLES.items()}
+    schema |= {name: list(columns) for name, columns in functions}
     return str(duckdb_kql.to_sql(dialect.prepared(kql), schema=schema, allow_write=False))
 
 
-def _run(connection: duckdb.DuckDBPyConnection, kql: str, limit_to: str) -> tuple[pa.Table, dict[str, str]]:
+def _run(
+    connection: duckdb.DuckDBPyConnection, kql: str, limit_to: str, functions: Functions = ()
+) -> tuple[pa.Table, dict[str, str]]:
     """The rows of *kql* as an Arrow table, and the columns' Kusto types. Raises QueryError."""
     import duckdb
     from duckdb_kql import KqlError, KqlSyntaxError, KqlUnsupportedError
 
     try:
-        relation = connection.sql(_translate(kql))
+        relation = connection.sql(_translate(kql, functions))
         types = {
             name: _kusto_type(str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)
         }
