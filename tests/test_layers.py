@@ -18,7 +18,7 @@ LAYERS = (
     {"engines"},
     {"library"},
     {"charts", "prices"},
-    {"reports", "export"},
+    {"reports", "export", "doctor"},
     {"cli"},
 )
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

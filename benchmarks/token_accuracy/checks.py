@@ -42,5 +42,7 @@ def _dishonest(ours: Measured, plain: Measured | None) -> list[str]:
                 f"{SIGMAS} stated standard errors, fewer than {100 * share:.0f}%"
             )
     if plain is not None and (ours.stated_error or 0) < WIDER * (plain.stated_error or 0):
-        found.append(f"it states ±{ours.stated_error:.3f}%, not {WIDER} times the ±{plain.stated_error:.3f}% of plain traffic")
+        found.append(
+            f"it states ±{ours.stated_error:.3f}%, not {WIDER} times the ±{plain.stated_error:.3f}% of plain traffic"
+        )
     return found

@@ -1,0 +1,71 @@
+"""The answers that the rules read: the library's health questions, each asked once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ..charts.numbers import is_missing
+from ..engines.protocol import Engine
+from ..library.queries import library
+from .findings import Hidden
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Answers:
+    """Asks *engine* the library's questions about one period, and keeps the answers."""
+
+    def __init__(self, engine: Engine, start: datetime | None, end: datetime | None):
+        self._engine = engine
+        self._period = (start, end)
+        self._frames: dict[str, pd.DataFrame] = {}
+        #: The questions whose answer lacks rows, with what the engine says of it.
+        self.partial: dict[str, str] = {}
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """The answer to ``health/NAME``. Raises QueryError, SourceError."""
+        if name not in self._frames:
+            start, end = self._period
+            result = self._engine.query(library().get(f"health/{name}").text, start=start, end=end)
+            self._frames[name] = result.frame
+            if result.partial:
+                self.partial[f"health/{name}"] = "; ".join(result.warnings)
+        return self._frames[name]
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """The same as a list of rows."""
+        return self.frame(name).to_dict("records")
+
+
+def total(rows: Iterable[dict[str, Any]], column: str) -> int:
+    """The sum of a column; null counts nothing."""
+    return sum(int(row[column]) for row in rows if not is_missing(row[column]))
+
+
+def hidden(rows: list[dict[str, Any]], *, requests: str = "Requests") -> Hidden:
+    """What *rows* hide in all. Errors are added as they are: they may come from one fit, so this is their most."""
+    return Hidden(
+        requests=total(rows, requests),
+        estimated_requests=total(rows, "EstimatedRequests"),
+        estimated_tokens=total(rows, "EstimatedTokens"),
+        estimated_tokens_error=round(
+            sum(float(row["EstimatedTokensError"]) for row in rows if not is_missing(row["EstimatedTokensError"])), 1
+        ),
+        unknown_requests=total(rows, "UnknownRequests"),
+    )
+
+
+def values(rows: Iterable[dict[str, Any]], *columns: str) -> dict[str, list[str]]:
+    """Each column's different values that are not empty, in order of their first."""
+    found = {column: list(dict.fromkeys(str(row[column]) for row in rows if row[column])) for column in columns}
+    return {column: names for column, names in found.items() if names}
+
+
+def severity(of: Hidden) -> str:
+    """How bad it is that these numbers are hidden."""
+    if of.unknown_requests:
+        return "problem"
+    return "warning" if of.estimated_requests else "note"

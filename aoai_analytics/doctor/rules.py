@@ -1,0 +1,252 @@
+"""The rules: each reads an answer and says what is wrong. All numbers come from KQL; here is only what they mean."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import chain
+from typing import Any
+
+from ..charts.numbers import is_missing
+from .answers import Answers, hidden, severity, total, values
+from .findings import Finding, Hidden, finding
+from .hours import falls, runs
+
+#: What the LLM log is made for; of other kinds it matters only where tokens are unknown.
+LLM_LOG_SURFACES = ("chat", "completions", "responses", "embeddings")
+#: Answered requests below which nothing is said of a whole API.
+FEW = 5
+#: Answered requests without LLM rows that make an interruption: at a share of nine in ten, chance leaves one in 10^15.
+INTERRUPTION = 15
+#: The share (percent) of LLM rows without a gateway row, day by day, that speaks of sampling rather than of losses.
+SAMPLED = 5.0
+#: The share (percent) that speaks of a gateway log that was off.
+ALMOST_ALL = 90.0
+
+_HOUR = timedelta(hours=1)
+Row = dict[str, Any]
+
+
+def share(part: int, whole: int) -> str:
+    """``4.1%``, never rounded to nothing or to all."""
+    percent = 100 * part / whole if whole else 0.0
+    if 0 < percent < 0.1:
+        return "under 0.1%"
+    return "over 99.9%" if 99.9 < percent < 100 else f"{percent:.1f}%"
+
+
+def quiet_hours(answers: Answers) -> Iterator[Finding]:
+    """Hours without any record, or with far fewer than usual."""
+    for fall in falls(answers.frame("requests-by-hour")):
+        missing = Hidden(requests=fall.usual - fall.found)
+        hours = (fall.end - fall.start) // _HOUR
+        if not fall.found:
+            what = f"no record of any kind for {hours} h, where about {fall.usual:,} requests are usual"
+            yield finding("log-gap", "problem", what, missing, start=fall.start, end=fall.end)
+        else:
+            what = (
+                f"{fall.found:,} requests in {hours} h, {share(fall.found, fall.usual)} of the {fall.usual:,} usual: "
+                "fewer calls, or logs of only a sample"
+            )
+            yield finding("sampling-below-100", "warning", what, missing, start=fall.start, end=fall.end)
+
+
+def llm_logging_off(answers: Answers) -> Iterator[Finding]:
+    """APIs and kinds of request that the LLM log never knows."""
+    for row in answers.rows("coverage-by-api"):
+        answered = int(row["AnsweredRequests"])
+        if answered < FEW or row["LlmLoggedRequests"]:
+            continue
+        of = hidden([row], requests="AnsweredRequests")
+        if row["Surface"] not in LLM_LOG_SURFACES and not (of.unknown_requests or of.estimated_requests):
+            continue
+        what = f"none of {answered:,} answered requests is in the LLM log"
+        yield finding("llm-logging-off", severity(of), what, of, where=values([row], "ApiId", "Surface"))
+
+
+def llm_logging_interrupted(answers: Answers) -> Iterator[Finding]:
+    """Times in which the LLM log knows none of an API's requests, while at others it does."""
+    by_api: dict[str, list[Row]] = defaultdict(list)
+    for row in answers.rows("llm-log-by-hour"):
+        by_api[row["ApiId"]].append(row)
+    for api, rows in by_api.items():
+        if not total(rows, "LlmLoggedRequests"):
+            continue
+        for run in runs(rows, lambda row: row["LlmLoggedRequests"] == 0):
+            answered = total(run, "AnsweredRequests")
+            if answered < INTERRUPTION:
+                continue
+            of = Hidden(
+                requests=answered,
+                estimated_requests=total(run, "EstimatedRequests"),
+                estimated_tokens=total(run, "EstimatedTokens"),
+                unknown_requests=total(run, "UnknownRequests"),
+            )
+            yield finding(
+                "llm-logging-interrupted",
+                severity(of),
+                f"none of {answered:,} answered requests is in the LLM log",
+                of,
+                where={"ApiId": [api]},
+                start=run[0]["TimeGenerated"].to_pydatetime(),
+                end=run[-1]["TimeGenerated"].to_pydatetime() + _HOUR,
+            )
+
+
+def llm_rows_missing(answers: Answers) -> Iterator[Finding]:
+    """Requests that the LLM log lacks, where it is on."""
+    all_rows = answers.rows("missing-llm-rows")
+    rows = [row for row in all_rows if row["Requests"]]
+    if rows:
+        of = hidden(rows)
+        whole = total(all_rows, "OfRequests")
+        what = f"{of.requests:,} of {whole:,} answered requests ({share(of.requests or 0, whole)}) have no LLM rows"
+        yield finding("llm-rows-missing", severity(of), what, of, where=values(rows, "ApiId"))
+
+
+def llm_tokens_zero(answers: Answers) -> Iterator[Finding]:
+    """Requests that the LLM log knows without their tokens."""
+    all_rows = answers.rows("llm-rows-without-tokens")
+    rows = [row for row in all_rows if row["Requests"]]
+    if rows:
+        of = hidden(rows)
+        whole = total(all_rows, "OfRequests")
+        told = total(rows, "ToldElsewhere")
+        what = (
+            f"the LLM log gives no tokens for {of.requests:,} of {whole:,} answered requests "
+            f"({share(of.requests or 0, whole)}); bodies tell {told:,} of them"
+        )
+        yield finding("llm-tokens-zero", severity(of), what, of, where=values(rows, "ApiId"))
+
+
+def streams_without_usage(answers: Answers) -> Iterator[Finding]:
+    """Streams whose tokens nobody asked for."""
+    all_rows = answers.rows("streams-without-usage")
+    rows = [row for row in all_rows if row["Requests"]]
+    if rows:
+        of = hidden(rows)
+        whole = total(all_rows, "OfRequests")
+        what = f"{of.requests:,} of {whole:,} streamed answers ({share(of.requests or 0, whole)}) tell no usage"
+        yield finding("streams-without-usage", severity(of), what, of, where=values(rows, "ApiId", "ModelName"))
+
+
+def bodies(answers: Answers) -> Iterator[Finding]:
+    """APIs without body logging, and bodies lost or cut where it is on."""
+    by_api: dict[str, list[Row]] = defaultdict(list)
+    for row in answers.rows("body-losses"):
+        by_api[row["ApiId"]].append(row)
+    lost: list[Row] = []
+    for api, rows in by_api.items():
+        gone = [row for row in rows if row["BodyLoss"] in ("absent", "over-limit")]
+        answered = int(rows[0]["OfRequests"])
+        # An entry over its limit cannot be told from one without bodies where an API logs none.
+        if answered >= FEW and total(gone, "Requests") == answered:
+            of = hidden(gone)
+            what = f"none of {answered:,} answers has a body"
+            yield finding("body-logging-off", severity(of), what, of, where={"ApiId": [api]})
+        else:
+            lost += rows
+    whole = sum({row["ApiId"]: int(row["OfRequests"]) for row in lost}.values())
+    for kind, loss, said in (
+        ("bodies-truncated", "cut", "have a body cut at 8,192 bytes"),
+        ("entries-over-limit", "over-limit", "may have lost all bodies with an entry over 32 KB"),
+        ("bodies-missing", "absent", "have no body, although their API logs bodies"),
+    ):
+        rows = [row for row in lost if row["BodyLoss"] == loss]
+        if rows:
+            of = hidden(rows)
+            what = f"{of.requests:,} of {whole:,} answers ({share(of.requests or 0, whole)}) {said}"
+            yield finding(kind, severity(of), what, of, where=values(rows, "ApiId"))
+
+
+def rows_without_partner(answers: Answers) -> Iterator[Finding]:
+    """Requests of which only the LLM log knows: whole days, a share that stays, or single losses."""
+    days = answers.rows("rows-without-partner")
+    # No request with LLM rows gives no share.
+    told = [row for row in days if not is_missing(row["LlmLogOnlyShare"])]
+    for run in runs(told, lambda row: row["LlmLogOnlyShare"] >= ALMOST_ALL and row["LlmLogOnly"] >= INTERRUPTION):
+        alone = total(run, "LlmLogOnly")
+        what = f"{alone:,} requests with {total(run, 'LlmLogOnlyTokens'):,} tokens are in the LLM log only: almost all"
+        begin, end = (run[i]["TimeGenerated"].to_pydatetime() for i in (0, -1))
+        of = Hidden(requests=alone)
+        yield finding("gateway-log-interrupted", "problem", what, of, start=begin, end=end + timedelta(days=1))
+        told = [row for row in told if row not in run]
+    alone = total(told, "LlmLogOnly")
+    if not alone:
+        return
+    what = f"{alone:,} requests with {total(told, 'LlmLogOnlyTokens'):,} tokens are in the LLM log only"
+    least, most = (bound(float(row["LlmLogOnlyShare"]) for row in told) for bound in (min, max))
+    if least >= SAMPLED:
+        what += f", from {least:.1f}% to {most:.1f}% of its requests on each of {len(told)} days"
+        yield finding("sampling-suspected", "problem", what, Hidden(requests=alone))
+    else:
+        yield finding("llm-rows-without-gateway-row", "warning", what, Hidden(requests=alone))
+
+
+def tokens_not_told(answers: Answers) -> Iterator[Finding]:
+    """All requests whose tokens no log tells: those in no total, and those that are estimated."""
+    rows = answers.rows("unknown-tokens")
+    answered = total(answers.rows("coverage-by-api"), "AnsweredRequests")
+    unknown = [row for row in rows if row["UnknownRequests"]]
+    if unknown:
+        count = total(unknown, "UnknownRequests")
+        what = f"{count:,} of {answered:,} answered requests ({share(count, answered)}) have unknown tokens"
+        of = Hidden(requests=count, unknown_requests=count)
+        yield finding("tokens-unknown", "problem", what, of, where=values(unknown, "Surface", "ModelName"))
+    estimated = [row for row in rows if row["EstimatedRequests"]]
+    if estimated:
+        of = hidden(estimated, requests="EstimatedRequests")
+        tokens = total(answers.rows("coverage-by-api"), "Tokens")
+        what = (
+            f"{of.requests:,} of {answered:,} answered requests ({share(of.requests or 0, answered)}) are estimated: "
+            f"{of.estimated_tokens:,} tokens, {share(of.estimated_tokens or 0, tokens)} of all"
+        )
+        yield finding("tokens-nowhere", "warning", what, of, where=values(estimated, "Surface"))
+
+
+def columns_missing(answers: Answers) -> Iterator[Finding]:
+    """Columns of the gateway's rows that are empty."""
+    rows = answers.rows("coverage-by-api")
+    for kind, column, base, said in (
+        ("client-address-missing", "WithoutAddress", "Requests", "requests name no caller's address"),
+        ("message-bytes-missing", "WithoutBytes", "AnsweredRequests", "answered requests lack their messages' bytes"),
+    ):
+        without = [row for row in rows if row[column]]
+        count, whole = total(without, column), total(rows, base)
+        if count:
+            what = f"{count:,} of {whole:,} {said}"
+            yield finding(kind, "warning", what, Hidden(requests=count), where=values(without, "ApiId"))
+
+
+def repeated(answers: Answers) -> Iterator[Finding]:
+    """Records delivered twice, where that still shows."""
+    row = answers.rows("repeated-records")[0]
+    for kind, column, said in (
+        ("gateway-rows-twice", "GatewayRowsTwice", "a gateway row"),
+        ("llm-rows-twice", "LlmUsageRowsTwice", "the LLM log's row of tokens"),
+    ):
+        if count := int(row[column]):
+            what = f"{count:,} of {int(row['Requests']):,} requests have {said} more than once"
+            yield finding(kind, "note", what, Hidden(requests=count))
+
+
+#: Every rule for logs that have records in both tables.
+RULES: tuple[Callable[[Answers], Iterator[Finding]], ...] = (
+    tokens_not_told,
+    quiet_hours,
+    llm_logging_off,
+    llm_logging_interrupted,
+    llm_rows_missing,
+    llm_tokens_zero,
+    streams_without_usage,
+    bodies,
+    rows_without_partner,
+    columns_missing,
+    repeated,
+)
+
+
+def apply(answers: Answers) -> list[Finding]:
+    """What every rule finds."""
+    return list(chain.from_iterable(rule(answers) for rule in RULES))
