@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -52,8 +51,10 @@ def test_the_parameters_are_those_a_report_sets(path: Path) -> None:
 def test_every_question_is_in_the_library_with_its_parameters(path: Path) -> None:
     nbformat.validate(nbformat.read(path, as_version=4))
     for cell in nbformat.read(path, as_version=4).cells:
-        for name, arguments in re.findall(r'report\.show\("([^"]+)"(?:, (.*))?\)', cell.source):
-            library().get(name).bind(**eval(f"dict({arguments})"))
+        if "report.show" in cell.source:
+            call = ast.parse(cell.source).body[0].value  # type: ignore[attr-defined]
+            values = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+            library().get(ast.literal_eval(call.args[0])).bind(**values)
 
 
 def test_a_notebook_runs_from_top_to_bottom_in_a_fresh_kernel(path: Path, sample_lake: Path, tmp_path: Path) -> None:

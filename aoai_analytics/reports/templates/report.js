@@ -36,7 +36,9 @@
     figure.layout.template = style[dark ? "dark" : "light"];
     if (width) figure.layout.width = width;
     plot.dataset.narrow = room < NARROW;
-    return Plotly.react(plot, figure.data, figure.layout, { ...style.config, responsive: !width });
+    Plotly.react(plot, figure.data, figure.layout, { ...style.config, responsive: !width });
+    // The figure's label says what it shows; tick marks read out one by one do not.
+    plot.querySelectorAll("svg.main-svg").forEach((svg) => svg.setAttribute("aria-hidden", "true"));
   };
   const drawAll = () => plots.forEach((plot) => draw(plot, { dark: scheme.matches }));
 
