@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import AoaiError
 from . import logs, queries, report
 
+# typer exports this class's child only.
+UsageError = typer.BadParameter.__bases__[0]
+
 app = typer.Typer(
     name="aoai",
     help="Trustworthy answers from the logs of an API Management gateway in front of Azure OpenAI.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -44,18 +46,18 @@ def _app(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code. An error is one line on standard error, a traceback with ``--debug``."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = "--debug" in arguments
     # One may ask for the traceback at the end of the line, where the failed command already stands.
     arguments = (["--debug"] if debug else []) + [word for word in arguments if word != "--debug"]
     try:
-        return app(args=arguments, prog_name="aoai", standalone_mode=True) or 0
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        return app(args=arguments, prog_name="aoai", standalone_mode=False) or 0
+    except UsageError as error:
+        code, message = 2, _wrong_use(error)
+    except (typer.Abort, KeyboardInterrupt):
+        return _said("stopped; what was finished is kept", 130)
     except AoaiError as error:
         code, message = error.exit_code, str(error)
-    except KeyboardInterrupt:
-        return _said("stopped; what was finished is kept", 130)
     except BrokenPipeError:
         sys.stderr.close()
         return 0
@@ -67,6 +69,12 @@ def main(arguments: list[str] | None = None) -> int:
     if debug:
         traceback.print_exc()
     return _said(message, code)
+
+
+def _wrong_use(error: Any) -> str:
+    """What typer found wrong, and the command whose help tells more."""
+    command = f"{error.ctx.info_name} " if error.ctx and error.ctx.parent else ""
+    return f"{error.format_message()} 'aoai {command}--help' tells more."
 
 
 def _said(message: str, code: int) -> int:

@@ -46,13 +46,15 @@ def ingest(
     from ..logs.lake import Lake
 
     folder = lake or settings().lake
-    with bar("Reading logs", of_bytes=True) as progress:
-        target = Lake.create(folder)
-        summary = read(
-            logs, target, messages=not no_messages, progress=lambda p: progress(p.bytes_done, p.bytes_total)
-        )
-    with bar("Computing requests, day by day") as progress:
-        recompute(target, progress=progress)
+    target = Lake.create(folder)
+    with target.lock():
+        with bar("Reading logs", of_bytes=True) as progress:
+            summary = read(
+                logs, target, messages=not no_messages, progress=lambda p: progress(p.bytes_done, p.bytes_total)
+            )
+        with bar("Computing requests, day by day") as progress:
+            recompute(target, progress=progress)
+        target.vacuum()
     for problem in summary.problems:
         print(problem, file=sys.stderr)
     rows = {

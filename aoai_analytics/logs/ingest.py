@@ -18,7 +18,7 @@ from aoai_analytics.logs.blobs import Blob, Content, Unreadable, content_hash, f
 from aoai_analytics.logs.journal import Batch, Journal, Position
 from aoai_analytics.logs.lake import Lake
 from aoai_analytics.logs.pieces import JsonReader, Piece, csv_pieces, parquet_pieces
-from aoai_analytics.logs.records import SHAPES, Misfit, OtherCategory, table_of, to_row
+from aoai_analytics.logs.records import SHAPES, Misfit, OtherCategory, is_told, table_of, to_row
 
 #: Input bytes, and rows, after which a batch is committed. Memory is a small multiple of the bytes.
 BATCH_BYTES = 64 << 20
@@ -187,6 +187,8 @@ class _Run:
         pieces = csv_pieces if content.kind == "csv" else parquet_pieces
         try:
             for piece in pieces(content, known.position):
+                if piece.position == 0 and piece.records and not is_told(piece.records[0], blob.hint):
+                    raise Unreadable("its columns are not those of a gateway log")
                 self._take(blob, piece, content, unit="row")
                 known = replace(known, position=piece.end)
                 if self.batch.is_full(BATCH_BYTES, BATCH_ROWS):

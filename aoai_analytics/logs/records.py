@@ -259,9 +259,20 @@ def table_of(record: Mapping[str, Any], hint: Table | None = None) -> Table:
     keys = properties.keys() if isinstance(properties, dict) else record.keys()
     if "SequenceNumber" in keys or "sequenceNumber" in keys:
         return LLM_LOG
-    if not {"ApiId", "apiId", "Url", "url", "ResponseCode", "responseCode"}.isdisjoint(keys):
+    if "Url" in keys or "url" in keys:
         return GATEWAY_LOGS
     raise Misfit("no category")
+
+
+def is_told(record: Mapping[str, Any], hint: Table | None = None) -> bool:
+    """Whether anything tells what table *record* is of, be it one that is not read."""
+    try:
+        table_of(record, hint)
+    except OtherCategory:
+        return True
+    except Misfit:
+        return False
+    return True
 
 
 def to_row(record: Mapping[str, Any], shape: RowShape, *, messages: bool = True) -> tuple[Any, ...]:

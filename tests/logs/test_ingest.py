@@ -190,7 +190,7 @@ def test_records_of_data_export_event_hub_csv_and_parquet_arrive_alike(tmp_path)
 
 
 def test_a_csv_file_is_read_once_wherever_it_lies(lake, logs):
-    text = "TimeGenerated,CorrelationId,ResponseCode\n2026-10-31T10:00:00Z,id-1,200\n2026-10-31T10:00:00Z,id-2,x\n"
+    text = "TimeGenerated,CorrelationId,ResponseCode,Url\n2026-10-31T10:00:00Z,id-1,200,/\n2026-10-31T10:00:00Z,id-2,x,/\n"
     (logs / "a.csv").write_text(text)
     assert counts(ingest([logs], lake)) == (1, 0, 1, 0, 0)
     assert [(entry["unit"], entry["offset"], entry["length"]) for entry in quarantine(lake)] == [("row", 1, 1)]
@@ -433,3 +433,12 @@ def test_the_shared_traffic_gives_each_record_once(lake, shared_data):
     # The truth is about language-model requests; the gateway serves other APIs too.
     assert len(truth) > 2000
     assert truth <= set(ids(lake))
+
+
+def test_a_csv_file_about_something_else_is_quarantined_as_one(lake, logs):
+    blob_path(logs).write_bytes(lines(gateway(1)))
+    (logs / "truth.csv").write_text("TimeGenerated,CorrelationId,ResponseCode\n2026-10-31T00:00:00Z,a,200\n")
+    summary = ingest([logs], lake)
+    assert summary.quarantined == 1
+    assert "its columns are not those of a gateway log" in summary.problems[0]
+    assert ids(lake) == ["id-1"]

@@ -157,7 +157,9 @@ def test_without_category_the_type_the_folder_or_the_columns_tell_the_table():
     assert table_of({"Type": "apimanagementgatewayllmlog"}) is LLM_LOG
     assert table_of({"a": 1}, hint=GATEWAY_LOGS) is GATEWAY_LOGS
     assert table_of({"SequenceNumber": 0, "CorrelationId": "x"}) is LLM_LOG
-    assert table_of({"ResponseCode": "200"}) is GATEWAY_LOGS
+    assert table_of({"Url": "https://gateway.example/openai"}) is GATEWAY_LOGS
+    with pytest.raises(Misfit, match="no category"):
+        table_of({"ResponseCode": "200"})
 
 
 def test_without_messages_no_text_stays_but_sizes_and_tokens_do():

@@ -126,7 +126,7 @@ def _filled(start: str, end: str, size: int, limit: int) -> Body:
     noise = size - len(start.encode()) - len(end.encode())
     wanted = min(noise, limit)
     filler = (_BASE64 * (wanted // len(_BASE64) + 1))[:wanted]
-    return Body(start + filler + (end if wanted == noise else ""), size, size if end else None)
+    return Body(start + filler + (end if wanted == noise else ""), size, size if "usage" in end else None)
 
 
 def chat_answer(answered: Answered, content: str) -> Body:
@@ -195,6 +195,12 @@ def image_answer(usage: Usage, created: int, size: int, limit: int) -> Body:
         f'"total_tokens":{usage.total}}}}}'
     )
     return _filled(f'{{"created":{created},"data":[{{"b64_json":"', end, size, limit)
+
+
+def linked_image_answer(created: int, rng: Random, limit: int) -> Body:
+    """A picture by its address, as dall-e-3 answers: such an answer has no usage."""
+    place = f"https://images.example/{rng.getrandbits(64):016x}.png"
+    return _filled(f'{{"created":{created},"data":[{{"url":"{place}","revised_prompt":"', '"}]}', 420, limit)
 
 
 def transcription_answer(usage: Usage, answer: str) -> Body:

@@ -141,6 +141,8 @@ def answer(
             usage, model, rng, dimensions=dimensions, usage_first=workload.api is V1, limit=limit
         )
         return Answer(body, "", "", usage)
+    if workload.deployment == "posters":  # billed by the picture: no tokens, and no usage in the answer
+        return Answer(bodies.linked_image_answer(created, rng, limit), "", "", Usage())
     if surface == "images":
         usage = Usage(asked.tokens, 0, rng.choice((272, 1056)))
         size = rng.randrange(900_000, 1_900_000) if flaws.documents else rng.randrange(1_800, 2_400)
