@@ -139,8 +139,8 @@ KINDS: dict[str, Kind] = {
     ),
     "sampling-below-100": Kind(
         "The requests that were not logged: in these hours every count and total is too low by their share.",
-        f"{_DIAGNOSTIC}: sampling.percentage 100, samplingType 'fixed'. The logs cannot tell it from fewer calls: compare "
-        "the gateway's metric Requests.",
+        f"{_DIAGNOSTIC}: sampling.percentage 100, samplingType 'fixed'. The logs cannot tell it from fewer calls: "
+        "compare the gateway's metric Requests.",
         "health/requests-by-hour",
     ),
     "sampling-suspected": Kind(
@@ -151,7 +151,8 @@ KINDS: dict[str, Kind] = {
     "llm-logging-off": Kind(
         "Tokens, wherever the answer's body does not tell them: these are estimated or unknown.",
         f"{_DIAGNOSTIC}: largeLanguageModel.logs 'enabled', with requests and responses: messages 'all', "
-        "maxSizeInBytes 262144. Where it is on already, the gateway does not know this kind of request as a model's: log its bodies.",
+        "maxSizeInBytes 262144. Where it is on already, the gateway does not know this kind of request as a model's: "
+        "log its bodies.",
         "health/coverage-by-api",
     ),
     "llm-logging-interrupted": Kind(
@@ -190,7 +191,7 @@ KINDS: dict[str, Kind] = {
     ),
     "bodies-missing": Kind(
         "Tokens that the LLM log lacks, and cached and reasoning tokens of these requests.",
-        "No setting: the API logs bodies, these got lost. Should the share grow, compare the gateway's capacity metric.",
+        "No setting: the API logs bodies, these got lost. Should their share grow, see the gateway's capacity metric.",
         "health/body-losses",
     ),
     "bodies-truncated": Kind(

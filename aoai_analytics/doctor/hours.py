@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 _HOUR = timedelta(hours=1)
 
-#: An hour belongs to a fall where it has less than this share of what is usual …
+#: A fall is of hours with fewer requests than usual, and begins and ends with one of less than this share …
 FALLEN_HOUR = 0.85
-#: … and a fall is one where it has less than this share in all, for so many hours, and chance does not explain it.
+#: … that has less than this share in all, for so many hours, and that chance does not explain.
 FALLEN = 0.75
 FALLEN_HOURS = 3
 FALLEN_SIGMAS = 5.0
@@ -55,19 +55,21 @@ def falls(frame: pd.DataFrame) -> list[Fall]:
     """Gaps and falls in the answer of health/requests-by-hour, in order of time."""
     rows = frame[frame["UsualRequests"].notna()].to_dict("records")
     empty = [_fall(run) for run in runs(rows, lambda row: row["Requests"] == 0)]
-    low = [
-        _fall(run)
-        for run in runs(rows, lambda row: 0 < row["Requests"] < FALLEN_HOUR * row["UsualRequests"])
-        if len(run) >= FALLEN_HOURS
-    ]
+    low = [_trimmed(run) for run in runs(rows, lambda row: 0 < row["Requests"] < row["UsualRequests"])]
     gaps = [gap for gap in empty if gap.usual >= GAP_USUAL]
     fallen = [
         fall
-        for fall in low
+        for fall in (_fall(run) for run in low if len(run) >= FALLEN_HOURS)
         # Both counts vary by chance as much as their square root.
         if fall.found < FALLEN * fall.usual and fall.usual - fall.found > FALLEN_SIGMAS * sqrt(fall.usual + fall.found)
     ]
     return sorted(gaps + fallen, key=lambda fall: fall.start)
+
+
+def _trimmed(run: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """*run* without the hours at its ends that are hardly below what is usual."""
+    fallen = [n for n, row in enumerate(run) if row["Requests"] < FALLEN_HOUR * row["UsualRequests"]]
+    return run[fallen[0] : fallen[-1] + 1] if fallen else []
 
 
 def _fall(run: list[dict[str, Any]]) -> Fall:
