@@ -18,6 +18,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
+# A comma that `call` does not take for the end of an argument.
+COMMA := ,
 PIP_INSTALL = if $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable "$(1)"; \
 	then :; else \
 		echo "uv could not install; trying pip, which is slower." >&2; \
@@ -61,7 +63,7 @@ $(INSTALLED): pyproject.toml constraints.txt hatch_build.py | $(BIN)/uv
 
 $(INSTALLED_TEST): $(INSTALLED)
 	@echo "Installing what the tests need"
-	@$(call PIP_INSTALL,.[test])
+	@$(call PIP_INSTALL,.[clients$(COMMA)test])
 	@touch $@
 
 # Optional programs: a test that needs one skips, and says its name, where it could not be had.

@@ -23,6 +23,7 @@ from tests.conftest import REPO
 PYPROJECT = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))
 PROJECT = PYPROJECT["project"]
 RUN = [Requirement(text) for text in PROJECT["dependencies"]]
+CLIENTS = [Requirement(text) for text in PROJECT["optional-dependencies"]["clients"]]
 TEST = [Requirement(text) for text in PROJECT["optional-dependencies"]["test"]]
 
 #: conda-forge's name of a package, where it is not PyPI's.
@@ -82,7 +83,7 @@ def package_of(module: str, declared: set[str]) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "requirements"), [("aoai_analytics", RUN), ("tests", RUN + TEST), ("benchmarks", RUN + TEST)]
+    ("folder", "requirements"), [("aoai_analytics", RUN), ("tests", RUN + CLIENTS + TEST), ("benchmarks", RUN + TEST)]
 )
 def test_every_import_is_of_a_declared_package(folder: str, requirements: list[Requirement]) -> None:
     declared = {canonicalize_name(requirement.name) for requirement in requirements}
@@ -102,10 +103,11 @@ def test_every_package_to_run_is_imported_or_named_as_one_that_others_use() -> N
 
 def test_every_dependency_has_its_reason() -> None:
     text = (REPO / "docs/dependencies.md").read_text("utf-8")
-    sections = dict(re.findall(r"^## (To run|To test)\n(.*?)(?=^## )", text, re.M | re.S))
+    sections = dict(re.findall(r"^## (To run|To call the gateway|To test)\n(.*?)(?=^## )", text, re.M | re.S))
     explained = {title: re.findall(r"^\| ([a-z0-9-]+) \|", section, re.M)[1:] for title, section in sections.items()}
     assert explained == {
         "To run": [requirement.name for requirement in RUN],
+        "To call the gateway": [requirement.name for requirement in CLIENTS],
         "To test": [requirement.name for requirement in TEST],
     }
 
@@ -128,7 +130,7 @@ def test_constraints_are_names_and_exact_versions_and_nothing_else() -> None:
         assert "@" not in line
 
 
-@pytest.mark.parametrize("requirement", RUN + TEST, ids=str)
+@pytest.mark.parametrize("requirement", RUN + CLIENTS + TEST, ids=str)
 def test_constraints_pin_every_dependency_within_its_bounds(requirement: Requirement) -> None:
     found = pins()[canonicalize_name(requirement.name)]
     for pin in found:
