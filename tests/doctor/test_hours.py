@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pandas as pd
 from hypothesis import given
@@ -65,5 +66,5 @@ def test_runs_hold_exactly_the_rows_that_belong_and_touch_no_other_run(marks: li
     rows = [{"n": n, "in": mark} for n, mark in enumerate(marks)]
     found = runs(rows, lambda row: row["in"])
     assert [row["n"] for run in found for row in run] == [row["n"] for row in rows if row["in"]]
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert before[-1]["n"] + 1 < after[0]["n"]
