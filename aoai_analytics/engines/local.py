@@ -122,6 +122,9 @@ class LocalEngine:
             # A query may read the lake's own files and nothing else: no other file, no Python variable.
             self._connection = duckdb.connect(config={"python_enable_replacements": "false"})
             self._connection.execute("SET TimeZone='UTC'")
+            # On a terminal DuckDB would draw a bar on standard output; elsewhere the setting may not even be named.
+            if self._connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+                self._connection.execute("SET enable_progress_bar=false")
             self._connection.execute(f"SET allowed_directories=[{_sql_text(str(self._lake.path.resolve()) + '/')}]")
             self._connection.execute("SET enable_external_access=false")
             self._connection.execute("SET lock_configuration=true")

@@ -1,0 +1,125 @@
+"""AoaiMessages: the text of prompts and answers, put together from pieces and bodies."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .raw_logs import answered, llm, messages, request
+
+HOSTILE = 'Ünï "quoted" \\ back\n<script>alert(1)</script> =HYPERLINK("x") 東京 🚀 \t tab {"role": "user", "content": "no"}'
+LONG = "".join(f"word{number} " for number in range(9000))
+
+
+def _pieces(text: str, size: int = 32_768) -> list[str]:
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+def _events(*deltas: str) -> str:
+    chunks = [{"choices": [{"index": 0, "delta": {"content": delta}}]} for delta in deltas]
+    return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+
+
+def _asked(*messages: dict) -> str:
+    return json.dumps({"messages": list(messages), "stream": True})
+
+
+def _parts(*texts: str) -> list[dict]:
+    picture = {"type": "image_url", "image_url": {"url": "https://pictures.example/1.png"}}
+    return [*({"type": "text", "text": text} for text in texts), picture]
+
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+USER = {"role": "user", "content": HOSTILE}
+EMBEDDINGS = "https://gateway.example/openai/deployments/embed/embeddings"
+RESPONSES = "https://gateway.example/openai/v1/responses"
+# name -> gateway columns, LLM rows, expected prompt, response, prompt complete, response complete
+CASES = {
+    "llm log": (
+        {},
+        [(1, "RequestMessages", json.dumps([SYSTEM, USER])), (2, "ResponseMessages", messages("assistant", HOSTILE))],
+        HOSTILE, HOSTILE, True, True,
+    ),
+    "two pieces, the last first": (
+        {},
+        [(1, "RequestMessages", piece) for piece in reversed(_pieces(messages("user", LONG[:50_000])))],
+        LONG[:50_000], "", True, False,
+    ),
+    "three pieces, the first twice": (
+        {},
+        [(1, "RequestMessages", _pieces(messages("user", LONG))[number]) for number in (2, 0, 1, 0)],
+        LONG, "", True, False,
+    ),
+    "answer in pieces, out of order": (
+        {},
+        [(2 + number, "ResponseMessages", piece) for number, piece in
+         reversed(list(enumerate(_pieces(messages("assistant", LONG)))))],
+        "", LONG, False, True,
+    ),
+    "a lost piece": (
+        {},
+        [(1, "RequestMessages", _pieces(messages("user", LONG))[0])],
+        LONG[: 32_768 - len('[{"role": "user", "content": "')], "", False, False,
+    ),
+    "text in parts": (
+        {"RequestBody": _asked(SYSTEM, {"role": "user", "content": _parts("one", HOSTILE)})},
+        [], "one\n" + HOSTILE, "", True, False,
+    ),
+    "the last user message": (
+        {"RequestBody": _asked({"role": "user", "content": "first"}, {"role": "assistant", "content": "a"}, USER)},
+        [], HOSTILE, "", True, False,
+    ),
+    "a cut request": (
+        {"RequestBody": _asked(SYSTEM, {"role": "user", "content": LONG})[:8192]},
+        [], LONG[: 8192 - len(_asked(SYSTEM, {"role": "user", "content": "X"}).split("X")[0])], "", False, False,
+    ),
+    "a stream": (
+        {"RequestBody": _asked(USER), "ResponseBody": _events("Fi", "ne", HOSTILE) + "data: [DONE]\n\n"},
+        [], HOSTILE, "Fine" + HOSTILE, True, True,
+    ),
+    "a cut stream": (
+        {"RequestBody": _asked(USER), "ResponseBody": _events("Fi", "ne") + 'data: {"choices": [{"index": 0, "del'},
+        [], HOSTILE, "Fine", True, False,
+    ),
+    "embeddings of a list": (
+        {"Url": EMBEDDINGS, "RequestBody": json.dumps({"input": ["one", HOSTILE]})},
+        [], "one\n" + HOSTILE, "", True, False,
+    ),
+    "responses": (
+        {"Url": RESPONSES, "RequestBody": json.dumps({"model": "chat", "input": HOSTILE}),
+         "ResponseBody": json.dumps({"output": [{"content": [{"type": "output_text", "text": HOSTILE}]}]})},
+        [], HOSTILE, HOSTILE, True, True,
+    ),
+    "a body without an answer's text": (
+        {"RequestBody": _asked(USER), "ResponseBody": json.dumps({"error": {"code": "content_filter"}})},
+        [], HOSTILE, "", True, True,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    gateway = [request(name, **case[0]) for name, case in CASES.items()]
+    llm_rows = [llm(name, number, **{side: text}) for name, case in CASES.items() for number, side, text in case[1]]
+    gateway.append(request("nothing"))
+    return answered(tmp_path_factory.mktemp("messages"), "AoaiMessages", gateway, llm_rows)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_text_is_put_together_whole_and_said_to_be_so_only_then(rows, name):
+    _, _, prompt, response, prompt_complete, response_complete = CASES[name]
+    row = rows.loc[name]
+    assert row.Prompt == prompt
+    assert row.Response == response
+    assert (row.PromptComplete, row.ResponseComplete) == (prompt_complete, response_complete)
+
+
+def test_a_request_without_any_text_has_no_row(rows):
+    assert "nothing" not in rows.index
+    assert len(rows) == len(CASES)
+
+
+def test_the_source_of_the_text_is_named(rows):
+    assert rows.loc["llm log", "MessageSource"] == "llm-log"
+    assert rows.loc["a stream", "MessageSource"] == "body"
