@@ -8,7 +8,9 @@ import pytest
 
 from .raw_logs import answered, llm, messages, request
 
-HOSTILE = 'Ünï "quoted" \\ back\n<script>alert(1)</script> =HYPERLINK("x") 東京 🚀 \t tab {"role": "user", "content": "no"}'
+HOSTILE = (
+    'Ünï "quoted" \\ back\n<script>alert(1)</script> =HYPERLINK("x") 東京 🚀 \t tab {"role": "user", "content": "no"}'
+)
 LONG = "".join(f"word{number} " for number in range(9000))
 
 

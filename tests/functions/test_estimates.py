@@ -1,0 +1,229 @@
+"""Rule 4, the estimates: right where tokens follow the bytes, marked always, and honest where they do not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from math import sqrt
+from random import Random
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from aoai_analytics.engines.frames import frame_from_arrow
+from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.library import library
+from aoai_analytics.logs.lake import Lake
+from aoai_analytics.logs.tables import REQUESTS, REQUESTS_LOGGED
+
+START = datetime(2026, 11, 3, tzinfo=UTC)
+TOKENS = ["PromptTokens", "CompletionTokens", "TotalTokens"]
+
+
+def logged(name: str, prompt: int | None, completion: int | None, **columns: Any) -> dict[str, Any]:
+    """A row of AoaiRequestsLogged: an answered chat request; without tokens one whose usage was never logged."""
+    known = prompt is not None and completion is not None
+    return {
+        "CorrelationId": name,
+        "TimeGenerated": START,
+        "Surface": "chat",
+        "SubscriptionId": "sub-claims",
+        "CallerIpAddress": "203.0.113.7",
+        "DeploymentName": "chat",
+        "ModelName": "gpt-4o",
+        "ModelVersion": "2024-08-06",
+        "ResponseCode": 200,
+        "BackendResponseCode": 200,
+        "Outcome": "success",
+        "IsStream": False,
+        "Attempts": 1,
+        "PromptTokens": prompt,
+        "CompletionTokens": completion,
+        "TotalTokens": prompt + completion if prompt is not None and completion is not None else None,
+        "TokenSource": "llm-log" if known else "none",
+        "BodyState": "absent",
+        "PromptKind": "text",
+    } | columns
+
+
+def linear(name: str, prompt: int, completion: int, *, known: bool = True, **columns: Any) -> dict[str, Any]:
+    """A request whose bytes follow its tokens: 4 a prompt token, 6 a completion token, 10 ms a completion token."""
+    sizes = {
+        "RequestBytes": 600 + 4 * prompt,
+        "PromptBytes": 4 * prompt,
+        "ResponseBytes": 1000 + 6 * completion,
+        "BackendTime": 300 + 10 * completion,
+    }
+    tokens = (prompt, completion) if known else (None, None)
+    return logged(name, *tokens, **(sizes | columns))
+
+
+def estimated(folder, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """AoaiRequests of these rows, by CorrelationId."""
+    lake = Lake.create(folder)
+    schema = REQUESTS_LOGGED.arrow_schema()
+    dated = [row | {"date": row["TimeGenerated"].strftime("%Y-%m-%d")} for row in rows]
+    table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in dated], schema=schema)
+    lake.append(REQUESTS_LOGGED.name, table)
+    engine = LocalEngine(lake, str(folder))
+    try:
+        return frame_from_arrow(*engine.arrow(library().functions()[REQUESTS.name].text, {})).set_index("CorrelationId")
+    finally:
+        engine.close()
+
+
+def known_ones(count: int = 40, seed: int = 1, **columns: Any) -> list[dict[str, Any]]:
+    draw = Random(seed)
+    name = "/".join(map(str, columns.values()))
+    return [linear(f"k{name}{n}", draw.randint(20, 4000), draw.randint(5, 900), **columns) for n in range(count)]
+
+
+def test_tokens_that_follow_the_bytes_are_found_exactly_and_marked(tmp_path):
+    open_ones = [linear(f"o{n}", 37 * n + 11, 13 * n + 3, known=False) for n in range(10)]
+    rows = estimated(tmp_path, known_ones() + open_ones)
+    found = rows[rows.TokenSource == "estimated"]
+    assert len(found) == 10
+    for number in range(10):
+        row = found.loc[f"o{number}"]
+        assert (row.PromptTokens, row.CompletionTokens) == (37 * number + 11, 13 * number + 3)
+        assert row.TotalTokens == row.PromptTokens + row.CompletionTokens
+        assert row.PromptTokensError < 0.5
+        assert pd.isna(row.CachedTokens)
+
+
+def test_known_tokens_stay_as_logged_without_error(tmp_path):
+    known = known_ones()
+    rows = estimated(tmp_path, [*known, linear("o", 50, 50, known=False)])
+    for row in known:
+        assert tuple(rows.loc[row["CorrelationId"], TOKENS]) == tuple(row[name] for name in TOKENS)
+        assert rows.loc[row["CorrelationId"], "PromptTokensError"] == 0
+
+
+def test_what_was_not_billed_stays_zero_and_a_picture_stays_unknown(tmp_path):
+    free = linear("free", 0, 0, TokenSource="not-billed", Outcome="cache-hit")
+    picture = linear("picture", 9, 9, known=False, Surface="images")
+    rows = estimated(tmp_path, [*known_ones(), free, picture])
+    assert (rows.loc["free", "TotalTokens"], rows.loc["free", "TokenSource"]) == (0, "not-billed")
+    assert rows.loc["picture", "TokenSource"] == "none"
+    assert rows.loc["picture", TOKENS].isna().all()
+    assert pd.isna(rows.loc["picture", "PromptTokensError"])
+
+
+def test_nothing_is_estimated_below_zero(tmp_path):
+    tiny = linear("tiny", 1, 1, known=False, RequestBytes=1, PromptBytes=1, ResponseBytes=1, BackendTime=1)
+    row = estimated(tmp_path, [*known_ones(), tiny]).loc["tiny"]
+    assert row.TokenSource == "estimated"
+    assert min(row.PromptTokens, row.CompletionTokens) >= 0
+
+
+def test_too_few_known_requests_give_no_estimate(tmp_path):
+    row = estimated(tmp_path, [*known_ones(5), linear("o", 100, 10, known=False)]).loc["o"]
+    assert row.TokenSource == "none"
+
+
+def test_an_embedding_has_no_completion(tmp_path):
+    columns = {"Surface": "embeddings", "ModelName": "text-embedding-3-small"}
+    known = [linear(f"k{n}", 30 * n + 20, 0, ResponseBytes=9000, **columns) for n in range(30)]
+    row = estimated(tmp_path, [*known, linear("o", 500, 0, known=False, ResponseBytes=9000, **columns)]).loc["o"]
+    assert (row.PromptTokens, row.CompletionTokens, row.CompletionTokensError) == (500, 0, 0)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_unknown_mode_is_told_by_bytes_and_time(tmp_path, streamed):
+    streams = [row | {"IsStream": True, "ResponseBytes": 1000 + 280 * row["CompletionTokens"],
+                      "BackendTime": 300 + 4 * row["CompletionTokens"]} for row in known_ones(seed=2, EndUserId="s")]  # fmt: skip
+    sizes = (1000 + 280 * 100, 300 + 4 * 100) if streamed else (1000 + 6 * 100, 300 + 10 * 100)
+    open_one = linear("o", 200, 100, known=False, IsStream=None, ResponseBytes=sizes[0], BackendTime=sizes[1])
+    row = estimated(tmp_path, [*known_ones(), *streams, open_one]).loc["o"]
+    assert abs(row.CompletionTokens - 100) <= 2
+
+
+def test_hidden_reasoning_is_told_by_the_time_it_took(tmp_path):
+    draw = Random(3)
+    rows = []
+    for number in range(60):
+        shown, reasoning = draw.randint(5, 300), draw.randint(0, 3000)
+        rows.append(
+            linear(f"k{number}", 100, shown + reasoning, ModelName="o4-mini", ResponseBytes=1000 + 6 * shown,
+                   known=number >= 10)
+        )  # fmt: skip
+    truth = [row["BackendTime"] // 10 - 30 for row in rows[:10]]
+    found = estimated(tmp_path, rows).CompletionTokens
+    assert [abs(int(found.loc[f"k{n}"]) - truth[n]) <= 2 for n in range(10)] == [True] * 10
+
+
+def test_a_model_never_seen_with_tokens_is_estimated_with_a_wider_error(tmp_path):
+    noisy = [
+        row | {"CompletionTokens": row["CompletionTokens"] * (1 + number % 3), "ModelName": f"model-{number % 3}"}
+        for number, row in enumerate(known_ones(90))
+    ]
+    rows = estimated(tmp_path, [*noisy, linear("new", 100, 400, known=False, ModelName="new"),
+                                linear("old", 100, 400, known=False, ModelName="model-0")])  # fmt: skip
+    new, old = rows.loc["new"], rows.loc["old"]
+    assert (new.TokenSource, old.TokenSource) == ("estimated", "estimated")
+    assert new.CompletionTokensSharedError > 20 * old.CompletionTokensSharedError
+    assert abs(new.CompletionTokens - 400) <= 3 * sqrt(
+        new.CompletionTokensError**2 + new.CompletionTokensSharedError**2
+    )
+
+
+def test_texts_of_different_kinds_are_fitted_apart_by_subscription(tmp_path):
+    dense = [
+        row | {"PromptBytes": 2 * row["PromptTokens"], "RequestBytes": 600 + 2 * row["PromptTokens"]}
+        for row in known_ones(seed=4, SubscriptionId="sub-tokyo", CallerIpAddress="203.0.113.9")
+    ]
+    columns = {"SubscriptionId": "sub-tokyo", "CallerIpAddress": "203.0.113.9", "PromptBytes": 2000}
+    rows = estimated(tmp_path, [*known_ones(), *dense, linear("o", 1000, 10, known=False, **columns)])
+    assert rows.loc["o", "PromptTokens"] == 1000
+
+
+def test_a_fit_reaches_into_the_next_month_and_never_back(tmp_path):
+    october = START - timedelta(days=10)
+    rows = estimated(
+        tmp_path,
+        [
+            *known_ones(TimeGenerated=START),
+            linear("before", 100, 10, known=False, TimeGenerated=october),
+            linear("after", 100, 10, known=False, TimeGenerated=START + timedelta(days=35)),
+            linear("long after", 100, 10, known=False, TimeGenerated=START + timedelta(days=80)),
+        ],
+    )
+    sources = rows.loc[["before", "after", "long after"], "TokenSource"]
+    assert list(sources) == ["none", "estimated", "none"]
+
+
+def test_a_deployment_that_serves_one_model_stands_for_it_and_one_that_serves_two_does_not(tmp_path):
+    nameless = {"ModelName": "", "ModelVersion": ""}
+    rows = estimated(
+        tmp_path,
+        [
+            linear("a", 9, 9, DeploymentName="one"),
+            linear("b", 9, 9, DeploymentName="one", **nameless),
+            linear("c", 9, 9, DeploymentName="two"),
+            linear("d", 9, 9, DeploymentName="two", ModelVersion="2024-11-20"),
+            linear("e", 9, 9, DeploymentName="two", **nameless),
+        ],
+    )
+    assert (rows.loc["b", "ModelName"], rows.loc["b", "ModelVersion"]) == ("gpt-4o", "2024-08-06")
+    assert rows.loc["e", "ModelName"] == ""
+
+
+def test_the_stated_error_of_a_sum_is_as_wide_as_the_true_one(tmp_path):
+    draw = Random(11)
+    rows, truth = [], 0
+    for number in range(400):
+        row = linear(f"r{number}", draw.randint(50, 3000), draw.randint(5, 500))
+        row["PromptBytes"] = int(row["PromptBytes"] * draw.gauss(1, 0.1))
+        if number < 200:
+            truth += row["TotalTokens"]
+            row |= {"PromptTokens": None, "CompletionTokens": None, "TotalTokens": None, "TokenSource": "none"}
+        rows.append(row)
+    found = estimated(tmp_path, rows)
+    found = found[found.TokenSource == "estimated"]
+    own = (found.PromptTokensError**2 + found.CompletionTokensError**2).sum()
+    shared = (found.PromptTokensSharedError + found.CompletionTokensSharedError).sum()
+    stated = sqrt(own + shared**2)
+    assert len(found) == 200
+    assert abs(found.TotalTokens.sum() - truth) <= 3 * stated
+    assert stated < 0.05 * truth
