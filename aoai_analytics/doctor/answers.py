@@ -1,4 +1,4 @@
-"""The answers that the rules read: the library's health questions, each asked once."""
+"""The answers that the rules read: the library's health questions."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ class Answers:
         #: The questions whose answer lacks rows, with what the engine says of it.
         self.partial: dict[str, str] = {}
 
-    def frame(self, name: str) -> pd.DataFrame:
-        """The answer to ``health/NAME``. Raises QueryError, SourceError."""
+    def frame(self, name: str, **parameters: str) -> pd.DataFrame:
+        """The answer to ``health/NAME`` with its parameters set. Raises QueryError, SourceError."""
         if name not in self._frames:
             start, end = self._period
-            result = self._engine.query(library().get(f"health/{name}").text, start=start, end=end)
+            kql = library().get(f"health/{name}").bind(**parameters)
+            result = self._engine.query(kql, start=start, end=end)
             self._frames[name] = result.frame
             if result.partial:
                 self.partial[f"health/{name}"] = "; ".join(result.warnings)
         return self._frames[name]
 
-    def rows(self, name: str) -> list[dict[str, Any]]:
+    def rows(self, name: str, **parameters: str) -> list[dict[str, Any]]:
         """The same as a list of rows."""
-        return self.frame(name).to_dict("records")
+        return self.frame(name, **parameters).to_dict("records")
 
 
 def total(rows: Iterable[dict[str, Any]], column: str) -> int:

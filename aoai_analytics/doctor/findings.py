@@ -159,7 +159,7 @@ KINDS: dict[str, Kind] = {
         "Tokens of this time, wherever the answer's body does not tell them: these are estimated or unknown.",
         f"Nothing brings them back. {_DIAGNOSTIC}: largeLanguageModel.logs 'enabled'; see Azure's activity log for who "
         "changed it then.",
-        "health/llm-log-by-hour",
+        "health/llm-log-over-time",
     ),
     "llm-rows-missing": Kind(
         "Tokens of these requests, wherever the answer's body does not tell them.",

@@ -68,7 +68,7 @@ def llm_logging_off(answers: Answers) -> Iterator[Finding]:
 def llm_logging_interrupted(answers: Answers) -> Iterator[Finding]:
     """Times in which the LLM log knows none of an API's requests, while at others it does."""
     by_api: dict[str, list[Row]] = defaultdict(list)
-    for row in answers.rows("llm-log-by-hour"):
+    for row in answers.rows("llm-log-over-time", step="1h"):
         by_api[row["ApiId"]].append(row)
     for api, rows in by_api.items():
         if not total(rows, "LlmLoggedRequests"):
