@@ -5,7 +5,7 @@
 
 Ordinary traffic must be within the bounds of ``token_accuracy/checks.py``. Traffic whose text differs in kind
 between teams, and traffic of a model that was never seen with known tokens, may be further off but must say so:
-the true error has to lie within the stated one, and that has to be visibly wider.
+the true error has to lie within the stated one, and that has to be visibly wider where it is further off.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ USERS_WITHIN = 1.5
 SIGMAS = 3
 USERS_HONEST = 0.95
 SUBSCRIPTIONS_HONEST = 0.9
-#: Strange traffic must state at least this many times the error of ordinary traffic.
+#: What is further off than ordinary traffic may be must state at least this many times that traffic's error; and a
+#: model of which no log tells a token so many times the error of the other estimates.
 WIDER = 1.5
 
 
@@ -41,8 +42,14 @@ def _dishonest(ours: Measured, plain: Measured | None) -> list[str]:
                 f"only {100 * ours.stated[group].within_3:.0f}% of {ours.stated[group].groups} by {group} are within "
                 f"{SIGMAS} stated standard errors, fewer than {100 * share:.0f}%"
             )
-    if plain is not None and (ours.stated_error or 0) < WIDER * (plain.stated_error or 0):
+    if plain is not None and _too_far(ours) and (ours.stated_error or 0) < WIDER * (plain.stated_error or 0):
         found.append(
-            f"it states ±{ours.stated_error:.3f}%, not {WIDER} times the ±{plain.stated_error:.3f}% of plain traffic"
+            f"it is further off than plain traffic may be, and states ±{ours.stated_error:.3f}%, "
+            f"not {WIDER} times the ±{plain.stated_error:.3f}% of plain traffic"
+        )
+    if ours.unseen is not None and ours.seen is not None and ours.unseen < WIDER * ours.seen:
+        found.append(
+            f"of a model without known tokens it states ±{ours.unseen:.1f}%, "
+            f"not {WIDER} times the ±{ours.seen:.1f}% of other estimates"
         )
     return found

@@ -39,7 +39,9 @@ class Measured:
     ``missed`` are requests with tokens of which it counts none, and ``missed_tokens`` what they used, in percent of
     all; ``twice`` those it counts more than once; ``outside`` rows whose request the truth does not know.
     ``stated`` and ``stated_error`` (percent, one standard error of the total) are for a method that states its
-    error; ``sigmas`` is its total's true error in those, None where it is off and states none.
+    error; ``sigmas`` is its total's true error in those, None where it is off and states none. ``unseen`` is the error
+    stated of models of which no log tells a token, and ``seen`` that of the others' estimates, both in percent of
+    the estimated tokens; None where there are none.
     """
 
     true_tokens: int
@@ -54,6 +56,8 @@ class Measured:
     stated: Mapping[str, Stated]
     stated_error: float | None
     sigmas: float | None
+    unseen: float | None = None
+    seen: float | None = None
 
 
 def measure(truth: pd.DataFrame, counted: pd.DataFrame) -> Measured:
@@ -68,12 +72,14 @@ def measure(truth: pd.DataFrame, counted: pd.DataFrame) -> Measured:
     true_tokens = int(truth["Tokens"].sum())
     positive = known.loc[known["Tokens"] > 0, "CorrelationId"]
     missed = truth[(truth["Tokens"] > 0) & ~truth["CorrelationId"].isin(positive)]
-    stated, stated_error, sigmas = {}, None, None
+    stated, stated_error, sigmas, unseen, seen = {}, None, None, None, None
     if "Own" in known:
         stated = {group: _stated(truth, joined, group) for group in ("User", "SubscriptionId")}
         own_error = _standard_error(known)
         stated_error = 100 * own_error / true_tokens
         sigmas = abs(tokens - true_tokens) / own_error if own_error else (0.0 if tokens == true_tokens else None)
+        if "IsEstimated" in known:
+            unseen, seen = _by_what_is_seen(joined)
     return Measured(
         true_tokens=true_tokens,
         tokens=tokens,
@@ -87,7 +93,21 @@ def measure(truth: pd.DataFrame, counted: pd.DataFrame) -> Measured:
         stated=stated,
         stated_error=stated_error,
         sigmas=sigmas,
+        unseen=unseen,
+        seen=seen,
     )
+
+
+def _by_what_is_seen(joined: pd.DataFrame) -> tuple[float | None, float | None]:
+    """The stated error of the models of which no log tells a token, and that of the others' estimates."""
+    counted = joined[joined["Tokens"].notna() & (joined["TokensTrue"] > 0)]
+    told = set(counted.loc[~counted["IsEstimated"].astype(bool), "ModelName"])
+    estimated = counted[counted["IsEstimated"].astype(bool)]
+    parts = (estimated[~estimated["ModelName"].isin(told)], estimated[estimated["ModelName"].isin(told)])
+    unseen, seen = (
+        100 * _standard_error(part) / float(part["Tokens"].sum()) if part["Tokens"].sum() else None for part in parts
+    )
+    return unseen, seen
 
 
 def _standard_error(rows: pd.DataFrame) -> float:

@@ -27,6 +27,10 @@ def table(measured: Mapping[str, Measured]) -> str:
 def calibration(m: Measured) -> str:
     """How our stated errors hold, in lines."""
     lines = [f"stated standard error of the total: {m.stated_error:.3f}%; the true error is {_in_sigmas(m)} of them"]
+    if m.unseen is not None and m.seen is not None:
+        lines.append(
+            f"stated of models without known tokens: {m.unseen:.1f}% of their estimates; of the others: {m.seen:.1f}%"
+        )
     for group, stated in m.stated.items():
         if stated.groups:
             shares = ", ".join(f"{100 * share:.0f}%" for share in (stated.within_1, stated.within_2, stated.within_3))

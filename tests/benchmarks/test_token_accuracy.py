@@ -103,6 +103,21 @@ def test_strange_traffic_may_be_off_where_it_says_so() -> None:
     assert any("User" in said for said in dishonest)
 
 
+def test_a_model_without_known_tokens_must_state_a_wider_error() -> None:
+    truth = TRUTH.assign(ModelName=["old", "old", "old", "new", "new"])
+
+    def stated(shared: list[float]) -> Measured:
+        frame = pd.DataFrame(RIGHT, columns=["CorrelationId", "Tokens"])
+        frame["IsEstimated"] = [False, True, False, True, False]
+        frame["Own"], frame["Shared"] = 0.0, shared
+        return measure(truth[truth.CorrelationId != "e"], frame[frame.CorrelationId != "e"])
+
+    narrow, wide = stated([0, 30, 0, 40, 0]), stated([0, 30, 0, 80, 0])
+    assert (narrow.unseen, narrow.seen, wide.unseen) == (10, 10, 20)
+    assert any("without known tokens" in said for said in misses(narrow, bound=False, plain=None))
+    assert misses(wide, bound=False, plain=None) == []
+
+
 def test_a_wrong_count_that_states_no_error_is_never_honest() -> None:
     silent = counted(("a", 150), ("b", 300), ("c", 200), ("d", 400), errors=(0.0, 0.0))
     assert any("no error at all" in said for said in misses(silent, bound=False, plain=None))
