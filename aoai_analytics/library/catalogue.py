@@ -1,0 +1,33 @@
+"""The library as a page of documentation, made from the files themselves."""
+
+from __future__ import annotations
+
+from .queries import FUNCTIONS, Library, Query
+
+_TOP = """# The queries
+
+Made from the headers of `kql/**/*.kql` by `make docs`; a test keeps it current. Run one with
+`aoai query NAME`, set a parameter with `--param name=value`, or paste the file into the Log Analytics portal.
+"""
+
+
+def markdown(library: Library) -> str:
+    """The catalogue: a section's queries in a table, each with its question and parameters; last the semantic layer."""
+    parts = [_TOP]
+    for section in library.sections:
+        parts.append(f"\n## {section}\n\n| query | question | parameters |\n|---|---|---|\n")
+        parts += [_row(query) for query in library.section(section)]
+    parts.append(f"\n## {FUNCTIONS}\n\nThe semantic layer that every query starts from.\n\n| function | question |\n|---|---|\n")
+    parts += [f"| [`{name}`](../kql/{FUNCTIONS}/{name}.kql) | {_cell(q.question)} |\n" for name, q in library.functions().items()]
+    return "".join(parts)
+
+
+def _row(query: Query) -> str:
+    parameters = "; ".join(
+        f"`{p.name}` = `{_cell(p.default)}`" + (f" {_cell(p.about)}" if p.about else "") for p in query.parameters.values()
+    )
+    return f"| [`{query.name}`](../kql/{query.name}.kql) | {_cell(query.question)} | {parameters} |\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
