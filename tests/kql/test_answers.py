@@ -1,4 +1,4 @@
-"""Each query's answer on a few requests is the one worked out by hand (``cases/``; the format is told in ``cases.py``)."""
+"""Each query's answer on a few requests is the one worked out by hand (``cases/``; ``cases.py`` tells the format)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def test_a_query_answers_what_was_worked_out_by_hand(case: Case, tmp_path: Path)
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_query_has_an_answer_worked_out_by_hand_in_every_column(name: str) -> None:
     asked = [asked for case in CASES if case.query == name for asked in case.asked if asked.rows]
-    assert any(asked.columns[-1] != REST for asked in asked), f"tests/kql/cases/{name}.txt has no case that names all columns"
+    assert any(asked.columns[-1] != REST for asked in asked), (
+        f"tests/kql/cases/{name}.txt has no case that names all columns"
+    )
 
 
 def test_each_case_is_of_a_query_of_the_library() -> None:
@@ -67,7 +69,9 @@ def test_each_case_is_of_a_query_of_the_library() -> None:
 
 def test_a_wrong_number_in_a_case_is_found(tmp_path: Path) -> None:
     engine = engine_over([{"TimeGenerated": "2026-11-02 08:00", "PromptTokens": 5, "CompletionTokens": 2}], tmp_path)
-    result = engine.query("AoaiRequests | summarize Requests = count(), Tokens = sum(TotalTokens), Mean = avg(TotalTokens)")
+    result = engine.query(
+        "AoaiRequests | summarize Requests = count(), Tokens = sum(TotalTokens), Mean = avg(TotalTokens)"
+    )
     columns = ["Requests", "Tokens", "Mean"]
     assert differences(result, columns, [["1", "7", "7.0"]]) == ""
     assert differences(result, ["Requests", REST], [["1", REST]]) == ""

@@ -1,4 +1,4 @@
-"""Every query of the library runs, and can be drawn, whatever the lake holds: nothing, one request, real-shaped logs."""
+"""Every query of the library runs, and can be drawn, whatever the lake holds: nothing, one request, realistic logs."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ def test_a_query_runs_on_real_shaped_logs(query: Query, real: LocalEngine) -> No
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
 def test_a_sum_of_tokens_stands_with_what_is_estimated_and_unknown(query: Query, empty: LocalEngine) -> None:
-    columns = engine_columns = set(empty.query(query.text).frame.columns)
+    columns = set(empty.query(query.text).frame.columns)
     code = "\n".join(line for line in query.text.splitlines() if not line.lstrip().startswith("//"))
     if query.section in ("tokens", "models", "users") and re.search(r"\bTotalTokens = sum\(", code):
-        assert any("Unknown" in column for column in columns) or "IsNone" in code, engine_columns
-        assert any("Estimated" in column or "Error" in column for column in columns), engine_columns
+        assert any("Unknown" in column for column in columns) or "IsNone" in code, columns
+        assert any("Estimated" in column or "Error" in column for column in columns), columns
 
 
 def test_each_query_means_the_same_by_a_user() -> None:
