@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import WrongUse
 
@@ -26,7 +26,8 @@ def settings() -> BaseSettings:
     """The settings in force. Raises WrongUse where ``aoai.toml`` or a variable is malformed.
 
     ``lake`` (folder, default ``lake``), ``source`` (default: the lake), ``reports`` (folder, default
-    ``reports``), ``time_zone`` (IANA name, default UTC), ``credential`` (azure-identity class or None).
+    ``reports``), ``time_zone`` (IANA name, default UTC), ``credential`` (azure-identity class or None), ``prices``
+    (the table ``[prices]`` as it stands; ``prices.own`` reads it).
     """
     import tomllib
 
@@ -41,6 +42,7 @@ def settings() -> BaseSettings:
         reports: Path = Path("reports")
         time_zone: str = "UTC"
         credential: str | None = None
+        prices: dict[str, Any] = {}
 
         @classmethod
         def settings_customise_sources(

@@ -1,17 +1,39 @@
-"""The semantic layer's functions that a lake does not store: where a query names one, it is computed from the tables."""
+"""The semantic layer's functions that a lake does not store: a query that names one has it computed."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 
 from ..config import shipped
 from ..logs.tables import TABLES
 
+_replaced: dict[str, str] = {}
+
+
+def replace_functions(texts: Mapping[str, str]) -> None:
+    """Let every engine of this process use these texts (name -> KQL) for the shipped functions of those names.
+
+    They stay until replaced again; {} brings the shipped ones back. Functions that a lake stores cannot be replaced.
+    """
+    _replaced.clear()
+    _replaced.update(texts)
+
+
+def replaced_functions() -> Mapping[str, str]:
+    """The functions that ``replace_functions`` set: name -> KQL."""
+    return _replaced
+
+
+def computed_functions() -> dict[str, str]:
+    """Function name -> its KQL, of every function that is no table of the lake."""
+    shipped_texts = _shipped_functions()
+    return shipped_texts | {name: text for name, text in _replaced.items() if name in shipped_texts}
+
 
 @cache
-def computed_functions() -> dict[str, str]:
-    """Function name -> its KQL, of every file in ``kql/functions`` that is no table of the lake."""
+def _shipped_functions() -> dict[str, str]:
     files = sorted((shipped("kql") / "functions").glob("*.kql"))
     return {path.stem: path.read_text(encoding="utf-8") for path in files if path.stem not in TABLES}
 

@@ -9,4 +9,7 @@ var savedFunctions savedFunction[] = [
   { alias: 'AoaiRequests', query: loadTextContent('../../kql/functions/AoaiRequests.kql') }
   { alias: 'AoaiMessages', query: loadTextContent('../../kql/functions/AoaiMessages.kql') }
   { alias: 'AoaiCoverage', query: loadTextContent('../../kql/functions/AoaiCoverage.kql') }
+  { alias: 'AoaiPrices', query: loadTextContent('../../kql/functions/AoaiPrices.kql') }
+  { alias: 'AoaiDeploymentScopes', query: loadTextContent('../../kql/functions/AoaiDeploymentScopes.kql') }
+  { alias: 'AoaiCosts', query: loadTextContent('../../kql/functions/AoaiCosts.kql') }
 ]

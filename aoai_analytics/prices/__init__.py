@@ -1,0 +1,9 @@
+"""What tokens cost: the effective-dated price book, own prices, and the KQL functions made of them."""
+
+from __future__ import annotations
+
+from .book import Price, PriceBook, read_book, shipped_book
+from .functions import price_functions
+from .own import apply_own_prices, own_prices
+
+__all__ = ["Price", "PriceBook", "apply_own_prices", "own_prices", "price_functions", "read_book", "shipped_book"]

@@ -1,0 +1,182 @@
+"""The price book: what a model's tokens cost from a day on, read from CSV and checked.
+
+Columns of the CSV: ``Model``, ``Version`` ('' for all versions), ``Scope`` (``global``, ``data-zone``, ``regional``),
+``Regions`` (Azure region names separated by spaces, '' for all), ``Direction`` (``prompt``, ``cached-prompt``,
+``completion``), ``Unit`` (``1K tokens`` or ``1M tokens``), ``Currency`` (USD), ``Price``, ``From`` (the first day,
+UTC), ``Source`` (where the price stands). A price holds until a later row of the same model, version, scope, regions
+and direction.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from pathlib import Path
+
+from ..errors import WrongUse
+
+COLUMNS = ("Model", "Version", "Scope", "Regions", "Direction", "Unit", "Currency", "Price", "From", "Source")
+SCOPES = ("global", "data-zone", "regional")
+DIRECTIONS = ("prompt", "cached-prompt", "completion")
+#: What a price in the unit is multiplied with to be that of a million tokens.
+UNITS = {"1K tokens": Decimal(1000), "1M tokens": Decimal(1)}
+#: One sum has one currency. Microsoft's prices are in USD, its others for reference (Retail Prices API overview).
+CURRENCY = "USD"
+
+
+@dataclass(frozen=True)
+class Price:
+    """A row of the price book; ``per_million`` is USD for a million tokens, ``start`` the first day it holds."""
+
+    model: str
+    version: str
+    scope: str
+    regions: tuple[str, ...]
+    direction: str
+    per_million: Decimal
+    start: date
+    source: str
+
+    @property
+    def key(self) -> tuple[str, str, int, tuple[str, ...], date, int]:
+        """The row's place in the book."""
+        scope, direction = SCOPES.index(self.scope), DIRECTIONS.index(self.direction)
+        return (self.model, self.version, scope, self.regions, self.start, direction)
+
+
+class PriceBook:
+    """Price rows in order. Raises WrongUse where two of them contradict each other."""
+
+    def __init__(self, prices: Iterable[Price]):
+        self.prices = tuple(sorted(prices, key=lambda price: price.key))
+        _refuse_contradictions(self.prices)
+
+    def __iter__(self) -> Iterator[Price]:
+        return iter(self.prices)
+
+    def __len__(self) -> int:
+        return len(self.prices)
+
+    @property
+    def models(self) -> list[str]:
+        """The models that have a price, in order."""
+        return sorted({price.model for price in self.prices})
+
+    def with_own(self, own: Iterable[Price]) -> PriceBook:
+        """This book with *own* rows: they stand in for every row of the same model and scope."""
+        rows = tuple(own)
+        replaced = {(price.model, price.scope) for price in rows}
+        return PriceBook([*(p for p in self.prices if (p.model, p.scope) not in replaced), *rows])
+
+    def csv(self) -> str:
+        """The book as ``read_book`` reads it, prices for a million tokens."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for p in self.prices:
+            regions, amount = " ".join(p.regions), plain(p.per_million)
+            writer.writerow(
+                [p.model, p.version, p.scope, regions, p.direction, "1M tokens", CURRENCY, amount, p.start, p.source]
+            )
+        return out.getvalue()
+
+
+@cache
+def shipped_book() -> PriceBook:
+    """The list prices that come with the package."""
+    return read_book(Path(__file__).with_name("price-book.csv"))
+
+
+def read_book(path: Path) -> PriceBook:
+    """The price book in a CSV file. Raises WrongUse, which names the line, where it is none."""
+    return PriceBook(read_prices(path))
+
+
+def read_prices(path: Path) -> list[Price]:
+    """The rows of a price book's file, in its order. Raises WrongUse, which names the line, where it is none."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise WrongUse(f"cannot read the price book {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise WrongUse(f"the price book {path} is no UTF-8 text: save it as 'CSV UTF-8'") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", restval="")
+    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+    if missing:
+        needed = ",".join(COLUMNS)
+        raise WrongUse(f"the price book {path} lacks the column {', '.join(missing)}: its first line must be {needed}")
+    rows = []
+    try:
+        for row in reader:
+            if any(value.strip() for value in row.values() if isinstance(value, str)):
+                rows.append(price_of(row, f"{path}, line {reader.line_num}"))
+    except csv.Error as error:
+        raise WrongUse(f"{path}, line {reader.line_num}: {error}") from error
+    return rows
+
+
+def price_of(row: dict[str, str], where: str) -> Price:
+    """A row of text as a price for a million tokens. Raises WrongUse with *where*."""
+    cell = {column: row[column].strip() for column in COLUMNS}
+    for column in ("Model", "Source"):
+        if not cell[column]:
+            raise WrongUse(f"{where}: {column} is empty")
+    for column, known in (("Scope", SCOPES), ("Direction", DIRECTIONS), ("Unit", tuple(UNITS))):
+        if cell[column] not in known:
+            raise WrongUse(f"{where}: {column} is one of {', '.join(known)}, not '{cell[column]}'")
+    if cell["Currency"] != CURRENCY:
+        raise WrongUse(f"{where}: Currency is {CURRENCY}, not '{cell['Currency']}': convert the price")
+    try:
+        amount = Decimal(cell["Price"])
+    except InvalidOperation as error:
+        raise WrongUse(f"{where}: Price is a number such as 2.50, not '{cell['Price']}'") from error
+    if not amount.is_finite() or amount < 0:
+        raise WrongUse(f"{where}: Price is 0 or more, not '{cell['Price']}'")
+    try:
+        start = date.fromisoformat(cell["From"])
+    except ValueError as error:
+        raise WrongUse(f"{where}: From is a day such as 2026-11-01, not '{cell['From']}'") from error
+    regions = tuple(sorted(set(cell["Regions"].lower().split())))
+    if cell["Scope"] == "global" and regions:
+        raise WrongUse(f"{where}: a global price has no Regions")
+    per_million = amount * UNITS[cell["Unit"]]
+    model, version = cell["Model"], cell["Version"]
+    return Price(model, version, cell["Scope"], regions, cell["Direction"], per_million, start, cell["Source"])
+
+
+def plain(amount: Decimal) -> str:
+    """A price without exponent or idle zeros: ``0.075``, ``10``."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _refuse_contradictions(prices: tuple[Price, ...]) -> None:
+    """Each request finds one price: no two rows may hold for it from the same day on."""
+    seen: dict[tuple[object, ...], Price] = {}
+    versions: defaultdict[tuple[str, str], set[bool]] = defaultdict(set)
+    everywhere: defaultdict[tuple[str, str, str], set[bool]] = defaultdict(set)
+    for price in prices:
+        for region in price.regions or ("",):
+            key = (price.model, price.version, price.scope, region, price.direction, price.start)
+            if key in seen:
+                raise WrongUse(f"two prices hold for {_named(price)} from {price.start} on: leave one of them")
+            seen[key] = price
+        versions[price.model, price.scope].add(bool(price.version))
+        everywhere[price.model, price.version, price.scope].add(bool(price.regions))
+    for (model, scope), found in versions.items():
+        if len(found) > 1:
+            raise WrongUse(f"prices of {model} ({scope}) name a Version or none: give all of them one, or none")
+    for (model, version, scope), found in everywhere.items():
+        if len(found) > 1:
+            raise WrongUse(f"prices of {model} {version}({scope}) name Regions or none: give all of them some, or none")
+
+
+def _named(price: Price) -> str:
+    where = f" in {' '.join(price.regions)}" if price.regions else ""
+    return f"{' '.join(filter(None, (price.model, price.version)))}, {price.direction}, {price.scope}{where}"

@@ -1,0 +1,118 @@
+"""Own prices and the deployments' scopes, from ``[prices]`` in ``aoai.toml``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..config import settings
+from ..engines.functions import replace_functions
+from ..errors import WrongUse
+from .book import CURRENCY, DIRECTIONS, SCOPES, Price, PriceBook, price_of, read_prices, shipped_book
+from .functions import PROVISIONED, Placed, price_functions
+
+_KEYS = ("file", "models", "deployments")
+#: From when an own price holds that names no day.
+_ALWAYS = "2000-01-01"
+
+
+@dataclass(frozen=True)
+class OwnPrices:
+    """What ``[prices]`` says: rows that replace shipped ones, and deployments that are not billed globally."""
+
+    prices: tuple[Price, ...] = ()
+    deployments: dict[str, Placed] = field(default_factory=dict)
+
+    @property
+    def book(self) -> PriceBook:
+        """The price book in force. Raises WrongUse where own rows contradict each other."""
+        return shipped_book().with_own(self.prices)
+
+
+def own_prices() -> OwnPrices:
+    """``[prices]`` of ``aoai.toml``: ``file`` (a price book's CSV), ``models`` and ``deployments``.
+
+        [prices]
+        file = "prices.csv"
+
+        [prices.models."gpt-4o"]          # USD for a million tokens
+        version = "2024-08-06"            # optional, as scope, regions and from are
+        prompt = 2.25
+        cached-prompt = 1.12
+        completion = 9.00
+
+        [prices.deployments]
+        "chat-prod" = "data-zone"
+        "aoai-eastus2/gpt-5" = "provisioned"
+        "aoai-swedencentral/reason" = "regional swedencentral"
+
+    Raises WrongUse where it is malformed.
+    """
+    given: dict[str, Any] = settings().prices  # type: ignore[attr-defined]
+    unknown = [key for key in given if key not in _KEYS]
+    if unknown:
+        raise WrongUse(f"aoai.toml: [prices] has no '{unknown[0]}'; it takes {', '.join(_KEYS)}")
+    prices: list[Price] = []
+    if "file" in given:
+        if not isinstance(given["file"], str):
+            raise WrongUse("aoai.toml: [prices] file is the name of a CSV file")
+        prices += read_prices(Path(given["file"]))
+    for model, entry in _table(given, "models").items():
+        prices += _of_model(model, entry)
+    return OwnPrices(tuple(prices), {name: _placed(name, text) for name, text in _table(given, "deployments").items()})
+
+
+def apply_own_prices() -> OwnPrices:
+    """Let every engine of this process compute cost with the prices in force; what ``[prices]`` says.
+
+    Raises WrongUse where it is malformed.
+    """
+    own = own_prices()
+    if own.prices or own.deployments:
+        replace_functions(price_functions(own.book, own.deployments))
+    return own
+
+
+def _table(given: dict[str, Any], key: str) -> dict[str, Any]:
+    table = given.get(key, {})
+    if not isinstance(table, dict):
+        raise WrongUse(f"aoai.toml: [prices.{key}] is a table")
+    return table
+
+
+def _of_model(model: str, entry: Any) -> list[Price]:
+    """A model's prices. One that names no direction has none, which its rows' absence cannot say: it is refused."""
+    where = f'aoai.toml: [prices.models."{model}"]'
+    optional = ("version", "scope", "regions", "from")
+    if not isinstance(entry, dict) or not set(entry) & set(DIRECTIONS):
+        raise WrongUse(f"{where} gives at least one of {', '.join(DIRECTIONS)}, in {CURRENCY} for a million tokens")
+    unknown = [key for key in entry if key not in (*DIRECTIONS, *optional)]
+    if unknown:
+        raise WrongUse(f"{where} has no '{unknown[0]}'; it takes {', '.join((*DIRECTIONS, *optional))}")
+    cells = {
+        "Model": model,
+        "Version": str(entry.get("version", "")),
+        "Scope": str(entry.get("scope", "global")),
+        "Regions": str(entry.get("regions", "")),
+        "Unit": "1M tokens",
+        "Currency": CURRENCY,
+        "From": str(entry.get("from", _ALWAYS)),
+        "Source": "aoai.toml",
+    }
+    return [
+        price_of(cells | {"Direction": direction, "Price": str(entry[direction])}, where)
+        for direction in DIRECTIONS
+        if direction in entry
+    ]
+
+
+def _placed(name: str, text: Any) -> Placed:
+    scope, _, region = text.strip().partition(" ") if isinstance(text, str) else ("", "", "")
+    region = region.strip().lower()
+    if scope not in (*SCOPES, PROVISIONED) or (scope == "regional" and not region) or " " in region:
+        raise WrongUse(
+            f"aoai.toml: [prices.deployments] \"{name}\" is one of global, data-zone, 'regional REGION', provisioned "
+            "(data-zone may name its region too)"
+        )
+    return Placed(scope, region)
