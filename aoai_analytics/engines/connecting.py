@@ -10,17 +10,28 @@ from .protocol import Engine
 
 
 def connect(source: str | Path, *, credential: Any = None, endpoint: str | None = None) -> Engine:
-    """The engine for *source*: a lake's folder, today the only kind.
+    """The engine for *source*: a lake's folder, ``log-analytics://WORKSPACE-ID`` or ``kusto://CLUSTER/DATABASE``.
 
-    *credential* (an azure-identity credential) and *endpoint* (sovereign clouds, loopback) are for the
-    services and mean nothing to a folder. Raises SourceError for a source of an unknown kind, LakeError
-    for a folder that is no lake. Cheap: no data is read.
+    ``log-analytics://ID1,ID2`` reads several workspaces as one, ``log-analytics:///subscriptions/…`` the logs of one
+    resource. *credential* is an azure-identity credential or the name of one (None: DefaultAzureCredential);
+    *endpoint* another URL of the service (sovereign clouds; loopback, where alone it may be plain HTTP). They mean
+    nothing to a folder. Raises SourceError for a source of an unknown kind, WrongUse for a malformed one, LakeError
+    for a folder that is no lake. Cheap: no data is read, no service asked.
     """
     text = str(source)
     scheme, separator, _ = text.partition("://")
+    if separator and scheme == "log-analytics":
+        from .log_analytics import LogAnalyticsEngine
+
+        return LogAnalyticsEngine.open(text, credential=credential, endpoint=endpoint)
+    if separator and scheme == "kusto":
+        from .kusto import KustoEngine
+
+        return KustoEngine.open(text, credential=credential, endpoint=endpoint)
     if separator and scheme != "file":
         raise SourceError(
-            f"unknown source '{scheme}://…': give the folder of a lake (made by 'aoai ingest LOGS --lake DIR')"
+            f"unknown source '{scheme}://…': give the folder of a lake (made by 'aoai ingest LOGS --lake DIR'), "
+            "log-analytics://WORKSPACE-ID or kusto://CLUSTER/DATABASE"
         )
     from .local import LocalEngine
 

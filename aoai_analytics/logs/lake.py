@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,6 +156,12 @@ class Lake:
         delta = self._delta(table_name)
         return None if delta is None else delta.transaction_version(app_id)
 
+    def transactions(self, table_name: str, app_ids: Iterable[str]) -> dict[str, int]:
+        """As ``transaction``, for many of one snapshot; ids that never committed are left out."""
+        delta = self._delta(table_name)
+        found = {} if delta is None else {app_id: delta.transaction_version(app_id) for app_id in app_ids}
+        return {app_id: version for app_id, version in found.items() if version is not None}
+
     # Writing
 
     def stage(self, table_name: str, rows: pa.Table) -> list[StagedFile]:
@@ -184,11 +190,13 @@ class Lake:
         app_version: int | None = None,
         replace: Sequence[str] | None = None,
         metadata: Mapping[str, str] | None = None,
+        marks: Mapping[str, int] | None = None,
     ) -> int | None:
         """Makes staged files part of the table, in one atomic step; gives the table's new version.
 
         With *replace*, the rows that these dates have are replaced. A commit of an *app_id* whose *app_version* is
-        not above the last one was made already: then nothing happens, and None is given.
+        not above the last one was made already: then nothing happens, and None is given. *marks* are numbers that
+        ``transaction`` gives from then on for these ids.
         """
         from deltalake import CommitProperties, DeltaTable, Transaction
         from deltalake.transaction import AddAction, RemoveAction
@@ -210,6 +218,8 @@ class Lake:
                 if last is not None and last >= app_version:
                     return None
                 transactions = [Transaction(app_id, app_version)]
+            if marks:
+                transactions = [*(transactions or ()), *(Transaction(name, number) for name, number in marks.items())]
             known = {field.name for field in delta.schema().fields}
             missing = [field for field in _delta_fields(schema) if field.name not in known]
             if missing:
