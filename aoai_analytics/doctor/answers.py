@@ -38,7 +38,12 @@ class Answers:
 
     def rows(self, name: str, **parameters: str) -> list[dict[str, Any]]:
         """The same as a list of rows."""
-        return self.frame(name, **parameters).to_dict("records")
+        return as_rows(self.frame(name, **parameters))
+
+
+def as_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row for each of *frame*'s, by column."""
+    return [{str(column): value for column, value in row.items()} for row in frame.to_dict("records")]
 
 
 def total(rows: Iterable[dict[str, Any]], column: str) -> int:

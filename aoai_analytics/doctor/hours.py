@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
+from .answers import as_rows
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -53,7 +55,7 @@ def runs(rows: Sequence[dict[str, Any]], belongs: Callable[[dict[str, Any]], boo
 
 def falls(frame: pd.DataFrame) -> list[Fall]:
     """Gaps and falls in the answer of health/requests-by-hour, in order of time."""
-    rows = frame[frame["UsualRequests"].notna()].to_dict("records")
+    rows = as_rows(frame[frame["UsualRequests"].notna()])
     empty = [_fall(run) for run in runs(rows, lambda row: row["Requests"] == 0)]
     low = [_trimmed(run) for run in runs(rows, lambda row: 0 < row["Requests"] < row["UsualRequests"])]
     gaps = [gap for gap in empty if gap.usual >= GAP_USUAL]
