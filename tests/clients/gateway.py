@@ -35,12 +35,21 @@ _identity = ET.parse(POLICIES / "fragments/identity.xml").getroot()
 (_validation,) = _identity.iter("validate-azure-ad-token")
 BAD_TOKEN = _validation.attrib["failed-validation-error-message"]
 BAD_KEY = "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription."
-#: The gateway's own refusals without their message, by code, as ``gateway-errors`` makes them.
+#: The gateway's refusals by code, as the two fragments for errors make them; most get their message at the time.
 REFUSALS: dict[str, Json] = {
     error["code"]: error
-    for node in ET.parse(POLICIES / "fragments/gateway-errors.xml").getroot().iter("set-variable")
-    if node.attrib["name"] == "error"
-    for error in [json.loads(node.attrib["value"])]
+    for error in [
+        *(
+            json.loads(node.attrib["value"])
+            for node in ET.parse(POLICIES / "fragments/gateway-errors.xml").getroot().iter("set-variable")
+            if node.attrib["name"] == "error"
+        ),
+        *(
+            json.loads(node.text)["error"]
+            for node in ET.parse(POLICIES / "fragments/backend-errors.xml").getroot().iter("set-body")
+            if node.text and node.text.startswith("{")
+        ),
+    ]
 }
 
 
@@ -62,7 +71,7 @@ class Refusal:
 
     status: int
     code: str
-    message: str
+    message: str = "Refused."
     retry_after: str = ""
     times: int = 1
 
@@ -186,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _admitted(self, route: str, deployment: str, caller: str, query: dict[str, list[str]], body: Json) -> None:
         refusal = self.server.next_refusal()
         if refusal:
-            error = {**REFUSALS[refusal.code], "message": refusal.message}
+            error = {"message": refusal.message, **REFUSALS[refusal.code]}
             self._error(refusal.status, error, route, caller, refusal.retry_after, body)
             return
         if route == "/v1/models":

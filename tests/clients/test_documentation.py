@@ -1,4 +1,4 @@
-"""Every program of ``docs/clients.md`` runs as it stands, prints what stands below it, and calls as its heading says."""
+"""Every program of ``docs/clients.md`` runs as it stands, prints what stands below it, and calls as its title says."""
 
 from __future__ import annotations
 
