@@ -146,7 +146,7 @@ def _request(number: int, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def value_of(cell: Any, kind: str) -> Any:
-    """A cell's text as a value of the Kusto type *kind*; ``null`` is None, but in a string, which has no null in Kusto."""
+    """A cell's text as a value of the Kusto type *kind*; ``null`` is None, but in a string, which is never null."""
     if not isinstance(cell, str):
         return cell
     if kind == "string":
