@@ -17,7 +17,7 @@ LAYERS = (
     {"logs"},
     {"engines"},
     {"library"},
-    {"charts", "prices"},
+    {"charts", "prices", "prompts"},
     {"reports", "export", "doctor"},
     {"cli"},
 )

@@ -64,23 +64,27 @@ def query(
 ) -> None:
     """Answer a question of the library, or KQL of your own."""
     from ..engines import connect
-    from ..library import library, privacy
+    from ..library import library
+    from ..prompts import ask
     from . import output as writing
 
     if sum(given is not None for given in (name, kql, file)) != 1:
         raise WrongUse("give one of: a query's NAME ('aoai queries' lists them), --kql TEXT, --file F")
     values = _parameters(param or [])
-    if name is not None:
-        text = library().get(name).bind(**values)
+    named = library().get(name) if name is not None else None
+    if named is not None:
+        text = named.bind(**values)
         values = {}
     else:
         text = kql if kql is not None else options.existing_file(file or Path())
     first, last = options.time_span(since, start, end, period, time_zone)
     engine = connect(options.source_or_default(source))
     try:
-        result = engine.query(text, start=first, end=last, parameters=values)
-        if privacy.reads_text(text) and not show_prompts:
-            result = privacy.hidden(result)
+        asked = ask(
+            engine, text, query=named, start=first, end=last, parameters=values, show_prompts=show_prompts
+        )
+        result = asked.result
+        if asked.texts_hidden:
             print("What people wrote is hidden; --show-prompts shows it.", file=sys.stderr)
         for warning in result.warnings:
             print(f"Warning: {warning}", file=sys.stderr)

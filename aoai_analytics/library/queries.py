@@ -101,25 +101,34 @@ def library() -> Library:
     return Library(shipped("kql"))
 
 
+def own_query(text: str) -> Query:
+    """A query of one's own, not of the library; its header lines are optional. Raises WrongUse for a malformed one."""
+    header = {"title": "A question of your own", "question": ""} | _header(text)
+    return _query("own", "own", text, header, "the query")
+
+
 def _read(folder: Path) -> Iterator[Query]:
     for path in sorted(folder.glob("*/*.kql")):
         text = path.read_text(encoding="utf-8")
         header = _header(text)
-        name = f"{path.parent.name}/{path.stem}"
         for key in ("title", "question"):
             if not header.get(key):
                 raise WrongUse(f"{path}: the header lacks a line '// {key}: …'")
-        yield Query(
-            name=name,
-            section=path.parent.name,
-            title=header["title"],
-            question=header["question"],
-            chart=header.get("chart", ""),
-            units=_pairs(header.get("unit", ""), path),
-            header=header,
-            text=text,
-            parameters=declared(text),
-        )
+        yield _query(f"{path.parent.name}/{path.stem}", path.parent.name, text, header, str(path))
+
+
+def _query(name: str, section: str, text: str, header: Mapping[str, str], where: str) -> Query:
+    return Query(
+        name=name,
+        section=section,
+        title=header["title"],
+        question=header["question"],
+        chart=header.get("chart", ""),
+        units=_pairs(header.get("unit", ""), where),
+        header=header,
+        text=text,
+        parameters=declared(text),
+    )
 
 
 def _code(text: str) -> str:
@@ -138,12 +147,12 @@ def _header(text: str) -> dict[str, str]:
     return header
 
 
-def _pairs(text: str, path: Path) -> dict[str, str]:
+def _pairs(text: str, where: str) -> dict[str, str]:
     pairs = {}
     for word in filter(None, (part.strip() for part in text.split(","))):
         column, separator, unit = word.partition("=")
         if not separator or not column.isidentifier():
-            raise WrongUse(f"{path}: '// unit:' takes COLUMN=unit, COLUMN=unit, …, not '{word}'")
+            raise WrongUse(f"{where}: '// unit:' takes COLUMN=unit, COLUMN=unit, …, not '{word}'")
         pairs[column] = unit.strip()
     return pairs
 

@@ -6,7 +6,7 @@ data and not from a notebook's HTML.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 MIME = "application/vnd.aoai-analytics.block+json"
@@ -62,19 +62,7 @@ class Answer:
     kind: str = "answer"
 
 
-@dataclass(frozen=True)
-class Withheld:
-    """A question that was not asked, because its answer would show what people wrote."""
-
-    name: str
-    title: str
-    question: str
-    why: str
-    problems: tuple[Problem, ...] = field(default=())
-    kind: str = "withheld"
-
-
-Block = Head | Answer | Withheld
+Block = Head | Answer
 
 
 def as_json(block: Block) -> dict[str, Any]:

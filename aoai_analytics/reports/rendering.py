@@ -59,10 +59,7 @@ def plain_text(block: Block) -> str:
     if isinstance(block, Head):
         return "\n".join([f"{block.source}, {block.period}", *block.lines, *warnings])
     lines = [block.title, block.question, *warnings]
-    if isinstance(block, Answer):
-        lines += [line for line in (block.headline, block.alt, f"{block.rows:,} rows") if line]
-    else:
-        lines.append(block.why)
+    lines += [line for line in (block.headline, block.alt, f"{block.rows:,} rows", block.note) if line]
     return "\n".join(lines)
 
 

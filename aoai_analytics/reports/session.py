@@ -14,21 +14,22 @@ from ..charts.labels import plain
 from ..charts.tables import MAX_ROWS
 from ..config import settings
 from ..engines import Engine, QueryResult, connect
-from ..library.queries import Library, Query, library
+from ..errors import WrongUse
+from ..library.queries import Library, Query, library, own_query
+from ..prompts import Asked, ask
 from . import coverage, downloads
-from .blocks import Answer, Head, Problem, Withheld
+from .blocks import Answer, Head, Problem
 from .display import display_block
 from .period import Moment, in_words, moment, zone
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
+
 HEAD_QUERY = "health/coverage-head"
 ROWS_BELOW_A_FIGURE = 12
-# Where prompts and answers are: a query that names one of these can show what people wrote.
-_PROMPT_TEXT = re.compile(
-    r"\b(?:AoaiMessages\w*|RequestMessages|ResponseMessages|(?:Backend)?(?:Request|Response)Body)\b"
-)
+TEXTS_HIDDEN = "What people wrote is hidden here. To see it, run the notebook with show_prompts = True."
 
 
 def open_report(
@@ -45,7 +46,7 @@ def open_report(
 
     *source* is by default the setting ``source``, else the lake.
     *start* and *end* are text in ISO 8601, dates or datetimes; without an offset they are in *time_zone* (default:
-    the setting ``time_zone``). Questions about prompts are answered only with *show_prompts*. *engine* and *queries*
+    the setting ``time_zone``). What people wrote is hidden unless *show_prompts*. *engine* and *queries*
     stand in for those the source and the package give. Raises SourceError, LakeError, QueryError or WrongUse.
     """
     if source is None:
@@ -89,21 +90,51 @@ class Report:
         """Show the answer to the library's question *name*, with its parameters set. Raises what ``answer`` does."""
         display_block(self.answer(name, **parameters))
 
-    def answer(self, name: str, **parameters: Any) -> Answer | Withheld:
+    def show_kql(self, kql: str, **parameters: Any) -> None:
+        """Show the answer to a question of one's own, with its parameters set.
+
+        *kql* may begin with header lines as the files of the library do: ``// title:``, ``// question:``,
+        ``// chart: bar x=… y=…``, ``// unit: Column=unit``. Raises what ``answer_kql`` does.
+        """
+        display_block(self.answer_kql(kql, **parameters))
+
+    def frame(self, kql: str, **parameters: Any) -> pd.DataFrame:
+        """The rows of *kql* as a DataFrame, for work that KQL cannot do. Raises what ``answer_kql`` does."""
+        query = own_query(kql)
+        bound = query.bind(**parameters)
+        asked = ask(self.engine, bound, start=self.start, end=self.end, show_prompts=self.show_prompts)
+        return asked.result.frame
+
+    def first(self, name: str, column: str, *, given: str | None = None, **parameters: Any) -> str:
+        """*given*, or where there is none the *column* of the first row that answers the library's question *name*.
+
+        For a notebook's parameter that has no default of its own; '' where there is no row. Raises what ``answer``
+        does, and WrongUse for a column that the answer lacks.
+        """
+        if given:
+            return given
+        query = self.queries.get(name)
+        bound = query.bind(**parameters)
+        frame = ask(self.engine, bound, query=query, start=self.start, end=self.end).result.frame
+        if column not in frame.columns:
+            raise WrongUse(f"{name} has no column '{column}'; it has {', '.join(frame.columns)}")
+        return str(frame[column].iloc[0]) if len(frame) else ""
+
+    def answer(self, name: str, **parameters: Any) -> Answer:
         """The answer to the library's question *name*, e.g. ``report.answer("tokens/by-subscription", topN=5)``.
 
         Raises UnknownName or WrongUse for a wrong name or value, QueryError or SourceError where the engine fails.
         """
         query = self.queries.get(name)
-        kql = query.bind(**parameters)
-        private = query.header.get("shows") == "prompts" or _PROMPT_TEXT.search(kql)
-        if private and not self.show_prompts:
-            why = "It shows what people wrote. To see it, run the notebook with show_prompts = True."
-            return Withheld(query.name, query.title, query.question, why)
-        began = time.perf_counter()
-        result = self.engine.query(kql, start=self.start, end=self.end)
-        seconds = time.perf_counter() - began
-        return self._answer(query, kql, result, seconds)
+        return self._ask(query, query.bind(**parameters), of_library=True)
+
+    def answer_kql(self, kql: str, **parameters: Any) -> Answer:
+        """The answer to *kql*, a question of one's own.
+
+        Raises UnknownName or WrongUse for a wrong parameter or header, QueryError or SourceError for the engine.
+        """
+        query = own_query(kql)
+        return self._ask(query, query.bind(**parameters), of_library=False)
 
     def head(self) -> Head:
         """The report's head: source, period, how much traffic there was and how far its tokens are known."""
@@ -127,9 +158,27 @@ class Report:
             said.append(coverage.elsewhere(coverage.numbers(whole), self.time_zone))
         return replace(head, lines=tuple(said), empty=True)
 
-    def _answer(self, query: Query, kql: str, result: QueryResult, seconds: float) -> Answer:
-        frame, types, units = result.frame, result.types, query.units
-        drawn = figure(frame, query.chart, title=query.title, units=units, time_zone=self.time_zone)
+    def _ask(self, query: Query, kql: str, *, of_library: bool) -> Answer:
+        began = time.perf_counter()
+        asked = ask(
+            self.engine,
+            kql,
+            query=query if of_library else None,
+            start=self.start,
+            end=self.end,
+            show_prompts=self.show_prompts,
+        )
+        if not of_library:
+            asked = replace(asked, chart=query.chart, units=query.units)
+        return self._answer(query, kql, asked, time.perf_counter() - began)
+
+    def _answer(self, query: Query, kql: str, asked: Asked, seconds: float) -> Answer:
+        result, units = asked.result, asked.units
+        frame, types = result.frame, result.types
+        drawn = figure(frame, asked.chart, title=query.title, units=units, time_zone=self.time_zone)
+        notes = [note(drawn)] if drawn is not None else []
+        if asked.texts_hidden and len(frame):
+            notes.append(TEXTS_HIDDEN)
         table = ""
         if len(frame):
             rows = MAX_ROWS if drawn is None else ROWS_BELOW_A_FIGURE
@@ -149,8 +198,8 @@ class Report:
             seconds=round(seconds, 3),
             figure=_bare(drawn) if drawn is not None else None,
             alt=describe(drawn) if drawn is not None else "",
-            note=note(drawn) if drawn is not None else "",
-            table_behind=drawn is not None and any(types.get(x) == "datetime" for x in parse_chart(query.chart).x),
+            note=" ".join(filter(None, notes)),
+            table_behind=drawn is not None and any(types.get(x) == "datetime" for x in parse_chart(asked.chart).x),
             problems=_problems(query.title, result),
         )
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from aoai_analytics.errors import UnknownName, WrongUse
 from aoai_analytics.reports import Report, open_report
-from aoai_analytics.reports.blocks import MIME, Withheld
+from aoai_analytics.reports.blocks import MIME
 from aoai_analytics.reports.display import PLOTLY, bundles
 from aoai_analytics.reports.session import source_without_secrets
 
@@ -70,11 +71,34 @@ def test_a_partial_result_and_a_warning_are_problems(report: Make, fixed_engine:
     ]
 
 
-def test_prompts_are_not_asked_for_unless_wanted(report: Make, fixed_engine: Any) -> None:
+def test_prompts_are_hidden_unless_wanted(report: Make, fixed_engine: Any) -> None:
+    private = fixed_engine(rows=pd.DataFrame({"Prompt": ["my secret"]}))
+    answer = report(private).answer("prompts/some")
+    assert "my secret" not in str(answer) and "9 characters" in answer.table and "hidden" in answer.note
+    shown = report(private, show_prompts=True).answer("prompts/some")
+    assert "my secret" in shown.table and "my secret" in shown.csv and "hidden" not in shown.note
+
+
+def test_a_question_of_one_s_own_is_answered_with_its_own_chart_and_parameters(report: Make, fixed_engine: Any) -> None:
     engine = fixed_engine()
-    answer = report(engine).answer("prompts/some")
-    assert isinstance(answer, Withheld) and engine.asked == []
-    assert not isinstance(report(engine, show_prompts=True).answer("prompts/some"), Withheld)
+    header = "// title: Mine\n// chart: bar x=TotalTokens y=Team\n// unit: TotalTokens=tokens\n"
+    kql = header + "let n = 3;\nAoaiRequests | take n"
+    answer = report(engine).answer_kql(kql, n=5)
+    assert answer.title == "Mine" and answer.figure is not None and "let n = 5;" in engine.asked[-1][0]
+    assert len(report(engine).frame("AoaiRequests")) == 3
+    with pytest.raises(WrongUse, match="bar"):
+        report(engine).answer_kql("// chart: baar x=TotalTokens y=Team\nAoaiRequests")
+
+
+def test_what_a_parameter_lacks_is_the_first_row_s(report: Make, fixed_engine: Any) -> None:
+    made = report(fixed_engine())
+    assert made.first("tokens/by-team", "Team") == "claims"
+    assert made.first("tokens/by-team", "Team", given="legal") == "legal"
+    with pytest.raises(WrongUse, match="no column 'Name'"):
+        made.first("tokens/by-team", "Name")
+    nobody = fixed_engine()
+    nobody.rows = nobody.rows.head(0)
+    assert report(nobody).first("tokens/by-team", "Team") == ""
 
 
 def test_no_rows_are_an_answer_without_figure_and_table(report: Make, fixed_engine: Any) -> None:

@@ -1,0 +1,132 @@
+"""Steps that follow a query where KQL does not reach: the header line ``// then: topics`` names one.
+
+The query file itself runs anywhere and gives the texts that the step reads; here the step's rows take their place.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ..engines.protocol import QueryResult
+from ..errors import WrongUse
+from ..library.queries import Query
+from .languages import languages
+from .personal_data import by_kind, by_request
+from .topics import topics
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Step:
+    """What follows a query.
+
+    ``run`` makes a frame of the query's frame; ``types`` are its columns' Kusto types and ``units`` as in a header.
+    ``chart`` is drawn where texts may be shown, ``hidden_chart`` (default: the same) where not. ``no_text`` names the
+    columns that never hold what people wrote.
+    """
+
+    run: Callable[[pd.DataFrame], pd.DataFrame]
+    types: Mapping[str, str]
+    chart: str
+    units: Mapping[str, str] = field(default_factory=dict)
+    no_text: frozenset[str] = frozenset()
+    hidden_chart: str | None = None
+
+    def after(self, result: QueryResult) -> QueryResult:
+        """*result* with the step's rows in place of the query's."""
+        frame = self.run(result.frame)
+        if list(frame.columns) != list(self.types):
+            raise AssertionError(f"a step gave {list(frame.columns)}, not {list(self.types)}")
+        return replace(result, frame=frame, types=dict(self.types))
+
+
+STEPS = {
+    "topics": Step(
+        topics,
+        {
+            "Topic": "string",
+            "Terms": "string",
+            "Prompts": "long",
+            "Share": "real",
+            "Users": "long",
+            "PromptTokens": "long",
+            "UnknownRequests": "long",
+            "FirstSeen": "datetime",
+            "LastSeen": "datetime",
+            "Example": "string",
+            "CorrelationId": "string",
+        },
+        chart="bar x=Prompts y=Terms",
+        hidden_chart="bar x=Prompts y=Topic",
+        units={
+            "Prompts": "prompts",
+            "Share": "%",
+            "Users": "users",
+            "PromptTokens": "tokens",
+            "UnknownRequests": "requests",
+        },
+        no_text=frozenset({"Topic"}),
+    ),
+    "languages": Step(
+        languages,
+        {"Language": "string", "Prompts": "long", "Share": "real", "Users": "long", "CorrelationId": "string"},
+        chart="bar x=Prompts y=Language",
+        units={"Prompts": "prompts", "Share": "%", "Users": "users"},
+        no_text=frozenset({"Language"}),
+    ),
+    "personal-data": Step(
+        by_kind,
+        {
+            "Kind": "string",
+            "Prompts": "long",
+            "Answers": "long",
+            "ShareOfRequests": "real",
+            "Findings": "long",
+            "Users": "long",
+            "LastSeen": "datetime",
+            "CorrelationId": "string",
+        },
+        chart="grouped-bar x=Prompts,Answers y=Kind",
+        units={
+            "Prompts": "requests",
+            "Answers": "requests",
+            "ShareOfRequests": "%",
+            "Findings": "findings",
+            "Users": "users",
+        },
+        no_text=frozenset({"Kind"}),
+    ),
+    "personal-data-requests": Step(
+        by_request,
+        {
+            "TimeGenerated": "datetime",
+            "User": "string",
+            "SubscriptionId": "string",
+            "ModelName": "string",
+            "Kinds": "string",
+            "InPrompt": "long",
+            "InAnswer": "long",
+            "Found": "string",
+            "CorrelationId": "string",
+        },
+        chart="table",
+        units={"InPrompt": "findings", "InAnswer": "findings"},
+        no_text=frozenset({"User", "Kinds"}),
+    ),
+}
+
+
+def step_of(query: Query) -> Step | None:
+    """The step that the header of *query* names, if any. Raises WrongUse for an unknown name."""
+    name = query.header.get("then")
+    if not name:
+        return None
+    if name not in STEPS:
+        near = difflib.get_close_matches(name, STEPS, n=1)
+        raise WrongUse(f"{query.name}: there is no step '{name}'; use {near[0] if near else ', '.join(STEPS)}")
+    return STEPS[name]

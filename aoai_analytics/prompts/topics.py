@@ -1,0 +1,147 @@
+"""Topics of prompts: TF-IDF and non-negative matrix factorisation, by scikit-learn; offline, and the same every time.
+
+A topic is a group of prompts that share rare words, named by its weightiest ones. Prompts in different languages
+share few words, so they mostly form topics of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+MOST_TOPICS = 12
+#: Prompts a topic should have on average; fewer prompts make fewer topics.
+PROMPTS_PER_TOPIC = 12
+TERMS = 4
+OTHER = "Topic 0"
+OTHER_TERMS = "(no topic)"
+#: Characters read of a prompt.
+_READ = 4_000
+# A word is of three letters at least; of a script without spaces, any two neighbours are one.
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]+")
+#: A word in more than this share of the prompts of its language tells nothing.
+_TOO_COMMON = 0.25
+_MOST_WORDS = 4_000
+_COLUMNS = [
+    "Topic", "Terms", "Prompts", "Share", "Users", "PromptTokens", "UnknownRequests", "FirstSeen", "LastSeen",
+    "Example", "CorrelationId",
+]  # fmt: skip
+
+
+def topics(prompts: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ``TimeGenerated, User, PromptTokens, CorrelationId, Prompt`` grouped by topic, largest first.
+
+    Example is the prompt that is most of its topic, CorrelationId its request. Prompts without any word that others
+    share are ``OTHER``, last. PromptTokens sums what is known; UnknownRequests are not in it.
+    """
+    import pandas as pd
+
+    ordered = prompts.sort_values("CorrelationId", ignore_index=True)
+    number, weight, terms = _clustered(list(ordered["Prompt"]))
+    grouped = ordered.assign(number=number, weight=weight)
+    rows = []
+    for cluster in sorted(terms.keys() & set(number)):
+        rest = grouped[grouped["number"] == cluster]
+        best = rest.sort_values(["weight", "CorrelationId"], ascending=[False, True]).iloc[0]
+        rows.append(
+            {
+                "Terms": terms[cluster],
+                "Prompts": len(rest),
+                "Share": round(100.0 * len(rest) / len(grouped), 1),
+                "Users": rest["User"].nunique(),
+                "PromptTokens": rest["PromptTokens"].sum(min_count=1),
+                "UnknownRequests": int(rest["PromptTokens"].isna().sum()),
+                "FirstSeen": rest["TimeGenerated"].min(),
+                "LastSeen": rest["TimeGenerated"].max(),
+                "Example": best["Prompt"],
+                "CorrelationId": best["CorrelationId"],
+                "is_other": cluster == -1,
+            }
+        )
+    rows.sort(key=lambda row: (row["is_other"], -row["Prompts"], row["Terms"]))
+    for place, row in enumerate(rows, 1):
+        row["Topic"] = OTHER if row["is_other"] else f"Topic {place}"
+    frame = pd.DataFrame(rows, columns=_COLUMNS)
+    whole = ("Prompts", "Users", "PromptTokens", "UnknownRequests")
+    moments = ("FirstSeen", "LastSeen")
+    return frame.astype(
+        {name: "Int64" for name in whole} | {name: "datetime64[us, UTC]" for name in moments} | {"Share": "float64"}
+    )
+
+
+def _clustered(texts: list[str]) -> tuple[list[int], list[float], dict[int, str]]:
+    """The cluster of each text (-1: none) and how much it is of it, and the clusters' terms."""
+    import numpy as np
+    from sklearn.decomposition import NMF
+    from sklearn.feature_extraction.text import TfidfTransformer
+    from threadpoolctl import threadpool_limits
+
+    words = [list(_words(text)) for text in texts]
+    kept, counts = _counted(words, [_script(text) for text in texts])
+    clusters = min(MOST_TOPICS, len(texts) // PROMPTS_PER_TOPIC, len(kept) - 1)
+    if clusters < 2:
+        return [-1] * len(texts), [0.0] * len(texts), {-1: OTHER_TERMS}
+    # One thread: the order of additions, and so the last digits, are then the same on every machine's every run.
+    with threadpool_limits(limits=1):
+        weighed = TfidfTransformer(sublinear_tf=True).fit_transform(counts)
+        model = NMF(n_components=clusters, init="nndsvd", random_state=0, max_iter=400, tol=1e-3)
+        strength = model.fit_transform(weighed)
+    number = np.where(strength.max(axis=1) > 0, strength.argmax(axis=1), -1)
+    names = {-1: OTHER_TERMS}
+    for cluster, weights in enumerate(model.components_):
+        best = sorted(range(len(kept)), key=lambda word: (-round(weights[word], 6), kept[word]))[:TERMS]
+        names[cluster] = ", ".join(kept[word] for word in best)
+    return [int(n) for n in number], [float(s) for s in strength.max(axis=1)], names
+
+
+def _counted(words: list[list[str]], scripts: list[str]) -> tuple[list[str], Any]:
+    """The words that tell prompts apart, and a sparse matrix of how often each prompt has each."""
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    prompts_of = Counter(scripts)
+    by_script: dict[str, Counter[str]] = {script: Counter() for script in prompts_of}
+    everywhere: Counter[str] = Counter()
+    for own, script in zip(words, scripts, strict=True):
+        by_script[script].update(set(own))
+        everywhere.update(set(own))
+    common = {
+        word
+        for script, seen in by_script.items()
+        for word, count in seen.items()
+        if count > max(_TOO_COMMON * prompts_of[script], 2)
+    }
+    telling = [word for word, count in everywhere.items() if count > 1 and word not in common | ENGLISH_STOP_WORDS]
+    kept = sorted(sorted(telling, key=lambda word: (-everywhere[word], word))[:_MOST_WORDS])
+    place = {word: number for number, word in enumerate(kept)}
+    data, rows, columns = [], [], []
+    for row, own in enumerate(words):
+        for word, count in Counter(own).items():
+            if word in place:
+                data.append(float(count))
+                rows.append(row)
+                columns.append(place[word])
+    return kept, csr_matrix((data, (rows, columns)), shape=(len(words), max(len(kept), 1)))
+
+
+def _words(text: str) -> Iterator[str]:
+    text = text[:_READ].lower()
+    for match in _WORD.finditer(_UNSPACED.sub(" ", text)):
+        yield match[0]
+    for match in _UNSPACED.finditer(text):
+        run = match[0]
+        yield from (run[at : at + 2] for at in range(len(run) - 1))
+
+
+def _script(text: str) -> str:
+    """The language of a text, roughly: what is common in one need not be in another."""
+    from .languages import language
+
+    return language(text)
