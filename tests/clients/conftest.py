@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,13 @@ from tests.clients.gateway import IDENTITY_HEADER, KEY, Gateway
 #: Settings that the libraries read by themselves, and that would lead them somewhere else.
 FOREIGN = ("AZURE_", "OPENAI_", "LANGCHAIN_", "LANGSMITH_", "IDENTITY_", "MSI_")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+def needs(module: str) -> Any:
+    """A module of a client library, imported late because it is heavy. Where it is absent the test skips, but in CI."""
+    if os.environ.get("CI"):
+        return importlib.import_module(module)
+    return pytest.importorskip(module, reason=f"needs {module}: pip install 'aoai-analytics[clients]'")
 
 
 @pytest.fixture

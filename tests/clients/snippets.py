@@ -20,8 +20,8 @@ class Snippet:
     code: str
     output: str | None
 
-    def packages(self) -> set[str]:
-        """What a Python program imports, each module by its full name."""
+    def modules(self) -> set[str]:
+        """The full names of the modules that a Python program imports."""
         nodes = ast.walk(ast.parse(self.code)) if self.language == "python" else ()
         found: set[str] = set()
         for node in nodes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import json
 import os
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.conftest import needs
 from tests.clients.gateway import CALLER, KEY, NAMED_VALUES, Gateway
 from tests.clients.model import DEPLOYMENTS
 from tests.clients.snippets import PAGE, Snippet, snippets
@@ -66,10 +66,8 @@ SHELL = [title for title in CALLS if SNIPPETS[title].language == "bash"]
 
 def run_python(snippet: Snippet) -> str:
     """What the program prints. It runs in this process, as a script's text: the libraries are loaded once."""
-    for package in snippet.packages():
-        top = package.partition(".")[0]
-        if importlib.util.find_spec(top) is None and not os.environ.get("CI"):
-            pytest.skip(f"needs {top}: pip install 'aoai-analytics[clients]'")
+    for module in sorted(snippet.modules()):
+        needs(module)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(snippet.code, f"docs/clients.md, {snippet.title}", "exec"), {"__name__": "__main__"})

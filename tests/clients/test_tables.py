@@ -7,19 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.clients.conftest import needs
 from tests.clients.gateway import KEY, Gateway, Refusal
 from tests.clients.snippets import table
-
-openai = pytest.importorskip("openai", reason="needs openai: pip install 'aoai-analytics[clients]'")
-langchain_openai = pytest.importorskip("langchain_openai", reason="needs langchain-openai")
-azure_openai = pytest.importorskip("llama_index.llms.azure_openai", reason="needs llama-index-llms-azure-openai")
-openai_like = pytest.importorskip("llama_index.llms.openai_like", reason="needs llama-index-llms-openai-like")
-embed_azure = pytest.importorskip(
-    "llama_index.embeddings.azure_openai", reason="needs llama-index-embeddings-azure-openai"
-)
-embed_like = pytest.importorskip(
-    "llama_index.embeddings.openai_like", reason="needs llama-index-embeddings-openai-like"
-)
 
 QUESTION = [{"role": "user", "content": "Good morning"}]
 HEADERS = {"api-key": KEY}
@@ -27,7 +17,7 @@ HEADERS = {"api-key": KEY}
 
 def client(gateway: Gateway, **more: Any) -> Any:
     settings = {"base_url": f"{gateway.url}/openai/v1", "api_key": KEY, "default_headers": HEADERS, "max_retries": 0}
-    return openai.OpenAI(**settings | more)
+    return needs("openai").OpenAI(**settings | more)
 
 
 def v1(gateway: Gateway, base: str = "base_url", **more: Any) -> dict[str, Any]:
@@ -39,29 +29,35 @@ def azure(gateway: Gateway, **more: Any) -> dict[str, Any]:
 
 
 def chat_with_llama_index(gateway: Gateway, **more: Any) -> object:
-    from llama_index.core.llms import ChatMessage
-
-    llm = openai_like.OpenAILike(model="chat-mini", is_chat_model=True, **v1(gateway, "api_base", **more))
-    return llm.chat([ChatMessage("Good morning")])
+    llm = needs("llama_index.llms.openai_like").OpenAILike(
+        model="chat-mini", is_chat_model=True, **v1(gateway, "api_base", **more)
+    )
+    return llm.chat([needs("llama_index.core.llms").ChatMessage("Good morning")])
 
 
 CALLS: dict[str, Callable[..., object]] = {
-    "OpenAI": lambda gateway, **more: openai.OpenAI(**v1(gateway, **more)).chat.completions.create(
-        model="chat-mini", messages=QUESTION
+    "OpenAI": lambda gateway, **more: (
+        needs("openai").OpenAI(**v1(gateway, **more)).chat.completions.create(model="chat-mini", messages=QUESTION)
     ),
-    "LangChain, chat": lambda gateway, **more: langchain_openai.ChatOpenAI(
-        model="chat-mini", **v1(gateway, **more)
-    ).invoke("Good morning"),
-    "LangChain, embeddings": lambda gateway, **more: langchain_openai.OpenAIEmbeddings(
-        model="embed-small", check_embedding_ctx_length=False, **v1(gateway, **more)
-    ).embed_query("Good morning"),
+    "LangChain, chat": lambda gateway, **more: (
+        needs("langchain_openai").ChatOpenAI(model="chat-mini", **v1(gateway, **more)).invoke("Good morning")
+    ),
+    "LangChain, embeddings": lambda gateway, **more: (
+        needs("langchain_openai")
+        .OpenAIEmbeddings(model="embed-small", check_embedding_ctx_length=False, **v1(gateway, **more))
+        .embed_query("Good morning")
+    ),
     "LlamaIndex, chat": chat_with_llama_index,
-    "LlamaIndex, embeddings, deployment-style": lambda gateway, **more: embed_azure.AzureOpenAIEmbedding(
-        deployment_name="embed-small", model="text-embedding-3-small", **azure(gateway, **more)
-    ).get_text_embedding("Good morning"),
-    "LlamaIndex, embeddings, v1": lambda gateway, **more: embed_like.OpenAILikeEmbedding(
-        model_name="embed-small", **v1(gateway, "api_base", **more)
-    ).get_text_embedding("Good morning"),
+    "LlamaIndex, embeddings, deployment-style": lambda gateway, **more: (
+        needs("llama_index.embeddings.azure_openai")
+        .AzureOpenAIEmbedding(deployment_name="embed-small", model="text-embedding-3-small", **azure(gateway, **more))
+        .get_text_embedding("Good morning")
+    ),
+    "LlamaIndex, embeddings, v1": lambda gateway, **more: (
+        needs("llama_index.embeddings.openai_like")
+        .OpenAILikeEmbedding(model_name="embed-small", **v1(gateway, "api_base", **more))
+        .get_text_embedding("Good morning")
+    ),
 }
 
 
@@ -78,7 +74,7 @@ def test_a_call_makes_as_many_requests_as_the_page_says_and_waits_as_it_is_told(
         gateway.seen.clear()
         waits.clear()
         gateway.refusals[:] = [Refusal(429, "rate_limit_exceeded", retry_after="7", times=1000)]
-        with pytest.raises(openai.RateLimitError):
+        with pytest.raises(needs("openai").RateLimitError):
             CALLS[library](gateway, **more)
         assert len(gateway.seen) == expected
         assert waits == [7.0] * (expected - 1)
@@ -94,7 +90,7 @@ def test_a_call_that_is_throttled_once_is_answered(gateway: Gateway, waits: list
 
 def test_openai_gives_up_where_the_wait_is_above_two_minutes(gateway: Gateway, waits: list[float]) -> None:
     gateway.refuse(Refusal(429, "rate_limit_exceeded", retry_after="121"))
-    with pytest.raises(openai.RateLimitError):
+    with pytest.raises(needs("openai").RateLimitError):
         CALLS["OpenAI"](gateway)
     assert waits == []
 
@@ -103,7 +99,7 @@ def test_nobody_retries_a_used_up_month(gateway: Gateway, waits: list[float]) ->
     for call in CALLS.values():
         gateway.seen.clear()
         gateway.refuse(Refusal(403, "insufficient_quota", retry_after="86400"))
-        with pytest.raises(openai.PermissionDeniedError):
+        with pytest.raises(needs("openai").PermissionDeniedError):
             call(gateway)
         assert len(gateway.seen) == 1
     assert waits == []
@@ -125,22 +121,22 @@ def test_an_error_is_the_class_that_the_page_says(
     settings, request = PROVOKED.get((status, code), ({}, {}))
     if (status, code) not in PROVOKED:
         gateway.refuse(Refusal(int(status), code))
-    with pytest.raises(openai.APIStatusError) as raised:
+    with pytest.raises(needs("openai").APIStatusError) as raised:
         client(gateway, **settings).chat.completions.create(**{"model": "chat-mini", "messages": QUESTION} | request)
     assert (raised.value.status_code, raised.value.code, type(raised.value).__name__) == (int(status), code, name)
     assert raised.value.body["message"] and set(raised.value.body) >= {"message", "type", "param", "code"}
 
 
 def test_a_key_alone_is_taken_for_a_token(gateway: Gateway) -> None:
-    with pytest.raises(openai.AuthenticationError, match="token is not valid for this gateway"):
+    with pytest.raises(needs("openai").AuthenticationError, match="token is not valid for this gateway"):
         client(gateway, default_headers=None).chat.completions.create(model="chat-mini", messages=QUESTION)
 
 
 def test_a_forgotten_key_in_the_environment_spoils_a_token(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "of another service")
     settings = {"azure_endpoint": gateway.url, "api_version": "2024-10-21", "max_retries": 0}
-    asked = openai.AzureOpenAI(**settings, azure_ad_token_provider=lambda: gateway.issue("api://aoai-gateway"))
-    with pytest.raises(openai.AuthenticationError, match="invalid subscription key"):
+    asked = needs("openai").AzureOpenAI(**settings, azure_ad_token_provider=lambda: gateway.issue("api://aoai-gateway"))
+    with pytest.raises(needs("openai").AuthenticationError, match="invalid subscription key"):
         asked.chat.completions.create(model="chat-mini", messages=QUESTION)
 
 
@@ -160,28 +156,26 @@ def test_a_stream_that_declines_usage_gets_none(gateway: Gateway) -> None:
 
 
 def test_llama_index_repeats_an_azure_token_where_the_gateway_reads_keys(gateway: Gateway) -> None:
-    from llama_index.core.llms import ChatMessage
-
     settings = {"engine": "chat-mini", "model": "gpt-4o-mini", "api_version": "2024-10-21", "max_retries": 0}
-    llm = azure_openai.AzureOpenAI(
+    llm = needs("llama_index.llms.azure_openai").AzureOpenAI(
         **settings,
         azure_endpoint=gateway.url,
         use_azure_ad=True,
         azure_ad_token_provider=lambda: gateway.issue("api://aoai-gateway"),
     )
-    with pytest.raises(openai.AuthenticationError, match="invalid subscription key"):
-        llm.chat([ChatMessage("Good morning")])
+    with pytest.raises(needs("openai").AuthenticationError, match="invalid subscription key"):
+        llm.chat([needs("llama_index.core.llms").ChatMessage("Good morning")])
 
 
 def test_llama_index_does_not_know_a_deployment_s_name(gateway: Gateway) -> None:
-    from llama_index.core.llms import ChatMessage
-    from llama_index.llms.openai import OpenAI
-
+    OpenAI = needs("llama_index.llms.openai").OpenAI
     with pytest.raises(ValueError, match="Unknown model 'chat-mini'"):
         OpenAI(model="chat-mini", **v1(gateway, "api_base", max_retries=0)).complete("Good morning")
     assert not gateway.seen
-    with pytest.raises(openai.NotFoundError):
-        OpenAI(model="gpt-4o-mini", **v1(gateway, "api_base", max_retries=0)).chat([ChatMessage("Good morning")])
+    with pytest.raises(needs("openai").NotFoundError):
+        OpenAI(model="gpt-4o-mini", **v1(gateway, "api_base", max_retries=0)).chat(
+            [needs("llama_index.core.llms").ChatMessage("Good morning")]
+        )
 
 
 def test_langchain_s_embeddings_send_numbers_unless_told_not_to(
@@ -194,7 +188,7 @@ def test_langchain_s_embeddings_send_numbers_unless_told_not_to(
             return list(text.encode())
 
     monkeypatch.setattr("tiktoken.encoding_for_model", lambda _: Bytes())
-    embeddings = langchain_openai.OpenAIEmbeddings(model="embed-small", **v1(gateway))
+    embeddings = needs("langchain_openai").OpenAIEmbeddings(model="embed-small", **v1(gateway))
     embeddings.embed_documents(["Good morning"])
     assert gateway.seen[0].sent["input"] == [list(b"Good morning")]
 
@@ -202,7 +196,7 @@ def test_langchain_s_embeddings_send_numbers_unless_told_not_to(
 @pytest.mark.parametrize("library", ["LangChain", "LlamaIndex"])
 def test_the_end_user_can_be_named_in_the_other_libraries_too(gateway: Gateway, library: str) -> None:
     if library == "LangChain":
-        langchain_openai.ChatOpenAI(model="chat-mini", **v1(gateway)).invoke("Good morning", user="a1b2")
+        needs("langchain_openai").ChatOpenAI(model="chat-mini", **v1(gateway)).invoke("Good morning", user="a1b2")
     else:
         chat_with_llama_index(gateway, additional_kwargs={"user": "a1b2"})
     assert gateway.seen[0].sent["user"] == "a1b2"

@@ -1,0 +1,73 @@
+"""The notebook of clients: the documentation's programs, with one's own deployments, run from top to bottom."""
+
+from __future__ import annotations
+
+import json
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import papermill
+import pytest
+
+from tests.clients.conftest import needs
+from tests.clients.gateway import Gateway
+from tests.clients.snippets import snippets
+from tests.conftest import REPO
+
+NOTEBOOK = REPO / "notebooks/setup/08-clients.ipynb"
+CELLS: list[dict[str, Any]] = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
+OWN = {"parameters", "settings"}
+#: The page's programs as the notebook has them: deployments are parameters.
+PROGRAMS = {
+    snippet.code.strip().replace('"chat-mini"', "chat_deployment").replace('"embed-small"', "embeddings_deployment"): (
+        snippet
+    )
+    for snippet in snippets()
+    if snippet.language == "python"
+}
+
+
+def source(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"])
+
+
+def test_each_cell_is_a_program_of_the_documentation_after_a_cell_of_prose() -> None:
+    for before, cell in pairwise(CELLS):
+        if cell["cell_type"] == "code" and cell["id"] not in OWN:
+            assert source(cell) in PROGRAMS, f"{cell['id']} is not in docs/clients.md"
+            assert before["cell_type"] == "markdown"
+
+
+def test_the_program_in_its_prose_is_the_documentation_s() -> None:
+    fenced = [
+        text for cell in CELLS for text in source(cell).split("```python\n")[1:] if cell["cell_type"] == "markdown"
+    ]
+    assert fenced
+    for text in fenced:
+        assert text.partition("\n```")[0] in {snippet.code.strip() for snippet in snippets()}
+
+
+def test_it_runs_by_papermill_and_prints_what_the_documentation_says(
+    gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for snippet in PROGRAMS.values():
+        for module in sorted(snippet.modules()):
+            needs(module)
+    monkeypatch.delenv("GATEWAY_URL")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    done = papermill.execute_notebook(
+        NOTEBOOK,
+        tmp_path / "done.ipynb",
+        parameters={"gateway_url": gateway.url},
+        kernel_name="python3",
+        progress_bar=False,
+        cwd=tmp_path,
+    )
+    ran = [cell for cell in done.cells if cell.source in PROGRAMS]
+    assert len(ran) == sum(cell["cell_type"] == "code" for cell in CELLS) - len(OWN)
+    for cell in ran:
+        printed = "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
+        assert printed == PROGRAMS[cell.source].output, cell.source
+    assert os.environ["GATEWAY_KEY"] not in (tmp_path / "done.ipynb").read_text("utf-8")
