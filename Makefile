@@ -70,6 +70,7 @@ $(INSTALLED_TEST): $(INSTALLED)
 test-programs:
 	@missing=; \
 	command -v npm >/dev/null || missing="nodejs npm"; \
+	command -v curl >/dev/null || missing="$$missing curl"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing Debian's packages for some tests:" $$missing; \
