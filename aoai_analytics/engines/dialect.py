@@ -24,6 +24,7 @@ SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
     "datetime_utc_to_local": ((2,), "timezone({1}, timezone('UTC', {0}))"),
     "datetime_local_to_utc": ((2,), "timezone('UTC', timezone({1}, {0}))"),
     "bag_merge": ((2,), "json_merge_patch({1}, {0})"),
+    "strcmp": ((2,), "CASE WHEN {0} < {1} THEN -1 WHEN {0} > {1} THEN 1 ELSE 0 END"),
 }
 
 # aggregate -> (argument counts, DuckDB expression, prefix of the column it names by itself)

@@ -1,0 +1,181 @@
+"""Cost: every question has its worked-out answer, the rules of AoaiCosts hold, and sums meet the truth."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aoai_analytics.engines.functions import replace_functions
+from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.library.queries import library
+from aoai_analytics.library.semantic import recompute
+from aoai_analytics.logs.ingest import ingest
+from aoai_analytics.logs.lake import Lake
+from aoai_analytics.prices import price_functions, shipped_book
+from aoai_analytics.prices.functions import Placed
+from tests.kql.cases import REST, cases, engine_over
+
+COST = [query.name for query in library() if query.section == "cost"]
+AT = {"TimeGenerated": "2026-11-02 08:00", "TokenSource": "usage", "CompletionTokens": "0"}
+
+
+@pytest.fixture(autouse=True)
+def _shipped_functions() -> Iterator[None]:
+    yield
+    replace_functions({})
+
+
+def costs(requests: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """What AoaiCosts says of requests, in their order."""
+    frame = engine_over([AT | request for request in requests], folder / "lake").query("AoaiCosts").frame
+    rows = {row["CorrelationId"]: row for row in frame.to_dict("records")}
+    return [rows[f"r{number}"] for number in range(1, len(requests) + 1)]
+
+
+@pytest.mark.parametrize("name", COST)
+def test_a_question_of_cost_has_an_answer_worked_out_by_hand_in_every_column(name: str) -> None:
+    asked = [asked for case in cases() if case.query == name for asked in case.asked if asked.rows]
+    assert any(asked.columns[-1] != REST for asked in asked), f"tests/kql/cases/{name}.txt names not all columns"
+
+
+@pytest.mark.parametrize("name", COST)
+def test_a_sum_of_cost_tells_what_is_not_in_it(name: str) -> None:
+    query = library().get(name)
+    if name not in ("cost/largest-requests", "cost/unpriced", "cost/provisioned"):
+        assert "UnpricedRequests" in query.units and "UnknownRequests" in query.units
+
+
+def test_a_price_holds_from_its_day_on_and_not_before(tmp_path: Path) -> None:
+    day = {"ModelName": "gpt-4.1", "ModelVersion": "2025-04-14", "PromptTokens": "1000", "CachedTokens": "0"}
+    before, after = costs(
+        [day | {"TimeGenerated": "2025-03-31 23:59"}, day | {"TimeGenerated": "2025-04-01 00:00"}], tmp_path
+    )
+    assert before["CostState"] == "unpriced" and math.isnan(before["Cost"])
+    assert after["CostState"] == "priced" and after["Cost"] == pytest.approx(0.002)
+
+
+def test_of_two_prices_the_later_one_holds_from_its_day_on(tmp_path: Path) -> None:
+    functions = price_functions(shipped_book())
+    later = '    "gpt-4.1", "", "global", "", "prompt", real(3), datetime(2026-11-02),\n    "gpt-4o-mini"'
+    functions["AoaiPrices"] = functions["AoaiPrices"].replace('    "gpt-4o-mini"', later, 1)
+    replace_functions(functions)
+    day = {"ModelName": "gpt-4.1", "PromptTokens": "1000", "CachedTokens": "100", "CompletionTokens": "10"}
+    first, second = costs([day | {"TimeGenerated": "2026-11-01 23:59"}, day], tmp_path)
+    assert first["PromptPrice"] == 2.0 and second["PromptPrice"] == 3.0
+    assert first["CachedPrice"] == second["CachedPrice"] == 0.5
+    assert second["Cost"] == pytest.approx((900 * 3 + 100 * 0.5 + 10 * 8) / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("placed", "price"),
+    [
+        ({}, 1.1),
+        ({"chat-prod": Placed("regional", "swedencentral")}, 1.331),
+        ({"chat-prod": Placed("data-zone", "eastus2"), "aoai-1/chat-prod": Placed("data-zone", "japaneast")}, 1.32),
+        ({"aoai-2/chat-prod": Placed("regional", "swedencentral")}, 1.1),
+        ({"chat-prod": Placed("regional", "mars")}, None),
+        ({"chat-prod": Placed("regional")}, None),
+    ],
+    ids=str,
+)
+def test_a_deployment_is_billed_in_its_scope_and_region(
+    placed: dict[str, Placed], price: float | None, tmp_path: Path
+) -> None:
+    replace_functions(price_functions(shipped_book(), placed))
+    (row,) = costs([{"ModelName": "o4-mini", "ModelVersion": "2025-04-16", "PromptTokens": "10"}], tmp_path)
+    if price is None:
+        assert row["CostState"] == "unpriced" and math.isnan(row["Cost"])
+    else:
+        assert row["PromptPrice"] == price and row["Cost"] == pytest.approx(price * 10 / 1e6)
+
+
+def test_tokens_of_a_provisioned_deployment_cost_nothing_by_themselves(tmp_path: Path) -> None:
+    replace_functions(price_functions(shipped_book(), {"aoai-1/chat-prod": Placed("provisioned")}))
+    (row,) = costs([{"PromptTokens": "1000", "CompletionTokens": "1000"}], tmp_path)
+    assert (row["CostState"], row["Cost"], row["Scope"]) == ("provisioned", 0.0, "provisioned")
+
+
+def test_a_factor_of_a_thousand_would_be_seen(tmp_path: Path) -> None:
+    (row,) = costs([{"PromptTokens": "1000000", "CachedTokens": "0", "CompletionTokens": "1000000"}], tmp_path)
+    assert row["Cost"] == 12.5
+
+
+def test_a_long_prompt_of_unknown_caching_is_billed_in_full_without_evidence_and_says_how_unsure_that_is(
+    tmp_path: Path,
+) -> None:
+    short, long = costs(
+        [{"PromptTokens": "1023", "CachedTokens": None}, {"PromptTokens": "10000", "CachedTokens": None}], tmp_path
+    )
+    assert not short["IsCacheEstimated"] and short["CostError"] == short["CostSharedError"] == 0
+    assert long["IsCacheEstimated"] and long["Cost"] == pytest.approx(0.025)
+    assert long["CostSharedError"] == pytest.approx(10000 * 1.25 / 1e6 / math.sqrt(3))
+
+
+def test_the_cached_share_of_a_long_prompt_is_that_of_its_team_and_model(tmp_path: Path) -> None:
+    told = [{"PromptTokens": "2000", "CachedTokens": "1000" if i % 2 else "1500"} for i in range(12)]
+    others = [{"PromptTokens": "2000", "CachedTokens": "0", "SubscriptionId": "sub-b"} for _ in range(12)]
+    asked = [
+        {"PromptTokens": "4000", "CachedTokens": None},
+        {"PromptTokens": "4000", "CachedTokens": None, "SubscriptionId": "sub-new"},
+    ]
+    own, new = costs([*asked, *told, *others], tmp_path)[:2]
+    assert own["CacheSavings"] == pytest.approx(4000 * 0.625 * 1.25 / 1e6)
+    assert new["CacheSavings"] == pytest.approx(4000 * 0.3125 * 1.25 / 1e6)
+    # Of sub-a six prompts are 250 tokens above the mean and six below: the sum of squares is 12 x 250^2, times 12/11.
+    residual = 12 * 250**2 * 12 / 11
+    assert own["CostError"] == pytest.approx(math.sqrt(residual / (12 * 2000**2)) * 4000 * 1.25 / 1e6)
+    assert own["CostSharedError"] == pytest.approx(math.sqrt(residual) / 24000 * 4000 * 1.25 / 1e6)
+    assert new["CostSharedError"] > own["CostSharedError"]
+
+
+def test_amounts_shown_back_add_up_to_the_cent_whatever_the_costs_are(tmp_path: Path) -> None:
+    requests = [
+        AT | {"SubscriptionId": f"sub-{i % 23:02}", "PromptTokens": str(37 * i), "CachedTokens": "0"}
+        for i in range(1, 400)
+    ]
+    engine = engine_over(requests, tmp_path / "lake")
+    showback = engine.query(library().get("cost/showback").text).frame
+    total = engine.query("AoaiCosts | summarize Cost = sum(Cost)").frame["Cost"].iloc[0]
+    assert showback["AmountCents"].sum() == round(100 * total)
+    assert ((showback["AmountCents"] - 100 * showback["TokenCost"]).abs() < 1).all()
+
+
+@pytest.fixture(scope="module")
+def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
+    lake = Lake.create(tmp_path_factory.mktemp("cost") / "lake")
+    ingest([shared_data / "logs"], lake)
+    recompute(lake)
+    engine = LocalEngine(lake, str(lake.path))
+    yield engine
+    engine.close()
+
+
+def test_the_cost_of_real_shaped_logs_is_the_truth_s_within_its_error(real: LocalEngine, shared_data: Path) -> None:
+    csv.field_size_limit(2**31 - 1)
+    truth: Counter[str] = Counter()
+    with (shared_data / "truth.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            truth[row["DeploymentName"]] += float(row["CostUSD"] or 0)
+    frame = real.query(
+        "AoaiCosts | summarize Cost = sum(Cost), Error = sqrt(sum(pow(CostError, 2)) + pow(sum(CostSharedError), 2)) "
+        "by DeploymentName"
+    ).frame
+    for name, cost, error in frame.itertuples(index=False):
+        assert abs(cost - truth[name]) <= 2 * error + 1e-6, (name, cost, truth[name], error)
+    total = real.query(library().get("cost/total").text).frame.iloc[0]
+    assert total["LowCost"] <= sum(truth.values()) <= total["HighCost"]
+    assert abs(total["Cost"] / sum(truth.values()) - 1) < 0.02
+    assert total["UnpricedRequests"] > 0
+
+
+def test_no_row_s_cost_is_zero_because_its_price_is_unknown(real: LocalEngine) -> None:
+    frame = real.query("AoaiCosts | where CostState in ('unpriced', 'unknown-tokens') | where isnotnull(Cost)").frame
+    assert frame.empty
+    frame = real.query("AoaiCosts | where CostState == 'priced' and Cost == 0 and TotalTokens > 0").frame
+    assert frame.empty
