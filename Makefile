@@ -26,7 +26,7 @@ PIP_INSTALL = if $(BIN)/uv pip install --quiet --python $(BIN)/python --constrai
 		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable "$(1)"; \
 	fi
 
-.PHONY: help setup setup-test test-programs report lint test accuracy bench constraints clean
+.PHONY: help setup setup-test test-programs report lint test accuracy bench docs constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,7 +100,7 @@ else ifneq ($(LOGS),)
 	@$(BIN)/aoai ingest "$(LOGS)" --lake lake
 	@$(BIN)/aoai report --source lake --out "$(OUT)"
 else
-	@$(BIN)/aoai sample sample
+	@$(BIN)/aoai sample sample --requests 20000
 	@$(BIN)/aoai ingest sample/logs --lake sample/lake
 	@$(BIN)/aoai report --source sample/lake --out "$(OUT)"
 endif
@@ -121,6 +121,9 @@ bench: setup-test ## how fast ingest and queries are
 	@set -e; for script in $(filter-out benchmarks/accuracy.py benchmarks/__init__.py,$(wildcard benchmarks/*.py)); do \
 		echo "$$script"; $(BIN)/python "$$script"; \
 	done
+
+docs: setup ## the pages made from the queries' headers and the commands' help
+	@$(BIN)/python docs/make_docs.py
 
 constraints: $(BIN)/uv ## pin the newest versions that work together, on each Python from 3.11 up
 	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade \

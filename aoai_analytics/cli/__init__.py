@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import AoaiError
-from . import logs, queries, report
+from . import doctor, logs, queries, report
 
 # typer exports this class's child only.
 UsageError = typer.BadParameter.__bases__[0]
@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (logs.sample, logs.ingest, queries.queries, queries.query, report.report):
+for command in (logs.sample, logs.ingest, queries.queries, queries.query, report.report, doctor.doctor):
     app.command()(command)
 
 
@@ -50,24 +50,25 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in arguments
     # One may ask for the traceback at the end of the line, where the failed command already stands.
     arguments = (["--debug"] if debug else []) + [word for word in arguments if word != "--debug"]
+    caught: BaseException
     try:
         return app(args=arguments, prog_name="aoai", standalone_mode=False) or 0
     except UsageError as error:
-        code, message = 2, _wrong_use(error)
+        caught, code, message = error, 2, _wrong_use(error)
     except (typer.Abort, KeyboardInterrupt):
         return _said("stopped; what was finished is kept", 130)
     except AoaiError as error:
-        code, message = error.exit_code, str(error)
+        caught, code, message = error, error.exit_code, str(error)
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     except OSError as error:
-        code, message = 1, f"{error.filename or 'input or output'}: {error.strerror or error}"
+        caught, code, message = error, 1, f"{error.filename or 'input or output'}: {error.strerror or error}"
     except Exception as error:
         # The message of an error nobody foresaw may hold anything, prompts too.
-        code, message = 1, f"an unexpected {type(error).__name__}; run it again with --debug to see where"
+        caught, code, message = error, 1, f"an unexpected {type(error).__name__}; run it again with --debug to see where"
     if debug:
-        traceback.print_exc()
+        traceback.print_exception(caught)
     return _said(message, code)
 
 

@@ -174,8 +174,18 @@ def test_asking_for_a_stored_response_again_bills_nothing(tmp_path):
 
 
 def test_the_same_prompt_in_pieces_is_one_prompt_however_the_pieces_come(tmp_path):
-    text = messages("user", "x" * 70_000)
+    text = messages("user", "word " * 14_000)
     pieces = [text[:32_768], text[32_768:65_536], text[65_536:]]
     rows = [llm("x", 1, RequestMessages=piece) for piece in (pieces[2], pieces[0], pieces[1], pieces[0])]
     row = answered(tmp_path, LOGGED, [request("x")], [llm("x"), *rows]).loc["x"]
     assert row.PromptBytes == len(text)
+
+
+def test_a_picture_within_a_prompt_does_not_count_by_its_bytes(tmp_path):
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "iVBORw0KGgo" * 900}}
+    content = [{"type": "text", "text": "What is this?"}, picture]
+    body = json.dumps({"messages": [{"role": "user", "content": content}]})
+    whole, cut = request("whole", RequestBody=body), request("cut", RequestBody=body[:8192])
+    rows = answered(tmp_path, LOGGED, [whole, cut], [llm("logged", 1, RequestMessages=body)])
+    assert set(rows.PromptKind) == {"image"}
+    assert (rows.PromptBytes < 200).all()

@@ -195,7 +195,7 @@ TEAMS: tuple[Team, ...] = (
         (
             _chat(CLASSIC, "chat-prod", 4, prompt=80, answer=170, stream=0.4, documents=0.01),
             _chat(V1, "gpt-5-mini", 2, prompt=90, answer=150, stream=0.3),
-            Workload(V1, "images", "pictures", 0.03, prompt=40),
+            Workload(V1, "images", "pictures", 0.01, prompt=40),
             Workload(V1, "images", "posters", 0.35, prompt=40),
         ),
         system=5, caller="user",

@@ -59,7 +59,8 @@ def test_the_default_mix_has_every_outcome_surface_and_model(sample):
     assert {row["Surface"] for row in sample.truth} == {
         "chat", "completions", "responses", "embeddings", "images", "audio", "other",
     }  # fmt: skip
-    assert len({row["ModelName"] for row in sample.truth}) == 16  # fifteen, and '' where no model was found
+    # Fourteen, '' where no model was found, and gpt-image-1, which is too rare to count on.
+    assert len({row["ModelName"] for row in sample.truth} - {"gpt-image-1"}) == 15
 
 
 def test_users_share_addresses_and_have_several(sample):

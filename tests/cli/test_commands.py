@@ -1,0 +1,201 @@
+"""The commands do their work: data on standard output, words on standard error, and the right exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+
+from aoai_analytics import cli
+from aoai_analytics.errors import AoaiError
+
+
+def test_help_lists_the_commands_and_loads_nothing_heavy():
+    code = (
+        "import sys; from aoai_analytics.cli import main; code = main(['--help']); "
+        "heavy = {'pandas', 'pyarrow', 'duckdb', 'duckdb_kql', 'deltalake', 'plotly', 'papermill', 'azure', 'numpy', "
+        "'pydantic', 'pydantic_settings', 'rich'} & sys.modules.keys(); "
+        "print(sorted(heavy), file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert all(f"  {name} " in done.stdout for name in ("sample", "ingest", "queries", "query", "report", "doctor"))
+    assert done.stderr.strip() == "[]"
+
+
+def test_no_words_show_the_help(aoai):
+    assert aoai().out.startswith("Usage: aoai")
+
+
+def test_from_sample_to_answer(aoai):
+    made = aoai("sample", "s", "--requests", 60, "--days", 1, "--seed", 3)
+    assert (made.code, made.out.startswith("60 requests from ")) == (0, True)
+    assert made.err == "Next: aoai ingest s/logs\n"
+    read = aoai("ingest", "s/logs")
+    assert read.code == 0
+    summary = dict(line.split("  ", 1) for line in read.out.splitlines())
+    assert int(summary["new"]) > 60
+    assert {"files", "records", "duplicate", "quarantined", "speed"} <= summary.keys()
+    again = aoai("ingest", "s/logs")
+    assert dict(line.split("  ", 1) for line in again.out.splitlines())["new"].strip() == "0"
+    answer = aoai("query", "--kql", "AoaiRequests | count", "--format", "csv")
+    assert answer.out.splitlines()[0] == "Count"
+    assert int(answer.out.splitlines()[1]) >= 50
+
+
+def test_queries_lists_names_and_questions(aoai):
+    listed = aoai("queries", "tokens")
+    assert "tokens/by-caller-and-model" in listed.out
+    assert all(line.startswith("tokens/") for line in listed.out.splitlines())
+    entry = next(e for e in json.loads(aoai("queries", "--json").out) if e["name"] == "tokens/by-subscription")
+    assert entry["parameters"]["topN"] == {"type": "long", "default": "20", "about": "rows shown"}
+
+
+def test_one_answer_in_every_format(aoai, lake, tmp_path):
+    words = ("query", "tokens/by-subscription", "--source", lake, "--param", "topN=3")
+    from_csv = list(csv.DictReader(io.StringIO(aoai(*words, "--format", "csv").out)))
+    from_json = json.loads(aoai(*words, "--format", "json").out)
+    assert aoai(*words, "--format", "parquet", "-o", tmp_path / "x.parquet").out == ""
+    from_parquet = pq.read_table(tmp_path / "x.parquet").to_pylist()
+    assert [row["SubscriptionId"] for row in from_csv] == [row["SubscriptionId"] for row in from_json]
+    assert [int(row["TotalTokens"]) for row in from_csv] == [row["TotalTokens"] for row in from_json]
+    assert [row["TotalTokens"] for row in from_parquet] == [row["TotalTokens"] for row in from_json]
+    table = aoai(*words).out.splitlines()
+    assert len(table) == 2 + len(from_json)
+    assert f"{from_json[0]['TotalTokens']:,}" in table[2]
+
+
+def test_null_is_unknown_in_a_table_and_null_in_json(aoai, lake):
+    kql = "print A = long(null), B = real(null), C = datetime(null), D = dynamic(null)"
+    assert aoai("query", "--kql", kql, "-s", lake).out.splitlines()[2].split() == ["unknown"] * 4
+    assert json.loads(aoai("query", "--kql", kql, "-s", lake, "-f", "json").out) == [dict.fromkeys("ABCD")]
+
+
+def test_text_cannot_command_the_terminal_or_a_spreadsheet(aoai, lake):
+    kql = 'print A = "=HYPERLINK(1)", B = "\\u001b[31mred\\u0007"'
+    table = aoai("query", "--kql", kql, "-s", lake)
+    assert "\x1b" not in table.out
+    assert "\x07" not in table.out
+    assert "'=HYPERLINK(1)" in aoai("query", "--kql", kql, "-s", lake, "-f", "csv").out
+
+
+def test_prompts_are_hidden_unless_asked_for(aoai, lake):
+    quiet = aoai("query", "prompts/completions", "--source", lake, "--format", "json")
+    assert quiet.code == 0
+    texts = {row["Prompt"] for row in json.loads(quiet.out)}
+    assert all(not text or text.startswith("[hidden: ") for text in texts)
+    assert "--show-prompts" in quiet.err
+    loud = aoai("query", "prompts/completions", "--source", lake, "--format", "json", "--show-prompts")
+    assert not any(row["Prompt"].startswith("[hidden: ") for row in json.loads(loud.out))
+
+
+def test_a_period_is_a_month_a_week_or_a_day_in_the_time_zone(aoai, lake):
+    count = ("query", "--kql", "AoaiRequests | count", "-s", lake, "-f", "json")
+    whole = json.loads(aoai(*count).out)[0]["Count"]
+    assert json.loads(aoai(*count, "--period", "2026-11").out)[0]["Count"] == whole
+    days = [json.loads(aoai(*count, "--period", f"2026-11-{day}").out)[0]["Count"] for day in (14, 15)]
+    assert sum(days) == whole
+    assert json.loads(aoai(*count, "--period", "2026-W46").out)[0]["Count"] == whole
+    shifted = json.loads(aoai(*count, "--period", "2026-11-15", "--time-zone", "Asia/Tokyo").out)[0]["Count"]
+    assert shifted != days[1]
+
+
+def test_no_rows_are_not_called_no_traffic(aoai, lake):
+    ended = aoai("query", "tokens/by-subscription", "-s", lake, "--since", "1h")
+    assert ended.code == 0
+    assert "need not mean no traffic" in ended.err
+
+
+def test_settings_come_from_flags_then_variables_then_the_file(aoai, lake, tmp_path, monkeypatch):
+    from aoai_analytics.config import settings
+
+    kql = ("query", "--kql", "AoaiRequests | count", "-f", "csv")
+    (tmp_path / "aoai.toml").write_text(f'source = "{lake}"\n')
+    settings.cache_clear()
+    assert aoai(*kql).code == 0
+    monkeypatch.setenv("AOAI_SOURCE", str(tmp_path / "nowhere"))
+    settings.cache_clear()
+    assert "nowhere is no lake" in aoai(*kql).err
+    assert aoai(*kql, "--source", lake).code == 0
+    (tmp_path / "aoai.toml").write_text("source = \n")
+    settings.cache_clear()
+    broken = aoai(*kql)
+    assert (broken.code, broken.err.startswith("aoai: aoai.toml is not valid TOML")) == (2, True)
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["nonsense"], 2, "No such command 'nonsense'"),
+        (["query"], 2, "give one of: a query's NAME"),
+        (["query", "tokens/by-subscriptio"], 2, "did you mean tokens/by-subscription"),
+        (["query", "tokens/by-subscription", "-p", "topN"], 2, "--param takes NAME=VALUE"),
+        (["query", "tokens/by-subscription", "-p", "topN=x"], 2, "parameter 'topN' takes a long"),
+        (["query", "tokens/by-subscription", "--since", "x"], 2, "--since 'x' is no span of time"),
+        (["query", "tokens/by-subscription", "--since", "7d", "--start", "2026-01-01"], 2, "give one of them"),
+        (["query", "tokens/by-subscription", "--start", "x"], 2, "start 'x' is no date"),
+        (["query", "tokens/by-subscription", "--start", "2026-02-01", "--end", "2026-01-01"], 2, "ends before it begins"),
+        (["query", "tokens/by-subscription", "--period", "2026-13"], 2, "write a month 2026-10"),
+        (["query", "tokens/by-subscription", "--time-zone", "Mars", "--period", "2026-10"], 2, "unknown time zone 'Mars'"),
+        (["query", "--kql", "AoaiRequests | whre"], 1, "syntax error: line 1"),
+        (["query", "--file", "none.kql"], 2, "cannot read none.kql"),
+        (["query", "--kql", "AoaiRequests | count", "-o", "no/such/folder"], 2, "cannot write no/such/folder"),
+        (["report", "nosuch"], 2, "there is no report 'nosuch'"),
+        (["sample", "x", "--requests", "0"], 2, "a sample needs at least 1"),
+    ],
+)
+def test_wrong_use_gets_one_line(aoai, lake, words, code, message):
+    ended = aoai(*words, *(["--source", lake] if words[0] in ("query", "report") else []))
+    assert ended.code == code
+    assert message in ended.err
+    assert ended.err.startswith("aoai: ")
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["ingest", "nowhere"], "nowhere: no such file or folder"),
+        (["ingest", "."], "no logs in"),
+        (["query", "tokens/by-subscription", "-s", "nolake"], "nolake is no lake; make one first"),
+        (["query", "tokens/by-subscription", "-s", "ftp://x"], "unknown source 'ftp://…'"),
+    ],
+)
+def test_what_cannot_be_read_gets_one_line(aoai, words, message):
+    ended = aoai(*words)
+    assert (ended.code, ended.err.count("\n")) == (1, 1)
+    assert message in ended.err
+
+
+def test_an_error_nobody_foresaw_tells_nothing_of_the_data(aoai, monkeypatch, lake):
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("a prompt")
+
+    monkeypatch.setattr("aoai_analytics.cli.output.write", fail)
+    ended = aoai("query", "--kql", "print 1", "-s", lake)
+    assert ended.code == 1
+    assert "a prompt" not in ended.err
+    assert ended.err == "aoai: an unexpected ValueError; run it again with --debug to see where\n"
+    assert "Traceback" in aoai("query", "--kql", "print 1", "-s", lake, "--debug").err
+
+
+def test_stopping_by_hand_ends_with_130(aoai, monkeypatch, lake):
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aoai_analytics.cli.output.write", stop)
+    assert aoai("query", "--kql", "print 1", "-s", lake).code == 130
+
+
+def test_every_error_names_its_exit_code():
+    def classes(kind: type[AoaiError]) -> set[type[AoaiError]]:
+        return {kind}.union(*(classes(child) for child in kind.__subclasses__()))
+
+    assert {kind.exit_code for kind in classes(AoaiError)} == {1, 2}
+    assert cli.main(["--version"]) == 0

@@ -1,0 +1,190 @@
+"""The local engine: Kusto's types, one snapshot a query, clear refusals, and nothing but the lake in reach."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aoai_analytics import connect
+from aoai_analytics.errors import LakeError, QueryError, SourceError
+from aoai_analytics.logs.lake import Lake
+from aoai_analytics.logs.tables import GATEWAY_LOGS, REQUESTS
+
+NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
+
+
+def requests(*rows: dict) -> pa.Table:
+    schema = REQUESTS.arrow_schema()
+    dated = [row | {"date": row["TimeGenerated"].strftime("%Y-%m-%d")} for row in rows]
+    return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in dated], schema=schema)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    lake = Lake.create(tmp_path_factory.mktemp("lake"))
+    lake.append(
+        REQUESTS.name,
+        requests(
+            {"CorrelationId": "a", "TimeGenerated": NOON, "TotalTokens": 10, "IsStream": True, "ModelName": "gpt-4o"},
+            {"CorrelationId": "b", "TimeGenerated": NOON + timedelta(days=1), "TotalTokens": None, "ModelName": None},
+            {"CorrelationId": "c", "TimeGenerated": NOON + timedelta(days=2), "TotalTokens": 2**40, "ModelName": "o1"},
+        ),
+    )
+    schema = GATEWAY_LOGS.arrow_schema()
+    row = {"CorrelationId": "a", "TimeGenerated": NOON, "TraceRecords": '[{"message": "x"}]', "Errors": '{"cut', "date": "2026-11-03"}
+    lake.append(GATEWAY_LOGS.name, pa.Table.from_pylist([{n: row.get(n) for n in schema.names}], schema=schema))
+    engine = connect(lake.path)
+    yield engine
+    engine.close()
+
+
+def test_columns_come_back_with_kustos_types_and_null_stays_null(engine):
+    result = engine.query(
+        "AoaiRequests | sort by CorrelationId asc | project TimeGenerated, TotalTokens, IsStream, ModelName, Half = TotalTokens / 2.0, "
+        "Age = TimeGenerated - datetime(2026-11-03), List = pack_array(1, 'x')"
+    )
+    assert result.types == {
+        "TimeGenerated": "datetime",
+        "TotalTokens": "long",
+        "IsStream": "bool",
+        "ModelName": "string",
+        "Half": "real",
+        "Age": "timespan",
+        "List": "dynamic",
+    }
+    frame = result.frame
+    assert [str(kind) for kind in frame.dtypes] == [
+        "datetime64[us, UTC]", "Int64", "boolean", "str", "float64", "timedelta64[us]", "object",
+    ]  # fmt: skip
+    assert frame.TimeGenerated[0] == pd.Timestamp(NOON)
+    assert frame.TotalTokens[1] is pd.NA
+    assert frame.IsStream[1] is pd.NA
+    assert frame.ModelName[1] == ""
+    assert frame.Age[0] == timedelta(hours=12)
+    assert frame.List[0] == [1, "x"]
+    assert not result.partial
+
+
+def test_a_sum_is_a_long(engine):
+    result = engine.query("AoaiRequests | summarize Tokens = sum(TotalTokens)")
+    assert (result.types["Tokens"], result.frame.Tokens[0]) == ("long", 2**40 + 10)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "found"),
+    [
+        (None, None, "abc"),
+        (NOON, NOON + timedelta(days=1), "a"),
+        (NOON + timedelta(microseconds=1), None, "bc"),
+        (None, NOON + timedelta(days=1, microseconds=1), "ab"),
+        (datetime(2026, 11, 4, 12), None, "bc"),
+        (NOON + timedelta(days=9), None, ""),
+    ],
+)
+def test_the_time_range_is_from_start_to_before_end(engine, start, end, found):
+    result = engine.query("AoaiRequests | project CorrelationId | sort by CorrelationId asc", start=start, end=end)
+    assert "".join(result.frame.CorrelationId) == found
+    assert result.types == {"CorrelationId": "string"}
+
+
+def test_dynamic_values_are_parsed_and_a_piece_of_json_is_a_string(engine):
+    frame = engine.query("ApiManagementGatewayLogs | project TraceRecords, Errors, M = tostring(TraceRecords[0].message)").frame
+    assert frame.TraceRecords[0] == [{"message": "x"}]
+    assert frame.Errors[0] == '{"cut'
+    assert frame.M[0] == "x"
+
+
+def test_a_table_without_rows_is_empty_and_has_its_columns(engine):
+    result = engine.query("AoaiMessages")
+    assert len(result.frame) == 0
+    assert result.types["PromptComplete"] == "bool"
+
+
+@pytest.mark.parametrize(
+    ("kql", "message"),
+    [
+        ("AoaiRequest | count", "table 'AoaiRequest' that is not there; did you mean 'AoaiRequests'"),
+        ("AoaiRequests | where ModelNam == 'x'", "column 'ModelNam' that is not there; did you mean 'ModelName'"),
+        ("AoaiRequests | whre x", "syntax error: line 1, column"),
+        ("AoaiRequests | evaluate pivot(ModelName)", "the local engine cannot run this query"),
+        ("AoaiRequests | where TotalTokens > 'prompt text'", "wrong type"),
+    ],
+)
+def test_a_wrong_query_is_refused_in_one_line(engine, kql, message):
+    with pytest.raises(QueryError, match=message) as caught:
+        engine.query(kql).frame
+    assert "\n" not in str(caught.value)
+    assert "prompt text" not in str(caught.value)
+
+
+def test_a_value_of_a_column_is_not_in_the_message(tmp_path):
+    lake = Lake.create(tmp_path)
+    lake.append(REQUESTS.name, requests({"CorrelationId": "a", "TimeGenerated": NOON, "ModelName": "a secret"}))
+    with pytest.raises(QueryError) as caught:
+        connect(tmp_path).query("AoaiRequests | where ModelName == 5")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_query_reaches_nothing_but_the_lake(engine, tmp_path):
+    outside = tmp_path / "secret.csv"
+    outside.write_text("a\n1\n")
+    frame = pd.DataFrame({"a": [1]})
+    for kql in (f"['{outside}']", f"table('{outside}')", "frame", "['read_csv']", "duckdb_settings"):
+        with pytest.raises(QueryError):
+            engine.query(kql)
+    assert len(frame) == 1
+
+
+@settings(max_examples=60)
+@given(st.text())
+def test_a_parameter_of_any_text_comes_back_as_it_went_in(engine, text):
+    result = engine.query('let value = "";\nprint Value = value', parameters={"value": text})
+    assert result.frame.Value[0] == text
+
+
+def test_top_take_and_bin_accept_parameters(engine):
+    kql = "let n = 1;\nlet step = 1d;\nAoaiRequests | summarize count() by bin(TimeGenerated, step) | top n by TimeGenerated asc"
+    assert len(engine.query(kql).frame) == 1
+    assert len(engine.query(kql, parameters={"n": 2}).frame) == 2
+    assert len(engine.query(kql, parameters={"n": 9, "step": "30d"}).frame) == 1
+
+
+def test_reading_goes_on_while_another_writes(tmp_path):
+    lake = Lake.create(tmp_path)
+    engine = connect(tmp_path)
+    errors: list[Exception] = []
+    done = threading.Event()
+
+    def read() -> None:
+        seen = 0
+        while not done.is_set():
+            try:
+                count = int(engine.query("AoaiRequests | count").frame.iloc[0, 0])
+            except Exception as error:
+                errors.append(error)
+                return
+            if count < seen:
+                errors.append(AssertionError(f"{count} rows after {seen}"))
+            seen = count
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(15):
+        lake.append(REQUESTS.name, requests({"CorrelationId": str(number), "TimeGenerated": NOON}))
+    done.set()
+    reader.join()
+    assert errors == []
+    assert engine.query("AoaiRequests | count").frame.iloc[0, 0] == 15
+
+
+def test_an_unknown_source_and_a_folder_that_is_no_lake_are_told_apart(tmp_path):
+    with pytest.raises(SourceError, match="unknown source 'foo://…'"):
+        connect("foo://bar")
+    with pytest.raises(LakeError, match="is no lake; make one first: aoai ingest"):
+        connect(tmp_path)

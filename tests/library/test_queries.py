@@ -1,0 +1,78 @@
+"""The query library: files with headers, found by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from aoai_analytics.errors import UnknownName, WrongUse
+from aoai_analytics.library import library
+from aoai_analytics.library.queries import Library
+
+FILE = """// title: A title
+// question: What?
+// chart: bar x=A y=B
+// unit: A=tokens, B=1k requests
+let n = 5; // rows
+AoaiRequests | take n
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "tokens").mkdir()
+    (tmp_path / "tokens" / "one.kql").write_text(FILE)
+    return tmp_path
+
+
+def test_a_file_is_a_query_with_what_its_header_says(folder):
+    query = Library(folder).get("tokens/one")
+    assert (query.title, query.question, query.section) == ("A title", "What?", "tokens")
+    assert query.chart == "bar x=A y=B"
+    assert query.units == {"A": "tokens", "B": "1k requests"}
+    assert query.parameters["n"].default == "5"
+    assert "let n = 7;" in query.bind(n=7)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("AoaiRequests", r"lacks a line '// title: …'"),
+        ("// title: x\nAoaiRequests", r"lacks a line '// question: …'"),
+        ("// title: x\n// question: y\n// unit: tokens\nAoaiRequests", r"COLUMN=unit"),
+    ],
+)
+def test_a_file_without_a_right_header_is_refused_by_name(folder, text, message):
+    (folder / "tokens" / "bad.kql").write_text(text)
+    with pytest.raises(WrongUse, match=message) as caught:
+        Library(folder)
+    assert "bad.kql" in str(caught.value)
+
+
+def test_an_unknown_query_names_the_nearest():
+    with pytest.raises(UnknownName, match="did you mean .*tokens/by-subscription"):
+        library().get("tokens/by-subscriptions")
+    with pytest.raises(UnknownName, match="did you mean .*users/top"):
+        library().get("top")
+    with pytest.raises(UnknownName, match="'aoai queries' lists them"):
+        library().get("zzzzzzzz")
+    with pytest.raises(UnknownName, match="no section 'tokns'; did you mean tokens"):
+        library().section("tokns")
+
+
+def test_an_error_about_a_parameter_names_the_query():
+    with pytest.raises(UnknownName, match="tokens/by-subscription: the query has no parameter 'top'"):
+        library().get("tokens/by-subscription").bind(top=1)
+    with pytest.raises(WrongUse, match="tokens/by-subscription: parameter 'topN' takes a long"):
+        library().get("tokens/by-subscription").bind(topN="many")
+
+
+def test_functions_are_no_queries_and_stand_after_those_they_need():
+    functions = list(library().functions())
+    assert functions.index("AoaiRequestsLogged") < functions.index("AoaiRequests")
+    assert all(query.section != "functions" for query in library())
+    with pytest.raises(UnknownName):
+        library().get("functions/AoaiRequests")
+
+
+def test_every_section_of_the_design_has_queries():
+    assert {"tokens", "models", "users", "prompts"} <= set(library().sections)
