@@ -129,7 +129,7 @@ def _whole_number(low: int, high: int, wrap: str) -> Any:
         if isinstance(value, bool):
             raise TypeError
         number = int(value.strip()) if isinstance(value, str) else int(value)
-        if number != float(value) or not low <= number <= high:
+        if (not isinstance(value, str) and number != value) or not low <= number <= high:
             raise ValueError
         return wrap.format(number)
 

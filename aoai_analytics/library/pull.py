@@ -80,14 +80,17 @@ def pull(
     start: datetime,
     end: datetime | None = None,
     messages: bool = True,
+    compute: bool = True,
     progress: Callable[[PullProgress], None] | None = None,
     computing: Callable[[int, int], None] | None = None,
 ) -> PullSummary:
     """Bring the two log tables of *start* <= TimeGenerated < *end* (None: now) into the lake, then compute its tables.
 
-    With ``messages=False`` no body and no message text is asked for. *progress* is told of the pull, *computing* of
-    what follows (see ``recompute``). Raises WrongUse; SourceError, QueryError where the service cannot be asked;
-    PartialResult where it gives fewer rows than it counted; LakeError. What was pulled before an error stays.
+    With ``messages=False`` no body and no message text is asked for; with ``compute=False`` the computed tables wait
+    for the next ``recompute``. After an error, Ctrl-C included, the engine asks nothing more: open another. *progress*
+    is told of the pull, *computing* of what follows (see ``recompute``). Raises WrongUse; SourceError, QueryError
+    where the service cannot be asked; PartialResult where it gives fewer rows than it counted; LakeError. What was
+    pulled before an error stays.
     """
     began = time.perf_counter()
     start = _utc(start).replace(minute=0, second=0, microsecond=0)
@@ -100,7 +103,8 @@ def pull(
         run = _Pull(engine, lake, messages, progress)
         run.carry_out(start, end)
         run.summary.dates.sort()
-        recompute(lake, progress=computing)
+        if compute:
+            recompute(lake, progress=computing)
     run.summary.seconds = time.perf_counter() - began
     return run.summary
 
@@ -209,7 +213,8 @@ class _Pull:
             raise PartialResult(f"{self.engine.source} did not give all rows of {when}: {answer.cut}")
         if part.rows is not None and answer.rows.num_rows < part.rows:
             given = f"{answer.rows.num_rows:,}"
-            raise PartialResult(f"{self.engine.source} counts {part.rows:,} rows of {when} and gives {given}; run again")
+            counted = f"{part.rows:,} rows of {when}"
+            raise PartialResult(f"{self.engine.source} counts {counted} and gives {given}; run again")
         return answer
 
     def _write(self, part: _Slice, answer: Answer) -> None:

@@ -134,8 +134,8 @@ class LogAnalyticsService(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: LogAnalyticsService
-    # Header and body go as one packet, so that no delayed acknowledgement waits between them.
-    wbufsize = -1
+    # Else the body waits until the client has acknowledged the header.
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: Any) -> None:
         pass
