@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .errors import WrongUse
-
-if TYPE_CHECKING:
-    from pydantic_settings import BaseSettings
 
 
 def shipped(folder: str) -> Path:
@@ -21,26 +19,37 @@ def shipped(folder: str) -> Path:
     raise WrongUse(f"this installation lacks its '{folder}' folder: install aoai-analytics again")
 
 
-@cache
-def settings() -> BaseSettings:
-    """The settings in force. Raises WrongUse where ``aoai.toml`` or a variable is malformed.
+@dataclass(frozen=True)
+class Settings:
+    """What one may set.
 
-    ``lake`` (folder, default ``lake``), ``source`` (default: the lake), ``reports`` (folder, default
-    ``reports``), ``time_zone`` (IANA name, default UTC), ``credential`` (azure-identity class or None), ``prices``
-    (the table ``[prices]`` as it stands; ``prices.own`` reads it).
+    ``lake`` and ``reports`` are folders; ``source`` defaults to the lake; ``time_zone`` is an IANA name; ``credential``
+    names an azure-identity class; ``prices`` is the table ``[prices]`` as it stands, which ``prices.own`` reads.
     """
+
+    lake: Path = Path("lake")
+    source: str | None = None
+    reports: Path = Path("reports")
+    time_zone: str = "UTC"
+    credential: str | None = None
+    prices: dict[str, Any] = field(default_factory=dict)
+
+
+@cache
+def settings() -> Settings:
+    """The settings in force. Raises WrongUse where ``aoai.toml`` or a variable is malformed."""
     import tomllib
 
     from pydantic import ValidationError
     from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-    class Settings(BaseSettings):
+    class Read(BaseSettings):
         model_config = SettingsConfigDict(env_prefix="AOAI_", toml_file="aoai.toml", extra="ignore")
 
-        lake: Path = Path("lake")
+        lake: Path = Settings.lake
         source: str | None = None
-        reports: Path = Path("reports")
-        time_zone: str = "UTC"
+        reports: Path = Settings.reports
+        time_zone: str = Settings.time_zone
         credential: str | None = None
         prices: dict[str, Any] = {}
 
@@ -56,10 +65,11 @@ def settings() -> BaseSettings:
             return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     try:
-        return Settings()
+        return Settings(**Read().model_dump())
     except tomllib.TOMLDecodeError as error:
         raise WrongUse(f"aoai.toml is not valid TOML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
-        raise WrongUse(f"the setting '{name}' (aoai.toml or AOAI_{name.upper()}) is not valid: {first['msg']}") from error
+        where = f"aoai.toml or AOAI_{name.upper()}"
+        raise WrongUse(f"the setting '{name}' ({where}) is not valid: {first['msg']}") from error

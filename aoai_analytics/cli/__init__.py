@@ -1,4 +1,4 @@
-"""The ``aoai`` command. Data goes to standard output, words about it to standard error; exit 0 done, 1 failed, 2 wrong use."""
+"""The ``aoai`` command: data on standard output, words about it on standard error; exit 0 done, 1 failed, 2 wrong use."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import AoaiError
-from . import doctor, logs, queries, report
+from . import doctor, logs, prices, queries, report
 
 # typer exports this class's child only.
-UsageError = typer.BadParameter.__bases__[0]
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="aoai",
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 for command in (logs.sample, logs.ingest, queries.queries, queries.query, report.report, doctor.doctor):
     app.command()(command)
+app.add_typer(prices.app, name="prices")
 
 
 def _version(wanted: bool) -> None:
@@ -66,7 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
         caught, code, message = error, 1, f"{error.filename or 'input or output'}: {error.strerror or error}"
     except Exception as error:
         # The message of an error nobody foresaw may hold anything, prompts too.
-        caught, code, message = error, 1, f"an unexpected {type(error).__name__}; run it again with --debug to see where"
+        message = f"an unexpected {type(error).__name__}; run it again with --debug to see where"
+        caught, code = error, 1
     if debug:
         traceback.print_exception(caught)
     return _said(message, code)

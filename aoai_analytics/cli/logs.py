@@ -65,7 +65,7 @@ def ingest(
         "quarantined": f"{summary.quarantined:,}",
         "other categories": f"{summary.other:,}",
         "half a record at a file's end": f"{summary.pending:,}",
-        "speed": f"{summary.megabytes_per_second:,.0f} MB/s ({summary.bytes / 1e6:,.0f} MB in {summary.seconds:,.1f} s)",
+        "MB/s": f"{summary.megabytes_per_second:,.0f} ({summary.bytes / 1e6:,.0f} MB in {summary.seconds:,.1f} s)",
     }
     for name, value in rows.items():
         print(f"{name:<30} {value}")

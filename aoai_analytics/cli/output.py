@@ -5,16 +5,13 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..charts.labels import plain
+from ..charts.labels import one_line, plain
 from ..charts.numbers import is_missing
 from ..engines.protocol import QueryResult
 from ..errors import WrongUse
 from ..reports.period import zone
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _NUMBERS = ("int", "long", "real", "decimal")
 #: The widest text of a table's cell on a terminal.
@@ -104,6 +101,6 @@ def _cell(value: Any, kql_type: str, local: Any) -> str:
         moment = value.astimezone(local)
         return moment.strftime("%Y-%m-%d %H:%M:%S") + ("" if local.key == "UTC" else moment.strftime("%z"))
     else:
-        text = str(value)
+        text = one_line(str(value))
     text = plain(text)
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

@@ -38,9 +38,9 @@ def series(column: pa.ChunkedArray, kql_type: str) -> Any:
         spans = [None if v is None else _microseconds(v) for v in column.to_pylist()]
         return pd.Series(pd.array(spans, dtype="timedelta64[us]"))
     if kql_type in ("bool", "int", "long"):
-        return column.to_pandas(types_mapper={
-            pa.bool_(): pd.BooleanDtype(), pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()
-        }.get)
+        return column.to_pandas(
+            types_mapper={pa.bool_(): pd.BooleanDtype(), pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}.get
+        )
     return column.to_pandas().astype(_PANDAS[kql_type])
 
 

@@ -208,9 +208,7 @@ def _run(
 
     try:
         relation = connection.sql(_translate(kql, functions))
-        types = {
-            name: _kusto_type(str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)
-        }
+        types = {name: _kusto_type(str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)}
         fetched = ", ".join(f"CAST({_name(n)} AS {_FETCHED_AS[kind]}) AS {_name(n)}" for n, kind in types.items())
         if limit_to:
             relation = relation.filter(limit_to)
@@ -252,9 +250,8 @@ def _plain(error: duckdb.Error, kql: str) -> str:
     missing = re.search(r"Table with name (\S+) does not exist", first)
     if missing:
         near = difflib.get_close_matches(missing[1], TABLES, n=1)
-        return (
-            f"the query names a table '{missing[1]}' that is not there"
-            + (f"; did you mean '{near[0]}'?" if near else "; the tables are " + ", ".join(TABLES))
+        return f"the query names a table '{missing[1]}' that is not there" + (
+            f"; did you mean '{near[0]}'?" if near else "; the tables are " + ", ".join(TABLES)
         )
     if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
         # The message quotes the value, and a value may be a prompt.

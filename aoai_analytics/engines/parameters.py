@@ -174,9 +174,7 @@ def parse_timespan(text: str) -> timedelta:
     match = re.fullmatch(r"\s*(-?)(?:(\d+)\.)?(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d{1,6})?))?\s*", text)
     if not match:
         raise ValueError(text)
-    span = timedelta(
-        days=int(match[2] or 0), hours=int(match[3]), minutes=int(match[4]), seconds=float(match[5] or 0)
-    )
+    span = timedelta(days=int(match[2] or 0), hours=int(match[3]), minutes=int(match[4]), seconds=float(match[5] or 0))
     return -span if match[1] else span
 
 

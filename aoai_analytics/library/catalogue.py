@@ -17,14 +17,16 @@ def markdown(library: Library) -> str:
     for section in library.sections:
         parts.append(f"\n## {section}\n\n| query | question | parameters |\n|---|---|---|\n")
         parts += [_row(query) for query in library.section(section)]
-    parts.append(f"\n## {FUNCTIONS}\n\nThe semantic layer that every query starts from.\n\n| function | question |\n|---|---|\n")
-    parts += [f"| [`{name}`](../kql/{FUNCTIONS}/{name}.kql) | {_cell(q.question)} |\n" for name, q in library.functions().items()]
+    parts.append(f"\n## {FUNCTIONS}\n\nThe semantic layer that every query starts from.\n\n")
+    parts.append("| function | question |\n|---|---|\n")
+    for name, query in library.functions().items():
+        parts.append(f"| [`{name}`](../kql/{FUNCTIONS}/{name}.kql) | {_cell(query.question)} |\n")
     return "".join(parts)
 
 
 def _row(query: Query) -> str:
     parameters = "; ".join(
-        f"`{p.name}` = `{_cell(p.default)}`" + (f" {_cell(p.about)}" if p.about else "") for p in query.parameters.values()
+        f"`{p.name}` = `{_cell(p.default)}` {_cell(p.about)}".rstrip() for p in query.parameters.values()
     )
     return f"| [`{query.name}`](../kql/{query.name}.kql) | {_cell(query.question)} | {parameters} |\n"
 

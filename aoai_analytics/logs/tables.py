@@ -8,6 +8,10 @@ ApiManagementGatewayLlmLog (resource-specific tables). The computed tables are d
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # KQL type -> Arrow type as stored in the lake. A dynamic value is kept as its JSON text.
 KQL_TO_ARROW = {
@@ -29,7 +33,7 @@ class Table:
     columns: dict[str, str]
     key: tuple[str, ...]
 
-    def arrow_schema(self, *, partitioned: bool = True):
+    def arrow_schema(self, *, partitioned: bool = True) -> pa.Schema:
         """The lake's Arrow schema: the columns, and last the partition column ``date`` (string, ``YYYY-MM-DD``)."""
         import pyarrow as pa
 

@@ -49,7 +49,7 @@ def own_prices() -> OwnPrices:
 
     Raises WrongUse where it is malformed.
     """
-    given: dict[str, Any] = settings().prices  # type: ignore[attr-defined]
+    given: dict[str, Any] = settings().prices
     unknown = [key for key in given if key not in _KEYS]
     if unknown:
         raise WrongUse(f"aoai.toml: [prices] has no '{unknown[0]}'; it takes {', '.join(_KEYS)}")

@@ -6,7 +6,7 @@ import difflib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +59,16 @@ def notebooks(folder: Path | None = None) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
 
 
+def standing(folder: Path | None = None) -> list[str]:
+    """The notebooks of a report for which none is named: those whose metadata does not keep them for who names them."""
+    kept = []
+    for name, path in notebooks(folder).items():
+        about = json.loads(path.read_text("utf-8"))["metadata"].get("aoai_analytics", {})
+        if about.get("standing", True):
+            kept.append(name)
+    return kept
+
+
 def make_report(
     names: Sequence[str] = DEFAULT,
     *,
@@ -68,21 +78,23 @@ def make_report(
     time_zone: str | None = None,
     out: Path | str = "reports",
     show_prompts: bool = False,
+    given: Mapping[str, str] | None = None,
     folder: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> ReportResult:
     """Run the notebooks *names* on *source* for start <= time < end and write their pages to the folder *out*.
 
-    *source* and *time_zone* default to the settings; *start* and *end* are as ``open_report`` takes them. *folder*
-    holds other notebooks than the package's; *progress* is called with each notebook's name as it begins. The folder
-    holds ``index.html``, a page a notebook, ``plotly.min.js``, ``report.js`` and ``manifest.json``; until all of it
+    *source* and *time_zone* default to the settings; *start* and *end* are as ``open_report`` takes them. *given*
+    sets parameters of the notebooks' own, e.g. ``{"user": "ann"}``, in each that has them. *folder* holds other
+    notebooks than the package's; *progress* is called with each notebook's name as it begins. The folder *out* holds
+    ``index.html``, a page a notebook, ``plotly.min.js``, ``report.js`` and ``manifest.json``; until all of it
     is written, the one of before stays. Raises UnknownName for a notebook that does not exist, WrongUse for a
-    malformed period or an *out* that holds other files, SourceError or LakeError for the source,
-    ReportError where no kernel can run.
+    malformed period, a parameter that no notebook has or an *out* that holds other files, SourceError or LakeError
+    for the source, ReportError where no kernel can run.
     """
     if source is None:
-        source = settings().source or settings().lake  # type: ignore[attr-defined]
-    time_zone = time_zone or str(settings().time_zone)  # type: ignore[attr-defined]
+        source = settings().source or settings().lake
+    time_zone = time_zone or str(settings().time_zone)
     zone(time_zone)
     out = Path(out)
     paths = _chosen(names, notebooks(folder))
@@ -98,13 +110,14 @@ def make_report(
         "time_zone": time_zone,
         "show_prompts": show_prompts,
     }
+    own = _own_parameters(paths, given or {}, parameters)
     began = time.perf_counter()
     pages = []
     with tempfile.TemporaryDirectory() as scratch:
         for name, path in paths.items():
             if progress:
                 progress(name)
-            pages.append(_run_page(name, path, parameters, Path(scratch)))
+            pages.append(_run_page(name, path, parameters | own[name], Path(scratch)))
     about = {
         "source": source_without_secrets(str(source)),
         "start": parameters["start"],
@@ -132,6 +145,23 @@ def _chosen(names: Sequence[str], known: dict[str, Path]) -> dict[str, Path]:
     if not names:
         raise WrongUse("name at least one report")
     return {name: known[name] for name in dict.fromkeys(names)}
+
+
+def _own_parameters(
+    paths: Mapping[str, Path], given: Mapping[str, str], common: Mapping[str, Any]
+) -> dict[str, dict[str, str]]:
+    """What of *given* each notebook takes. Raises WrongUse for what none does."""
+    if not given:
+        return {name: {} for name in paths}
+    from papermill import inspect_notebook
+
+    takes = {name: set(inspect_notebook(str(path))) - common.keys() for name, path in paths.items()}
+    known = sorted(set().union(*takes.values()))
+    for parameter in given:
+        if parameter not in known:
+            names = " and ".join(paths)
+            raise WrongUse(f"{names}: no parameter '{parameter}'; there is {', '.join(known) or 'none'}")
+    return {name: {key: value for key, value in given.items() if key in own} for name, own in takes.items()}
 
 
 def _run_page(name: str, path: Path, parameters: dict[str, Any], scratch: Path) -> tuple[Page, float]:

@@ -50,10 +50,11 @@ def open_report(
     stand in for those the source and the package give. Raises SourceError, LakeError, QueryError or WrongUse.
     """
     if source is None:
-        source = settings().source or settings().lake  # type: ignore[attr-defined]
+        source = settings().source or settings().lake
     if time_zone is None:
-        time_zone = settings().time_zone  # type: ignore[attr-defined]
+        time_zone = settings().time_zone
     zone(time_zone)
+    apply_own_prices()
     report = Report(
         engine or connect(source),
         queries or library(),

@@ -40,7 +40,7 @@ def test_from_sample_to_answer(aoai):
     assert read.code == 0
     summary = dict(line.split("  ", 1) for line in read.out.splitlines())
     assert int(summary["new"]) > 60
-    assert {"files", "records", "duplicate", "quarantined", "speed"} <= summary.keys()
+    assert {"files", "records", "duplicate", "quarantined", "MB/s"} <= summary.keys()
     again = aoai("ingest", "s/logs")
     assert dict(line.split("  ", 1) for line in again.out.splitlines())["new"].strip() == "0"
     answer = aoai("query", "--kql", "AoaiRequests | count", "--format", "csv")
@@ -140,9 +140,17 @@ def test_settings_come_from_flags_then_variables_then_the_file(aoai, lake, tmp_p
         (["query", "tokens/by-subscription", "--since", "x"], 2, "--since 'x' is no span of time"),
         (["query", "tokens/by-subscription", "--since", "7d", "--start", "2026-01-01"], 2, "give one of them"),
         (["query", "tokens/by-subscription", "--start", "x"], 2, "start 'x' is no date"),
-        (["query", "tokens/by-subscription", "--start", "2026-02-01", "--end", "2026-01-01"], 2, "ends before it begins"),
+        (
+            ["query", "tokens/by-subscription", "--start", "2026-02-01", "--end", "2026-01-01"],
+            2,
+            "ends before it begins",
+        ),
         (["query", "tokens/by-subscription", "--period", "2026-13"], 2, "write a month 2026-10"),
-        (["query", "tokens/by-subscription", "--time-zone", "Mars", "--period", "2026-10"], 2, "unknown time zone 'Mars'"),
+        (
+            ["query", "tokens/by-subscription", "--time-zone", "Mars", "--period", "2026-10"],
+            2,
+            "unknown time zone 'Mars'",
+        ),
         (["query", "--kql", "AoaiRequests | whre"], 1, "syntax error: line 1"),
         (["query", "--file", "none.kql"], 2, "cannot read none.kql"),
         (["query", "--kql", "AoaiRequests | count", "-o", "no/such/folder"], 2, "cannot write no/such/folder"),

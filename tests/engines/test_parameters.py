@@ -49,12 +49,16 @@ def test_the_leading_lets_are_the_parameters_with_type_default_and_comment():
         ("name", 'x"; drop', 'let name = "x\\"; drop";'),
         ("share", "1e-3", "let share = real(0.001);"),
         ("since", "2026-11-01", "let since = datetime(2026-11-01T00:00:00.000000Z);"),
-        ("since", datetime(2026, 11, 1, 2, tzinfo=timezone(timedelta(hours=2))), "let since = datetime(2026-11-01T00:00:00.000000Z);"),
+        (
+            "since",
+            datetime(2026, 11, 1, 2, tzinfo=timezone(timedelta(hours=2))),
+            "let since = datetime(2026-11-01T00:00:00.000000Z);",
+        ),
         ("deep", "true", "let deep = true;"),
         ("models", "c, d", 'let models = dynamic(["c", "d"]);'),
         ("models", [1, "x"], 'let models = dynamic([1, "x"]);'),
     ],
-)  # fmt: skip
+)
 def test_a_value_replaces_the_literal_of_its_line_alone(name, value, line):
     before, after = QUERY.split("\n"), bind(QUERY, {name: value}).split("\n")
     changed = [new for old, new in zip(before, after, strict=True) if old != new]
@@ -71,11 +75,24 @@ def test_an_unknown_parameter_names_those_there_are():
 @pytest.mark.parametrize(
     ("kql_type", "value"),
     [
-        ("long", "many"), ("long", 1.5), ("long", True), ("long", 2**63), ("int", 2**31), ("real", "nan"),
-        ("real", float("inf")), ("bool", "maybe"), ("bool", 3), ("datetime", "yesterday"), ("datetime", 5),
-        ("timespan", "7 fortnights"), ("timespan", 7), ("string", 5), ("dynamic", [None]), ("dynamic", [[1]]),
+        ("long", "many"),
+        ("long", 1.5),
+        ("long", True),
+        ("long", 2**63),
+        ("int", 2**31),
+        ("real", "nan"),
+        ("real", float("inf")),
+        ("bool", "maybe"),
+        ("bool", 3),
+        ("datetime", "yesterday"),
+        ("datetime", 5),
+        ("timespan", "7 fortnights"),
+        ("timespan", 7),
+        ("string", 5),
+        ("dynamic", [None]),
+        ("dynamic", [[1]]),
     ],
-)  # fmt: skip
+)
 def test_a_value_of_the_wrong_type_is_refused_without_being_repeated(kql_type, value):
     with pytest.raises(WrongUse, match=rf"parameter 'p' takes a {kql_type}, such as") as caught:
         literal(value, kql_type, "p")

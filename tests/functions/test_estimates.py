@@ -131,8 +131,15 @@ def test_an_embedding_has_no_completion(tmp_path):
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_an_unknown_mode_is_told_by_bytes_and_time(tmp_path, streamed):
-    streams = [row | {"IsStream": True, "ResponseBytes": 1000 + 280 * row["CompletionTokens"],
-                      "BackendTime": 300 + 4 * row["CompletionTokens"]} for row in known_ones(seed=2, EndUserId="s")]  # fmt: skip
+    streams = [
+        row
+        | {
+            "IsStream": True,
+            "ResponseBytes": 1000 + 280 * row["CompletionTokens"],
+            "BackendTime": 300 + 4 * row["CompletionTokens"],
+        }
+        for row in known_ones(seed=2, EndUserId="s")
+    ]
     sizes = (1000 + 280 * 100, 300 + 4 * 100) if streamed else (1000 + 6 * 100, 300 + 10 * 100)
     open_one = linear("o", 200, 100, known=False, IsStream=None, ResponseBytes=sizes[0], BackendTime=sizes[1])
     row = estimated(tmp_path, [*known_ones(), *streams, open_one]).loc["o"]
@@ -145,9 +152,15 @@ def test_hidden_reasoning_is_told_by_the_time_it_took(tmp_path):
     for number in range(60):
         shown, reasoning = draw.randint(5, 300), draw.randint(0, 3000)
         rows.append(
-            linear(f"k{number}", 100, shown + reasoning, ModelName="o4-mini", ResponseBytes=1000 + 6 * shown,
-                   known=number >= 10)
-        )  # fmt: skip
+            linear(
+                f"k{number}",
+                100,
+                shown + reasoning,
+                ModelName="o4-mini",
+                ResponseBytes=1000 + 6 * shown,
+                known=number >= 10,
+            )
+        )
     truth = [row["BackendTime"] // 10 - 30 for row in rows[:10]]
     found = estimated(tmp_path, rows).CompletionTokens
     assert [abs(int(found.loc[f"k{n}"]) - truth[n]) <= 2 for n in range(10)] == [True] * 10
@@ -158,8 +171,14 @@ def test_a_model_never_seen_with_tokens_is_estimated_with_a_wider_error(tmp_path
         row | {"CompletionTokens": row["CompletionTokens"] * (1 + number % 3), "ModelName": f"model-{number % 3}"}
         for number, row in enumerate(known_ones(90))
     ]
-    rows = estimated(tmp_path, [*noisy, linear("new", 100, 400, known=False, ModelName="new"),
-                                linear("old", 100, 400, known=False, ModelName="model-0")])  # fmt: skip
+    rows = estimated(
+        tmp_path,
+        [
+            *noisy,
+            linear("new", 100, 400, known=False, ModelName="new"),
+            linear("old", 100, 400, known=False, ModelName="model-0"),
+        ],
+    )
     new, old = rows.loc["new"], rows.loc["old"]
     assert (new.TokenSource, old.TokenSource) == ("estimated", "estimated")
     assert new.CompletionTokensSharedError > 20 * old.CompletionTokensSharedError

@@ -26,9 +26,14 @@ def test_a_query_that_names_text_reads_text(kql, reads):
 
 def test_texts_are_replaced_by_their_length_whatever_their_column_is_called():
     frame = pd.DataFrame(
-        {"CorrelationId": ["a", "b"], "Prompt": ["secret one", ""], "X": ["secret two", None], "D": [{"k": "secret"}, None],
-         "N": [1, 2]}
-    )  # fmt: skip
+        {
+            "CorrelationId": ["a", "b"],
+            "Prompt": ["secret one", ""],
+            "X": ["secret two", None],
+            "D": [{"k": "secret"}, None],
+            "N": [1, 2],
+        }
+    )
     types = {"CorrelationId": "string", "Prompt": "string", "X": "string", "D": "dynamic", "N": "long"}
     result = hidden(QueryResult(frame, types), "AoaiMessages")
     assert "secret" not in result.frame.to_csv()

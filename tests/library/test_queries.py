@@ -49,9 +49,9 @@ def test_a_file_without_a_right_header_is_refused_by_name(folder, text, message)
 
 
 def test_an_unknown_query_names_the_nearest():
-    with pytest.raises(UnknownName, match="did you mean .*tokens/by-subscription"):
+    with pytest.raises(UnknownName, match=r"did you mean .*tokens/by-subscription"):
         library().get("tokens/by-subscriptions")
-    with pytest.raises(UnknownName, match="did you mean .*users/top"):
+    with pytest.raises(UnknownName, match=r"did you mean .*users/top"):
         library().get("top")
     with pytest.raises(UnknownName, match="'aoai queries' lists them"):
         library().get("zzzzzzzz")

@@ -29,7 +29,12 @@ def gateway(name: str, time: datetime, **properties) -> dict:
 def llm(name: str, time: datetime, **properties) -> dict:
     base = {"sequenceNumber": 0, "promptTokens": 100, "completionTokens": 20, "totalTokens": 120}
     base |= {"deploymentName": "chat", "modelName": "gpt-4o-2024-08-06"}
-    return {"time": time.isoformat(), "category": "GatewayLlmLogs", "correlationId": name, "properties": base | properties}
+    return {
+        "time": time.isoformat(),
+        "category": "GatewayLlmLogs",
+        "correlationId": name,
+        "properties": base | properties,
+    }
 
 
 def write(path, *records: dict):

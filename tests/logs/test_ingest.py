@@ -190,7 +190,9 @@ def test_records_of_data_export_event_hub_csv_and_parquet_arrive_alike(tmp_path)
 
 
 def test_a_csv_file_is_read_once_wherever_it_lies(lake, logs):
-    text = "TimeGenerated,CorrelationId,ResponseCode,Url\n2026-10-31T10:00:00Z,id-1,200,/\n2026-10-31T10:00:00Z,id-2,x,/\n"
+    text = (
+        "TimeGenerated,CorrelationId,ResponseCode,Url\n2026-10-31T10:00:00Z,id-1,200,/\n2026-10-31T10:00:00Z,id-2,x,/\n"
+    )
     (logs / "a.csv").write_text(text)
     assert counts(ingest([logs], lake)) == (1, 0, 1, 0, 0)
     assert [(entry["unit"], entry["offset"], entry["length"]) for entry in quarantine(lake)] == [("row", 1, 1)]

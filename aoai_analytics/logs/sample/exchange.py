@@ -62,8 +62,15 @@ def _length(rng: Random, median: float, spread: float, low: float, high: float) 
 
 
 def ask(
-    rng: Random, team: Team, workload: Workload, kind: Kind, flaws: Flaws,
-    *, stream: bool, with_usage: bool, end_user: str,
+    rng: Random,
+    team: Team,
+    workload: Workload,
+    kind: Kind,
+    flaws: Flaws,
+    *,
+    stream: bool,
+    with_usage: bool,
+    end_user: str,
 ) -> Ask:
     """Draw what a request says. ``end_user`` goes into the body under the team's field, where it has one."""
     if workload.surface == "other":
@@ -127,8 +134,18 @@ def ask(
 
 
 def answer(
-    rng: Random, workload: Workload, asked: Ask, kind: Kind, flaws: Flaws,
-    *, answer_id: str, created: int, model: str, stream: bool, with_usage: bool, partial: bool = False,
+    rng: Random,
+    workload: Workload,
+    asked: Ask,
+    kind: Kind,
+    flaws: Flaws,
+    *,
+    answer_id: str,
+    created: int,
+    model: str,
+    stream: bool,
+    with_usage: bool,
+    partial: bool = False,
 ) -> Answer:
     """Draw what the model answers. ``partial``: the client left while the answer was streaming."""
     limit, surface = flaws.body_limit, workload.surface
@@ -180,7 +197,8 @@ def answer(
     elif surface == "responses":
         body = (
             bodies.responses_stream(envelope, text, complete=not partial, limit=limit)
-            if stream else bodies.responses_answer(envelope, text.text)
+            if stream
+            else bodies.responses_answer(envelope, text.text)
         )
     elif stream:
         body = bodies.chat_stream(envelope, text, with_usage=with_usage, complete=not partial, limit=limit)
@@ -188,4 +206,3 @@ def answer(
         body = bodies.chat_answer(envelope, bodies.quoted(text.text))
     messages = written([{"role": "assistant", "content": text.text}], escapes=False)
     return Answer(body, messages, text.text, usage, hostile)
-

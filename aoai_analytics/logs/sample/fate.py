@@ -94,7 +94,9 @@ def _failed(rng: Random, outcome: str, stream: bool, flaws: Flaws) -> Fate:
     if outcome == "throttled-gateway":
         message = f"Token limit is exceeded. Try again in {rng.randrange(2, 59)} seconds."
         return Fate(
-            outcome, 429, error=error_answer("429", message),
+            outcome,
+            429,
+            error=error_answer("429", message),
             last_error=("llm-token-limit", "TokenLimitExceeded", message, "inbound"),
         )
     if outcome == "client-closed":

@@ -45,10 +45,23 @@ FLAWS: dict[str, Flaws] = {
     "unseen-model": replace(Flaws(), hidden_deployment="brand-new"),
     # Bodies have no limit here, so texts are kept short or the folder would be mostly event streams.
     "complete": Flaws(
-        body_limit=NO_LIMIT, entry_limit=NO_LIMIT, body_logging_off=False, bodies_lost=0, llm_rows_lost=0,
-        llm_logging_partial=False, stream_without_usage=False, stream_zero_tokens=0, llm_rows_alone=0,
-        gateway_twice=0, llm_row_twice=0, llm_row_late=0, long_answers=0, closed_while_streaming=False,
-        incidents=False, text_scale=0.4, documents=False,
+        body_limit=NO_LIMIT,
+        entry_limit=NO_LIMIT,
+        body_logging_off=False,
+        bodies_lost=0,
+        llm_rows_lost=0,
+        llm_logging_partial=False,
+        stream_without_usage=False,
+        stream_zero_tokens=0,
+        llm_rows_alone=0,
+        gateway_twice=0,
+        llm_row_twice=0,
+        llm_row_late=0,
+        long_answers=0,
+        closed_while_streaming=False,
+        incidents=False,
+        text_scale=0.4,
+        documents=False,
     ),
 }
 

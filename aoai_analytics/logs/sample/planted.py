@@ -41,18 +41,41 @@ def findings(counts: Counter[str], flaws: Flaws, windows: Windows | None, unlogg
         what = "an API that logs no bodies"
         found.append(_finding("body-logging-off", what, {"ApiId": LEGAL.name}, counts["bodies-off"]))
     if flaws.llm_logging_partial:
-        found.append(_finding("llm-logging-off", "operations without LLM rows",
-                              {"Surface": ["completions", "images", "audio"]}, None))
+        found.append(
+            _finding(
+                "llm-logging-off", "operations without LLM rows", {"Surface": ["completions", "images", "audio"]}, None
+            )
+        )
     if windows:
         found += [
-            _finding("llm-logging-off", "the API had no LLM logging yet", {"ApiId": V1.name}, counts["llm-logging-off"],
-                     windows.llm_logging_off),
-            _finding("log-gap", "no record of any kind; about so many requests are missing", {}, unlogged["log-gap"],
-                     windows.gap),
-            _finding("sampling-below-100", "the diagnostic kept half of the requests; about so many are missing",
-                     {"percentage": 50}, unlogged["sampling-below-100"], windows.sampling),
-            _finding("backend-trouble", "the backend refused most requests", {"BackendHost": POOL[0]}, None,
-                     windows.backend_trouble),
+            _finding(
+                "llm-logging-off",
+                "the API had no LLM logging yet",
+                {"ApiId": V1.name},
+                counts["llm-logging-off"],
+                windows.llm_logging_off,
+            ),
+            _finding(
+                "log-gap",
+                "no record of any kind; about so many requests are missing",
+                {},
+                unlogged["log-gap"],
+                windows.gap,
+            ),
+            _finding(
+                "sampling-below-100",
+                "the diagnostic kept half of the requests; about so many are missing",
+                {"percentage": 50},
+                unlogged["sampling-below-100"],
+                windows.sampling,
+            ),
+            _finding(
+                "backend-trouble",
+                "the backend refused most requests",
+                {"BackendHost": POOL[0]},
+                None,
+                windows.backend_trouble,
+            ),
         ]
     return found
 

@@ -82,17 +82,33 @@ def llm_lines(
     ``served``: deployment, model, prompt and completion tokens, where a model answered. Row 0 has the
     tokens, rows 1 the request (each piece of it with that number), rows 2 and up the answer.
     """
-    common = {"requestId": request_id, "sequenceNumber": 0, "apiVersion": api_version, "deploymentName": "",
-              "modelName": "", "isStreamCompletion": stream}
+    common = {
+        "requestId": request_id,
+        "sequenceNumber": 0,
+        "apiVersion": api_version,
+        "deploymentName": "",
+        "modelName": "",
+        "isStreamCompletion": stream,
+    }
     rows: list[dict] = []
     if served:
         deployment, model, prompt, completion = served
-        rows.append(common | {"deploymentName": deployment, "modelName": model, "promptTokens": prompt,
-                              "completionTokens": completion, "totalTokens": prompt + completion})
+        rows.append(
+            common
+            | {
+                "deploymentName": deployment,
+                "modelName": model,
+                "promptTokens": prompt,
+                "completionTokens": completion,
+                "totalTokens": prompt + completion,
+            }
+        )
     rows += [common | {"sequenceNumber": 1, "requestMessages": piece} for piece in chunks(request_messages)]
     if response_messages:
-        rows += [common | {"sequenceNumber": number, "responseMessages": piece}
-                 for number, piece in enumerate(chunks(response_messages), start=2)]
+        rows += [
+            common | {"sequenceNumber": number, "responseMessages": piece}
+            for number, piece in enumerate(chunks(response_messages), start=2)
+        ]
     head = {
         "time": log_time(moment),
         "operationName": "Microsoft.ApiManagement/GatewayLlmLogs",

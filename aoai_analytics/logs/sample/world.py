@@ -119,17 +119,33 @@ def _chat(api: Api, deployment: str, weight: float, **more: Any) -> Workload:
 
 TEAMS: tuple[Team, ...] = (
     Team(
-        "claims", "sub-claims", "gold", 18, 22, 1, "office", {"support": 6, "legal": 1, "european": 2, "emoji": 0.5},
+        "claims",
+        "sub-claims",
+        "gold",
+        18,
+        22,
+        1,
+        "office",
+        {"support": 6, "legal": 1, "european": 2, "emoji": 0.5},
         (
             _chat(V1, "chat-mini", 6, stream=0.3, usage=0.6),
             _chat(CLASSIC, "chat-prod", 4, prompt=160, answer=140, stream=0.4, documents=0.035),
             Workload(CLASSIC, "completions", "legacy-instruct", 1.3, prompt=90, answer=60),
             Workload(CLASSIC, "embeddings", "embed-small", 1.5, prompt=120),
         ),
-        system=1, caller="user", nat="203.0.113.17",
+        system=1,
+        caller="user",
+        nat="203.0.113.17",
     ),
     Team(
-        "developers", "sub-engineering", "unlimited", 17, 24, -7, "office", {"engineering": 3, "code": 5},
+        "developers",
+        "sub-engineering",
+        "unlimited",
+        17,
+        24,
+        -7,
+        "office",
+        {"engineering": 3, "code": 5},
         (
             _chat(V1, "gpt-41", 5, prompt=260, answer=180, stream=0.75, usage=0.7, documents=0.02),
             _chat(V1, "gpt-41-mini", 3, prompt=150, answer=120, stream=0.7, usage=0.8),
@@ -137,36 +153,68 @@ TEAMS: tuple[Team, ...] = (
             Workload(V1, "responses", "reason", 1.4, prompt=200, answer=140, stream=0.3),
             Workload(V1, "other", "", 0.35),
         ),
-        system=2, caller="safety_identifier",
+        system=2,
+        caller="safety_identifier",
     ),
     Team(
-        "finance", "sub-finance", "gold", 10, 14, 1, "office", {"finance": 5, "legal": 1, "european": 0.5},
+        "finance",
+        "sub-finance",
+        "gold",
+        10,
+        14,
+        1,
+        "office",
+        {"finance": 5, "legal": 1, "european": 0.5},
         (
             _chat(CLASSIC, "chat-prod", 5, prompt=200, answer=130, documents=0.03),
             _chat(V1, "gpt-41", 3, prompt=220, answer=150, stream=0.3),
             _chat(CLASSIC, "brand-new", 0.8, answer=120, stream=0.3),
         ),
-        system=3, escapes=True,
+        system=3,
+        escapes=True,
     ),
     Team(
-        "tokyo", "sub-tokyo", "silver", 11, 13, 9, "office", {"japanese": 8, "support": 0.7, "emoji": 0.3},
+        "tokyo",
+        "sub-tokyo",
+        "silver",
+        11,
+        13,
+        9,
+        "office",
+        {"japanese": 8, "support": 0.7, "emoji": 0.3},
         (
             _chat(CLASSIC, "chat-mini", 5, prompt=130, answer=120, stream=0.4, usage=0.5, documents=0.006),
             _chat(V1, "gpt-41-mini", 3, prompt=140, answer=130, stream=0.3),
             Workload(V1, "responses", "gpt-5-mini", 1.2, answer=110),
             Workload(V1, "audio", "dictation", 0.35, answer=120),
         ),
-        system=4, caller="user", nat="198.51.100.40",
+        system=4,
+        caller="user",
+        nat="198.51.100.40",
     ),
     Team(
-        "legal", "sub-legal", "bronze", 4, 7, 0, "office", {"legal": 1},
+        "legal",
+        "sub-legal",
+        "bronze",
+        4,
+        7,
+        0,
+        "office",
+        {"legal": 1},
         (
             _chat(LEGAL, "gpt-41", 3, prompt=420, answer=220, stream=0.25, usage=0.4, documents=0.08),
             _chat(LEGAL, "chat-prod", 1, prompt=300, answer=150, documents=0.05),
         ),
     ),
     Team(
-        "search", "sub-search", "unlimited", 12, 4, 0, "batch", {"support": 2, "finance": 1, "legal": 1, "european": 1},
+        "search",
+        "sub-search",
+        "unlimited",
+        12,
+        4,
+        0,
+        "batch",
+        {"support": 2, "finance": 1, "legal": 1, "european": 1},
         (
             Workload(CLASSIC, "embeddings", "embed-small", 5, prompt=180, documents=0.01),
             Workload(V1, "embeddings", "embed-large", 3, prompt=160),
@@ -174,15 +222,30 @@ TEAMS: tuple[Team, ...] = (
         ),
     ),
     Team(
-        "mobile", "sub-mobile", "silver", 14, 18, -5, "consumer", {"emoji": 4, "marketing": 2, "support": 2},
+        "mobile",
+        "sub-mobile",
+        "silver",
+        14,
+        18,
+        -5,
+        "consumer",
+        {"emoji": 4, "marketing": 2, "support": 2},
         (
             _chat(V1, "chat-mini", 6, prompt=60, answer=90, stream=0.85, usage=0.35),
             Workload(V1, "responses", "chat-mini", 3, prompt=70, answer=90, stream=0.7),
         ),
-        caller="trace", nat="203.0.113.88",
+        caller="trace",
+        nat="203.0.113.88",
     ),
     Team(
-        "science", "sub-research", "unlimited", 7, 9, -7, "office", {"research": 4, "code": 1.5},
+        "science",
+        "sub-research",
+        "unlimited",
+        7,
+        9,
+        -7,
+        "office",
+        {"research": 4, "code": 1.5},
         (
             _chat(CLASSIC, "reason", 3, prompt=260, answer=170, documents=0.02),
             Workload(V1, "responses", "gpt-5", 2, prompt=240, answer=190, stream=0.4),
@@ -191,17 +254,32 @@ TEAMS: tuple[Team, ...] = (
         escapes=True,
     ),
     Team(
-        "studio", "sub-marketing", "bronze", 5, 8, 1, "office", {"marketing": 5, "emoji": 1, "european": 1},
+        "studio",
+        "sub-marketing",
+        "bronze",
+        5,
+        8,
+        1,
+        "office",
+        {"marketing": 5, "emoji": 1, "european": 1},
         (
             _chat(CLASSIC, "chat-prod", 4, prompt=80, answer=170, stream=0.4, documents=0.01),
             _chat(V1, "gpt-5-mini", 2, prompt=90, answer=150, stream=0.3),
             Workload(V1, "images", "pictures", 0.01, prompt=40),
             Workload(V1, "images", "posters", 0.35, prompt=40),
         ),
-        system=5, caller="user",
+        system=5,
+        caller="user",
     ),
     Team(
-        "operators", "master", "", 2, 3, 1, "office", {"people": 3, "engineering": 1},
+        "operators",
+        "master",
+        "",
+        2,
+        3,
+        1,
+        "office",
+        {"people": 3, "engineering": 1},
         (
             _chat(CLASSIC, "chat-mini", 3, prompt=70, answer=80, stream=0.3),
             _chat(CLASSIC, "brand-new", 1, answer=90, stream=0.5),
@@ -222,8 +300,12 @@ def teams_of(mix: str) -> tuple[Team, ...]:
         return tuple(_of_one_kind(team, kinds[team.name]) for team in TEAMS)
     if mix == "unseen-model":
         return tuple(
-            replace(team, workloads=tuple(replace(w, weight=w.weight * (4 if w.deployment == "brand-new" else 1))
-                                          for w in team.workloads))
+            replace(
+                team,
+                workloads=tuple(
+                    replace(w, weight=w.weight * (4 if w.deployment == "brand-new" else 1)) for w in team.workloads
+                ),
+            )
             for team in TEAMS
         )
     return TEAMS
