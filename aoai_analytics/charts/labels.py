@@ -17,6 +17,7 @@ NONE = "(none)"
 _UNSEEN = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
 )
+_BREAK = re.compile(r"[ \t]*(?:\r\n|\r|\n)\s*")
 # What plotly.js reads in a label: tags, entities, MathJax between dollars, and %{} in a hover template.
 _PLOTLY = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;", "%": "&#37;"}
 _ACRONYMS = {
@@ -35,6 +36,11 @@ _ACRONYMS = {
 def plain(value: Any) -> str:
     """*value* as text on one line, with every run of unseen characters shown as a replacement character."""
     return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", str(value))
+
+
+def one_line(text: str) -> str:
+    """*text* of several lines as one: each line break a sign, each tab a space."""
+    return _BREAK.sub(" ↵ ", text.strip("\r\n")).replace("\t", " ")
 
 
 def named(value: Any) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .labels import NONE, heading, html_text, plain
+from .labels import NONE, heading, html_text, one_line, plain
 from .numbers import UNKNOWN, decimals_for, exact, is_missing, span, unit_of
 from .series import shown_time
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_ROWS = 20
 #: Longest text of a cell; the rest is cut and said.
 _MAX_TEXT = 300
+#: Text over so many characters is set wider than a name.
+_PROSE = 60
 _NUMBERS = {"int", "long", "real", "decimal"}
 
 
@@ -99,9 +101,9 @@ def _column(
 
 
 def _text(value: Any) -> str:
-    text = plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    text = plain(one_line(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
     if not text:
         return _muted(NONE)
     if len(text) > _MAX_TEXT:
-        return html_text(text[:_MAX_TEXT]) + _muted(f"… ({len(text):,} characters)")
-    return html_text(text)
+        return f'<div class="text">{html_text(text[:_MAX_TEXT])}{_muted(f"… ({len(text):,} characters)")}</div>'
+    return f'<div class="text">{html_text(text)}</div>' if len(text) > _PROSE else html_text(text)

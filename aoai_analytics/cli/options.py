@@ -34,6 +34,9 @@ TimeZone = Annotated[
 ShowPrompts = Annotated[
     bool, typer.Option("--show-prompts", help="Show what people wrote; hidden without it.")
 ]
+Param = Annotated[
+    list[str] | None, typer.Option("--param", "-p", help="A parameter's value; may be repeated.", metavar="K=V")
+]
 
 Span = tuple[datetime | None, datetime | None]
 
@@ -83,7 +86,19 @@ def _period(text: str) -> tuple[date, date]:
         first = date.fromisoformat(text)
         return first, first + timedelta(days=1)
     except ValueError as error:
-        raise WrongUse(f"--period '{text}' is none: write a month 2026-10, a week 2026-W44 or a day 2026-11-22") from error
+        wanted = "write a month 2026-10, a week 2026-W44 or a day 2026-11-22"
+        raise WrongUse(f"--period '{text}' is none: {wanted}") from error
+
+
+def parameters(pairs: list[str] | None) -> dict[str, str]:
+    """The values that ``--param NAME=VALUE`` options give. Raises WrongUse."""
+    values = {}
+    for pair in pairs or []:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise WrongUse("--param takes NAME=VALUE, such as topN=5")
+        values[key] = value
+    return values
 
 
 def existing_file(path: Path) -> str:

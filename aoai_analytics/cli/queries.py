@@ -55,9 +55,7 @@ def query(
     end: options.End = None,
     period: options.Period = None,
     time_zone: options.TimeZone = None,
-    param: Annotated[
-        list[str] | None, typer.Option("--param", "-p", help="A parameter's value; may be repeated.", metavar="K=V")
-    ] = None,
+    param: options.Param = None,
     output_format: Annotated[Format, typer.Option("--format", "-f", help="How rows are written.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.", metavar="F")] = None,
     show_prompts: options.ShowPrompts = False,
@@ -65,12 +63,13 @@ def query(
     """Answer a question of the library, or KQL of your own."""
     from ..engines import connect
     from ..library import library
+    from ..prices import apply_own_prices
     from ..prompts import ask
     from . import output as writing
 
     if sum(given is not None for given in (name, kql, file)) != 1:
         raise WrongUse("give one of: a query's NAME ('aoai queries' lists them), --kql TEXT, --file F")
-    values = _parameters(param or [])
+    values = options.parameters(param)
     named = library().get(name) if name is not None else None
     if named is not None:
         text = named.bind(**values)
@@ -78,6 +77,7 @@ def query(
     else:
         text = kql if kql is not None else options.existing_file(file or Path())
     first, last = options.time_span(since, start, end, period, time_zone)
+    apply_own_prices()
     engine = connect(options.source_or_default(source))
     try:
         asked = ask(
@@ -97,17 +97,7 @@ def query(
         engine.close()
 
 
-def _parameters(pairs: list[str]) -> dict[str, str]:
-    values = {}
-    for pair in pairs:
-        key, separator, value = pair.partition("=")
-        if not separator or not key:
-            raise WrongUse(f"--param takes NAME=VALUE, not '{key}'")
-        values[key] = value
-    return values
-
-
 def _no_rows(in_period: bool) -> str:
     if in_period:
-        return "No rows in this period, which need not mean no traffic: without --since, --start and --end all is shown."
+        return "No rows in this period, which need not mean no traffic: without a period all there is is shown."
     return "No rows, which need not mean no traffic: the logs may lack what the query asks for."

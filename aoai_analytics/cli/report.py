@@ -13,7 +13,9 @@ from . import options
 
 
 def report(
-    names: Annotated[list[str] | None, typer.Argument(help="Which; all without it.", metavar="[NAME...]")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which; the standing ones without it.", metavar="[NAME...]")
+    ] = None,
     source: options.Source = None,
     period: options.Period = None,
     since: options.Since = None,
@@ -21,20 +23,22 @@ def report(
     end: options.End = None,
     time_zone: options.TimeZone = None,
     out: Annotated[Path | None, typer.Option("--out", help="The folder for the pages.", metavar="DIR")] = None,
+    param: options.Param = None,
     show_prompts: options.ShowPrompts = False,
 ) -> None:
     """Make an HTML report; the last line is the path of its first page. Exits 1 where a part of it failed."""
-    from ..reports.run import make_report, notebooks
+    from ..reports.run import make_report, standing
 
     first, last = options.time_span(since, start, end, period, time_zone)
     result = make_report(
-        names or list(notebooks()),
+        names or standing(),
         source=options.source_or_default(source),
         start=first,
         end=last,
         time_zone=options.zone_or_default(time_zone),
         out=out or settings().reports,
         show_prompts=show_prompts,
+        given=options.parameters(param),
         progress=lambda name: print(f"Running {name} …", file=sys.stderr),
     )
     for line in (*result.failures, *result.problems):

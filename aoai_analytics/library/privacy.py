@@ -46,7 +46,7 @@ def shown(
     """
     if show_prompts or not (reads_text(kql) or TEXT_COLUMNS & result.types.keys()):
         return result, False
-    return hidden(result, kql, no_text=no_text), True
+    return hidden(result, kql, no_text=no_text), bool(_texts(result, kql, no_text))
 
 
 def no_text(query: Query) -> frozenset[str]:
@@ -61,15 +61,19 @@ def hidden(result: QueryResult, kql: str, *, no_text: Collection[str] = ()) -> Q
     gives that name to something else: a column computed from a prompt may be one. Numbers, moments and truth
     values stay. A column whose very name comes from the data is renamed.
     """
-    assigned = set(_ASSIGNED.findall(kql))
-    harmless = frozenset(no_text) | (frozenset() if _NAMES_COLUMNS.search(kql) else _HARMLESS - assigned)
     frame = result.frame.copy()
-    for column, kql_type in result.types.items():
-        if kql_type in ("string", "dynamic") and column not in harmless:
-            frame[column] = _lengths(frame[column])
+    for column in _texts(result, kql, no_text):
+        frame[column] = _lengths(frame[column])
     names = _safe_names(list(result.types), kql)
     types = {names[column]: kql_type for column, kql_type in result.types.items()}
     return replace(result, frame=frame.rename(columns=names), types=types)
+
+
+def _texts(result: QueryResult, kql: str, no_text: Collection[str]) -> list[str]:
+    """The columns of *result* that may hold what people wrote."""
+    assigned = set(_ASSIGNED.findall(kql))
+    harmless = frozenset(no_text) | (frozenset() if _NAMES_COLUMNS.search(kql) else _HARMLESS - assigned)
+    return [name for name, kind in result.types.items() if kind in ("string", "dynamic") and name not in harmless]
 
 
 @cache

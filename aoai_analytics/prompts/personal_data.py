@@ -102,7 +102,7 @@ def by_request(exchanges: pd.DataFrame) -> pd.DataFrame:
                 "CorrelationId": row["CorrelationId"],
             }
         )
-    columns = ["TimeGenerated", "User", "SubscriptionId", "ModelName", "Kinds", "InPrompt", "InAnswer", "Found"]
+    columns = ["TimeGenerated", "User", "Kinds", "Found", "InPrompt", "InAnswer", "SubscriptionId", "ModelName"]
     frame = pd.DataFrame(rows, columns=[*columns, "CorrelationId"])
     return frame.astype({"InPrompt": "Int64", "InAnswer": "Int64", "TimeGenerated": "datetime64[us, UTC]"})
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 MOST_TOPICS = 12
 #: Prompts a topic should have on average; fewer prompts make fewer topics.
 PROMPTS_PER_TOPIC = 12
-TERMS = 4
-OTHER = "Topic 0"
+TERMS = 3
+OTHER = "No topic"
 OTHER_TERMS = "(no topic)"
 #: Characters read of a prompt.
 _READ = 4_000
@@ -30,8 +30,8 @@ _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]+")
 _TOO_COMMON = 0.25
 _MOST_WORDS = 4_000
 _COLUMNS = [
-    "Topic", "Terms", "Prompts", "Share", "Users", "PromptTokens", "UnknownRequests", "FirstSeen", "LastSeen",
-    "Example", "CorrelationId",
+    "Topic", "Terms", "Prompts", "Share", "Users", "Example", "PromptTokens", "UnknownRequests", "FirstSeen",
+    "LastSeen", "CorrelationId",
 ]  # fmt: skip
 
 

@@ -117,6 +117,8 @@ def _said(source: str) -> str:
     line = next((line.strip() for line in source.splitlines() if line.strip() and not line.startswith("#")), "a cell")
     if shown:
         return shown[1]
+    if titled := re.search(r"report\.show_kql\(.*?^// title: ([^\n]+)", source, re.DOTALL | re.MULTILINE):
+        return titled[1].strip()
     return "Opening the source" if "open_report(" in source else line[:80]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -17,6 +18,7 @@ from tests.conftest import REPO
 
 NOTEBOOKS = sorted((REPO / "notebooks/analysis").glob("*.ipynb"))
 PARAMETERS = ["source", "start", "end", "time_zone", "show_prompts"]
+OWN = {"user": ["user"], "prompts": ["words", "correlation_id"]}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -29,7 +31,7 @@ def test_a_notebook_begins_with_prose_and_explains_before_it_shows(path: Path) -
     assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
     for before, cell in pairwise(cells):
         if "report.show" in cell.source:
-            assert before.cell_type == "markdown", cell.source
+            assert before.cell_type == "markdown" or "report.show" in before.source, cell.source
 
 
 def test_a_cell_is_one_call_and_no_logic(path: Path) -> None:
@@ -42,19 +44,29 @@ def test_a_cell_is_one_call_and_no_logic(path: Path) -> None:
         assert isinstance(calls[0].value, ast.Call), cell.source
 
 
-def test_the_parameters_are_those_a_report_sets(path: Path) -> None:
+def test_the_parameters_are_those_a_report_sets_and_then_the_notebook_s_own(path: Path) -> None:
     cells = nbformat.read(path, as_version=4).cells
     (cell,) = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
-    assert [line.targets[0].id for line in ast.parse(cell.source).body] == PARAMETERS  # type: ignore[attr-defined]
+    names = [line.targets[0].id for line in ast.parse(cell.source).body]  # type: ignore[attr-defined]
+    assert names[: len(PARAMETERS)] == PARAMETERS
+    assert names[len(PARAMETERS) :] == OWN.get(path.stem, [])
 
 
 def test_every_question_is_in_the_library_with_its_parameters(path: Path) -> None:
     nbformat.validate(nbformat.read(path, as_version=4))
     for cell in nbformat.read(path, as_version=4).cells:
-        if "report.show" in cell.source:
+        if "report.show(" in cell.source or "report.first(" in cell.source:
             call = ast.parse(cell.source).body[0].value  # type: ignore[attr-defined]
-            values = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
-            library().get(ast.literal_eval(call.args[0])).bind(**values)
+            query = library().get(ast.literal_eval(call.args[0]))
+            # A value that is a parameter of the notebook is a text.
+            values = [(word.arg, word.value) for word in call.keywords if word.arg != "given"]
+            query.bind(**{n: "" if isinstance(value, ast.Name) else ast.literal_eval(value) for n, value in values})
+
+
+def test_the_notebooks_of_the_sections_show_every_question_of_theirs() -> None:
+    shown = {name for path in NOTEBOOKS for name in re.findall(r'"([a-z]+/[a-z0-9-]+)\\\\?"', path.read_text("utf-8"))}
+    asked = {query.name for query in library() if query.section in ("models", "users", "prompts", "reliability")}
+    assert asked - shown <= {"prompts/completions"}, "the search without words shows the same"
 
 
 def test_a_notebook_runs_from_top_to_bottom_in_a_fresh_kernel(path: Path, sample_lake: Path, tmp_path: Path) -> None:
