@@ -1,4 +1,4 @@
-"""Puts the queries and the notebooks inside the package in a wheel.
+"""Puts the queries, the notebooks and the setup templates inside the package in a wheel.
 
 They live at the top of the repository, where people look for them. An editable installation reads them there, so it
 gets no copies, which would go stale.
@@ -11,7 +11,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FOLDERS = ("kql", "notebooks")
+FOLDERS = ("kql", "notebooks", "setup_scripts")
 
 
 class ShippedFolders(BuildHookInterface):

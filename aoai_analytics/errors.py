@@ -51,3 +51,7 @@ class PartialResult(AoaiError):
 
 class ReportError(AoaiError):
     """A report could not be made, or one of its cells failed."""
+
+
+class SetupError(AoaiError):
+    """Azure refused or failed a step of the setup, or a requirement is not met."""

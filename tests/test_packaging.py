@@ -69,7 +69,9 @@ def imports(folder: Path) -> dict[str, str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
             for name in names:
-                if name.partition(".")[0] not in {*sys.stdlib_module_names, "aoai_analytics", "tests", "benchmarks"}:
+                start = name.partition(".")[0]
+                ours = start in ("aoai_analytics", "tests", "benchmarks") or (folder / start).is_dir()
+                if not ours and start not in sys.stdlib_module_names:
                     found.setdefault(name, f"{path.relative_to(REPO)}:{node.lineno}")
     return found
 
@@ -194,8 +196,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("wheel", source, folder / "wheel")
 
 
-@pytest.mark.parametrize(("folder", "pattern"), [("kql", "*.kql"), ("notebooks", "*.ipynb")])
-def test_a_wheel_carries_the_queries_and_the_notebooks(wheel: Path, folder: str, pattern: str) -> None:
+@pytest.mark.parametrize(
+    ("folder", "pattern"),
+    [("kql", "*.kql"), ("notebooks", "*.ipynb"), ("setup_scripts", "*.json"), ("setup_scripts", "*.xml")],
+)
+def test_a_wheel_carries_the_queries_the_notebooks_and_the_templates(wheel: Path, folder: str, pattern: str) -> None:
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith(f"aoai_analytics/{folder}/")}
     here = {
         f"aoai_analytics/{path.relative_to(REPO).as_posix()}"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import AoaiError
-from . import doctor, logs, prices, queries, report
+from . import doctor, logs, prices, queries, report, setup
 
 # typer exports this class's child only.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 for command in (logs.sample, logs.ingest, queries.queries, queries.query, report.report, doctor.doctor):
     app.command()(command)
+app.add_typer(setup.app, name="setup")
 app.add_typer(prices.app, name="prices")
 
 

@@ -1,0 +1,296 @@
+"""What can be known before anything is made: sign-in, rights, providers, regions, models, quota, names."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from ..errors import SetupError
+from .arm import Arm
+from .findings import MET, NOT_ASKED, NOT_MET, Finding
+from .installation import Installation
+
+#: Resource types made in ``location``; the private network's and the Event Hub's where they were asked for.
+_TYPES = {
+    "Microsoft.ApiManagement": "service",
+    "Microsoft.OperationalInsights": "workspaces",
+    "Microsoft.Insights": "diagnosticSettings",
+    "Microsoft.Storage": "storageAccounts",
+    "Microsoft.KeyVault": "vaults",
+    "Microsoft.CognitiveServices": "accounts",
+}
+#: What the deployments do, for which somebody needs the right.
+_ACTIONS = (
+    "Microsoft.Resources/deployments/write",
+    "Microsoft.CognitiveServices/accounts/write",
+    "Microsoft.ApiManagement/service/write",
+    "Microsoft.Authorization/roleAssignments/write",
+)
+
+
+def signed_in(arm: Arm) -> Finding:
+    """Who is signed in. Raises SetupError where nobody is, or in another tenant than the subscription's."""
+    configuration = arm.configuration
+    who = arm.who()
+    if configuration.tenant and who["tenant"] and who["tenant"] != str(configuration.tenant):
+        raise SetupError(
+            f"you are signed in to tenant {who['tenant']}, but setup.tenant is {configuration.tenant}. Way on: "
+            f"az login --tenant {configuration.tenant}"
+        )
+    found = arm.get(f"/subscriptions/{configuration.subscription}")
+    if found is None:
+        seen = [f"{s['displayName']} ({s['subscriptionId']})" for s in arm.list("/subscriptions")]
+        raise SetupError(
+            f"subscription {configuration.subscription} is not visible to {who['name'] or 'you'} in tenant "
+            f"{who['tenant']}; visible are: {', '.join(seen) or 'none'}. Way on: correct setup.subscription, or sign "
+            "in to its tenant with 'az login --tenant TENANT-ID'"
+        )
+    if found.get("state") not in ("Enabled", "Warned"):
+        raise SetupError(f"subscription {found['displayName']} is {found.get('state')}: Azure makes nothing in it")
+    detail = f"{who['name'] or who['object']}, subscription {found['displayName']}, tenant {who['tenant']}"
+    return Finding("login", "Somebody is signed in who sees the subscription", MET, detail)
+
+
+class Before:
+    """The checks. Each gives a Finding; none makes anything."""
+
+    def __init__(self, arm: Arm, parameters: dict[str, Any]) -> None:
+        self.arm, self.parameters = arm, parameters
+        self.subscription = f"/subscriptions/{arm.configuration.subscription}"
+
+    def findings(self) -> list[Finding]:
+        """All of them, sign-in first. Raises SetupError where Azure cannot be asked at all."""
+        login = signed_in(self.arm)
+        checks = {
+            "providers": ("Azure's services are registered in the subscription", self.unregistered),
+            "region": ("The services exist in the region", self.missing_in_region),
+            "models": ("Every region offers its models", self.missing_models),
+            "quota": ("There is quota for every deployment", self.missing_quota),
+            "group": ("The resource group is where it should be", self.misplaced_group),
+            "rights": ("You may make resources and assign roles", self.missing_rights),
+        }
+        found = [login]
+        for name, (what, check) in checks.items():
+            wrong = list(check())
+            state = NOT_MET if wrong else MET
+            found.append(
+                Finding(name, what, state, "; ".join(w for w, _ in wrong), "; ".join({o: 0 for _, o in wrong}))
+            )
+        return [*found, self.names()]
+
+    @cached_property
+    def _providers(self) -> dict[str, dict[str, Any]]:
+        wanted = dict.fromkeys(_TYPES)
+        if self.parameters.get("privateNetwork"):
+            wanted["Microsoft.Network"] = None
+        if self.parameters.get("logToEventHub"):
+            wanted["Microsoft.EventHub"] = None
+        version = {"api-version": "2021-04-01"}
+        return {name: self.arm.get(f"{self.subscription}/providers/{name}", **version) or {} for name in wanted}
+
+    def unregistered(self) -> Iterator[tuple[str, str]]:
+        """Providers that are not registered; ``register`` does it."""
+        for name, found in self._providers.items():
+            state = found.get("registrationState", "NotRegistered")
+            if state != "Registered":
+                yield f"{name} is {state}", "run the notebook 00-start, which registers them (it may take minutes)"
+
+    def register(self) -> list[str]:
+        """Ask for every provider that is not registered; their names."""
+        asked = [name for name, found in self._providers.items() if found.get("registrationState") != "Registered"]
+        for name in asked:
+            self.arm.post(f"{self.subscription}/providers/{name}/register", **{"api-version": "2021-04-01"})
+        return asked
+
+    def missing_in_region(self) -> Iterator[tuple[str, str]]:
+        """Services that are not offered where they are to be made."""
+        for provider, kind in _TYPES.items():
+            here = self.arm.configuration.location if provider != "Microsoft.CognitiveServices" else None
+            types = self._providers[provider].get("resourceTypes", [])
+            offered = {
+                location.replace(" ", "").lower()
+                for found in types
+                if found["resourceType"].lower() == kind.lower()
+                for location in found.get("locations", [])
+            }
+            wanted = {here} if here else {account["location"] for account in self.parameters["openAIAccounts"]}
+            for location in sorted(wanted):
+                # A service that is everywhere names no region.
+                if offered and location.replace(" ", "").lower() not in offered:
+                    yield f"{provider}/{kind} is not offered in {location}", "choose another location in aoai.toml"
+
+    def _models(self, location: str) -> list[dict[str, Any]]:
+        path = f"{self.subscription}/providers/Microsoft.CognitiveServices/locations/{location}"
+        found = self.arm.list(f"{path}/models")
+        return [entry["model"] for entry in found if entry.get("kind") == "OpenAI"]
+
+    @cached_property
+    def _offers(self) -> dict[str, list[dict[str, Any]]]:
+        locations = {account["location"] for account in self.parameters["openAIAccounts"]}
+        return {location: self._models(location) for location in locations}
+
+    def _sku(self, location: str, deployment: dict[str, Any]) -> dict[str, Any] | None:
+        for model in self._offers[location]:
+            if (model["name"], model["version"]) == (deployment["model"], deployment["version"]):
+                return next((sku for sku in model.get("skus", []) if sku["name"] == deployment["sku"]), None)
+        return None
+
+    def missing_models(self) -> Iterator[tuple[str, str]]:
+        """Deployments whose model, version or sku the account's region does not offer, and what it does."""
+        for account in self.parameters["openAIAccounts"]:
+            location = account["location"]
+            for deployment in account["deployments"]:
+                if self._sku(location, deployment):
+                    continue
+                versions = [m for m in self._offers[location] if m["name"] == deployment["model"]]
+                exact = [m for m in versions if m["version"] == deployment["version"]]
+                if exact:
+                    skus = ", ".join(sku["name"] for sku in exact[0].get("skus", []))
+                    offer = f"it offers that version as {skus or 'nothing'}"
+                elif versions:
+                    offer = f"it offers the versions {', '.join(m['version'] for m in versions)}"
+                else:
+                    offer = "it does not offer that model"
+                about = f"{deployment['model']} {deployment['version']} as {deployment['sku']} in {location}"
+                yield f"{about}: {offer}", "choose a model, version, sku or region that goes together"
+
+    def missing_quota(self) -> Iterator[tuple[str, str]]:
+        """Quota that the deployments need beyond what is free; what they have already is theirs."""
+        for location in sorted(self._offers):
+            path = f"{self.subscription}/providers/Microsoft.CognitiveServices/locations/{location}/usages"
+            usages = {usage["name"]["value"]: usage for usage in self.arm.list(path)}
+            needed: dict[str, int] = {}
+            for account in self.parameters["openAIAccounts"]:
+                for deployment in account["deployments"] if account["location"] == location else ():
+                    sku = self._sku(location, deployment)
+                    if sku and sku.get("usageName"):
+                        name = sku["usageName"]
+                        more = deployment["capacity"] - self._standing_capacity(account["name"], deployment["name"])
+                        needed[name] = needed.get(name, 0) + more
+            for name, more in needed.items():
+                usage = usages.get(name, {"limit": 0, "currentValue": 0})
+                free = int(usage["limit"] - usage["currentValue"])
+                if more > free:
+                    yield (
+                        f"{location}: {name}: {more} more needed, {free} of {int(usage['limit'])} free",
+                        "lower 'capacity', ask for quota (Azure AI Foundry > Management > Quota), or choose another "
+                        "region or sku",
+                    )
+
+    @cached_property
+    def _standing_accounts(self) -> dict[str, str]:
+        """Short name -> id, of accounts that this installation has already."""
+        if self._group is None:
+            return {}
+        path = f"{self.arm.configuration.group_id}/providers/Microsoft.CognitiveServices/accounts"
+        there = [account["id"] for account in self.arm.list(path)]
+        shorts = [account["name"] for account in self.parameters["openAIAccounts"]]
+        return {
+            short: path
+            for short in shorts
+            for path in there
+            if fnmatch.fnmatch(path.rpartition("/")[2], f"{short}-" + "[a-z0-9]" * 13)
+        }
+
+    def _standing_capacity(self, account: str, deployment: str) -> int:
+        path = self._standing_accounts.get(account)
+        found = self.arm.get(f"{path}/deployments/{deployment}") if path else None
+        return int(found["sku"]["capacity"]) if found else 0
+
+    @cached_property
+    def _group(self) -> dict[str, Any] | None:
+        return self.arm.get(self.arm.configuration.group_id)
+
+    def misplaced_group(self) -> Iterator[tuple[str, str]]:
+        """A resource group of that name that is being deleted. Its own region does not matter."""
+        if self._group and self._group["properties"].get("provisioningState") == "Deleting":
+            yield (
+                f"{self.arm.configuration.resource_group} is being deleted",
+                "wait until it is gone, or name another resource_group",
+            )
+
+    def missing_rights(self) -> Iterator[tuple[str, str]]:
+        """Actions that the deployments need and nobody gave you."""
+        scope = self.arm.configuration.group_id if self._group else self.subscription
+        permissions = self.arm.list(f"{scope}/providers/Microsoft.Authorization/permissions")
+        for action in _ACTIONS:
+            if not any(_allows(permission, action) for permission in permissions):
+                yield (
+                    f"you lack {action}",
+                    "ask an owner for Contributor and Role Based Access Control Administrator on the resource group",
+                )
+
+    def names(self) -> Finding:
+        """Whether the names that must be unique in all of Azure are free, or this installation's already."""
+        what = "The names are free, or taken by this installation"
+        if self._group is None:
+            return Finding("names", what, NOT_ASKED, "names depend on the resource group, which 00-start makes")
+        installation = Installation(self.arm, self.parameters)
+        wrong = list(self._taken(installation))
+        ways = "; ".join(dict.fromkeys(way for _, way in wrong))
+        return Finding("names", what, NOT_MET if wrong else MET, "; ".join(said for said, _ in wrong), ways)
+
+    def _taken(self, installation: Installation) -> Iterator[tuple[str, str]]:
+        another = "choose another 'name' in aoai.toml"
+        deleted = deleted_resources(self.arm)
+        accounts = {a["name"]: a.get("restore", False) for a in self.parameters["openAIAccounts"]}
+        asked = [
+            *(
+                (path, accounts[short], f"restore = true at the account {short}")
+                for short, path in installation.account_ids.items()
+            ),
+            (installation.id_of("gateway"), self.parameters.get("restoreGateway", False), "restoreGateway = true"),
+            (installation.id_of("keyVault"), self.parameters.get("restoreKeyVault", False), "restoreKeyVault = true"),
+            (installation.id_of("storage"), False, ""),
+        ]
+        for path, restoring, restore in asked:
+            provider, kind, name = path.split("/")[-3:]
+            if installation.get(path) is not None:
+                continue
+            if name in deleted:
+                if not restoring:
+                    way = f"set {restore} to recover it" + (
+                        f", or purge it: aoai setup purge {name}" if deleted[name] else "; it cannot be purged"
+                    )
+                    yield f"{name} ({provider}/{kind}) was deleted lately and still holds its name", way
+            elif restoring:
+                yield f"{name} is to be restored, but nothing of that name was deleted", f"take {restore} out again"
+            elif (why := self._unavailable(provider, kind, name)) is not None:
+                yield f"{name} ({provider}/{kind}) is taken in all of Azure{why}", another
+
+    def _unavailable(self, provider: str, kind: str, name: str) -> str | None:
+        """None where the name can be had, else what Azure says of it."""
+        action = "checkDomainAvailability" if kind == "accounts" else "checkNameAvailability"
+        body = {"name": name, "subdomainName": name, "type": f"{provider}/{kind}"}
+        if kind == "accounts":
+            body = {"subdomainName": name, "type": f"{provider}/{kind}", "kind": "OpenAI"}
+        elif kind == "service":
+            body = {"name": name}
+        else:
+            del body["subdomainName"]
+        answer = self.arm.post(f"{self.subscription}/providers/{provider}/{action}", body)
+        if answer.get("nameAvailable", answer.get("isSubdomainAvailable")):
+            return None
+        return f": {answer['reason']}" if answer.get("reason") else ""
+
+
+def deleted_resources(arm: Arm) -> dict[str, str]:
+    """Soft-deleted accounts, gateways and vaults of the subscription: name -> path that purges it; '' for vaults.
+
+    The vaults here have purge protection: they keep their names until Azure lets them go.
+    """
+    before = f"/subscriptions/{arm.configuration.subscription}/providers"
+    found: dict[str, str] = {}
+    for kind in ("Microsoft.CognitiveServices/deletedAccounts", "Microsoft.ApiManagement/deletedservices"):
+        found |= {gone["id"].rpartition("/")[2]: gone["id"] for gone in arm.list(f"{before}/{kind}")}
+    vaults = arm.list(f"{before}/Microsoft.KeyVault/deletedVaults")
+    return found | {vault["name"]: "" for vault in vaults}
+
+
+def _allows(permission: dict[str, Any], action: str) -> bool:
+    def matches(patterns: list[str]) -> bool:
+        return any(fnmatch.fnmatch(action.lower(), pattern.lower()) for pattern in patterns)
+
+    return matches(permission.get("actions", [])) and not matches(permission.get("notActions", []))

@@ -1,0 +1,119 @@
+"""Requests to models, directly and by the gateway, as a client sends them. No answer's text is shown or kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import SetupError
+
+API_VERSION = "2024-10-21"
+PROMPT = "Answer with the one word: ready"
+#: What says that a model is not one to chat with; embeddings are tested on their own.
+_EMBEDDINGS = ("embedding",)
+_NO_CHAT = (*_EMBEDDINGS, "dall-e", "image", "sora", "whisper", "tts", "audio", "realtime", "transcribe", "codex")
+#: Models that know max_tokens; later ones know max_completion_tokens only.
+_OLDER = ("gpt-35", "gpt-3.5", "gpt-4")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: status (0: nothing did), headers in lower case, the JSON body or, of a stream, its events."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any = None
+    events: tuple[Any, ...] = ()
+
+    @property
+    def code(self) -> str:
+        """The error's code, as the OpenAI libraries read it; '' where there is none."""
+        error = self.body.get("error") if isinstance(self.body, dict) else None
+        return str(error.get("code") or "") if isinstance(error, dict) else ""
+
+    @property
+    def tokens(self) -> int | None:
+        """Total tokens of the answer's usage; None where it tells none."""
+        for part in (self.body, *reversed(self.events)):
+            usage = part.get("usage") if isinstance(part, dict) else None
+            if isinstance(usage, dict) and "total_tokens" in usage:
+                return int(usage["total_tokens"])
+        return None
+
+
+def chat_deployment(accounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The first deployment that one can chat with. Raises SetupError where there is none."""
+    for deployment in accounts[0]["deployments"]:
+        if not any(word in deployment["model"].lower() for word in _NO_CHAT):
+            return dict(deployment)
+    raise SetupError("no deployment has a chat model: the tests need one; add one to setup.parameters.openAIAccounts")
+
+
+def embeddings_deployment(accounts: Sequence[Mapping[str, Any]]) -> str | None:
+    """Name of the first embeddings deployment, None where there is none."""
+    names = (d["name"] for d in accounts[0]["deployments"] if any(word in d["model"] for word in _EMBEDDINGS))
+    return next(names, None)
+
+
+def chat_url(base: str, deployment: str) -> str:
+    """The deployment-style route; *base* ends in ``/openai``."""
+    return f"{base}/deployments/{deployment}/chat/completions?api-version={API_VERSION}"
+
+
+def chat_body(prompt: str = PROMPT) -> dict[str, Any]:
+    """A request of one user message."""
+    return {"messages": [{"role": "user", "content": prompt}]}
+
+
+def reserving(model: str, tokens: int) -> dict[str, int]:
+    """The setting that reserves *tokens* of the deployment's rate for the answer, whatever its real length."""
+    return {"max_tokens" if model.startswith(_OLDER) else "max_completion_tokens": tokens}
+
+
+def send(url: str, body: Any, headers: Mapping[str, str], *, method: str = "POST", timeout: float = 120) -> Answer:
+    """Send one request, once: throttling is what the tests look for. Status 0 where no answer came."""
+    from azure.core import PipelineClient
+    from azure.core.exceptions import AzureError
+    from azure.core.pipeline.policies import UserAgentPolicy
+    from azure.core.rest import HttpRequest
+
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise SetupError(f"{parts.scheme}://{parts.netloc}: credentials are sent by HTTPS only")
+    request = HttpRequest(method, url, json=body, headers=dict(headers))
+    client: Any = PipelineClient(f"{parts.scheme}://{parts.netloc}", policies=[UserAgentPolicy("aoai-analytics")])
+    with client:
+        try:
+            response = client.send_request(request, stream=True, read_timeout=timeout)
+            with response:
+                raw = response.read()
+        except AzureError:
+            return Answer(0, {})
+        received = {name.lower(): value for name, value in response.headers.items()}
+        if "text/event-stream" in received.get("content-type", ""):
+            return Answer(response.status_code, received, events=tuple(_events(raw)))
+        return Answer(response.status_code, received, body=_parsed(raw))
+
+
+def send_many(url: str, body: Any, headers: Mapping[str, str], *, count: int, at_once: int = 8) -> list[Answer]:
+    """Send the same request *count* times, some at once."""
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(lambda _: send(url, body, headers), range(count)))
+
+
+def _events(raw: bytes) -> Iterator[Any]:
+    for line in raw.decode("utf-8", "replace").splitlines():
+        text = line.removeprefix("data:").strip()
+        if line.startswith("data:") and text != "[DONE]":
+            yield _parsed(text.encode())
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return None

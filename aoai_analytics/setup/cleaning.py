@@ -1,0 +1,91 @@
+"""Removing an installation: what there is, and its deletion, which names what goes and is never assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..errors import SetupError
+from .arm import Arm
+from .before import deleted_resources
+from .deploying import made_by, record_name
+from .findings import Table
+from .installation import Installation
+from .steps import STEPS
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Resources of the group by id: the installation's ``own``, and ``foreign`` ones that it did not make."""
+
+    own: tuple[str, ...]
+    foreign: tuple[str, ...]
+
+    def table(self) -> Table:
+        rows = [(path.partition("/providers/")[2], "this installation") for path in self.own]
+        return Table(
+            ("Resource", "Made by"),
+            [*rows, *((path.partition("/providers/")[2], "somebody else") for path in self.foreign)],
+        )
+
+
+def inventory(installation: Installation) -> Inventory:
+    """Everything in the resource group. The installation's own is what its steps' deployments have made."""
+    arm = installation.arm
+    group = arm.configuration.group_id
+    made: set[str] = set()
+    for step in STEPS:
+        made |= made_by(arm, record_name(arm, step))
+    endpoints = {path.rpartition("/")[2] for path in made if "/privateendpoints/" in path}
+    own: list[str] = []
+    foreign: list[str] = []
+    for resource in arm.list(f"{group}/resources"):
+        path = resource["id"].lower()
+        # Azure makes a network interface for each private endpoint by itself.
+        follows = "/networkinterfaces/" in path and path.rpartition("/")[2].partition(".nic.")[0] in endpoints
+        mine = follows or any(path == other or path.startswith(f"{other}/") for other in made)
+        (own if mine else foreign).append(resource["id"])
+    return Inventory(tuple(own), tuple(foreign))
+
+
+def delete_group(installation: Installation, named: str, waiting: Callable[[], None] = lambda: None) -> tuple[str, ...]:
+    """Delete the resource group and all in it; what was in it. *named* must be its exact name.
+
+    Raises SetupError where it is not, and where the group holds anything that this installation did not make.
+    """
+    group = installation.arm.configuration.resource_group
+    if named != group:
+        raise SetupError(
+            f"nothing was deleted: to delete the resource group {group} with all in it, name it exactly"
+            + (f" (not {named!r})" if named else "")
+        )
+    there = inventory(installation)
+    if there.foreign:
+        others = ", ".join(path.partition("/providers/")[2] for path in there.foreign)
+        raise SetupError(
+            f"nothing was deleted: {group} also holds what this installation did not make: {others}. Way on: move it "
+            "elsewhere, or delete what you want to lose in the portal"
+        )
+    installation.arm.delete(installation.arm.configuration.group_id, waiting)
+    return there.own
+
+
+def purge(arm: Arm, name: str, confirmed: str) -> None:
+    """Purge one soft-deleted account or gateway, which frees its name and cannot be undone.
+
+    *confirmed* must repeat the name. Raises SetupError where it does not, or nothing of that name was deleted.
+    """
+    gone = deleted_resources(arm)
+    if name not in gone:
+        raise SetupError(f"no deleted account or gateway is named {name}; there are: {_listed(list(gone))}")
+    if not gone[name]:
+        raise SetupError(
+            f"{name} is a vault with purge protection: Azure keeps its name for 90 days; recover it instead"
+        )
+    if confirmed != name:
+        raise SetupError(f"nothing was purged: to purge {name} for good, confirm its name exactly")
+    arm.delete(gone[name])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,86 @@
+"""What is to be set up and where: the table ``[setup]`` of ``aoai.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import WrongUse
+
+
+def _encrypted(url: str) -> str:
+    """*url* as it may be sent a token: HTTPS, or plain HTTP to this machine itself."""
+    parts = urlsplit(url)
+    on_this_machine = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and on_this_machine)):
+        raise ValueError("must be https://HOST, for it is sent a token")
+    return url.rstrip("/")
+
+
+Endpoint = Annotated[str, AfterValidator(_encrypted)]
+
+
+class Configuration(BaseModel):
+    """One installation. ``parameters`` are those of ``setup_scripts/infra/main.json``, by their names there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    subscription: UUID
+    #: None: whatever tenant the subscription is in.
+    tenant: UUID | None = None
+    resource_group: str = Field(pattern=r"^[\w().-]{0,89}[\w()-]$")
+    location: str = Field(min_length=3)
+    parameters: dict[str, Any]
+    #: Class of azure-identity; None: DefaultAzureCredential.
+    credential: str | None = None
+    #: Sovereign clouds have other ones.
+    management_endpoint: Endpoint = "https://management.azure.com"
+    logs_endpoint: Endpoint = "https://api.loganalytics.io"
+    #: Seconds between two looks at a deployment where Azure names no time.
+    poll_seconds: float = Field(default=5, gt=0, le=60)
+
+    @property
+    def group_id(self) -> str:
+        """Resource id of the resource group."""
+        return f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+
+    @property
+    def name(self) -> str:
+        """Short name of the installation."""
+        return str(self.parameters.get("name", ""))
+
+
+_WAYS_ON: dict[str, str] = {
+    "missing": "add it",
+    "extra_forbidden": "no such setting; 'aoai setup example' shows them",
+    "uuid_parsing": "give the id, as 'az account list' or the portal shows it",
+    "uuid_type": "give the id, as 'az account list' or the portal shows it",
+}
+
+
+def read_configuration(path: Path) -> Configuration:
+    """The table ``[setup]`` of the TOML file *path*. Raises WrongUse, naming the setting and what is wrong with it."""
+    try:
+        table: Any = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise WrongUse(
+            f"{path}: no such file. Way on: aoai setup example > {path}, then put your own values in"
+        ) from error
+    except OSError as error:
+        raise WrongUse(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongUse(f"{path} is not valid TOML: {error}") from error
+    if not isinstance(table.get("setup"), dict):
+        raise WrongUse(f"{path}: it has no table [setup]; 'aoai setup example' shows a whole one")
+    try:
+        return Configuration.model_validate(table["setup"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(["setup", *map(str, first["loc"])])
+        way_on = _WAYS_ON.get(first["type"])
+        raise WrongUse(f"{path}: {name}: {first['msg']}{f' ({way_on})' if way_on else ''}") from error

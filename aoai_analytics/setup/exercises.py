@@ -1,0 +1,247 @@
+"""What the notebooks try out: the models, the API, its limits, and a failover. Each gives findings, row by row."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import shipped
+from ..errors import SetupError
+from . import calls
+from .arm import MODELS_SCOPE
+from .calls import Answer
+from .findings import MET, NOT_ASKED, NOT_MET, Finding
+from .installation import Installation
+from .requirements.gateway import OPENAI_USER, PRODUCTS, subscriptions_of
+
+#: The gateway's built-in subscription for all APIs, there before any product is.
+ALL_ACCESS = "master"
+#: Tokens that each request of the burst reserves for its answer; real answers are a word.
+RESERVED = 4000
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Where the API is, and a key to it. The key is never shown."""
+
+    base: str
+    key: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"api-key": self.key}
+
+
+def gateway_of(installation: Installation, subscription: str) -> Gateway:
+    """The API with the key of that subscription. Raises SetupError where either is not there."""
+    found = installation.gateway
+    if found is None:
+        raise SetupError("there is no gateway yet: run notebooks/setup/02-gateway")
+    path = f"{installation.id_of('gateway')}/subscriptions/{subscription}"
+    if installation.get(path) is None:
+        raise SetupError(
+            f"the gateway has no subscription {subscription}: run notebooks/setup/05-access-and-throttling"
+        )
+    key = installation.arm.post(f"{path}/listSecrets")["primaryKey"]
+    return Gateway(f"{found['properties']['gatewayUrl'].rstrip('/')}/openai", key)
+
+
+def try_models(installation: Installation) -> Iterator[Finding]:
+    """One short chat with each account, with your own identity. Who lacks the role is told so, and nothing failed."""
+    what = "The model answers you directly"
+    deployment = calls.chat_deployment(installation.parameters["openAIAccounts"])["name"]
+    for short, path in installation.account_ids.items():
+        account = installation.get(path)
+        if account is None:
+            yield Finding(short, what, NOT_MET, "the account does not exist.", "run notebooks/setup/01-openai")
+            continue
+        headers = {"Authorization": f"Bearer {installation.arm.token(MODELS_SCOPE)}"}
+        url = calls.chat_url(f"{account['properties']['endpoint']}openai", deployment)
+        answer = calls.send(url, calls.chat_body(), headers)
+        if answer.status in (401, 403):
+            detail = (
+                f"HTTP {answer.status}: only who has the role Cognitive Services OpenAI User may ask, which owners do "
+                "not have by themselves; setup.let_me_ask() gives it to you. The gateway gets its own in notebook 03."
+            )
+            yield Finding(short, what, NOT_ASKED, detail)
+        else:
+            yield _expected(short, what, answer, 200)
+
+
+def let_me_ask(installation: Installation) -> list[str]:
+    """Give whoever is signed in the role Cognitive Services OpenAI User on each account; the accounts."""
+    import uuid
+
+    arm = installation.arm
+    who = arm.who()["object"]
+    if not who:
+        raise SetupError("the sign-in does not tell your object id: give yourself the role in the portal")
+    role = f"/subscriptions/{arm.configuration.subscription}/providers/Microsoft.Authorization/roleDefinitions/"
+    for path in installation.account_ids.values():
+        # Named after what it says, so that a second run finds the first one's.
+        name = uuid.uuid5(uuid.NAMESPACE_URL, f"{path.lower()}/{who}/{OPENAI_USER}")
+        properties = {"roleDefinitionId": f"{role}{OPENAI_USER}", "principalId": who}
+        arm.put(f"{path}/providers/Microsoft.Authorization/roleAssignments/{name}", {"properties": properties})
+    return list(installation.account_ids)
+
+
+def try_api(installation: Installation) -> Iterator[Finding]:
+    """The API as clients meet it: both routes, a stream, embeddings, and each refusal in OpenAI's error shape."""
+    gateway = gateway_of(installation, ALL_ACCESS)
+    accounts = installation.parameters["openAIAccounts"]
+    deployment = calls.chat_deployment(accounts)["name"]
+    by_deployment = calls.chat_url(gateway.base, deployment)
+    chat, key = calls.chat_body(), gateway.headers
+    answer = calls.send(by_deployment, chat, key)
+    yield _expected("chat", "The deployment-style route answers, with its tokens", answer, 200, tokens=True)
+    v1 = f"{gateway.base}/v1/chat/completions"
+    answer = calls.send(v1, {**chat, "model": deployment}, key)
+    yield _expected("chat-v1", "The v1 route answers, with its tokens", answer, 200, tokens=True)
+    answer = calls.send(by_deployment, {**chat, "stream": True}, key)
+    yield _streamed(answer)
+    embeddings = calls.embeddings_deployment(accounts)
+    if embeddings:
+        url = f"{gateway.base}/deployments/{embeddings}/embeddings?api-version={calls.API_VERSION}"
+        answer = calls.send(url, {"input": "ready"}, key)
+        yield _expected("embeddings", "Embeddings are answered, with their tokens", answer, 200, tokens=True)
+    missing = calls.chat_url(gateway.base, "no-such-deployment")
+    yield _expected("no-deployment", "An unknown deployment is 404", calls.send(missing, chat, key), 404)
+    answer = calls.send(by_deployment, chat, {})
+    yield _expected("no-key", "Neither key nor token is 401", answer, 401, code="missing_credentials")
+    answer = calls.send(by_deployment, chat, {"api-key": "0" * 32})
+    yield _expected("wrong-key", "A wrong key is 401", answer, 401, code="invalid_api_key")
+
+
+def _expected(name: str, what: str, answer: Answer, status: int, *, code: str = "", tokens: bool = False) -> Finding:
+    got = f"HTTP {answer.status}" + (f" {answer.code}" if answer.code else "") if answer.status else "no answer"
+    right = answer.status == status and (not code or answer.code == code)
+    if right and tokens and answer.tokens is None:
+        return Finding(name, what, NOT_MET, f"{got}, but without token counts.", "see docs/policies.md")
+    if right:
+        return Finding(name, what, MET, got + (f", {answer.tokens} tokens" if answer.tokens is not None else ""))
+    wanted = f"HTTP {status}" + (f" {code}" if code else "")
+    return Finding(name, what, NOT_MET, f"{got} instead of {wanted}.", _WAYS_ON.get(answer.status, ""))
+
+
+#: What to do about an answer that nobody expected.
+_WAYS_ON = {
+    0: "check that this machine reaches the gateway: a private one is reached from inside its network only",
+    401: "run notebooks/setup/03-api: the key header or the gateway's role is not in force; a role takes some minutes",
+    403: "see its message in the logs: a quota that is used up, or a filter",
+    404: "check the deployments: notebooks/setup/01-openai",
+    429: "wait a minute: the tokens of this minute are used up",
+    502: "run notebooks/setup/03-api: the gateway lacks its role at an account; a new role takes some minutes",
+    503: "the accounts do not answer, or all breakers are open: wait half a minute and try again",
+}
+
+
+def _streamed(answer: Answer) -> Finding:
+    what = "A stream arrives as events, with its usage at the end"
+    if answer.status != 200:
+        return _expected("stream", what, answer, 200)
+    if len(answer.events) < 2:
+        return Finding("stream", what, NOT_MET, "HTTP 200, but not as a stream.", "set logBodyBytes to 0: it buffers")
+    return _expected("stream", what, answer, 200, tokens=True)
+
+
+def use_up_a_limit(installation: Installation, most: int = 12) -> Iterator[Finding]:
+    """Ask with the most limited subscription until the gateway says 429, with at most *most* requests.
+
+    The prompts are as long as it takes; their tokens are paid for (some thousandths of a dollar at the example's
+    limit and model).
+    """
+    name, product = next(iter(subscriptions_of(installation.parameters).items()), ("", ""))
+    what = "The gateway refuses who used up the tokens of a minute"
+    if product in ("", "unlimited"):
+        detail = "aoai.toml names no subscription of a limited product"
+        yield Finding("limit", what, NOT_ASKED, detail)
+        return
+    gateway = gateway_of(installation, name)
+    limit = limits_of(installation.parameters)[product][0]
+    deployment = calls.chat_deployment(installation.parameters["openAIAccounts"])["name"]
+    # A short word and its space are about one token; 100,000 fit the context of every current model.
+    body = calls.chat_body("word " * min(limit + 100, 100_000) + calls.PROMPT)
+    statuses: Counter[int] = Counter()
+    for _ in range(most):
+        answer = calls.send(calls.chat_url(gateway.base, deployment), body, gateway.headers)
+        statuses[answer.status] += 1
+        if answer.status == 429:
+            break
+        if answer.status != 200:
+            yield _expected("limit", what, answer, 429)
+            return
+    asked = f"{name} of {product}, {limit:,} tokens a minute: {statuses[200]} answered, then"
+    if not statuses[429]:
+        detail = f"{asked} no refusal in {most} requests."
+        yield Finding("limit", what, NOT_MET, detail, "run notebooks/setup/05-access-and-throttling")
+        return
+    yield Finding("limit", what, MET, f"{asked} HTTP 429")
+    told = answer.headers.get("retry-after", "")
+    what = "The refusal says when to come back, in OpenAI's error shape"
+    if told.isdigit() and answer.code:
+        yield Finding("retry-after", what, MET, f"Retry-After {told} s, code {answer.code}")
+    else:
+        yield Finding("retry-after", what, NOT_MET, "it lacks Retry-After or a code.", "run notebooks/setup/03-api")
+
+
+def burst_size(installation: Installation) -> int:
+    """Requests that together reserve more than the first-asked accounts may answer in a minute; 0 where none can.
+
+    The service throttles by what requests might use, their max_tokens included:
+    https://learn.microsoft.com/azure/ai-services/openai/how-to/quota#understanding-rate-limits
+    """
+    accounts = installation.parameters["openAIAccounts"]
+    first = min(account.get("priority", 1) for account in accounts)
+    name = calls.chat_deployment(accounts)["name"]
+    capacity = 0
+    for account in accounts:
+        if account.get("priority", 1) == first:
+            deployment = next(d for d in account["deployments"] if d["name"] == name)
+            if "Provisioned" in deployment["sku"]:
+                return 0
+            capacity += deployment["capacity"]
+    return capacity * 1000 // RESERVED + 5
+
+
+def fail_over(installation: Installation, most: int = 300) -> Iterator[Finding]:
+    """Send a burst that reserves more than the first-asked accounts have, so that the pool moves on to the others.
+
+    Real traffic is throttled with it for up to a minute. Tokens are reserved, not used: each answer is a word.
+    """
+    what = "A burst that throttles the first account is answered by the others"
+    if len(installation.account_ids) < 2:
+        yield Finding("failover", what, NOT_ASKED, "aoai.toml names one account: there is nothing to fail over to")
+        return
+    count = burst_size(installation)
+    if not 0 < count <= most:
+        detail = "the first-asked deployments are provisioned" if not count else f"it would take {count} requests"
+        yield Finding("failover", what, NOT_ASKED, f"{detail}: try it on an installation with less capacity")
+        return
+    deployment = calls.chat_deployment(installation.parameters["openAIAccounts"])
+    gateway = gateway_of(installation, ALL_ACCESS)
+    body = {**calls.chat_body(), **calls.reserving(deployment["model"], RESERVED)}
+    started = time.monotonic()
+    answers = calls.send_many(calls.chat_url(gateway.base, deployment["name"]), body, gateway.headers, count=count)
+    statuses = Counter(answer.status for answer in answers)
+    said = ", ".join(f"{number} x HTTP {status}" for status, number in sorted(statuses.items()))
+    detail = f"{count} requests in {time.monotonic() - started:.0f} s: {said}"
+    if statuses[200] == count:
+        yield Finding("failover", what, MET, f"{detail}; the logs tell which backend answered each")
+    else:
+        way = "compare docs/policies.md; with 429 or 503 all accounts were used up: give the later ones more capacity"
+        yield Finding("failover", what, NOT_MET, f"{detail}.", way)
+
+
+def limits_of(parameters: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Product -> tokens a minute, tokens a month: as asked for, else as in policies/named-values.json."""
+    values = json.loads((shipped("setup_scripts") / "policies/named-values.json").read_text("utf-8"))
+    limits = {}
+    for product in PRODUCTS[:3]:
+        asked = parameters.get(product, {})
+        minute = asked.get("tokensPerMinute", values[f"{product}-tokens-per-minute"]["value"])
+        limits[product] = (int(minute), int(asked.get("tokensPerMonth", values[f"{product}-token-quota"]["value"])))
+    return limits

@@ -1,0 +1,227 @@
+"""What the setup notebooks and ``aoai setup`` call: an installation, step by step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ..errors import SetupError
+from . import cleaning, exercises, log_queries
+from .arm import Arm
+from .before import Before
+from .configuration import Configuration, read_configuration
+from .deploying import CHANGES, deploy, outputs, record_name, what_if
+from .findings import MET, NOT_ASKED, Finding, Findings, Table
+from .installation import Installation
+from .parameters import checked, for_step, left_for_later
+from .requirements import find, requirements_of
+from .steps import STEPS, Step, modules_of, step_named
+
+
+def open_setup(config: str | Path = "aoai.toml", *, say: Callable[[str], None] = print) -> Guide:
+    """The installation that the table ``[setup]`` of *config* describes; *say* gets progress, line by line.
+
+    Raises WrongUse where the file or a setting in it is wrong. Asks nothing of Azure.
+    """
+    configuration = read_configuration(Path(config))
+    return Guide(configuration, checked(configuration.parameters), say=say)
+
+
+class Guide:
+    """One installation. Every method asks Azure anew; each raises SetupError with Azure's reason in one line."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        parameters: dict[str, Any],
+        *,
+        credential: Any = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.configuration, self.parameters, self.say = configuration, parameters, say
+        self.arm = Arm(configuration, credential)
+
+    def installation(self) -> Installation:
+        """A fresh look at Azure."""
+        return Installation(self.arm, self.parameters)
+
+    # ---- before
+
+    def check(self) -> Findings:
+        """What can be known before anything is made. Makes nothing."""
+        return Findings(Before(self.arm, self.parameters).findings())
+
+    def prepare(self) -> Table:
+        """Register Azure's services, make the resource group, and compute the names of everything else."""
+        asked = Before(self.arm, self.parameters).register()
+        for name in asked:
+            self.say(f"{name}: asked to be registered, which takes minutes")
+        group = self.configuration.group_id
+        if self.arm.get(group) is None:
+            self.arm.put(group, {"location": self.configuration.location, "tags": self.parameters.get("tags", {})})
+            self.say(f"{self.configuration.resource_group}: created in {self.configuration.location}")
+        names = self.installation().names
+        accounts = [(f"account {number}", name) for number, name in enumerate(names["accounts"], 1)]
+        return Table(("What", "Name"), [*accounts, *((k, str(v)) for k, v in names.items() if k != "accounts")])
+
+    # ---- steps
+
+    def _parameters(self, step: Step) -> dict[str, Any]:
+        standing = self.installation().standing()
+        used = for_step(self.parameters, final=step.final, readers=step.readers, standing=standing)
+        for name in left_for_later(self.parameters, used) if modules_of(step) else ():
+            where = "07-network-and-key-vault" if not step.final else "a second run, once the vault has its secret"
+            self.say(f"{name}: left for {where}")
+        # Not the resource group's: an existing one may be anywhere.
+        return {"location": self.configuration.location, **used}
+
+    def what_if(self, step: str) -> Table:
+        """What deploying the step would change. Makes nothing."""
+        chosen = step_named(step)
+        plan = what_if(self.arm, chosen, self._parameters(chosen))
+        rows = [
+            (
+                CHANGES[change.kind],
+                change.resource.partition("/providers/")[2] or change.resource,
+                ", ".join(change.properties),
+            )
+            for change in plan.changes
+        ]
+        rows.append(("leave", f"{plan.unchanged} resources as they are", ""))
+        return Table(("Would", "Resource", "Properties"), rows)
+
+    def deploy(self, step: str) -> Table:
+        """Deploy the step and wait, saying how its modules go; its outputs. Safe to run again."""
+        chosen = step_named(step)
+        if not modules_of(chosen):
+            raise SetupError(f"{chosen.name} deploys nothing: open notebooks/setup/{chosen.name}")
+        found = deploy(self.arm, chosen, self._parameters(chosen), self.say)
+        return Table(
+            ("Output", "Value"), [(name, str(value)) for name, value in found.items() if value not in ("", [])]
+        )
+
+    def verify(self, step: str | None = None, *, wait: float = 120) -> Findings:
+        """Ask the service about every requirement of the step (None: of all); the findings where all are met.
+
+        Azure may show what was made some seconds late: what is not met is looked at again for *wait* seconds.
+        Whether logs arrive takes longer: ``logged`` waits for them. Raises SetupError with what is not met then.
+        """
+        found = self.findings(step, wait=wait, arriving=step is None)
+        if found.failed:
+            self.say(str(found))
+        return found.require()
+
+    def findings(self, step: str | None = None, *, wait: float = 0, arriving: bool = True) -> Findings:
+        """As ``verify``, without raising for what is not met."""
+        chosen = [r for r in requirements_of(step and step_named(step).name) if arriving or r.name != "logs-arrive"]
+        until = time.monotonic() + wait
+        while True:
+            found = Findings(find(self.installation(), chosen))
+            if not found.failed or time.monotonic() >= until:
+                return found
+            time.sleep(self.configuration.poll_seconds)
+
+    def status(self) -> Table:
+        """Each step: its last deployment, as Azure recorded it, and how many of its requirements are met now."""
+        group = self.arm.get(self.configuration.group_id)
+        rows = []
+        for step in STEPS:
+            state, when = self._deployed(step) if group else ("", "")
+            met = self._met(step) if group and state else ""
+            rows.append((step.name, step.title, state or ("not yet" if modules_of(step) else ""), when, met))
+        return Table(("Step", "What", "Deployed", "When", "Requirements met"), rows)
+
+    def _deployed(self, step: Step) -> tuple[str, str]:
+        path = f"{self.configuration.group_id}/providers/Microsoft.Resources/deployments/{record_name(self.arm, step)}"
+        found = self.arm.get(path)
+        if found is None:
+            return "", ""
+        when = str(found["properties"].get("timestamp", ""))[:16].replace("T", " ")
+        return str(found["properties"]["provisioningState"]), when
+
+    def _met(self, step: Step) -> str:
+        found = self.findings(step.name, arriving=False).findings
+        asked = [finding for finding in found if finding.state != NOT_ASKED]
+        return f"{sum(finding.state == MET for finding in asked)} of {len(asked)}" if asked else ""
+
+    # ---- trying it out
+
+    def try_models(self) -> Findings:
+        """One short chat with each account, with your own identity."""
+        return Findings(exercises.try_models(self.installation())).require()
+
+    def let_me_ask(self) -> Table:
+        """Give yourself the role to ask the models directly."""
+        accounts = exercises.let_me_ask(self.installation())
+        return Table(("Account", "Role"), [(name, "Cognitive Services OpenAI User") for name in accounts])
+
+    def try_api(self) -> Findings:
+        """The API as clients meet it."""
+        return Findings(exercises.try_api(self.installation())).require()
+
+    def limits(self) -> Table:
+        """Each product's limits, as asked for."""
+        rows = [
+            (name, f"{minute:,}", f"{month:,}")
+            for name, (minute, month) in exercises.limits_of(self.parameters).items()
+        ]
+        return Table(("Product", "Tokens a minute", "Tokens a month"), rows)
+
+    def use_up_a_limit(self) -> Findings:
+        """Ask with the most limited subscription until the gateway refuses."""
+        return Findings(exercises.use_up_a_limit(self.installation())).require()
+
+    def fail_over(self) -> Findings:
+        """A burst that throttles the first account, so that the others answer."""
+        return Findings(exercises.fail_over(self.installation())).require()
+
+    def logged(self, *, wait_minutes: float = 20) -> Finding:
+        """Wait until rows of both logs arrived within the last day. Raises SetupError where none did in that time."""
+        (requirement,) = [r for r in requirements_of(None) if r.name == "logs-arrive"]
+        until = time.monotonic() + wait_minutes * 60
+        while (found := requirement.find(self.installation())).state != MET:
+            if time.monotonic() >= until:
+                Findings([found]).require()
+            time.sleep(min(60, self.configuration.poll_seconds * 6))
+        return found
+
+    def requests_logged(self, *, minutes: float = 60) -> Table:
+        """What became of the requests of the last *minutes*: outcome, backend, attempts, failovers."""
+        workspace = self.arm.get(self.installation().id_of("workspace"))
+        if workspace is None:
+            raise SetupError("there is no workspace yet: run notebooks/setup/04-diagnostics-and-test")
+        end = datetime.now(UTC)
+        return log_queries.requests_between(
+            self.arm, workspace["properties"]["customerId"], end - timedelta(minutes=minutes), end
+        )
+
+    def connection(self) -> Table:
+        """What clients and analyses need to know: never a key."""
+        found = outputs(self.arm, record_name(self.arm, step_named("07"))) or {}
+        for step in ("02", "04"):
+            found = {**(outputs(self.arm, record_name(self.arm, step_named(step))) or {}), **found}
+        names = ("apiUrl", "source", "logStorageEndpoint", "keyVaultUri", "publicIpAddress")
+        return Table(("What", "Value"), [(name, str(found[name])) for name in names if found.get(name)])
+
+    # ---- removing it
+
+    def inventory(self) -> Table:
+        """Everything in the resource group, and whether this installation made it."""
+        return cleaning.inventory(self.installation()).table()
+
+    def delete(self, resource_group: str) -> Table:
+        """Delete the resource group with all in it. Its exact name is the confirmation; '' deletes nothing."""
+        if not resource_group:
+            return Table(("Deleted",), [("nothing: no resource group was named",)])
+        gone = cleaning.delete_group(self.installation(), resource_group)
+        return Table(("Deleted",), [(path.partition("/providers/")[2],) for path in gone])
+
+    def purge(self, name: str, confirmed: str) -> Table:
+        """Purge one soft-deleted account or gateway; *confirmed* repeats its name. '' purges nothing."""
+        if not name:
+            return Table(("Purged",), [("nothing: nothing was named",)])
+        cleaning.purge(self.arm, name, confirmed)
+        return Table(("Purged",), [(name,)])

@@ -1,0 +1,106 @@
+"""What stands of an installation, as Azure says: names, resources, and the settings that the checks look at."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from .arm import Arm
+from .deploying import deploy, outputs, record_name
+from .parameters import Standing
+from .steps import STEPS
+
+Resource = dict[str, Any]
+
+#: Provider and type of each name that the template computes.
+_TYPES = {
+    "gateway": "Microsoft.ApiManagement/service",
+    "workspace": "Microsoft.OperationalInsights/workspaces",
+    "storage": "Microsoft.Storage/storageAccounts",
+    "eventHub": "Microsoft.EventHub/namespaces",
+    "keyVault": "Microsoft.KeyVault/vaults",
+    "contentSafety": "Microsoft.CognitiveServices/accounts",
+    "network": "Microsoft.Network/virtualNetworks",
+}
+
+
+class Installation:
+    """Reads of one installation. What was read is kept: make a new one to look again."""
+
+    def __init__(self, arm: Arm, parameters: dict[str, Any]) -> None:
+        self.arm, self.parameters = arm, parameters
+        self._read: dict[str, Resource | None] = {}
+        self._listed: dict[str, list[Resource]] = {}
+
+    @cached_property
+    def names(self) -> dict[str, Any]:
+        """Every resource's name, as the template computes it: NAMES of ``template``, ``accounts`` in the given order.
+
+        Computed by Azure, in a deployment without resources, which is made where it is not there yet or other
+        accounts were asked for since. Raises SetupError where there is no resource group.
+        """
+        start = STEPS[0]
+        known = outputs(self.arm, record_name(self.arm, start))
+        wanted = [account["name"] for account in self.parameters["openAIAccounts"]]
+        if known is None or not _fits(known, wanted, self.parameters.get("gatewayName")):
+            given = {name: self.parameters[name] for name in _NAMING if name in self.parameters}
+            known = deploy(self.arm, start, given)
+        return known
+
+    def id_of(self, what: str) -> str:
+        """Resource id of ``gateway``, ``workspace``, …, whether it exists or not."""
+        return f"{self.arm.configuration.group_id}/providers/{_TYPES[what]}/{self.names[what]}"
+
+    @cached_property
+    def account_ids(self) -> dict[str, str]:
+        """Short name of each Azure OpenAI account asked for -> its resource id."""
+        before = f"{self.arm.configuration.group_id}/providers/Microsoft.CognitiveServices/accounts"
+        shorts = [account["name"] for account in self.parameters["openAIAccounts"]]
+        return {short: f"{before}/{name}" for short, name in zip(shorts, self.names["accounts"], strict=True)}
+
+    def get(self, path: str) -> Resource | None:
+        """One resource by its id, None where there is none; asked once."""
+        if path not in self._read:
+            self._read[path] = self.arm.get(path)
+        return self._read[path]
+
+    def list(self, path: str) -> list[Resource]:
+        """A collection by its id; asked once."""
+        if path not in self._listed:
+            self._listed[path] = self.arm.list(path)
+        return self._listed[path]
+
+    @property
+    def gateway(self) -> Resource | None:
+        """The API Management service."""
+        return self.get(self.id_of("gateway"))
+
+    def of_gateway(self, path: str) -> Resource | None:
+        """What stands below the gateway, for example ``loggers/azuremonitor``."""
+        return self.get(f"{self.id_of('gateway')}/{path}") if self.gateway else None
+
+    @property
+    def api_path(self) -> str:
+        """The API, below the gateway."""
+        return f"apis/{self.names['api']}"
+
+    def standing(self) -> Standing:
+        """What later steps or hands have made already."""
+        vault = self.get(self.id_of("keyVault")) is not None
+        return Standing(
+            network=self.get(self.id_of("network")) is not None,
+            vault=vault,
+            cache=self.of_gateway("caches/default") is not None,
+        )
+
+
+#: Parameters on which names depend, and those that main.json cannot be evaluated without.
+_NAMING = ("name", "gatewayName", "openAIAccounts", "publisherEmail", "publisherName", "location")
+
+
+def _fits(known: dict[str, Any], accounts: list[str], gateway: str | None) -> bool:
+    named = known.get("accounts", [])
+    same = len(named) == len(accounts) and all(
+        name.startswith(f"{short}-") for name, short in zip(named, accounts, strict=True)
+    )
+    return same and gateway in (None, known.get("gateway"))

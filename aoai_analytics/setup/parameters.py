@@ -1,0 +1,115 @@
+"""The parameters of an installation, held against the types that ``main.json`` declares, and what a step gets of them.
+
+Azure Resource Manager checks the same, one fault at a time and after a sign-in; here a misspelt setting is named with
+its place before anything is asked.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import WrongUse
+from .template import saved_functions, whole
+
+_PYTHON_TYPES: dict[str, type] = {
+    "string": str,
+    "int": int,
+    "bool": bool,
+    "array": list,
+    "object": dict,
+}
+_SAID = {"string": "text", "int": "a whole number", "bool": "true or false", "array": "a list", "object": "a table"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What Azure has already, of that which an option needs or must not undo."""
+
+    network: bool = False
+    vault: bool = False
+    cache: bool = False
+
+
+def checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """*parameters* with the KQL functions added. Raises WrongUse, naming each, for what main.json would not take."""
+    template = whole()
+    faults = list(_faults(template["parameters"], parameters, "setup.parameters", template["definitions"]))
+    if faults:
+        raise WrongUse("; ".join(faults))
+    return {"functions": saved_functions(), **parameters}
+
+
+def for_step(parameters: Mapping[str, Any], *, final: bool, readers: bool, standing: Standing) -> dict[str, Any]:
+    """The parameters a step deploys with.
+
+    Options that need what a later step makes are left out until it stands, and never undone once they are in force:
+    the private network closes everything, so it comes with the *final* step; the cache and the public entrance read
+    secrets that somebody must first put into the vault. *readers* says whether there is a workspace to read yet.
+    """
+    given = dict(parameters)
+    if not readers:
+        given.pop("readers", None)
+    private = final or standing.network
+    if not private:
+        given.pop("privateNetwork", None)
+    if not (private and standing.vault):
+        given.pop("applicationGateway", None)
+    if not (standing.cache or (final and standing.vault)):
+        given.pop("semanticCache", None)
+    return given
+
+
+def left_for_later(parameters: Mapping[str, Any], used: Mapping[str, Any]) -> list[str]:
+    """Options asked for and not used yet, by name."""
+    options = ("privateNetwork", "applicationGateway", "semanticCache")
+    return [name for name in options if parameters.get(name) and name not in used]
+
+
+def _faults(
+    declared: Mapping[str, Any], given: Mapping[str, Any], where: str, types: Mapping[str, Any]
+) -> Iterator[str]:
+    for name in given:
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1)
+            yield f"{where}.{name}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
+    for name, schema in declared.items():
+        schema = _resolved(schema, types)
+        if name in given:
+            yield from _value_faults(given[name], schema, f"{where}.{name}", types)
+        elif "defaultValue" not in schema and not schema.get("nullable"):
+            yield f"{where}.{name}: missing: {schema.get('metadata', {}).get('description', 'it is required')}"
+
+
+def _value_faults(value: Any, schema: Mapping[str, Any], where: str, types: Mapping[str, Any]) -> Iterator[str]:
+    schema = _resolved(schema, types)
+    kind = schema["type"]
+    # Not isinstance: to Python, True is a whole number.
+    if type(value) not in (_PYTHON_TYPES[kind],):
+        yield f"{where}: must be {_SAID[kind]}"
+        return
+    allowed = schema.get("allowedValues")
+    if allowed and value not in allowed:
+        yield f"{where}: must be one of {', '.join(map(str, allowed))}"
+    bounds = ("minValue", "maxValue") if kind == "int" else ("minLength", "maxLength")
+    size = value if kind == "int" else len(value) if kind in ("string", "array") else 0
+    low, high = (schema.get(bound) for bound in bounds)
+    if (low is not None and size < low) or (high is not None and size > high):
+        unit = {"string": " characters", "array": " entries"}.get(kind, "")
+        words = (("at least", low), ("at most", high))
+        yield f"{where}: must be " + " and ".join(f"{word} {limit}{unit}" for word, limit in words if limit is not None)
+    if kind == "array" and "items" in schema:
+        for place, item in enumerate(value):
+            yield from _value_faults(item, schema["items"], f"{where}[{place}]", types)
+    if kind == "object" and "properties" in schema:
+        yield from _faults(schema["properties"], value, where, types)
+
+
+def _resolved(schema: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
+    """*schema* with the type it refers to filled in."""
+    reference = schema.get("$ref")
+    if reference is None:
+        return dict(schema)
+    return {**_resolved(types[reference.removeprefix("#/definitions/")], types), **schema}

@@ -1,0 +1,91 @@
+"""Running the setup notebooks in order, by papermill; the first failure stops them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..config import shipped
+from ..errors import SetupError, WrongUse
+from .steps import STEPS, Step, step_named
+
+#: Runs last and alone: the others build, it removes.
+CLEAN_UP = "09-clean-up"
+
+
+def chosen(first: str | None, last: str | None, only: Sequence[str]) -> list[Step]:
+    """The steps to run, in order; without a choice all but the clean-up. Raises WrongUse, UnknownName."""
+    if only and (first or last):
+        raise WrongUse("--only names the steps to run: leave --from and --to out")
+    if only:
+        names = {step_named(name).name for name in only}
+        return [step for step in STEPS if step.name in names]
+    start = step_named(first).name if first else STEPS[0].name
+    end = step_named(last).name if last else "08-clients"
+    found = [step for step in STEPS if start <= step.name <= end]
+    if not found:
+        raise WrongUse(f"--from {first} comes after --to {last}: there is nothing to run")
+    return found
+
+
+def run(
+    steps: Sequence[Step], parameters: dict[str, Any], folder: Path, say: Callable[[str], None] = print
+) -> list[Path]:
+    """Run each step's notebook with those of *parameters* that it has; the notebooks with their outputs, in *folder*.
+
+    Raises SetupError at the first that fails, with its reason and how to go on from there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    done = []
+    for step in steps:
+        say(f"{step.name}: {step.title}")
+        output = folder / f"{step.name}.ipynb"
+        _run_one(step, parameters, output)
+        done.append(output)
+    return done
+
+
+def _run_one(step: Step, parameters: dict[str, Any], output: Path) -> None:
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import execute_notebook
+    from papermill.inspection import inspect_notebook
+
+    package = str(Path(__file__).resolve().parents[2])
+    paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
+
+    class ThisPython(AsyncKernelManager):
+        """Starts this interpreter, whatever kernels are installed under whatever names."""
+
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            return KernelSpec(argv=argv, display_name="Python", language="python", env={"PYTHONPATH": paths})
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    notebook = shipped("notebooks") / f"setup/{step.name}.ipynb"
+    known = inspect_notebook(str(notebook))
+    try:
+        execute_notebook(
+            str(notebook),
+            str(output),
+            parameters={name: value for name, value in parameters.items() if name in known},
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            kernel_manager_class=ThisPython,
+            stdout_file=sys.stderr,
+        )
+    except PapermillExecutionError as error:
+        raise SetupError(
+            f"{error.evalue} | {output} has all that was said; then go on with: aoai setup run --from {step.name[:2]}"
+        ) from error
+    except (DeadKernelError, RuntimeError, OSError) as error:
+        raise SetupError(f"the notebook {notebook.name} could not be run: {type(error).__name__}: {error}") from error

@@ -1,0 +1,135 @@
+"""What Bicep's own evaluator says each step's template deploys, recorded so that the loopback ARM can make it.
+
+``python -m tests.setup.recording`` records anew, where there is a Bicep; a test holds the record against the templates.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from aoai_analytics.setup.configuration import Configuration, read_configuration
+from aoai_analytics.setup.parameters import Standing, checked, for_step
+from aoai_analytics.setup.steps import STEPS, Step, modules_of
+from aoai_analytics.setup.template import part
+from tests.conftest import REPO
+from tests.infra.conftest import bicep_program
+
+HERE = Path(__file__).parent
+CONFIG = HERE / "aoai.toml"
+RECORD = HERE / "recorded.json"
+#: Options on top of aoai.toml, in the order in which an installation would take them up.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "open": {},
+    "private": {
+        "privateNetwork": True,
+        "logToEventHub": True,
+        "contentSafety": True,
+        "readers": [{"id": "00000000-0000-0000-0000-0000000000cc", "type": "Group"}],
+    },
+}
+STEPS_RECORDED = {
+    "open": [step for step in STEPS if modules_of(step) or step.name == "00-start"],
+    "private": [step for step in STEPS if step.final],
+}
+
+Recorded = dict[str, dict[str, dict[str, Any]]]
+
+
+def recorded() -> Recorded:
+    """Variant -> step -> ``resources`` and ``outputs``."""
+    record: Recorded = _texts_back(json.loads(RECORD.read_text("utf-8")))
+    return record
+
+
+def record_all(program: str) -> Recorded:
+    """The same, evaluated now."""
+    configuration = read_configuration(CONFIG)
+    wanted = [(variant, step) for variant, steps in STEPS_RECORDED.items() for step in steps]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
+        evaluated = pool.map(lambda each: _evaluate(program, Path(folder), configuration, *each), wanted)
+        found: Recorded = {variant: {} for variant in VARIANTS}
+        for (variant, step), snapshot in zip(wanted, evaluated, strict=True):
+            found[variant][step.name] = {
+                "resources": snapshot["predictedResources"],
+                "outputs": snapshot["outputs"],
+            }
+    return found
+
+
+def _evaluate(program: str, base: Path, configuration: Configuration, variant: str, step: Step) -> dict[str, Any]:
+    folder = base / f"{variant}-{step.name}"
+    folder.mkdir()
+    (folder / "part.json").write_text(json.dumps(part(modules_of(step))), "utf-8")
+    parameters = checked({**configuration.parameters, **VARIANTS[variant]})
+    given = for_step(parameters, final=step.final, readers=step.readers, standing=Standing())
+    given.setdefault("location", configuration.location)
+    lines = [f"param {name} = {bicep_literal(value)}" for name, value in given.items()]
+    (folder / "part.bicepparam").write_text("\n".join(["using 'part.json'", *lines, ""]), "utf-8")
+    group = ("--subscription-id", str(configuration.subscription), "--resource-group", configuration.resource_group)
+    scope = (*group, "--location", configuration.location, "--tenant-id", str(configuration.tenant))
+    done = subprocess.run(
+        [program, "snapshot", "part.bicepparam", "--mode", "overwrite", *scope],
+        cwd=folder,
+        env={**os.environ, "HOME": str(base), "DOTNET_BUNDLE_EXTRACT_BASE_DIR": str(base)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    if done.returncode:
+        raise AssertionError(f"{variant} {step.name}: {done.stderr}")
+    snapshot: dict[str, Any] = json.loads((folder / "part.snapshot.json").read_text("utf-8"))
+    return snapshot
+
+
+def bicep_literal(value: Any) -> str:
+    """*value*, of JSON's types, as Bicep writes it."""
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
+        return "'" + escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t") + "'"
+    if isinstance(value, list):
+        return "[\n" + "\n".join(bicep_literal(item) for item in value) + "\n]"
+    if isinstance(value, dict):
+        return "{\n" + "\n".join(f"'{key}': {bicep_literal(item)}" for key, item in value.items()) + "\n}"
+    return json.dumps(value)
+
+
+def _shipped_texts() -> dict[str, str]:
+    """Text -> path, of the files that templates have inside."""
+    setup = REPO / "setup_scripts"
+    files = [*setup.glob("policies/**/*.xml"), *setup.glob("infra/api/*.json"), *REPO.glob("kql/functions/*.kql")]
+    return {path.read_text("utf-8"): path.relative_to(REPO).as_posix() for path in files}
+
+
+def texts_out(value: Any, texts: dict[str, str]) -> Any:
+    """*value* with the texts of shipped files replaced by where they are."""
+    if isinstance(value, dict):
+        return {key: texts_out(item, texts) for key, item in value.items()}
+    if isinstance(value, list):
+        return [texts_out(item, texts) for item in value]
+    return {"$file": texts[value]} if isinstance(value, str) and value in texts else value
+
+
+def _texts_back(value: Any) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {"$file"}:
+            return (REPO / value["$file"]).read_text("utf-8")
+        return {key: _texts_back(item) for key, item in value.items()}
+    return [_texts_back(item) for item in value] if isinstance(value, list) else value
+
+
+def main() -> None:
+    program = bicep_program()
+    if program is None:
+        raise SystemExit("needs bicep: ../shared/tools/bicep or a bicep on PATH")
+    record = texts_out(record_all(program), _shipped_texts())
+    RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
