@@ -1,0 +1,111 @@
+"""The show-back table as a file for finance: CSV, or an Excel workbook."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..charts.numbers import is_missing
+from ..errors import WrongUse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+QUERY = "cost/showback"
+#: Column -> heading with its unit, and the format of its numbers in Excel.
+_COLUMNS = {
+    "SubscriptionId": ("Subscription", ""),
+    "Amount": ("Amount (USD)", "#,##0.00"),
+    "Share": ("Share (%)", "0.0"),
+    "TokenCost": ("Tokens, unrounded (USD)", "#,##0.000000"),
+    "CostError": ("Standard error of tokens (USD)", "#,##0.000000"),
+    "ProvisionedCost": ("Provisioned, unrounded (USD)", "#,##0.000000"),
+    "EstimatedCost": ("Of tokens, estimated (USD)", "#,##0.000000"),
+    "Requests": ("Requests", "#,##0"),
+    "UnpricedRequests": ("Requests without a price, in no amount", "#,##0"),
+    "UnknownRequests": ("Requests of unknown tokens, in no amount", "#,##0"),
+}
+_SUMMED = ("Amount", "TokenCost", "ProvisionedCost", "EstimatedCost", "Requests", "UnpricedRequests", "UnknownRequests")
+NO_SUBSCRIPTION = "(none)"
+TOTAL = "Total"
+
+
+def write_showback(frame: pd.DataFrame, path: Path, *, period: str, source: str) -> int:
+    """Write the rows of ``cost/showback`` with their total to *path*, ``.csv`` or ``.xlsx``; the total in cents.
+
+    *period* and *source* say in words of what the table is. Texts of the logs are never formulas. Raises WrongUse
+    where the file's name ends otherwise or it cannot be written.
+    """
+    writers = {".csv": _csv, ".xlsx": _xlsx}
+    if path.suffix.lower() not in writers:
+        raise WrongUse(f"'{path}' is to end in .csv or .xlsx")
+    rows = [[_value(column, row[column]) for column in _COLUMNS] for row in frame.to_dict("records")]
+    data = writers[path.suffix.lower()](rows, frame, f"Show-back of {source}, {period}")
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise WrongUse(f"cannot write {path}: {error.strerror}") from error
+    return int(frame["AmountCents"].sum())
+
+
+def _value(column: str, value: Any) -> Any:
+    if column == "SubscriptionId":
+        return str(value) if not is_missing(value) and value else NO_SUBSCRIPTION
+    if is_missing(value):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def _totals(frame: pd.DataFrame) -> list[Any]:
+    """The total's row; amounts are summed as cents, so that no cent is lost."""
+    totals: list[Any] = []
+    for column in _COLUMNS:
+        if column == "SubscriptionId":
+            totals.append(TOTAL)
+        elif column == "Amount":
+            totals.append(int(frame["AmountCents"].sum()) / 100)
+        else:
+            totals.append(_value(column, frame[column].sum()) if column in _SUMMED else None)
+    return totals
+
+
+def _csv(rows: list[list[Any]], frame: pd.DataFrame, _title: str) -> bytes:
+    import csv
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([heading for heading, _ in _COLUMNS.values()])
+    for row in [*rows, _totals(frame)]:
+        name, amount, *rest = row
+        # A spreadsheet runs a cell that begins with one of these as a formula (OWASP, "CSV Injection").
+        safe = f"'{name}" if name.lstrip().startswith(("=", "+", "-", "@")) or name[:1] in "\t\r\n" else name
+        writer.writerow([safe, f"{amount:.2f}", *("" if value is None else value for value in rest)])
+    return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def _xlsx(rows: list[list[Any]], frame: pd.DataFrame, title: str) -> bytes:
+    """A workbook of one sheet. Text is written as text cells: XlsxWriter makes no formula or link of it."""
+    import xlsxwriter
+
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+        sheet = book.add_worksheet("Show-back")
+        heading = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
+        sheet.write_string(0, 0, title, book.add_format({"bold": True}))
+        sheet.set_column(0, 0, 32)
+        sheet.set_column(1, len(_COLUMNS) - 1, 17)
+        for column, (text, _) in enumerate(_COLUMNS.values()):
+            sheet.write_string(2, column, text, heading)
+        for number, row in enumerate([*rows, _totals(frame)], 3):
+            last = number == 3 + len(rows)
+            for column, (value, (_, style)) in enumerate(zip(row, _COLUMNS.values(), strict=True)):
+                look = book.add_format({"bold": last, "top": 1 if last else 0, "num_format": style or "@"})
+                if isinstance(value, str):
+                    sheet.write_string(number, column, value, look)
+                elif value is not None:
+                    sheet.write_number(number, column, value, look)
+                else:
+                    sheet.write_blank(number, column, None, look)
+        sheet.freeze_panes(3, 1)
+    return out.getvalue()

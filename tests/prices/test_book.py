@@ -1,0 +1,146 @@
+"""The price book: what ships is sound and each price names its source; what is not sound is refused in one line."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aoai_analytics.errors import WrongUse
+from aoai_analytics.logs.sample.world import PRICES
+from aoai_analytics.prices import Price, PriceBook, read_book, shipped_book
+from aoai_analytics.prices.book import COLUMNS, DIRECTIONS, SCOPES, plain
+
+HEAD = ",".join(COLUMNS)
+ROW = "gpt-4o,2024-08-06,global,,prompt,1M tokens,USD,2.50,2024-10-01,our contract"
+
+
+def book(tmp_path: Path, *rows: str) -> PriceBook:
+    path = tmp_path / "book.csv"
+    path.write_text("\n".join([HEAD, *rows]), "utf-8")
+    return read_book(path)
+
+
+def test_every_shipped_price_names_its_source() -> None:
+    for price in shipped_book():
+        assert price.source.startswith(("Azure Retail Prices API, ", "BerriAI/litellm "))
+        assert price.per_million > 0
+        assert date(2023, 1, 1) < price.start <= date(2026, 11, 23)
+
+
+def test_the_sample_s_models_have_their_prices_and_the_invented_one_has_none() -> None:
+    rows = {(p.model, p.version, p.direction): float(p.per_million) for p in shipped_book() if p.scope == "global"}
+    for name, (prompt, cached, completion) in PRICES.items():
+        model, version = (name[:-11], name[-10:]) if name[-10:-6].isdigit() else (name, "")
+        version = version if (model, version, "prompt") in rows else ""
+        assert rows[model, version, "prompt"] == prompt
+        assert rows.get((model, version, "cached-prompt"), prompt) == cached
+        assert rows.get((model, version, "completion"), 0.0) == completion
+    assert "gpt-9-preview" not in shipped_book().models
+
+
+def test_a_cached_token_is_never_dearer_than_a_fresh_one() -> None:
+    rows = {(p.model, p.version, p.scope, p.regions, p.direction): p.per_million for p in shipped_book()}
+    for (model, version, scope, regions, direction), amount in rows.items():
+        if direction == "cached-prompt":
+            assert amount < rows[model, version, scope, regions, "prompt"]
+
+
+def test_a_data_zone_costs_a_little_more_than_global_and_nothing_is_off_by_a_thousand() -> None:
+    rows = {(p.model, p.version, p.direction): p.per_million for p in shipped_book() if p.scope == "global"}
+    for p in shipped_book():
+        if p.scope != "global":
+            assert 1 <= p.per_million / rows[p.model, p.version, p.direction] < Decimal("1.4"), p
+
+
+def test_a_price_for_a_thousand_tokens_is_made_one_for_a_million(tmp_path: Path) -> None:
+    (price,) = book(tmp_path, ROW.replace("1M tokens", "1K tokens").replace("2.50", "0.0025"))
+    assert price.per_million == Decimal("2.5")
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (ROW.replace("gpt-4o", ""), "Model is empty"),
+        (ROW.replace("our contract", ""), "Source is empty"),
+        (ROW.replace("global", "galaxy"), "Scope is one of global, data-zone, regional, not 'galaxy'"),
+        (ROW.replace("prompt", "thought"), "Direction is one of"),
+        (ROW.replace("1M tokens", "each"), "Unit is one of 1K tokens, 1M tokens"),
+        (ROW.replace("USD", "EUR"), "convert the price"),
+        (ROW.replace("2.50", "cheap"), "Price is a number"),
+        (ROW.replace("2.50", "-1"), "Price is 0 or more"),
+        (ROW.replace("2.50", "NaN"), "Price is 0 or more"),
+        (ROW.replace("2024-10-01", "soon"), "From is a day"),
+        (ROW.replace("global,", "global,eastus"), "a global price has no Regions"),
+    ],
+)
+def test_a_row_that_is_none_is_refused_with_its_line(tmp_path: Path, row: str, why: str) -> None:
+    with pytest.raises(WrongUse, match=r"book\.csv, line 3: ") as error:
+        book(tmp_path, ROW.replace("prompt", "completion"), row)
+    assert why in str(error.value)
+
+
+def test_prices_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match="two prices hold for gpt-4o 2024-08-06, prompt, global from 2024-10-01 on"):
+        book(tmp_path, ROW, ROW.replace("2.50", "3"))
+    with pytest.raises(WrongUse, match="name a Version or none"):
+        book(tmp_path, ROW, ROW.replace("2024-08-06", "").replace("prompt", "completion"))
+    regional = ROW.replace("global,", "regional,eastus westus")
+    with pytest.raises(WrongUse, match=r"two prices hold for .* in westus westus2"):
+        book(tmp_path, regional, regional.replace("eastus westus", "westus westus2"))
+    with pytest.raises(WrongUse, match="name Regions or none"):
+        book(tmp_path, regional, regional.replace("eastus westus", "").replace("2024-10-01", "2025-10-01"))
+
+
+def test_a_price_that_changes_has_a_row_for_each_day_it_did(tmp_path: Path) -> None:
+    found = book(tmp_path, ROW, ROW.replace("2024-10-01", "2026-01-01").replace("2.50", "2"))
+    assert [price.per_million for price in found] == [Decimal("2.50"), 2]
+
+
+def test_a_file_that_is_no_price_book_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    with pytest.raises(WrongUse, match="cannot read the price book"):
+        read_book(path)
+    path.write_text("Model,Price\ngpt-4o,1\n")
+    with pytest.raises(WrongUse, match="lacks the column Version, Scope"):
+        read_book(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(WrongUse, match="no UTF-8 text"):
+        read_book(path)
+
+
+def test_own_prices_stand_in_for_all_of_the_model_and_scope_and_leave_the_rest() -> None:
+    own = Price("gpt-4o", "", "global", (), "prompt", Decimal(1), date(2026, 1, 1), "mine")
+    found = shipped_book().with_own([own])
+    assert [p for p in found if (p.model, p.scope) == ("gpt-4o", "global")] == [own]
+    rest = [p for p in shipped_book() if (p.model, p.scope) != ("gpt-4o", "global")]
+    assert len(found) == len(rest) + 1
+
+
+words = st.from_regex(r"[a-z][a-z0-9.-]{0,8}", fullmatch=True)
+prices = st.builds(
+    Price,
+    model=words,
+    version=st.sampled_from(["2024-08-06", "2025-01-01"]),
+    scope=st.sampled_from(SCOPES[:1]),
+    regions=st.just(()),
+    direction=st.sampled_from(DIRECTIONS),
+    per_million=st.decimals("0", "1000", places=6),
+    start=st.dates(date(2020, 1, 1), date(2030, 1, 1)),
+    source=st.text("abc,\"' =é", min_size=1).map(lambda text: f"x{text}x"),
+)
+
+
+@given(st.lists(prices, unique_by=lambda p: (p.model, p.version, p.direction, p.start), max_size=8))
+def test_a_book_written_and_read_again_is_the_same(tmp_path_factory: pytest.TempPathFactory, rows: list[Price]) -> None:
+    path = tmp_path_factory.mktemp("book") / "book.csv"
+    path.write_text(PriceBook(rows).csv(), "utf-8")
+    assert read_book(path).prices == PriceBook(rows).prices
+
+
+def test_a_price_is_written_without_exponent_or_idle_zeros() -> None:
+    assert [plain(Decimal(text)) for text in ("10.00", "1E+1", "0.0750", "0")] == ["10", "10", "0.075", "0"]

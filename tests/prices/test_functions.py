@@ -1,0 +1,35 @@
+"""The KQL functions of the prices are generated from the price book: one definition, held together here."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from aoai_analytics.prices import price_functions, shipped_book
+from aoai_analytics.prices.functions import Placed
+from tests.conftest import REPO
+from tests.kql.cases import engine_over
+
+
+@pytest.mark.parametrize("name", ["AoaiPrices", "AoaiDeploymentScopes"])
+def test_the_function_s_file_is_what_the_price_book_gives(name: str) -> None:
+    text = (REPO / "kql/functions" / f"{name}.kql").read_text("utf-8")
+    assert text == price_functions(shipped_book())[name], "run: aoai prices functions -o kql/functions"
+
+
+def test_the_function_s_rows_are_the_price_book_s(tmp_path: Path) -> None:
+    frame = engine_over([], tmp_path / "lake").query("AoaiPrices").frame
+    rows = [(*row[:5], Decimal(str(row[5])), row[6].date()) for row in frame.itertuples(index=False, name=None)]
+    assert rows == [
+        (p.model, p.version, p.scope, " ".join(p.regions), p.direction, p.per_million.normalize() + 0, p.start)
+        for p in shipped_book()
+    ]
+
+
+def test_no_name_leaves_its_quotes(tmp_path: Path) -> None:
+    name = 'a"b\\c\n] | take 0 //'
+    text = price_functions(shipped_book(), {name: Placed("data-zone", "eastus")})["AoaiDeploymentScopes"]
+    frame = engine_over([], tmp_path / "lake").query(text).frame
+    assert frame.values.tolist() == [[name, "data-zone", "eastus"]]

@@ -1,0 +1,90 @@
+"""A meter's name is read as a whole or not at all."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aoai_analytics.prices import shipped_book
+from aoai_analytics.prices.meters import Matched, Unmatched, read_meter
+
+#: Meter, its unit -> model, version, scope, direction.
+MATCHED = {
+    ("gpt 4.1 Inp glbl Tokens", "1K"): ("gpt-4.1", "", "global", "prompt"),
+    ("gpt 4.1 mini cached Inp DZone Tokens", "1K"): ("gpt-4.1-mini", "", "data-zone", "cached-prompt"),
+    ("gpt-4o-mini-0718-Outp-regnl Tokens", "1K"): ("gpt-4o-mini", "2024-07-18", "regional", "completion"),
+    ("GPT 5 Mini cchd Inpt Glbl 1M Tokens", "1M"): ("gpt-5-mini", "", "global", "cached-prompt"),
+    ("5.1 cd inp Dz 1M Tokens", "1M"): ("gpt-5.1", "", "data-zone", "cached-prompt"),
+    ("GPT 5.1 opt Dz 1M Tokens", "1M"): ("gpt-5.1", "", "data-zone", "completion"),
+    ("gpt-5-codex-ccchd-inp-glbl Tokens", "1K"): ("gpt-5-codex", "", "global", "cached-prompt"),
+    ("text embedding 3 small DZ Tokens", "1K"): ("text-embedding-3-small", "", "data-zone", "prompt"),
+    ("o3 mini 0131 cached input Data Zone Tokens", "1K"): ("o3-mini", "2025-01-31", "data-zone", "cached-prompt"),
+    ("gpt-35-turbo16K-0125 Outp-glbl Tokens", "1K"): ("gpt-35-turbo", "0125", "global", "completion"),
+    ("gpt-35-turbo-Instruct-Inp-glbl Tokens", "1K"): ("gpt-35-turbo-instruct", "", "global", "prompt"),
+}  # fmt: skip
+UNMATCHED = {
+    ("Provisioned Managed Global Unit", "1 Hour"): "billed by something else than tokens",
+    ("gpt 4o 0806 Batch Inp Data Zone Tokens", "1K"): "batch",
+    ("gpt 4o mini0718 BatchOutp DataZone Tokens", "1K"): "batch",
+    ("gpt-4o-rt-txt-1217 cchd Inp glbl Tokens", "1K"): "realtime",
+    ("gpt4omini-aud1217 Inp glbl Tokens", "1K"): "audio, realtime or batch",
+    ("gpt 4o dev ft cchd inpt glbl Tokens", "1K"): "fine-tuning",
+    ("gpt-image-1-inp-txt-glbl Tokens", "1K"): "images",
+    ("5.4 pp inp Gl 1M Tokens", "1M"): "priority processing",
+    ("5.6 sol LongCo Cd Wr Std Gl 1M Tokens", "1M"): "long context",
+    ("gpt-35-turbo4K-Inp-glbl Tokens", "1K"): "its name tells no model that is known here",
+    ("gpt-35-turbo16K-Inp-glbl Tokens", "1K"): "its name tells no version of gpt-35-turbo that is known here",
+    ("gpt 4o 0999 Inp glbl Tokens", "1K"): "its name tells no version of gpt-4o that is known here",
+    ("gpt 4.1 Inp Tokens", "1K"): "its name tells no one scope (global, data zone, regional)",
+    ("gpt 4.1 glbl Tokens", "1K"): "its name tells no one direction (prompt, cached prompt, completion)",
+    ("gpt 4.1 cached Outp glbl Tokens", "1K"): "its name tells no one direction (prompt, cached prompt, completion)",
+    ("gpt 4.1 weird Inp glbl Tokens", "1K"): "its name tells no model that is known here",
+    ("gpt 4.1 Inp glbl Tokens", "1 Hour"): "unknown unit '1 Hour'",
+    ("GPT 5 Inpt Glbl 1M Tokens", "1K"): "its name says 1M, its unit 1K",
+    ("", "1K"): "billed by something else than tokens",
+}
+
+
+def product(name: str) -> str:
+    """The product that sells the meter: of the GPT-5 models some meters leave 'gpt' out."""
+    return "Azure OpenAI GPT5" if name[:1] in "5G" else "Azure OpenAI"
+
+
+@pytest.mark.parametrize(("meter", "expected"), MATCHED.items(), ids=lambda value: str(value[0]))
+def test_a_meter_is_read(meter: tuple[str, str], expected: tuple[str, str, str, str]) -> None:
+    name, unit = meter
+    factor = Decimal(1 if unit == "1M" else 1000)
+    assert read_meter(name, product(name), unit) == Matched(*expected, factor)
+
+
+@pytest.mark.parametrize(("meter", "reason"), UNMATCHED.items(), ids=str)
+def test_a_meter_that_is_no_price_of_a_request_s_tokens_says_why(meter: tuple[str, str], reason: str) -> None:
+    name, unit = meter
+    assert read_meter(name, product(name), unit) == Unmatched(reason)
+
+
+def test_every_meter_that_a_shipped_price_names_is_read_as_that_price() -> None:
+    for price in shipped_book():
+        origin, meter, *_ = price.source.split(", ")
+        if origin == "Azure Retail Prices API":
+            found = read_meter(meter, product(meter), "1M" if "1M" in meter else "1K")
+            assert isinstance(found, Matched), (meter, found)
+            assert (found.model, found.version, found.scope, found.direction) == (
+                price.model, price.version, price.scope, price.direction
+            ), meter  # fmt: skip
+
+
+@given(st.text(max_size=60), st.sampled_from(["1K", "1M", "1", ""]))
+def test_no_text_breaks_it(name: str, unit: str) -> None:
+    assert isinstance(read_meter(name, "Azure OpenAI", unit), Matched | Unmatched)
+
+
+@given(st.sampled_from(list(MATCHED)), st.from_regex(r"[a-z]{3,12}", fullmatch=True))
+def test_a_word_that_is_not_known_keeps_a_meter_from_matching_the_same_price(meter: tuple[str, str], word: str) -> None:
+    name, unit = meter
+    plain = read_meter(name, "Azure OpenAI GPT5", unit)
+    more = read_meter(f"{word} {name}", "Azure OpenAI GPT5", unit)
+    assert isinstance(more, Unmatched) or more != plain or word == "gpt"

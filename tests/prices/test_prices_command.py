@@ -1,0 +1,46 @@
+"""``aoai prices list`` and ``functions``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aoai_analytics.cli import main
+from aoai_analytics.prices import read_book, shipped_book
+from tests.conftest import REPO
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_list_names_each_price(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prices", "list", "--model", "gpt-4.1", "--scope", "global"]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["Model", "Version", "Scope", "Direction", "USD", "per", "1M", "From", "Regions"],
+        ["gpt-4.1", "global", "prompt", "2", "2025-04-01"],
+        ["gpt-4.1", "global", "cached-prompt", "0.5", "2025-04-01"],
+        ["gpt-4.1", "global", "completion", "8", "2025-04-01"],
+    ]
+
+
+def test_the_list_as_csv_is_a_price_book(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prices", "list", "--csv"]) == 0
+    path = tmp_path / "all.csv"
+    path.write_text(capsys.readouterr().out, "utf-8")
+    assert read_book(path).prices == shipped_book().prices
+
+
+def test_a_model_without_a_price_is_said_to_be_unpriced(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prices", "list", "--model", "gpt-9-preview"]) == 2
+    assert "its requests are unpriced" in capsys.readouterr().err
+    assert main(["prices", "list", "--scope", "galaxy"]) == 2
+
+
+def test_the_functions_are_written_as_they_ship(tmp_path: Path) -> None:
+    assert main(["prices", "functions", "-o", str(tmp_path / "kql")]) == 0
+    for name in ("AoaiPrices", "AoaiDeploymentScopes"):
+        shipped = REPO / f"kql/functions/{name}.kql"
+        assert (tmp_path / f"kql/{name}.kql").read_text("utf-8") == shipped.read_text("utf-8")
