@@ -17,7 +17,6 @@ from ..engines import Engine, QueryResult, connect
 from ..errors import WrongUse
 from ..library.queries import Library, Query, library, own_query
 from ..prices import apply_own_prices
-from ..prices import apply_own_prices
 from ..prompts import Asked, ask
 from . import coverage, downloads
 from .blocks import Answer, Head, Problem
