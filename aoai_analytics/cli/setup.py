@@ -52,17 +52,24 @@ def run(
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Only that step; may be repeated.", metavar="STEP")
     ] = None,
+    wait: Annotated[float, typer.Option("--wait-minutes", help="How long to wait for rows in the logs.")] = 20,
     out: Annotated[Path, typer.Option("--out", help="Where the notebooks go, with their outputs.")] = Path(
         "setup-runs"
     ),
 ) -> None:
-    """Run the setup notebooks in order, all but the clean-up, and stop at the first failure. Safe to run again."""
-    from ..setup.running import chosen
+    """Run the setup notebooks in order and stop at the first failure. Safe to run again.
+
+    Without a choice it runs all that build, 00 to 07; 08-clients needs a key in GATEWAY_KEY, and 09-clean-up removes.
+    """
+    from ..setup.running import CLIENTS, chosen, for_clients
     from ..setup.running import run as run_notebooks
 
-    _guide(config)
+    guide = _guide(config)
     steps = chosen(first, last, only or [])
-    for path in run_notebooks(steps, {"config": str(config.resolve())}, out, _say):
+    parameters: dict[str, Any] = {"config": str(config.resolve()), "wait_minutes": wait}
+    if any(step.name == CLIENTS for step in steps):
+        parameters["gateway_url"] = for_clients(guide)
+    for path in run_notebooks(steps, parameters, out, _say):
         print(path)
 
 

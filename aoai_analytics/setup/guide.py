@@ -20,6 +20,9 @@ from .parameters import checked, for_step, left_for_later
 from .requirements import find, requirements_of
 from .steps import STEPS, Step, modules_of, step_named
 
+#: Seconds that registering a provider may take before it is called unfinished.
+REGISTERING = 600
+
 
 def open_setup(config: str | Path = "aoai.toml", *, say: Callable[[str], None] = print) -> Guide:
     """The installation that the table ``[setup]`` of *config* describes; *say* gets progress, line by line.
@@ -56,9 +59,10 @@ class Guide:
 
     def prepare(self) -> Table:
         """Register Azure's services, make the resource group, and compute the names of everything else."""
-        asked = Before(self.arm, self.parameters).register()
-        for name in asked:
-            self.say(f"{name}: asked to be registered, which takes minutes")
+        before = Before(self.arm, self.parameters)
+        for name in before.register():
+            self.say(f"{name}: asked to be registered, which may take minutes")
+        self._wait_for_providers(REGISTERING)
         group = self.configuration.group_id
         if self.arm.get(group) is None:
             self.arm.put(group, {"location": self.configuration.location, "tags": self.parameters.get("tags", {})})
@@ -66,6 +70,13 @@ class Guide:
         names = self.installation().names
         accounts = [(f"account {number}", name) for number, name in enumerate(names["accounts"], 1)]
         return Table(("What", "Name"), [*accounts, *((k, str(v)) for k, v in names.items() if k != "accounts")])
+
+    def _wait_for_providers(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while wrong := [said for said, _ in Before(self.arm, self.parameters).unregistered()]:
+            if time.monotonic() >= until:
+                raise SetupError(f"{'; '.join(wrong)} after {seconds / 60:.0f} minutes: run it again in a while")
+            time.sleep(self.configuration.poll_seconds)
 
     # ---- steps
 
@@ -197,6 +208,26 @@ class Guide:
         return log_queries.requests_between(
             self.arm, workspace["properties"]["customerId"], end - timedelta(minutes=minutes), end
         )
+
+    def failovers_logged(self, *, wait_minutes: float = 20, minutes: float = 60) -> Table:
+        """Wait until a failover of the last *minutes* is in the logs; what became of the requests of that time.
+
+        With one account there is none to wait for. Raises SetupError where none came within *wait_minutes*.
+        """
+        if len(self.parameters["openAIAccounts"]) < 2:
+            return Table(("Failover",), [("not asked for: aoai.toml names one account",)])
+        until = time.monotonic() + wait_minutes * 60
+        while True:
+            found = self.requests_logged(minutes=minutes)
+            place = found.headings.index("FailedOver")
+            if any(int(row[place] or 0) for row in found.rows):
+                return found
+            if time.monotonic() >= until:
+                raise SetupError(
+                    f"no failover is in the logs of the last {minutes:.0f} minutes. Way on: rows take some 15 minutes; "
+                    "else cause the failover again (notebooks/setup/06-high-availability)"
+                )
+            time.sleep(min(60, self.configuration.poll_seconds * 6))
 
     def connection(self) -> Table:
         """What clients and analyses need to know: never a key."""

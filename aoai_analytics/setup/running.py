@@ -7,29 +7,43 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config import shipped
 from ..errors import SetupError, WrongUse
 from .steps import STEPS, Step, step_named
 
-#: Runs last and alone: the others build, it removes.
-CLEAN_UP = "09-clean-up"
+if TYPE_CHECKING:
+    from .guide import Guide
+
+#: The last that builds; the next needs a key, and the last removes.
+LAST = "07-network-and-key-vault"
+CLIENTS = "08-clients"
 
 
 def chosen(first: str | None, last: str | None, only: Sequence[str]) -> list[Step]:
-    """The steps to run, in order; without a choice all but the clean-up. Raises WrongUse, UnknownName."""
+    """The steps to run, in order; without a choice all that build. Raises WrongUse, UnknownName."""
     if only and (first or last):
         raise WrongUse("--only names the steps to run: leave --from and --to out")
     if only:
         names = {step_named(name).name for name in only}
         return [step for step in STEPS if step.name in names]
     start = step_named(first).name if first else STEPS[0].name
-    end = step_named(last).name if last else "08-clients"
+    end = step_named(last).name if last else max(start, LAST)
     found = [step for step in STEPS if start <= step.name <= end]
     if not found:
         raise WrongUse(f"--from {first} comes after --to {last}: there is nothing to run")
     return found
+
+
+def for_clients(guide: Guide) -> str:
+    """The gateway's URL for the notebook of clients. Raises WrongUse, SetupError where it could not run."""
+    if not os.environ.get("GATEWAY_KEY"):
+        raise WrongUse(f"{CLIENTS} calls the gateway as an application: put the key of a subscription into GATEWAY_KEY")
+    rows = {row[0]: row[1] for row in guide.connection().rows}
+    if "apiUrl" not in rows:
+        raise SetupError("there is no gateway yet: run notebooks/setup/02-gateway")
+    return rows["apiUrl"].removesuffix("/openai")
 
 
 def run(

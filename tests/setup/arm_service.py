@@ -1,7 +1,7 @@
 """An Azure on loopback that the real SDKs talk to: sign-in, Azure Resource Manager, gateway, models, log queries.
 
 It speaks ARM's protocol: 201 and 202 with Azure-AsyncOperation or Location and Retry-After, polling, what-if, pages
-with nextLink, errors in ARM's shape. Templates are not evaluated here: what each step makes is what Bicep's own evaluator
+with nextLink, errors in its shape. Templates are not evaluated here: what each step makes is what Bicep's evaluator
 said (recorded.json), with references resolved against what really stands.
 """
 
