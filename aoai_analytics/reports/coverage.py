@@ -40,13 +40,12 @@ def numbers(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def lines(found: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
-    """The coverage in sentences, from *found* (see ``numbers``) with at least one request."""
+    """The coverage in sentences, from *found* (see ``numbers``) with at least one request; ± is one standard error."""
     requests = found["Requests"]
-    known = f"{human(found['KnownTokens'] or 0)} tokens known"
-    if found["EstimatedRequests"]:
-        known += f" and {human(found['EstimatedTokens'] or 0)} estimated"
-        if found["EstimatedTokensError"]:
-            known += f" (standard error {human(round(found['EstimatedTokensError']))})"
+    total = (found["KnownTokens"] or 0) + (found["EstimatedTokens"] or 0)
+    tokens = f"{human(total)} tokens"
+    if found["EstimatedTokens"]:
+        tokens += f" ({_share(found['EstimatedTokens'], total)} estimated, ±{_share(found['EstimatedTokensError'], total)})"
     unknown = found["UnknownRequests"]
     told = (
         f"{_share(unknown, requests)} of the requests have unknown tokens, which no total includes"
@@ -56,7 +55,7 @@ def lines(found: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
     first, last = (datetime.fromisoformat(found[name]) for name in ("FirstRequest", "LastRequest"))
     sources = [f"{words} {_share(found[column], requests)}" for column, words in SOURCES.items() if found[column]]
     return (
-        f"{requests:,} {'request' if requests == 1 else 'requests'}, {known}; {told}.",
+        f"{requests:,} {'request' if requests == 1 else 'requests'}, {tokens}; {told}.",
         f"The logs begin {said(_utc(first), time_zone)} and end {said(_utc(last), time_zone)} ({time_zone}).",
         f"Where the requests' tokens come from: {'; '.join(sources)}.",
     )
@@ -73,7 +72,7 @@ def elsewhere(found: Mapping[str, Any], time_zone: str) -> str:
     )
 
 
-def _share(part: int, whole: int) -> str:
+def _share(part: float, whole: float) -> str:
     """A share that never rounds to nothing or to all."""
     share = 100 * part / whole
     if 0 < share < 0.1:

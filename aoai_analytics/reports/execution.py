@@ -36,7 +36,8 @@ def run_notebook(path: Path, parameters: Mapping[str, Any], output: Path) -> dic
 
         @property
         def kernel_spec(self) -> KernelSpec:
-            argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            # At its end a kernel is interrupted, and would tell the terminal so.
+            argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=CRITICAL"]
             return KernelSpec(argv=argv, display_name="Python", language="python", env=_environment())
 
     logging.getLogger("papermill").setLevel(logging.ERROR)

@@ -234,9 +234,15 @@ def _files(pages: list[tuple[Page, float]], manifest: dict[str, Any]) -> dict[st
         }
         for page, _ in pages
     ]
+    # Pages of one source and period have the same headline numbers, which are then said once.
+    same = listed[0]["cards"] if all(page["cards"] == listed[0]["cards"] for page in listed) else None
+    if same:
+        listed = [page | {"cards": None} for page in listed]
     keys = ("source", "period", "time_zone", "failed")
     title = "Azure OpenAI gateway report"
-    files["index.html"] = rendering.index(title=title, pages=listed, **{key: manifest[key] for key in keys}, **shared)
+    files["index.html"] = rendering.index(
+        title=title, pages=listed, cards=same, **{key: manifest[key] for key in keys}, **shared
+    )
     files["plotly.min.js"] = get_plotlyjs()
     files["report.js"] = (rendering.TEMPLATES / "report.js").read_text("utf-8")
     files["manifest.json"] = json.dumps(manifest | {"files": sorted([*files, "manifest.json"])}, indent=2) + "\n"
