@@ -18,7 +18,7 @@ from tests.conftest import REPO
 
 NOTEBOOKS = sorted((REPO / "notebooks/analysis").glob("*.ipynb"))
 PARAMETERS = ["source", "start", "end", "time_zone", "show_prompts"]
-OWN = {"user": ["user"], "prompts": ["words", "correlation_id"]}
+OWN = {"cost": ["budgets", "commitments"], "user": ["user"], "prompts": ["words", "correlation_id"]}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
