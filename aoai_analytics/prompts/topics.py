@@ -7,6 +7,7 @@ share few words, so they mostly form topics of their own.
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ _READ = 4_000
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]+")
 #: A word in more than this share of the prompts of its language tells nothing.
-_TOO_COMMON = 0.25
+_TOO_COMMON = 0.4
 _MOST_WORDS = 4_000
 _COLUMNS = [
     "Topic", "Terms", "Prompts", "Share", "Users", "Example", "PromptTokens", "UnknownRequests", "FirstSeen",
@@ -80,6 +81,7 @@ def _clustered(texts: list[str]) -> tuple[list[int], list[float], dict[int, str]
     """The cluster of each text (-1: none) and how much it is of it, and the clusters' terms."""
     import numpy as np
     from sklearn.decomposition import NMF
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_extraction.text import TfidfTransformer
     from threadpoolctl import threadpool_limits
 
@@ -89,7 +91,9 @@ def _clustered(texts: list[str]) -> tuple[list[int], list[float], dict[int, str]
     if clusters < 2:
         return [-1] * len(texts), [0.0] * len(texts), {-1: OTHER_TERMS}
     # One thread: the order of additions, and so the last digits, are then the same on every machine's every run.
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        # Topics that have not quite settled are as readable as settled ones.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         weighed = TfidfTransformer(sublinear_tf=True).fit_transform(counts)
         model = NMF(n_components=clusters, init="nndsvd", random_state=0, max_iter=400, tol=1e-3)
         strength = model.fit_transform(weighed)

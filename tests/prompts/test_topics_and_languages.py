@@ -1,0 +1,80 @@
+"""Topics and languages of prompts: the same every time, and right where the answer is plain."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+
+from aoai_analytics.prompts.languages import TOO_SHORT, language, languages
+from aoai_analytics.prompts.topics import OTHER, topics
+
+SPOKEN = {
+    "The quarterly report is late, please tell me when it will be ready.": "English",
+    "Bitte prüfen Sie, ob der Wartungsvertrag noch in diesem Jahr verlängert wird.": "German",
+    "Pourriez-vous vérifier la facture avant la réunion de lundi ?": "French",
+    "¿Podría revisar la factura antes de la reunión del lunes?": "Spanish",
+    "請求書の内容を確認して、来週の月曜日までに要約してください。": "Japanese",
+    "请在下周一之前检查这份合同并总结要点。": "Chinese",
+    "Пожалуйста, проверьте счёт до понедельника.": "Russian",
+    "이번 주 금요일까지 계약서를 검토하고 요약해 주세요.": "Korean",
+    "ok": TOO_SHORT,
+    "": TOO_SHORT,
+    "\x00\x00 1234 !!": TOO_SHORT,
+    "https://contoso.example/a/very/long/address/of/a/page": TOO_SHORT,
+}
+BREAD = ["knead dough with flour", "flour for sourdough dough", "dough needs sourdough and flour"]
+TAX = ["deadline of the pension return", "pension deadline", "return the pension form before the deadline"]
+
+
+def prompts(texts: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "TimeGenerated": pd.date_range("2026-11-02", periods=len(texts), freq="h", tz="UTC"),
+            "User": [f"user-{number % 3}" for number in range(len(texts))],
+            "PromptTokens": pd.array([10] * len(texts), dtype="Int64"),
+            "Prompt": texts,
+            "CorrelationId": [f"r{number:03}" for number in range(len(texts))],
+        }
+    )
+
+
+@pytest.mark.parametrize("text", SPOKEN)
+def test_a_language_is_told_where_there_is_enough_to_tell(text: str) -> None:
+    assert language(text) == SPOKEN[text]
+
+
+def test_languages_are_counted() -> None:
+    first, *_ = languages(prompts([*SPOKEN, *list(SPOKEN)[:1]])).to_dict("records")
+    assert (first["Language"], first["Prompts"], first["Share"]) == (TOO_SHORT, 4, 30.8)
+
+
+def test_prompts_of_two_subjects_make_topics_that_do_not_mix() -> None:
+    texts = [f"{word} {number}" for number in range(6) for word in (*BREAD, *TAX)]
+    found = topics(prompts(texts))
+    assert found["Prompts"].sum() == len(texts) and len(found) >= 2
+    for terms in found["Terms"]:
+        words = set(re.findall(r"\w+", terms))
+        bread, tax = (words & set(" ".join(side).split()) for side in (BREAD, TAX))
+        assert bool(bread) != bool(tax), terms
+
+
+def test_topics_are_the_same_whatever_the_order_of_the_rows() -> None:
+    made = prompts([f"{word} {number}" for number in range(6) for word in (*BREAD, *TAX)])
+    again = made.sample(frac=1, random_state=3)
+    pd.testing.assert_frame_equal(topics(made), topics(again))
+
+
+@pytest.mark.parametrize("texts", [[], ["one prompt"], ["", "\x00"], ["same words here"] * 40])
+def test_too_little_to_group_is_no_topic(texts: list[str]) -> None:
+    found = topics(prompts(texts))
+    assert list(found["Topic"]) == ([OTHER] if texts else [])
+    assert found["Prompts"].sum() == len(texts)
+
+
+def test_unknown_tokens_are_counted_and_never_summed_as_nothing() -> None:
+    made = prompts(["a prompt", "another"])
+    made["PromptTokens"] = pd.array([None, None], dtype="Int64")
+    (row,) = topics(made).to_dict("records")
+    assert pd.isna(row["PromptTokens"]) and row["UnknownRequests"] == 2
