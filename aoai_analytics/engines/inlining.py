@@ -70,6 +70,16 @@ def needed(kql: str, functions: Mapping[str, str]) -> list[str]:
     return [name for name in functions if name in found]
 
 
+def _reached(names: set[str], functions: Mapping[str, str]) -> set[str]:
+    """Of the functions that a lake does not store, those that *names* holds, and those that these name in turn."""
+    found: set[str] = set()
+    todo = names & functions.keys() - TABLES.keys()
+    while todo:
+        found |= todo
+        todo = set().union(*(names_in(functions[name]) for name in todo)) & functions.keys() - TABLES.keys() - found
+    return found
+
+
 def as_lets(name: str, text: str, renamed: Mapping[str, str]) -> str:
     """The function *name* with the given text as ``let`` statements; other names of *renamed* are replaced in it."""
     text = without_comments(text)
@@ -142,32 +152,34 @@ def scoped(
     without a timespan), they are cut to the range too.
     """
     own = set(_LET.findall(without_comments(kql)))
-    named = names_in(kql) - own
     wanted = needed(kql, functions)
-    # With an open range nothing needs a second name: a table is itself, a function the let of its name.
-    is_cut = within != (None, None)
-    stored, views = [n for n in wanted if n in TABLES], [n for n in wanted if n not in TABLES]
-    direct = named.union(*(names_in(functions[name]) for name in views))
+    stored = [name for name in wanted if name in TABLES]
+    views = _reached(names_in(kql) - own, functions)
+    direct = (names_in(kql) - own).union(*(names_in(functions[name]) for name in views))
     sent: set[str] = set()
     for name in reversed(stored):
-        inner = any(name in names_in(functions[other]) for other in sent)
+        inner = any(name in needed(functions[other], functions) for other in sent)
         if (name in direct or inner) and not is_there(name):
             sent.add(name)
+    helpers = _reached(set().union(*(names_in(functions[name]) for name in sent)), functions)
+    is_cut = within != (None, None)
     around = surrounding(within, stored)
     before: list[str] = []
     inside: dict[str, str] = {}
     for table in LOG_TABLES:
-        if is_cut and any(table in names_in(functions[name]) for name in sent):
+        if is_cut and any(table in names_in(functions[name]) for name in sent | helpers):
             margin = _LLM_MARGIN if table == LLM_LOG.name else timedelta(0)
             inside[table] = f"{table}_Around"
             before.append(f"let {inside[table]} = {table}{in_range(_widened(around, margin))};\n")
-    before += [as_lets(name, functions[name], inside) for name in stored if name in sent]
+    before += [as_lets(name, functions[name], inside) for name in wanted if name in sent | helpers]
+    # With an open range nothing needs a second name: a table is itself, a function the let of its name.
     renamed = {name: name for name in wanted}
     if is_cut:
         shown = (*LOG_TABLES, *stored, *(sorted(also - LOG_TABLES.keys()) if stored or everywhere else ()))
-        renamed |= {name: f"{name}_Between" for name in shown if name in direct}
+        renamed |= {name: f"{name}_Between" for name in (*shown, *views) if name in direct}
         before += [f"let {renamed[name]} = {name}{in_range(within)};\n" for name in shown if name in direct]
-    before += [as_lets(name, functions[name], renamed) for name in views]
+    done = set() if is_cut else helpers
+    before += [as_lets(renamed[name], functions[name], renamed) for name in wanted if name in views - done]
     text, grown = _with_places(kql, {name: alias for name, alias in renamed.items() if name not in own})
     # The query's parameters stay at its top, where whoever reads the text looks for them.
     lines = text.split("\n")
