@@ -50,8 +50,7 @@ WAYS_ON = {
     "InvalidResourceProperties": "choose a model, version and 'sku' that the region offers ('aoai setup check')",
     "SkuNotAvailable": "choose another 'location' or tier",
     "ScopeLocked": "the resource group is locked: ask who did that before anything else",
-    "NotSupported": "where it is about an approved private endpoint: approve its connection at the gateway, and run the "
-    "step again",
+    "NotSupported": "where it names a private endpoint: approve its connection at the gateway, and run the step again",
     "DeploymentActive": "this step is being deployed by another run: wait for it, then run it again",
     "AnotherOperationInProgress": "another change of that resource is under way: run the step again when it is done",
     "RequestConflict": "another change of that resource is under way: run the step again when it is done",

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from aoai_analytics.setup import Guide, open_setup
-from tests.setup.arm_service import ArmService
+from aoai_analytics.setup.steps import STEPS, modules_of, step_named
+from aoai_analytics.setup.template import part
+from tests.setup.arm_service import GROUP, PROVIDERS, ArmService
 from tests.setup.recording import CONFIG, recorded
 
 
@@ -39,6 +41,16 @@ poll_seconds = 0.02
     path.write_text(CONFIG.read_text("utf-8").replace("[setup]\n", where, 1), "utf-8")
     assert tomllib.loads(path.read_text("utf-8"))["setup"]["poll_seconds"]
     return path
+
+
+def install(azure: ArmService, guide: Guide) -> None:
+    """Let the whole installation stand, without the way there."""
+    azure.registered = set(PROVIDERS)
+    azure.state.put(GROUP, {"location": "eastus2", "properties": {"provisioningState": "Succeeded"}})
+    for step in (STEPS[0], step_named("07")):
+        values = {name: {"value": value} for name, value in guide.parameters.items()}
+        properties = {"template": part(modules_of(step)), "parameters": values}
+        assert azure.deployments.create(f"setup-aoai-try-{step.name}", {"properties": properties}) is None
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The table of steps in docs/setup.md leaves nothing out: modules, policies and requirements stand where they belong."""
+"""The table of steps in docs/setup.md leaves nothing out: modules, policies and checks stand where they belong."""
 
 from __future__ import annotations
 
