@@ -33,11 +33,12 @@ PIP_ONLY = {"duckdb-kql"}
 
 #: The package that an import comes from, where the import's own words do not say it.
 PACKAGE_OF_IMPORT = {
+    "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
 
-#: jupyterlab is where the notebooks are opened; DuckDB asks for pytz when a result has times.
-NOT_IMPORTED = {"jupyterlab", "pytz"}
+#: jupyterlab is where the notebooks are opened; a report starts ipykernel; DuckDB asks for pytz when a result has times.
+NOT_IMPORTED = {"ipykernel", "jupyterlab", "pytz"}
 #: Modules of the package that only those who develop it run, with the test extra installed.
 DEVELOPMENT_TOOLS = {"aoai_analytics/logs/sample/build_vocabulary.py"}
 
@@ -78,7 +79,7 @@ def imports(folder: Path) -> dict[str, str]:
 
 def package_of(module: str, declared: set[str]) -> str | None:
     """The declared package that an import comes from: azure.identity.aio -> azure-identity."""
-    parts = module.replace("_", "-").split(".")
+    parts = module.replace("_", "-").lower().split(".")
     names = ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
     names += [package for start, package in PACKAGE_OF_IMPORT.items() if f"{module}.".startswith(f"{start}.")]
     return next((name for name in names if name in declared), None)
