@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from ..engines.protocol import QueryResult
 from ..errors import WrongUse
 from ..reports.period import zone
 
+# Beyond what JSON itself escapes: C1 controls, which a terminal obeys, and what reorders text.
+_STEERS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _NUMBERS = ("int", "long", "real", "decimal")
 #: The widest text of a table's cell on a terminal.
 _WIDEST = 60
@@ -48,7 +51,8 @@ def _json(result: QueryResult, _zone: str) -> str:
 
     columns = [[_json_value(value) for value in result.frame[name]] for name in result.types]
     rows = [dict(zip(result.types, row, strict=True)) for row in zip(*columns, strict=True)]
-    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
+    text = json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
+    return _STEERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _json_value(value: Any) -> Any:

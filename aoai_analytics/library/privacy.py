@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 TEXT_COLUMNS = LOGGED_TEXT | {"Prompt", "Response"}
 #: What a query or function says in its header that shows such text.
 SHOWS_PROMPTS = "prompts"
-_HARMLESS = frozenset(column for table in TABLES.values() for column in table.columns) - TEXT_COLUMNS
+# A service's message about an error may quote the request.
+_HARMLESS = frozenset(column for table in TABLES.values() for column in table.columns) - TEXT_COLUMNS - {"ErrorMessage"}
 # What takes whole rows, or columns by names that stand nowhere in the query.
 _WHOLE_ROWS = re.compile(
     r"\b(?:pack_all|column_ifexists|columnifexists|evaluate|search|find)\b|\bunion\b[^|;]*\*", re.IGNORECASE

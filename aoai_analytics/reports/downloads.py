@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from ..charts.numbers import is_missing
@@ -17,10 +18,15 @@ if TYPE_CHECKING:
 MAX_ROWS = 5_000
 # A spreadsheet runs a cell that begins with one of these as a formula (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What a terminal obeys or what reorders text; tabs and line breaks are a text's own.
+_STEERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def csv_text(frame: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:
-    """The first *max_rows* rows as CSV (RFC 4180): UTC times in ISO 8601, null an empty field, no text a formula."""
+    """The first *max_rows* rows as CSV (RFC 4180): UTC times in ISO 8601, null an empty field, no text a formula.
+
+    Control characters, which a terminal would obey, become U+FFFD.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([_cell(str(name)) for name in frame.columns])
@@ -42,10 +48,10 @@ def _cell(value: Any) -> Any:
     if isinstance(value, bool | int | float):
         return value
     if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return _STEERS.sub("\N{REPLACEMENT CHARACTER}", json.dumps(value, ensure_ascii=False, default=str))
     if hasattr(value, "isoformat") and hasattr(value, "year"):
         return value.isoformat()
-    text = str(value)
+    text = _STEERS.sub("\N{REPLACEMENT CHARACTER}", str(value))
     return "'" + text if text.lstrip(" ").startswith(_FORMULA) and not _is_span(value) else text
 
 

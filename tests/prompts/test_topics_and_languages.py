@@ -26,6 +26,8 @@ SPOKEN = {
 }
 BREAD = ["knead dough with flour", "flour for sourdough dough", "dough needs sourdough and flour"]
 TAX = ["deadline of the pension return", "pension deadline", "return the pension form before the deadline"]
+HIKE = ["trail over the ridge", "ridge trail with steep ascent", "the steep ascent needs boots"]
+SUBJECTS = (BREAD, TAX, HIKE)
 
 
 def prompts(texts: list[str]) -> pd.DataFrame:
@@ -50,18 +52,20 @@ def test_languages_are_counted() -> None:
     assert (first["Language"], first["Prompts"], first["Share"]) == (TOO_SHORT, 4, 30.8)
 
 
-def test_prompts_of_two_subjects_make_topics_that_do_not_mix() -> None:
-    texts = [f"{word} {number}" for number in range(6) for word in (*BREAD, *TAX)]
+def test_prompts_of_three_subjects_make_topics_that_do_not_mix() -> None:
+    texts = [f"{text} {number}" for number in range(6) for side in SUBJECTS for text in side]
     found = topics(prompts(texts))
-    assert found["Prompts"].sum() == len(texts) and len(found) >= 2
-    for terms in found["Terms"]:
-        words = set(re.findall(r"\w+", terms))
-        bread, tax = (words & set(" ".join(side).split()) for side in (BREAD, TAX))
-        assert bool(bread) != bool(tax), terms
+    assert found["Prompts"].sum() == len(texts)
+    subjects = [
+        {number for number, side in enumerate(SUBJECTS) if set(re.findall(r"\w+", terms)) & set(" ".join(side).split())}
+        for terms in found["Terms"]
+    ]
+    assert all(len(subject) == 1 for subject in subjects), list(found["Terms"])
+    assert set().union(*subjects) == {0, 1, 2}
 
 
 def test_topics_are_the_same_whatever_the_order_of_the_rows() -> None:
-    made = prompts([f"{word} {number}" for number in range(6) for word in (*BREAD, *TAX)])
+    made = prompts([f"{text} {number}" for number in range(6) for side in SUBJECTS for text in side])
     again = made.sample(frac=1, random_state=3)
     pd.testing.assert_frame_equal(topics(made), topics(again))
 
