@@ -1,4 +1,7 @@
-"""The ``aoai`` command: data on standard output, words about it on standard error; exit 0 done, 1 failed, 2 wrong use."""
+"""The ``aoai`` command.
+
+Data goes to standard output, words about it to standard error; exit 0 done, 1 failed, 2 wrong use.
+"""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ _FETCHED_AS = {
 
 
 class LocalEngine:
-    """Answers KQL from the lake in a folder. Each query sees one snapshot of each table, also while an ingest writes."""
+    """Answers KQL from a lake. Each query sees one snapshot of each table, also while an ingest writes."""
 
     def __init__(self, lake: Lake, source: str):
         self.source = source

@@ -45,7 +45,8 @@ def lines(found: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
     total = (found["KnownTokens"] or 0) + (found["EstimatedTokens"] or 0)
     tokens = f"{human(total)} tokens"
     if found["EstimatedTokens"]:
-        tokens += f" ({_share(found['EstimatedTokens'], total)} estimated, ±{_share(found['EstimatedTokensError'], total)})"
+        error = _share(found["EstimatedTokensError"], total)
+        tokens += f" ({_share(found['EstimatedTokens'], total)} estimated, ±{error})"
     unknown = found["UnknownRequests"]
     told = (
         f"{_share(unknown, requests)} of the requests have unknown tokens, which no total includes"
