@@ -79,7 +79,8 @@ def _items(endpoint: str, progress: Callable[[int], None] | None) -> Iterator[di
     from azure.core.pipeline.policies import RetryPolicy, UserAgentPolicy
 
     policies = [UserAgentPolicy("aoai-analytics"), RetryPolicy(retry_total=4, retry_backoff_factor=0.5)]
-    with PipelineClient(endpoint, policies=policies) as client:
+    client: PipelineClient[Any, Any] = PipelineClient(endpoint, policies=policies)
+    with client:
         for service in SERVICES:
             query = f"serviceName eq '{service}' and contains(productName, '{_PRODUCT}') and priceType eq 'Consumption'"
             count = 0

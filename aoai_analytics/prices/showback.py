@@ -6,7 +6,6 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..charts.numbers import is_missing
 from ..errors import WrongUse
 
 if TYPE_CHECKING:
@@ -50,9 +49,12 @@ def write_showback(frame: pd.DataFrame, path: Path, *, period: str, source: str)
 
 
 def _value(column: str, value: Any) -> Any:
+    import pandas as pd
+
+    missing = pd.isna(value)
     if column == "SubscriptionId":
-        return str(value) if not is_missing(value) and value else NO_SUBSCRIPTION
-    if is_missing(value):
+        return str(value) if not missing and value else NO_SUBSCRIPTION
+    if missing:
         return None
     return value.item() if hasattr(value, "item") else value
 
