@@ -152,8 +152,8 @@ class Arm:
         with _said(f"reading {_short(path)}"):
             response = self._sent("GET", path, **query)
             if response.status_code == 404:
-                # 404 also says that the subscription or the group is not there, which is another matter.
-                if _code(response) == "SubscriptionNotFound":
+                # 404 also says that the whole subscription is not there, which is another matter.
+                if _code(response) == "SubscriptionNotFound" and path.count("/") > 2:
                     response.raise_for_status()
                 return None
             found: dict[str, Any] = response.json()

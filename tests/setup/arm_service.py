@@ -138,7 +138,7 @@ class ArmService(ThreadingHTTPServer):
         if not rest:
             return 200, {}, self._subscription(subscription)
         if rest.startswith("/providers/"):
-            return self._provider(method, path, rest.removeprefix("/providers/"), body)
+            return self._provider(method, path, rest.removeprefix("/providers/"), query, body)
         return self._group(method, path, query, body)
 
     def _subscription(self, each: str) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class ArmService(ThreadingHTTPServer):
 
     # ---- subscription level
 
-    def _provider(self, method: str, path: str, rest: str, body: Any) -> Answer:
+    def _provider(self, method: str, path: str, rest: str, query: dict[str, str], body: Any) -> Answer:
         name, _, below = rest.partition("/")
         if below == "register":
             self.registered.add(name)
@@ -158,7 +158,7 @@ class ArmService(ThreadingHTTPServer):
         if below == "permissions":
             return _list([{"actions": self.actions, "notActions": []}])
         if found := re.fullmatch(r"locations/(\w+)/models", below):
-            return self._page(path, self.offers.get(found[1], []), {})
+            return self._page(path, self.offers.get(found[1], []), query)
         if re.fullmatch(r"locations/\w+/usages", below):
             usages = self.quota.items()
             return _list([{"name": {"value": n}, "currentValue": used, "limit": most} for n, (used, most) in usages])
