@@ -5,6 +5,7 @@ Data goes to standard output, words about it to standard error; exit 0 done, 1 f
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import AoaiError
-from . import doctor, logs, prices, queries, report, setup
+from . import doctor, export, logs, prices, queries, report, setup
 
 # typer exports this class's child only.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -29,6 +30,7 @@ for command in (logs.sample, logs.ingest, queries.queries, queries.query, report
     app.command()(command)
 app.add_typer(setup.app, name="setup")
 app.add_typer(prices.app, name="prices")
+app.add_typer(export.app, name="export")
 
 
 def _version(wanted: bool) -> None:
@@ -55,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in arguments
     # One may ask for the traceback at the end of the line, where the failed command already stands.
     arguments = (["--debug"] if debug else []) + [word for word in arguments if word != "--debug"]
+    # Without a handler of one's own, what Azure's libraries log would stand beside the one line of an error.
+    logging.getLogger("azure").addHandler(logging.NullHandler())
     caught: BaseException
     try:
         return app(args=arguments, prog_name="aoai", standalone_mode=False) or 0

@@ -22,6 +22,7 @@ def doctor(
     end: options.End = None,
     period: options.Period = None,
     time_zone: options.TimeZone = None,
+    credential: options.Credential = None,
     output_format: Annotated[
         Literal["table", "json"], typer.Option("--format", "-f", help="How findings are written.")
     ] = "table",

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..config import settings
+from ..errors import WrongUse
+from . import options
 from .progress import bar
+
+if TYPE_CHECKING:
+    from ..logs.lake import Lake
 
 
 def sample(
@@ -34,42 +40,97 @@ def sample(
 
 
 def ingest(
-    logs: Annotated[list[Path], typer.Argument(help="Folders or files of gateway logs.", metavar="LOGS...")],
+    logs: Annotated[
+        list[str],
+        typer.Argument(help="Folders or files of gateway logs, or one log-analytics:// source.", metavar="LOGS..."),
+    ],
     lake: Annotated[Path | None, typer.Option("--lake", help="The lake's folder.", metavar="DIR")] = None,
     no_messages: Annotated[
         bool, typer.Option("--no-messages", help="Let no prompt and no answer into the lake.")
     ] = False,
+    since: options.Since = None,
+    start: options.Start = None,
+    end: options.End = None,
+    credential: options.Credential = None,
 ) -> None:
     """Read gateway logs into a lake: only what is new, and nothing twice; may be stopped and run again."""
-    from ..library.semantic import recompute
-    from ..logs.ingest import ingest as read
     from ..logs.lake import Lake
 
     folder = lake or settings().lake
+    sources = [text for text in logs if text.startswith("log-analytics://")]
+    if sources and len(logs) > 1:
+        raise WrongUse("a log-analytics:// source is pulled by itself: give it alone")
+    if sources and not (since or start):
+        raise WrongUse("say from when to pull: --since 30d, or --start 2026-11-01")
+    if not sources and (since or start or end):
+        raise WrongUse("files are read whole: leave out --since, --start and --end")
     target = Lake.create(folder)
     with target.lock():
-        with bar("Reading logs", of_bytes=True) as progress:
-            summary = read(
-                logs, target, messages=not no_messages, progress=lambda p: progress(p.bytes_done, p.bytes_total)
-            )
-        with bar("Computing requests, day by day") as progress:
-            recompute(target, progress=progress)
+        if sources:
+            begin, until = options.time_span(since, start, end)
+            _pull(sources[0], target, begin, until, messages=not no_messages)
+        else:
+            _read([Path(text) for text in logs], target, messages=not no_messages)
         target.vacuum()
+
+
+def _read(logs: list[Path], lake: Lake, *, messages: bool) -> None:
+    from ..library.semantic import recompute
+    from ..logs.ingest import ingest as read
+
+    with bar("Reading logs", of_bytes=True) as progress:
+        summary = read(logs, lake, messages=messages, progress=lambda p: progress(p.bytes_done, p.bytes_total))
+    with bar("Computing requests, day by day") as progress:
+        recompute(lake, progress=progress)
     for problem in summary.problems:
         print(problem, file=sys.stderr)
-    rows = {
-        "files": f"{summary.files:,}",
-        "records": f"{summary.records:,}",
-        "new": f"{summary.new:,}",
-        "duplicate": f"{summary.duplicate:,}",
-        "quarantined": f"{summary.quarantined:,}",
-        "other categories": f"{summary.other:,}",
-        "half a record at a file's end": f"{summary.pending:,}",
-        "MB/s": f"{summary.megabytes_per_second:,.0f} ({summary.bytes / 1e6:,.0f} MB in {summary.seconds:,.1f} s)",
-    }
-    for name, value in rows.items():
-        print(f"{name:<30} {value}")
+    _tell(
+        {
+            "files": f"{summary.files:,}",
+            "records": f"{summary.records:,}",
+            "new": f"{summary.new:,}",
+            "duplicate": f"{summary.duplicate:,}",
+            "quarantined": f"{summary.quarantined:,}",
+            "other categories": f"{summary.other:,}",
+            "half a record at a file's end": f"{summary.pending:,}",
+            "MB/s": f"{summary.megabytes_per_second:,.0f} ({summary.bytes / 1e6:,.0f} MB in {summary.seconds:,.1f} s)",
+        }
+    )
     if summary.quarantined:
-        print(f"Where the quarantined records are: {folder / '_aoai' / 'quarantine'}", file=sys.stderr)
+        print(f"Where the quarantined records are: {lake.path / '_aoai' / 'quarantine'}", file=sys.stderr)
     if summary.pending:
         print("Half records are read by a later ingest, once the gateway has written the rest.", file=sys.stderr)
+
+
+def _pull(source: str, lake: Lake, start: datetime | None, end: datetime | None, *, messages: bool) -> None:
+    from ..engines.log_analytics import LogAnalyticsEngine
+    from ..library.pull import pull
+
+    engine = LogAnalyticsEngine.open(source, credential=settings().credential)
+    try:
+        with bar("Pulling rows") as progress, bar("Computing requests, day by day") as computing:
+            summary = pull(
+                engine,
+                lake,
+                start=start or datetime.min,
+                end=end,
+                messages=messages,
+                progress=lambda p: progress(p.rows_done, p.rows_total),
+                computing=computing,
+            )
+    finally:
+        engine.close()
+    _tell(
+        {
+            "hours": f"{summary.hours:,}",
+            "hours known already": f"{summary.known:,}",
+            "new": f"{summary.new:,}",
+            "duplicate": f"{summary.duplicate:,}",
+            "seconds": f"{summary.seconds:,.1f}",
+        }
+    )
+
+
+def _tell(rows: dict[str, str]) -> None:
+    for name, value in rows.items():
+        print(f"{name:<30} {value}")

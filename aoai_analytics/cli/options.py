@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -31,9 +32,26 @@ Period = Annotated[
 TimeZone = Annotated[
     str | None, typer.Option("--time-zone", help="IANA name; of dates given and shown.", metavar="ZONE")
 ]
-ShowPrompts = Annotated[
-    bool, typer.Option("--show-prompts", help="Show what people wrote; hidden without it.")
+
+
+def _use_credential(name: str | None) -> str | None:
+    """Make *name* the setting, also for the kernels that run a report's notebooks."""
+    if name:
+        os.environ["AOAI_CREDENTIAL"] = name
+        settings.cache_clear()
+    return name
+
+
+Credential = Annotated[
+    str | None,
+    typer.Option(
+        "--credential",
+        help="How to sign in to Azure: a class of azure-identity, such as AzureCliCredential.",
+        metavar="NAME",
+        callback=_use_credential,
+    ),
 ]
+ShowPrompts = Annotated[bool, typer.Option("--show-prompts", help="Show what people wrote; hidden without it.")]
 Param = Annotated[
     list[str] | None, typer.Option("--param", "-p", help="A parameter's value; may be repeated.", metavar="K=V")
 ]

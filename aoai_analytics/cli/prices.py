@@ -41,9 +41,9 @@ def list_prices(
 
 @app.command()
 def refresh(
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The price book to write.", metavar="FILE")
-    ] = Path("prices.csv"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="The price book to write.", metavar="FILE")] = Path(
+        "prices.csv"
+    ),
     region: Annotated[
         list[str] | None, typer.Option("--region", help="Regional prices of this region only; may be repeated.")
     ] = None,

@@ -59,6 +59,7 @@ def query(
     output_format: Annotated[Format, typer.Option("--format", "-f", help="How rows are written.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.", metavar="F")] = None,
     show_prompts: options.ShowPrompts = False,
+    credential: options.Credential = None,
 ) -> None:
     """Answer a question of the library, or KQL of your own."""
     from ..engines import connect
@@ -80,9 +81,7 @@ def query(
     apply_own_prices()
     engine = connect(options.source_or_default(source))
     try:
-        asked = ask(
-            engine, text, query=named, start=first, end=last, parameters=values, show_prompts=show_prompts
-        )
+        asked = ask(engine, text, query=named, start=first, end=last, parameters=values, show_prompts=show_prompts)
         result = asked.result
         if asked.texts_hidden:
             print("What people wrote is hidden; --show-prompts shows it.", file=sys.stderr)

@@ -25,6 +25,7 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", help="The folder for the pages.", metavar="DIR")] = None,
     param: options.Param = None,
     show_prompts: options.ShowPrompts = False,
+    credential: options.Credential = None,
 ) -> None:
     """Make an HTML report; the last line is the path of its first page. Exits 1 where a part of it failed."""
     from ..reports.run import make_report, standing

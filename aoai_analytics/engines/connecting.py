@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..config import settings
 from ..errors import SourceError
 from .protocol import Engine
 
@@ -13,12 +14,13 @@ def connect(source: str | Path, *, credential: Any = None, endpoint: str | None 
     """The engine for *source*: a lake's folder, ``log-analytics://WORKSPACE-ID`` or ``kusto://CLUSTER/DATABASE``.
 
     ``log-analytics://ID1,ID2`` reads several workspaces as one, ``log-analytics:///subscriptions/…`` the logs of one
-    resource. *credential* is an azure-identity credential or the name of one (None: DefaultAzureCredential);
-    *endpoint* another URL of the service (sovereign clouds; loopback, where alone it may be plain HTTP). They mean
-    nothing to a folder. Raises SourceError for a source of an unknown kind, WrongUse for a malformed one, LakeError
-    for a folder that is no lake. Cheap: no data is read, no service asked.
+    resource. *credential* is an azure-identity credential or the name of one (None: the setting ``credential``, else
+    DefaultAzureCredential); *endpoint* another URL of the service (sovereign clouds; loopback, where alone it may be
+    plain HTTP). They mean nothing to a folder. Raises SourceError for a source of an unknown kind, WrongUse for a
+    malformed one, LakeError for a folder that is no lake. Cheap: no data is read, no service asked.
     """
     text = str(source)
+    credential = credential or settings().credential
     scheme, separator, _ = text.partition("://")
     if separator and scheme == "log-analytics":
         from .log_analytics import LogAnalyticsEngine

@@ -7,7 +7,9 @@ import { savedFunction } from 'modules/types.bicep'
 var savedFunctions savedFunction[] = [
   { alias: 'AoaiRequestsLogged', query: loadTextContent('../../kql/functions/AoaiRequestsLogged.kql') }
   { alias: 'AoaiRequests', query: loadTextContent('../../kql/functions/AoaiRequests.kql') }
+  { alias: 'AoaiLlmTexts', query: loadTextContent('../../kql/functions/AoaiLlmTexts.kql') }
   { alias: 'AoaiMessages', query: loadTextContent('../../kql/functions/AoaiMessages.kql') }
+  { alias: 'AoaiConversation', query: loadTextContent('../../kql/functions/AoaiConversation.kql') }
   { alias: 'AoaiCoverage', query: loadTextContent('../../kql/functions/AoaiCoverage.kql') }
   { alias: 'AoaiPrices', query: loadTextContent('../../kql/functions/AoaiPrices.kql') }
   { alias: 'AoaiDeploymentScopes', query: loadTextContent('../../kql/functions/AoaiDeploymentScopes.kql') }
