@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..engines.functions import named_functions
 from ..engines.local import LocalEngine
 from ..logs.lake import Lake
 from ..logs.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, REQUESTS_LOGGED, Table
@@ -30,7 +31,9 @@ def functions_version() -> str:
     digest = hashlib.sha256()
     functions = library().functions()
     for table in (REQUESTS_LOGGED, REQUESTS, MESSAGES):
-        digest.update(f"{table.name}\0{functions[table.name].text}\0".encode())
+        text = functions[table.name].text
+        for name in (table.name, *named_functions(text)):
+            digest.update(f"{name}\0{functions[name].text}\0".encode())
     return digest.hexdigest()[:16]
 
 
