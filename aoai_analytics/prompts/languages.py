@@ -38,12 +38,12 @@ _NAMES = {
 
 
 def language(text: str) -> str:
-    """The language of *text* by name (by ISO 639-1 code where rare), or ``TOO_SHORT`` or ``UNCLEAR``."""
+    """The language of *text*, one of those in ``_NAMES``, or ``TOO_SHORT`` or ``UNCLEAR``."""
     prose = _NO_PROSE.sub(" ", text[:_READ]).replace("\x00", " ")
     if len(_LETTERS.findall(prose)) < LETTERS and len(_IDEOGRAMS.findall(prose)) < IDEOGRAMS:
         return TOO_SHORT
     code, likelihood = _identifier().classify(prose)
-    return _NAMES.get(code, code) if likelihood >= _SURE else UNCLEAR
+    return _NAMES[code] if likelihood >= _SURE else UNCLEAR
 
 
 def languages(prompts: pd.DataFrame) -> pd.DataFrame:
@@ -68,4 +68,7 @@ def languages(prompts: pd.DataFrame) -> pd.DataFrame:
 def _identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    # Rare languages draw what is none: names, code, lists.
+    identifier.set_languages(sorted(_NAMES.keys() & set(identifier.labels)))
+    return identifier
