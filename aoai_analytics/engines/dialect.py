@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from .inlining import called_bare
 from .parameters import declared
 
 # scalar function -> (argument counts, DuckDB expression; {0} is the first argument)
@@ -87,7 +88,7 @@ def inline_row_counts(kql: str) -> str:
 
 def prepared(kql: str) -> str:
     """*kql* as duckdb-kql can read it."""
-    return decode_numbered_escapes(inline_row_counts(kql))
+    return decode_numbered_escapes(inline_row_counts(called_bare(kql)))
 
 
 @cache

@@ -114,6 +114,11 @@ def _replaced(text: str, renamed: Mapping[str, str]) -> Iterator[tuple[str, int]
     yield text[done:], 0
 
 
+def called_bare(kql: str) -> str:
+    """*kql* with each call of a function of the semantic layer, ``AoaiRequests()``, as the bare name."""
+    return "".join(piece for piece, _ in _replaced(kql, {name: name for name in definitions()}))
+
+
 @dataclass(frozen=True)
 class Scoped:
     """A query as it is sent: its ``text``, and ``around``, the times of which the service must show it the tables."""

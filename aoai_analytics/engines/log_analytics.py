@@ -120,7 +120,8 @@ def path_of(source: str) -> tuple[str, tuple[str, ...]]:
     """The API's path for a source, and the further workspaces it names. Raises WrongUse."""
     rest = source.removeprefix(f"{SCHEME}://")
     if rest.startswith("/"):
-        if not re.fullmatch(r"(?:/(?!\.)[\w.() -]+)+", rest.rstrip("/")) or not rest.lower().startswith("/subscriptions/"):
+        parts = re.fullmatch(r"(?:/(?!\.)[\w.() -]+)+", rest.rstrip("/"))
+        if not parts or not rest.lower().startswith("/subscriptions/"):
             raise WrongUse(f"{source} is no resource: give {SCHEME}:///subscriptions/…/resourceGroups/…/providers/…")
         return rest.strip("/"), ()
     ids = [part.strip() for part in rest.rstrip("/").split(",")]

@@ -22,7 +22,7 @@ from aoai_analytics.logs.tables import LOG_TABLES, TABLES
 from tests.contract.kusto_service import KustoService, database_of
 from tests.contract.log_analytics_service import WORKSPACE, Credential, Limits, LogAnalyticsService
 
-REQUESTS = 400
+REQUESTS = 300
 
 
 @pytest.fixture(scope="session")

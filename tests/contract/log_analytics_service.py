@@ -192,7 +192,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             body = self._body(request)
         except QueryError as error:
-            inner = {"code": "SEM0100", "message": str(error)}
+            inner: dict[str, Any] = {"code": "SEM0100", "message": str(error)}
             if error.line:
                 inner |= {"line": error.line, "pos": (error.column or 1) - 1}
             kind = "SyntaxError" if "syntax" in str(error) else "SemanticError"
