@@ -80,12 +80,13 @@ def causes(error: Any) -> list[Cause]:
 
 
 def _innermost(error: Any, target: str) -> Iterator[Cause]:
-    if isinstance(error, dict) and isinstance(error.get("error"), dict):
+    while isinstance(error, dict) and isinstance(error.get("error"), dict):
         error = error["error"]
     if not isinstance(error, dict) or not ("code" in error or "message" in error):
         return
     target = _short(error.get("target")) or target
-    inside = [*(error.get("details") or []), error.get("innererror"), _as_json(error.get("message"))]
+    details = error.get("details")
+    inside = [*(details if isinstance(details, list) else []), error.get("innererror"), _as_json(error.get("message"))]
     found = [cause for part in inside for cause in _innermost(part, target)]
     # An inner error that is only a code, or a wrapper without its cause, tells less than the one around it.
     telling = [cause for cause in found if cause.message and cause.code not in _WRAPPERS]

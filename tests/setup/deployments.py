@@ -97,6 +97,8 @@ class Deployments:
         record: dict[str, Any] = {"mode": "Incremental", "timestamp": "2026-11-23T10:00:00.0000000Z"}
         if error is None:
             self._make(name, nested)
+            if "workspace" in nested:
+                self._save_functions(name, parameters["functions"])
             outputs = self.step_of(name)["outputs"]
             kept = {key: value for key, value in outputs.items() if key in template["outputs"]}
             record["outputs"] = {key: {"value": self.state.value(value)} for key, value in kept.items()}
@@ -154,6 +156,12 @@ class Deployments:
                 properties = {"provisioningState": "Succeeded", "outputs": outputs}
                 record = {"id": self.path(each), "name": each, "properties": properties}
                 self.state.resources[self.path(each).lower()] = record
+
+    def _save_functions(self, name: str, functions: list[dict[str, str]]) -> None:
+        workspace = self._main_resource(name, "workspace", 0)
+        for function in functions:
+            properties = {"functionAlias": function["alias"], "query": function["query"]}
+            self.state.put(f"{workspace}/savedSearches/{function['alias'].lower()}", {"properties": properties})
 
     def _has(self, path: str, where: str) -> bool:
         found = self.state.get(path) or {}

@@ -69,6 +69,8 @@ def _evaluate(program: str, base: Path, configuration: Configuration, variant: s
     parameters = checked({**configuration.parameters, **VARIANTS[variant]})
     given = for_step(parameters, final=step.final, readers=step.readers, standing=Standing())
     given.setdefault("location", configuration.location)
+    # The service saves what it is sent: a new function needs no new record.
+    given["functions"] = []
     lines = [f"param {name} = {bicep_literal(value)}" for name, value in given.items()]
     (folder / "part.bicepparam").write_text("\n".join(["using 'part.json'", *lines, ""]), "utf-8")
     group = ("--subscription-id", str(configuration.subscription), "--resource-group", configuration.resource_group)

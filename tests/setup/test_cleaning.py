@@ -1,0 +1,101 @@
+"""Nothing is deleted without being named and confirmed, and nothing that is somebody else's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aoai_analytics.cli import main
+from aoai_analytics.errors import SetupError
+from aoai_analytics.setup import Guide
+from tests.setup.arm_service import GROUP, SUBSCRIPTION, ArmService
+from tests.setup.conftest import install
+
+EAST = "aoai-eastus2-7vewmkzu47642"
+
+
+@pytest.fixture
+def standing(guide: Guide, azure: ArmService) -> Guide:
+    install(azure, guide)
+    return guide
+
+
+def deleted(azure: ArmService) -> list[str]:
+    return [path for method, path in azure.requests if method == "DELETE"]
+
+
+@pytest.mark.parametrize("named", ["rg-aoai", "RG-AOAI-TRY", "rg-aoai-try "])
+def test_another_name_deletes_nothing(standing: Guide, azure: ArmService, named: str) -> None:
+    with pytest.raises(SetupError, match="nothing was deleted: to delete the resource group rg-aoai-try"):
+        standing.delete(named)
+    assert deleted(azure) == []
+
+
+def test_no_name_deletes_nothing(standing: Guide, azure: ArmService) -> None:
+    assert standing.delete("").rows == [("nothing: no resource group was named",)]
+    assert deleted(azure) == []
+
+
+def test_the_exact_name_deletes_the_group_and_waits(standing: Guide, azure: ArmService) -> None:
+    gone = standing.delete("rg-aoai-try")
+    assert ("Microsoft.ApiManagement/service/apim-aoai-try-7vewmkzu47642",) in gone.rows
+    assert deleted(azure) == [GROUP]
+    assert azure.state.get(GROUP) is None
+    assert standing.inventory().rows == []
+
+
+def test_a_group_with_somebody_else_s_resources_is_not_deleted(standing: Guide, azure: ArmService) -> None:
+    azure.state.put(f"{GROUP}/providers/Microsoft.Sql/servers/payroll", {"type": "Microsoft.Sql/servers"})
+    assert ("Microsoft.Sql/servers/payroll", "somebody else") in standing.inventory().rows
+    with pytest.raises(
+        SetupError, match=r"also holds what this installation did not make: Microsoft.Sql/servers/payroll"
+    ):
+        standing.delete("rg-aoai-try")
+    assert deleted(azure) == []
+
+
+def test_the_interface_that_azure_makes_for_an_endpoint_belongs_to_it(standing: Guide, azure: ArmService) -> None:
+    operations = f"{GROUP}/providers/Microsoft.Resources/deployments/setup-aoai-try-02-gateway/operations/1"
+    endpoint = f"{GROUP}/providers/Microsoft.Network/privateEndpoints/pe-aoai-try-gateway"
+    properties = {"provisioningOperation": "Create", "targetResource": {"id": endpoint}}
+    azure.state.resources[operations.lower()] = {"id": operations, "properties": properties}
+    for name in ("pe-aoai-try-gateway.nic.0000", "pe-other.nic.0000"):
+        azure.state.put(f"{GROUP}/providers/Microsoft.Network/networkInterfaces/{name}", {})
+    made = dict(standing.inventory().rows)
+    assert made["Microsoft.Network/networkInterfaces/pe-aoai-try-gateway.nic.0000"] == "this installation"
+    assert made["Microsoft.Network/networkInterfaces/pe-other.nic.0000"] == "somebody else"
+
+
+def test_purging_asks_for_the_name_twice(standing: Guide, azure: ArmService) -> None:
+    path = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.CognitiveServices/locations/eastus2/resourceGroups/g"
+    azure.deleted = {EAST: f"{path}/deletedAccounts/{EAST}"}
+    azure.deleted_vaults = {"kv-old"}
+    with pytest.raises(SetupError, match=f"nothing was purged: to purge {EAST} for good"):
+        standing.purge(EAST, "")
+    with pytest.raises(SetupError, match=f"no deleted account or gateway is named other; there are: {EAST}, kv-old"):
+        standing.purge("other", "other")
+    with pytest.raises(SetupError, match="kv-old is a vault with purge protection"):
+        standing.purge("kv-old", "kv-old")
+    assert deleted(azure) == []
+    standing.purge(EAST, EAST)
+    assert azure.deleted == {}
+
+
+def test_the_command_lists_and_deletes_only_what_is_typed_again(
+    standing: Guide,
+    azure: ArmService,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["setup", "clean-up", "--config", str(config)]
+    assert main(arguments) == 0
+    assert "vaults/kv-aoai-try-7vewmkzu4764" in capsys.readouterr().out
+    monkeypatch.setattr("typer.prompt", lambda *words, **options: "no")
+    assert main([*arguments, "--delete", "rg-aoai-try"]) == 1
+    assert "nothing was deleted: the name was not confirmed" in capsys.readouterr().err
+    assert deleted(azure) == []
+    monkeypatch.setattr("typer.prompt", lambda *words, **options: "rg-aoai-try")
+    assert main([*arguments, "--delete", "rg-aoai-try"]) == 0
+    assert deleted(azure) == [GROUP]
