@@ -52,7 +52,9 @@ def run(
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Only that step; may be repeated.", metavar="STEP")
     ] = None,
-    wait: Annotated[float, typer.Option("--wait-minutes", help="How long to wait for rows in the logs.")] = 20,
+    wait: Annotated[
+        float, typer.Option("--wait-minutes", help="How long to wait for rows in the logs, at most.")
+    ] = 120,
     out: Annotated[Path, typer.Option("--out", help="Where the notebooks go, with their outputs.")] = Path(
         "setup-runs"
     ),

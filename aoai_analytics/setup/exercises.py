@@ -20,6 +20,8 @@ from .requirements.gateway import OPENAI_USER, PRODUCTS, subscriptions_of
 
 #: The gateway's built-in subscription for all APIs, there before any product is.
 ALL_ACCESS = "master"
+#: The gateway's own refusal for tokens, as docs/policies.md has it; an account's has another code.
+LIMITED = "rate_limit_exceeded"
 #: Tokens that each request of the burst reserves for its answer; real answers are a word.
 RESERVED = 4000
 
@@ -179,6 +181,11 @@ def use_up_a_limit(installation: Installation, most: int = 12) -> Iterator[Findi
         detail = f"{asked} no refusal in {most} requests."
         yield Finding("limit", what, NOT_MET, detail, "run notebooks/setup/05-access-and-throttling")
         return
+    if answer.code != LIMITED:
+        detail = f"{asked} the accounts behind the gateway refused first ({answer.code or 'no code'})."
+        way_on = "give the deployment more capacity than the product's limit, or wait a minute"
+        yield Finding("limit", what, NOT_MET, detail, way_on)
+        return
     yield Finding("limit", what, MET, f"{asked} HTTP 429")
     told = answer.headers.get("retry-after", "")
     what = "The refusal says when to come back, in OpenAI's error shape"
@@ -215,6 +222,10 @@ def fail_over(installation: Installation, most: int = 300) -> Iterator[Finding]:
     what = "A burst that throttles the first account is answered by the others"
     if len(installation.account_ids) < 2:
         yield Finding("failover", what, NOT_ASKED, "aoai.toml names one account: there is nothing to fail over to")
+        return
+    if len({account.get("priority", 1) for account in installation.parameters["openAIAccounts"]}) < 2:
+        detail = "all accounts share the load at one priority: a burst would use up all of them together"
+        yield Finding("failover", what, NOT_ASKED, detail)
         return
     count = burst_size(installation)
     if not 0 < count <= most:

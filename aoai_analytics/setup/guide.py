@@ -54,7 +54,7 @@ class Guide:
     # ---- before
 
     def check(self) -> Findings:
-        """What can be known before anything is made. Makes nothing."""
+        """What can be known before anything is made. Makes no resource."""
         return Findings(Before(self.arm, self.parameters).findings())
 
     def prepare(self) -> Table:
@@ -189,13 +189,17 @@ class Guide:
         """A burst that throttles the first account, so that the others answer."""
         return Findings(exercises.fail_over(self.installation())).require()
 
-    def logged(self, *, wait_minutes: float = 20) -> Finding:
+    def logged(self, *, wait_minutes: float = 120) -> Finding:
         """Wait until rows of both logs arrived within the last day. Raises SetupError where none did in that time."""
         (requirement,) = [r for r in requirements_of(None) if r.name == "logs-arrive"]
-        until = time.monotonic() + wait_minutes * 60
+        start = time.monotonic()
+        said = False
         while (found := requirement.find(self.installation())).state != MET:
-            if time.monotonic() >= until:
+            if time.monotonic() - start >= wait_minutes * 60:
                 Findings([found]).require()
+            if not said:
+                self.say(f"no rows yet: waiting for them, {wait_minutes:.0f} minutes at most")
+                said = True
             time.sleep(min(60, self.configuration.poll_seconds * 6))
         return found
 

@@ -9,7 +9,7 @@ import pytest
 from aoai_analytics.errors import SetupError
 from aoai_analytics.setup import Guide, open_setup
 from aoai_analytics.setup.findings import Finding
-from tests.setup.arm_service import GROUP, PROVIDERS, SUBSCRIPTION, ArmService, model
+from tests.setup.arm_service import GROUP, PROVIDERS, SUBSCRIPTION, ArmService, Fault, model
 from tests.setup.conftest import install
 
 EAST = "aoai-eastus2-7vewmkzu47642"
@@ -52,6 +52,17 @@ def test_the_wrong_tenant_is_named_with_the_right_one(guide: Guide, azure: ArmSe
     azure.tenant = "00000000-0000-0000-0000-000000000999"
     with pytest.raises(
         SetupError, match=r"signed in to tenant .*999, but setup.tenant is .*bb. Way on: az login --tenant"
+    ):
+        guide.check()
+
+
+def test_a_token_of_another_tenant_that_azure_refuses_says_how_to_sign_in(guide: Guide, azure: ArmService) -> None:
+    refusal = {
+        "error": {"code": "InvalidAuthenticationTokenTenant", "message": "The access token is from the wrong issuer."}
+    }
+    azure.faults.append(Fault("GET", "^/subscriptions/[^/]+$", 401, refusal))
+    with pytest.raises(
+        SetupError, match=r"wrong issuer. Way on: you are signed in to another tenant .*az login --tenant"
     ):
         guide.check()
 

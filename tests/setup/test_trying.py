@@ -83,6 +83,12 @@ def test_a_limit_that_does_not_refuse_is_said(standing: Guide, azure: ArmService
         standing.use_up_a_limit()
 
 
+def test_an_account_that_refuses_first_is_not_taken_for_the_limit(standing: Guide, azure: ArmService) -> None:
+    azure.models.broken = 429
+    with pytest.raises(SetupError, match=r"0 answered, then the accounts behind the gateway refused first"):
+        standing.use_up_a_limit()
+
+
 def test_without_a_limited_subscription_there_is_nothing_to_use_up(standing: Guide) -> None:
     standing.parameters |= {"bronze": {}, "gold": {}, "unlimitedSubscriptions": ["sub-platform"]}
     (finding,) = standing.use_up_a_limit().findings
@@ -102,6 +108,12 @@ def test_no_burst_is_sent_where_it_would_prove_nothing(
     deployment = standing.parameters["openAIAccounts"][0]["deployments"][0]
     deployment.update(sku=sku, capacity=capacity)
     assert standing.fail_over().findings[0].state == "not asked for"
+    assert azure.models.asked == []
+
+
+def test_accounts_that_share_the_load_are_not_used_up_together(standing: Guide, azure: ArmService) -> None:
+    standing.parameters["openAIAccounts"][1]["priority"] = 1
+    assert "share the load at one priority" in standing.fail_over().findings[0].detail
     assert azure.models.asked == []
 
 
