@@ -136,7 +136,7 @@ def deploy(
             watch.look()
         poller.result()
     except AzureError as error:
-        watch.look(failed=True)
+        watch.look()
         raise (watch.failure(step) or translated(error, step.name)) from error
     watch.look()
     return outputs(arm, name) or {}
@@ -160,7 +160,7 @@ class _Watch:
         self.start = clock()
         self.states: dict[str, str] = {}
 
-    def look(self, *, failed: bool = False) -> None:
+    def look(self) -> None:
         """Say which modules changed their state. One that cannot be read is passed over: watching decides nothing."""
         try:
             found = self._operations(self.name)

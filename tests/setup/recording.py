@@ -101,7 +101,7 @@ def bicep_literal(value: Any) -> str:
     return json.dumps(value)
 
 
-def _shipped_texts() -> dict[str, str]:
+def shipped_texts() -> dict[str, str]:
     """Text -> path, of the files that templates have inside."""
     setup = REPO / "setup_scripts"
     files = [*setup.glob("policies/**/*.xml"), *setup.glob("infra/api/*.json"), *REPO.glob("kql/functions/*.kql")]
@@ -129,7 +129,7 @@ def main() -> None:
     program = bicep_program()
     if program is None:
         raise SystemExit("needs bicep: ../shared/tools/bicep or a bicep on PATH")
-    record = texts_out(record_all(program), _shipped_texts())
+    record = texts_out(record_all(program), shipped_texts())
     RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
 
 

@@ -7,12 +7,11 @@ import re
 
 import pytest
 
-from aoai_analytics.setup.steps import STEPS, modules_of, step_named
+from aoai_analytics.setup.steps import STEPS, Step, modules_of, step_named
 from aoai_analytics.setup.template import part, saved_functions, whole
 from tests.conftest import REPO
 from tests.infra.conftest import bicep_program
-from tests.setup.recording import RECORD, bicep_literal, record_all, recorded, texts_out
-from tests.setup.recording import _shipped_texts as shipped_texts
+from tests.setup.recording import RECORD, bicep_literal, record_all, recorded, shipped_texts, texts_out
 
 
 def test_the_record_is_what_bicep_says_of_the_templates_now() -> None:
@@ -45,7 +44,7 @@ def test_every_module_is_deployed_by_a_step_before_those_that_build_on_it() -> N
 
 
 @pytest.mark.parametrize("step", [step for step in STEPS if modules_of(step)], ids=lambda step: step.name)
-def test_a_part_has_its_modules_and_reads_earlier_ones_as_existing(step) -> None:  # type: ignore[no-untyped-def]
+def test_a_part_has_its_modules_and_reads_earlier_ones_as_existing(step: Step) -> None:
     template = part(modules_of(step))
     resources = template["resources"]
     made = {name for name, resource in resources.items() if not resource.get("existing")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aoai_analytics.setup import Guide
 from aoai_analytics.setup.steps import STEPS, modules_of
 from tests.setup.arm_service import ArmService
+from tests.setup.azure_state import WORKSPACE
 
 
 def test_every_step_deploys_verifies_and_can_be_tried(guide: Guide, azure: ArmService) -> None:
@@ -22,5 +23,13 @@ def test_every_step_deploys_verifies_and_can_be_tried(guide: Guide, azure: ArmSe
     azure.models.capacity = 30_000
     assert not guide.fail_over().failed
     assert guide.logged(wait_minutes=0).state == "met"
-    print(guide.verify())
-    print(guide.status(), guide.connection(), guide.requests_logged(), guide.inventory())
+    states = {finding.check: finding.state for finding in guide.verify().findings}
+    assert {check for check, state in states.items() if state != "met"} == {"closed", "private-endpoints"}
+    met = [row[-1] for row in guide.status().rows if row[-1]]
+    assert met == ["3 of 3", "3 of 3", "8 of 8", "7 of 7", "2 of 2", "2 of 2", "2 of 2"]
+    connection = dict(guide.connection().rows)
+    assert connection["apiUrl"] == f"{azure.url}/gateway/openai"
+    assert connection["source"] == f"log-analytics://{WORKSPACE}"
+    logged = {row[-1] for row in guide.requests_logged().rows}
+    assert {"aoai-eastus2", "aoai-westus3"} <= logged
+    assert {made_by for _, made_by in guide.inventory().rows} == {"this installation"}
