@@ -12,6 +12,20 @@ __version__ = "0.1.0"
 __all__ = ["AoaiError", "connect"]
 
 
+def load_ipython_extension(shell: object) -> None:
+    """``%load_ext aoai_analytics``: cells that begin with ``%%kql`` are KQL from then on."""
+    from .interactive import load_ipython_extension as load
+
+    load(shell)  # type: ignore[arg-type]
+
+
+def unload_ipython_extension(shell: object) -> None:
+    """``%unload_ext aoai_analytics``."""
+    from .interactive import unload_ipython_extension as unload
+
+    unload(shell)  # type: ignore[arg-type]
+
+
 def __getattr__(name: str) -> object:
     # Named here and loaded on use: `aoai --help` must not wait for pandas.
     if name == "connect":

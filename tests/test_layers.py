@@ -19,7 +19,7 @@ LAYERS = (
     {"library"},
     {"charts", "prices", "prompts"},
     {"reports", "export", "doctor"},
-    {"cli"},
+    {"cli", "interactive"},
 )
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 #: What every room may import, and what these may import in turn.

@@ -220,13 +220,24 @@ def _run(
         reason = error.diagnostics[0].message if error.diagnostics else "it does not parse"
         raise QueryError(f"the query has a syntax error: {where}{reason}", line=line, column=column) from error
     except KqlUnsupportedError as error:
-        raise QueryError(f"the local engine cannot run this query: {error}") from error
+        raise QueryError(_unsupported(error)) from error
     except KqlError as error:
         raise QueryError(f"the query is not valid: {error}") from error
     except duckdb.OutOfMemoryException as error:
         raise QueryError("the query needs more memory than there is: narrow its time range") from error
     except duckdb.Error as error:
         raise QueryError(_plain(error, kql)) from error
+
+
+def _unsupported(error: Any) -> str:
+    """What of KQL the local engine cannot run, with the nearest function where it is one."""
+    from duckdb_kql.translate.functions import AGGREGATE_FUNCTIONS, SCALAR_FUNCTIONS
+
+    kind, _, name = error.construct.partition(":")
+    if kind not in ("function", "aggregate"):
+        return f"the local engine cannot run this query: {error}"
+    near = difflib.get_close_matches(name, {*SCALAR_FUNCTIONS, *AGGREGATE_FUNCTIONS}, n=1)
+    return f"the local engine knows no function '{name}'" + (f"; did you mean '{near[0]}'?" if near else "")
 
 
 def _kusto_type(duckdb_type: str) -> str:

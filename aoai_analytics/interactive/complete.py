@@ -1,0 +1,47 @@
+"""Tab completion in a ``%%kql`` cell: tables, the columns of those named, operators and functions."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from ..engines.functions import computed_functions
+from ..logs.tables import TABLES
+
+# https://learn.microsoft.com/kusto/query/: the tabular operators and what goes with them.
+_OPERATORS = tuple(
+    re.findall(
+        r"\S+",
+        """where project extend summarize join lookup union take top sort order distinct count mv-expand parse render
+        project-away project-rename by asc desc on let and or not in has contains startswith matches regex between""",
+    )
+)
+
+
+def words(cell: str, stem: str) -> list[str]:
+    """What *stem*, the word at the cursor of *cell*, may go on to: columns first, then tables, then KQL's own words."""
+    named = [table for table in TABLES.values() if re.search(rf"\b{table.name}\b", cell)]
+    columns = [column for table in named or TABLES.values() for column in table.columns]
+    known = [*columns, *TABLES, *computed_functions(), *_OPERATORS, *_functions()]
+    start = stem.lower()
+    return [word for word in dict.fromkeys(known) if word.lower().startswith(start) and word != stem]
+
+
+@cache
+def _functions() -> tuple[str, ...]:
+    from duckdb_kql.translate.functions import AGGREGATE_FUNCTIONS, SCALAR_FUNCTIONS
+
+    return tuple(sorted({*SCALAR_FUNCTIONS, *AGGREGATE_FUNCTIONS}))
+
+
+def matcher(context: Any) -> dict[str, Any]:
+    """IPython's matcher (its API version 2) for cells that begin with ``%%kql``."""
+    from IPython.core.completer import SimpleCompletion
+
+    if not context.full_text.startswith("%%kql"):
+        return {"completions": [], "suppress": False}
+    stem = re.search(r"[\w-]*$", context.text_until_cursor)
+    text = stem[0] if stem else ""
+    found = [SimpleCompletion(text=word, type="kql") for word in words(context.full_text, text)]
+    return {"completions": found, "matched_fragment": text, "suppress": bool(found)}

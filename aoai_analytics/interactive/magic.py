@@ -1,0 +1,162 @@
+"""The ``%%kql`` magic: KQL in, a DataFrame out, a chart where the query renders one."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from ..config import settings
+from ..engines import Engine, QueryResult, connect
+from ..engines.parameters import parse_timespan
+from ..errors import AoaiError, QueryError, WrongUse
+from ..library import privacy
+from ..reports.period import moment
+from .complete import matcher
+from .render import chart_of, split
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from IPython.core.interactiveshell import InteractiveShell
+
+#: The variable that keeps the last result.
+LAST = "_kql_"
+#: The key of DataFrame.attrs that holds a result's Kusto types.
+TYPES = "kql_types"
+_engines: dict[str, Engine] = {}
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add ``%%kql``, its completion, and how its results are shown. IPython calls this."""
+    import pandas as pd
+
+    def kql(line: str, cell: str | None = None) -> pd.DataFrame:
+        """%%kql [SOURCE] [--since 7d | --start T --end T] [-p name=value] [--show-prompts]"""
+        return _answer(shell, line, cell)
+
+    shell.register_magic_function(kql, "line_cell", "kql")  # type: ignore[arg-type]
+    _html(shell).for_type(pd.DataFrame, _as_html)
+    if matcher not in shell.Completer.custom_matchers:
+        matcher.matcher_api_version = 2  # type: ignore[attr-defined]
+        matcher.matcher_identifier = "aoai_analytics.kql"  # type: ignore[attr-defined]
+        shell.Completer.custom_matchers.append(matcher)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take away what ``load_ipython_extension`` added, and close what was opened."""
+    import pandas as pd
+
+    shell.magics_manager.magics["cell"].pop("kql", None)
+    shell.magics_manager.magics["line"].pop("kql", None)
+    _html(shell).pop(pd.DataFrame, None)
+    if matcher in shell.Completer.custom_matchers:
+        shell.Completer.custom_matchers.remove(matcher)
+    while _engines:
+        _engines.popitem()[1].close()
+
+
+def _html(shell: InteractiveShell) -> Any:
+    """What shows objects as HTML in *shell*."""
+    return cast(Any, shell.display_formatter).formatters["text/html"]
+
+
+class _Arguments(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        raise WrongUse(f"%%kql: {message}")
+
+
+def _options(line: str) -> argparse.Namespace:
+    parser = _Arguments(prog="%%kql", add_help=False)
+    parser.add_argument("source", nargs="?")
+    parser.add_argument("--since")
+    parser.add_argument("--start")
+    parser.add_argument("--end")
+    parser.add_argument("-p", "--param", action="append", default=[])
+    parser.add_argument("--show-prompts", action="store_true")
+    try:
+        return parser.parse_args(shlex.split(line))
+    except ValueError as error:
+        raise WrongUse(f"%%kql: {error}") from error
+
+
+def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFrame:
+    from IPython.core.error import UsageError
+
+    try:
+        if cell is None:
+            raise WrongUse("%kql stands at the top of a cell, as %%kql, with the query below it")
+        options = _options(line)
+        query, render = split(cell)
+        result = _run(query, options)
+    except QueryError as error:
+        raise UsageError(_with_place(error, cell or "")) from None
+    except AoaiError as error:
+        raise UsageError(str(error)) from None
+    result.frame.attrs[TYPES] = result.types
+    for warning in result.warnings:
+        print(f"Warning: {warning}")
+    if render is not None:
+        _draw(result, chart_of(render, result.types), render.title)
+    shell.user_ns[LAST] = result.frame
+    return result.frame
+
+
+def _run(query: str, options: argparse.Namespace) -> QueryResult:
+    source = options.source or settings().source or str(settings().lake)
+    if source not in _engines:
+        _engines[source] = connect(source)
+    zone = settings().time_zone
+    start, end = moment(options.start, zone, "start"), moment(options.end, zone, "end")
+    if options.since:
+        if start:
+            raise WrongUse("%%kql: --since and --start both say where to begin: give one of them")
+        try:
+            start = (end or datetime.now(UTC)) - parse_timespan(options.since)
+        except (ValueError, OverflowError) as error:
+            raise WrongUse(f"%%kql: --since '{options.since}' is no span of time: write it as 7d or 12h") from error
+    values = {}
+    for pair in options.param:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise WrongUse(f"%%kql: -p takes NAME=VALUE, not '{pair}'")
+        values[name] = value
+    result = _engines[source].query(query, start=start, end=end, parameters=values)
+    result, hid = privacy.shown(result, query, show_prompts=options.show_prompts)
+    if hid:
+        print("What people wrote is hidden; --show-prompts shows it.")
+    return result
+
+
+def _with_place(error: QueryError, cell: str) -> str:
+    """The message, and below it the line of the cell with a caret where the error is."""
+    lines = cell.split("\n")
+    if error.line is None or not 1 <= error.line <= len(lines):
+        return str(error)
+    caret = "" if error.column is None else "\n" + " " * (error.column - 1) + "^"
+    return f"{error}\n{lines[error.line - 1]}{caret}"
+
+
+def _draw(result: QueryResult, chart: str, title: str) -> None:
+    from IPython.display import display
+
+    from ..charts import figure
+
+    drawn = figure(result.frame, chart, title=title, units={}) if chart else None
+    if drawn is not None:
+        display(drawn)
+
+
+def _as_html(frame: pd.DataFrame) -> str:
+    """A result's table, numbers to the right with thousands separators; any other DataFrame as pandas shows it."""
+    types = frame.attrs.get(TYPES)
+    if not types or list(frame.columns) != list(types):
+        return str(cast(Any, frame)._repr_html_())
+    from ..charts import table_html
+
+    style = (
+        "<style>.kql th, .kql td {text-align: left !important; padding: 2px 10px} "
+        ".kql .number {text-align: right !important; font-variant-numeric: tabular-nums}</style>"
+    )
+    table = table_html(frame, types, {}, caption="", time_zone=settings().time_zone, max_rows=50)
+    return f'{style}<div class="kql">{table}</div>'

@@ -1,0 +1,148 @@
+"""``%%kql`` in a notebook's cell."""
+
+from __future__ import annotations
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from aoai_analytics.interactive.complete import words
+from aoai_analytics.interactive.render import Render, chart_of, split
+from aoai_analytics.library.semantic import recompute
+from aoai_analytics.logs.ingest import ingest
+from aoai_analytics.logs.lake import Lake
+from aoai_analytics.logs.sample import write_sample
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("magic")
+    write_sample(folder / "sample", requests=120, days=1, seed=5)
+    lake = Lake.create(folder / "lake")
+    ingest([folder / "sample" / "logs"], lake)
+    recompute(lake)
+    return lake.path
+
+
+@pytest.fixture(scope="module")
+def shell():
+    shell = InteractiveShell.instance()
+    shell.run_line_magic("load_ext", "aoai_analytics")
+    yield shell
+    shell.run_line_magic("unload_ext", "aoai_analytics")
+    InteractiveShell.clear_instance()
+
+
+def run(shell, cell: str):
+    """The cell's result, what it printed and displayed; as a notebook would."""
+    with capture_output() as seen:
+        result = shell.run_cell(cell)
+    return result, seen
+
+
+def test_a_cell_gives_a_dataframe_and_keeps_the_last_one(shell, lake):
+    result, _ = run(shell, f"%%kql {lake}\nAoaiRequests | summarize Requests = count() by Surface | top 2 by Requests")
+    assert list(result.result.columns) == ["Surface", "Requests"]
+    assert len(result.result) == 2
+    assert shell.user_ns["_kql_"] is result.result
+
+
+def test_parameters_and_a_period_reach_the_query(shell, lake):
+    cell = "let n = 3;\nAoaiRequests | take n | project CorrelationId"
+    assert len(run(shell, f"%%kql {lake} -p n=5\n{cell}")[0].result) == 5
+    assert len(run(shell, f"%%kql {lake} --start 2027-01-01\n{cell}")[0].result) == 0
+
+
+def test_render_draws_a_plotly_chart(shell, lake):
+    query = "AoaiRequests | summarize Requests = count() by bin(TimeGenerated, 1h), Surface | render timechart"
+    result, seen = run(shell, f"%%kql {lake}\n{query}")
+    assert "TimeGenerated" in result.result.columns
+    figures = [output for output in seen.outputs if "application/vnd.plotly.v1+json" in output.data]
+    assert len(figures) == 1
+
+
+@pytest.mark.parametrize(
+    ("clause", "chart"),
+    [
+        ("timechart", "line x=T y=A color=S"),
+        ("columnchart with (series=S, ycolumns=B, xcolumn=T)", "bar x=T y=B color=S"),
+        ("barchart with (title='x', series=S)", "bar x=A y=T color=S"),
+        ("table", ""),
+        ("timechart with (ycolumns=Nothing)", ""),
+    ],
+)
+def test_a_render_clause_names_a_chart(clause, chart):
+    query, render = split(f"X | take 1\n| render {clause};\n")
+    assert query.strip() == "X | take 1"
+    assert chart_of(render, {"T": "datetime", "A": "long", "B": "real", "S": "string"}) == chart
+
+
+def test_only_a_clause_at_the_end_is_one():
+    assert split("print render = 1")[1] is None
+    assert split('X | render barchart with (title="a, b")')[1] == Render("barchart", {"title": "a, b"})
+
+
+def test_numbers_stand_right_with_thousands_separators_and_text_is_escaped(shell, lake):
+    result, _ = run(shell, f"%%kql {lake}\nprint Tokens = 1234567, Name = '<b>x</b>', Nothing = long(null)")
+    shown = shell.display_formatter.formatters["text/html"](result.result)
+    assert "1,234,567" in shown
+    assert "<b>x</b>" not in shown
+    assert "unknown" in shown
+    assert "text-align: right" in shown
+
+
+def test_a_dataframe_of_ones_own_is_shown_as_pandas_does(shell):
+    import pandas as pd
+
+    frame = pd.DataFrame({"a": [1234567]})
+    assert shell.display_formatter.formatters["text/html"](frame) == frame._repr_html_()
+
+
+def test_a_syntax_error_shows_the_line_and_a_caret(shell, lake):
+    result, _ = run(shell, f"%%kql {lake}\nAoaiRequests\n| whre X")
+    lines = str(result.error_in_exec).split("\n")
+    assert "syntax error" in lines[0]
+    assert lines[1] == "| whre X"
+    assert lines[2].strip() == "^"
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("AoaiRequests | where ModelNam == 'x'", "did you mean 'ModelName'?"),
+        ("AoaiRequests | extend x = strcatt('a')", "did you mean 'strcat'?"),
+        ("AoaiRequest | count", "did you mean 'AoaiRequests'?"),
+    ],
+)
+def test_a_wrong_name_gets_the_nearest(shell, lake, query, hint):
+    result, _ = run(shell, f"%%kql {lake}\n{query}")
+    assert hint in str(result.error_in_exec)
+
+
+def test_wrong_use_is_one_line_without_a_traceback(shell, lake):
+    for line in ("nolake", f"{lake} --since x", f"{lake} -p n", f"{lake} --what"):
+        result, seen = run(shell, f"%%kql {line}\nprint 1")
+        assert result.error_in_exec is not None
+        assert "Traceback" not in seen.stdout + seen.stderr
+
+
+def test_prompts_are_hidden_unless_asked_for(shell, lake):
+    query = "AoaiMessages | where isnotempty(Prompt) | project Prompt"
+    quiet, seen = run(shell, f"%%kql {lake}\n{query}")
+    assert quiet.result.Prompt.str.startswith("[hidden: ").all()
+    assert "--show-prompts" in seen.stdout
+    loud, _ = run(shell, f"%%kql {lake} --show-prompts\n{query}")
+    assert not loud.result.Prompt.str.startswith("[hidden: ").any()
+
+
+def test_tab_completes_tables_then_the_columns_of_those_named(shell):
+    assert "AoaiRequests" in words("%%kql\nAoaiR", "AoaiR")
+    assert "Prompt" in words("%%kql\nAoaiMessages | project Pro", "Pro")
+    assert "PromptTokens" not in words("%%kql\nAoaiMessages | project Pro", "Pro")
+    assert "summarize" in words("%%kql\nAoaiRequests | summ", "summ")
+    with provisionalcompleter():
+        found = [completion.text for completion in shell.Completer.completions("%%kql\nAoaiReq", 13)]
+        elsewhere = [completion.text for completion in shell.Completer.completions("AoaiReq", 7)]
+    assert "AoaiRequests" in found
+    assert "AoaiRequests" not in elsewhere
