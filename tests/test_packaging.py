@@ -28,6 +28,8 @@ TEST = [Requirement(text) for text in PROJECT["optional-dependencies"]["test"]]
 
 #: conda-forge's name of a package, where it is not PyPI's.
 CONDA_NAMES = {"duckdb": "python-duckdb"}
+#: Of what tests need, what a user of the conda environment needs too: it checks notebooks.
+CONDA_ALSO = {"nbval"}
 #: What conda-forge does not have, and pip installs.
 PIP_ONLY = {"duckdb-kql"}
 
@@ -118,7 +120,8 @@ def test_every_dependency_has_its_reason() -> None:
 
 def test_conda_installs_the_same_packages_with_the_same_bounds() -> None:
     by_conda, by_pip = conda()
-    expected = {f"{CONDA_NAMES.get(item.name, item.name)}{item.specifier}" for item in RUN if item.name not in PIP_ONLY}
+    wanted = RUN + [item for item in TEST if item.name in CONDA_ALSO]
+    expected = {f"{CONDA_NAMES.get(item.name, item.name)}{item.specifier}" for item in wanted if item.name not in PIP_ONLY}
     assert by_conda - {"pip"} == {*expected, f"python{PROJECT['requires-python']}"}
     assert by_pip == {*(str(item) for item in RUN if item.name in PIP_ONLY), "--editable ."}
 
