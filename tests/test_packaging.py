@@ -121,7 +121,8 @@ def test_every_dependency_has_its_reason() -> None:
 def test_conda_installs_the_same_packages_with_the_same_bounds() -> None:
     by_conda, by_pip = conda()
     wanted = RUN + [item for item in TEST if item.name in CONDA_ALSO]
-    expected = {f"{CONDA_NAMES.get(item.name, item.name)}{item.specifier}" for item in wanted if item.name not in PIP_ONLY}
+    by_name = [item for item in wanted if item.name not in PIP_ONLY]
+    expected = {f"{CONDA_NAMES.get(item.name, item.name)}{item.specifier}" for item in by_name}
     assert by_conda - {"pip"} == {*expected, f"python{PROJECT['requires-python']}"}
     assert by_pip == {*(str(item) for item in RUN if item.name in PIP_ONLY), "--editable ."}
 
