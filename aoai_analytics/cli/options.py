@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..config import settings
-from ..engines.parameters import parse_timespan
 from ..errors import WrongUse
-from ..reports.period import moment
+from ..reports.period import moment, span
 
 Source = Annotated[
     str | None,
@@ -76,20 +75,10 @@ def time_span(
     time_zone = time_zone or settings().time_zone
     if period and (since or start or end):
         raise WrongUse("--period says it all: leave out --since, --start and --end")
-    if since and start:
-        raise WrongUse("--since and --start both say where to begin: give one of them")
     if period:
         first, last = _period(period)
         return moment(first, time_zone), moment(last, time_zone)
-    begin, until = moment(start, time_zone, "start"), moment(end, time_zone, "end")
-    if since:
-        try:
-            begin = (until or datetime.now(UTC)) - parse_timespan(since)
-        except (ValueError, OverflowError) as error:
-            raise WrongUse(f"--since '{since}' is no span of time: write it as 7d, 12h or 90m") from error
-    if begin and until and begin >= until:
-        raise WrongUse("the period ends before it begins")
-    return begin, until
+    return span(since, start, end, time_zone)
 
 
 def _period(text: str) -> tuple[date, date]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from ..config import settings
 from ..engines import Engine, QueryResult, connect
-from ..engines.parameters import parse_timespan
 from ..errors import AoaiError, QueryError, WrongUse
-from ..library import privacy
-from ..reports.period import moment
+from ..prices import apply_own_prices
+from ..prompts import ask
+from ..reports.period import span
 from .complete import matcher
 from .render import chart_of, split
 
@@ -106,26 +105,18 @@ def _run(query: str, options: argparse.Namespace) -> QueryResult:
     source = options.source or settings().source or str(settings().lake)
     if source not in _engines:
         _engines[source] = connect(source)
-    zone = settings().time_zone
-    start, end = moment(options.start, zone, "start"), moment(options.end, zone, "end")
-    if options.since:
-        if start:
-            raise WrongUse("%%kql: --since and --start both say where to begin: give one of them")
-        try:
-            start = (end or datetime.now(UTC)) - parse_timespan(options.since)
-        except (ValueError, OverflowError) as error:
-            raise WrongUse(f"%%kql: --since '{options.since}' is no span of time: write it as 7d or 12h") from error
+    start, end = span(options.since, options.start, options.end, settings().time_zone)
     values = {}
     for pair in options.param:
         name, separator, value = pair.partition("=")
         if not separator:
             raise WrongUse(f"%%kql: -p takes NAME=VALUE, not '{pair}'")
         values[name] = value
-    result = _engines[source].query(query, start=start, end=end, parameters=values)
-    result, hid = privacy.shown(result, query, show_prompts=options.show_prompts)
-    if hid:
+    apply_own_prices()
+    asked = ask(_engines[source], query, start=start, end=end, parameters=values, show_prompts=options.show_prompts)
+    if asked.texts_hidden:
         print("What people wrote is hidden; --show-prompts shows it.")
-    return result
+    return asked.result
 
 
 def _with_place(error: QueryError, cell: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ..engines.parameters import parse_timespan
 from ..errors import WrongUse
 
 Moment = str | date | datetime | None
@@ -34,6 +35,21 @@ def moment(value: Moment, time_zone: str, name: str = "start") -> datetime | Non
     elif not isinstance(value, datetime):
         value = datetime.combine(value, time())
     return (value if value.tzinfo else value.replace(tzinfo=local)).astimezone(UTC)
+
+
+def span(since: str | None, start: Moment, end: Moment, time_zone: str) -> tuple[datetime | None, datetime | None]:
+    """The period in UTC that ``--since`` (``7d``) or ``--start``, and ``--end`` say; None is open. Raises WrongUse."""
+    if since and start:
+        raise WrongUse("--since and --start both say where to begin: give one of them")
+    begin, until = moment(start, time_zone, "start"), moment(end, time_zone, "end")
+    if since:
+        try:
+            begin = (until or datetime.now(UTC)) - parse_timespan(since)
+        except (ValueError, OverflowError) as error:
+            raise WrongUse(f"--since '{since}' is no span of time: write it as 7d, 12h or 90m") from error
+    if begin and until and begin >= until:
+        raise WrongUse("the period ends before it begins")
+    return begin, until
 
 
 def in_words(start: datetime | None, end: datetime | None, time_zone: str) -> str:

@@ -163,7 +163,7 @@ def test_a_throttled_client_waits_as_long_as_it_is_told(local: LocalEngine, aski
 def test_a_credential_without_rights_is_said_and_asked_for_once_more(local: LocalEngine, asking: Asking) -> None:
     with LogAnalyticsService(local, limits=Limits(token_uses=0)) as service:
         credential = Credential()
-        credential.get_token = lambda *_, **__: type("T", (), {"token": "wrong", "expires_on": 2**33})()  # type: ignore
+        credential.get_token = lambda *_, **__: type("T", (), {"token": "wrong", "expires_on": 2**33})()
         with pytest.raises(SourceError, match="Log Analytics Reader"):
             asking(service, credential=credential).query("ApiManagementGatewayLogs | count")
         assert service.exchanges["401"] == 3
