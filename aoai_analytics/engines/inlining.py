@@ -70,7 +70,7 @@ def needed(kql: str, functions: Mapping[str, str]) -> list[str]:
     return [name for name in functions if name in found]
 
 
-def _reached(names: set[str], functions: Mapping[str, str]) -> set[str]:
+def reached(names: set[str], functions: Mapping[str, str]) -> set[str]:
     """Of the functions that a lake does not store, those that *names* holds, and those that these name in turn."""
     found: set[str] = set()
     todo = names & functions.keys() - TABLES.keys()
@@ -116,7 +116,14 @@ def _replaced(text: str, renamed: Mapping[str, str]) -> Iterator[tuple[str, int]
 
 def called_bare(kql: str) -> str:
     """*kql* with each call of a function of the semantic layer, ``AoaiRequests()``, as the bare name."""
-    return "".join(piece for piece, _ in _replaced(kql, {name: name for name in definitions()}))
+    return with_names(kql, {name: name for name in definitions()})
+
+
+def with_names(kql: str, renamed: Mapping[str, str]) -> str:
+    """*kql* with names replaced, a call without arguments too; what its own lets define stays."""
+    own = set(_LET.findall(without_comments(kql)))
+    kept = {name: alias for name, alias in renamed.items() if name not in own}
+    return "".join(piece for piece, _ in _replaced(kql, kept))
 
 
 @dataclass(frozen=True)
@@ -159,14 +166,14 @@ def scoped(
     own = set(_LET.findall(without_comments(kql)))
     wanted = needed(kql, functions)
     stored = [name for name in wanted if name in TABLES]
-    views = _reached(names_in(kql) - own, functions)
+    views = reached(names_in(kql) - own, functions)
     direct = (names_in(kql) - own).union(*(names_in(functions[name]) for name in views))
     sent: set[str] = set()
     for name in reversed(stored):
         inner = any(name in needed(functions[other], functions) for other in sent)
         if (name in direct or inner) and not is_there(name):
             sent.add(name)
-    helpers = _reached(set().union(*(names_in(functions[name]) for name in sent)), functions)
+    helpers = reached(set().union(*(names_in(functions[name]) for name in sent)), functions)
     is_cut = within != (None, None)
     around = surrounding(within, stored)
     before: list[str] = []
