@@ -42,7 +42,10 @@ def sample(
 def ingest(
     logs: Annotated[
         list[str],
-        typer.Argument(help="Folders or files of gateway logs, or one log-analytics:// source.", metavar="LOGS..."),
+        typer.Argument(
+            help="Folders, files or https:// containers of gateway logs, or one log-analytics:// source.",
+            metavar="LOGS...",
+        ),
     ],
     lake: Annotated[Path | None, typer.Option("--lake", help="The lake's folder.", metavar="DIR")] = None,
     no_messages: Annotated[
@@ -70,16 +73,26 @@ def ingest(
             begin, until = options.time_span(since, start, end)
             _pull(sources[0], target, begin, until, messages=not no_messages)
         else:
-            _read([Path(text) for text in logs], target, messages=not no_messages)
+            _read(logs, target, messages=not no_messages)
         target.vacuum()
 
 
-def _read(logs: list[Path], lake: Lake, *, messages: bool) -> None:
+def _read(logs: list[str], lake: Lake, *, messages: bool) -> None:
+    from ..engines.credentials import credential_for
     from ..library.semantic import recompute
+    from ..logs.containers import place_of
     from ..logs.ingest import ingest as read
 
+    # Signing in is asked of those only who read from Azure.
+    credential = credential_for(settings().credential) if any(map(place_of, logs)) else None
     with bar("Reading logs", of_bytes=True) as progress:
-        summary = read(logs, lake, messages=messages, progress=lambda p: progress(p.bytes_done, p.bytes_total))
+        summary = read(
+            logs,
+            lake,
+            messages=messages,
+            credential=credential,
+            progress=lambda p: progress(p.bytes_done, p.bytes_total),
+        )
     with bar("Computing requests, day by day") as progress:
         recompute(lake, progress=progress)
     for problem in summary.problems:

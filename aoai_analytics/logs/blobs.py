@@ -10,13 +10,14 @@ import hashlib
 import os
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO
 
 from aoai_analytics.errors import LogsError, WrongUse
+from aoai_analytics.logs.containers import place_of, stored_files
 from aoai_analytics.logs.tables import LOG_TABLES, Table
 
 BLOCK = 4 << 20
@@ -39,48 +40,55 @@ class Unreadable(Exception):
 class Blob:
     """A log file. ``key`` names it the same wherever its folder is copied to; ``hint`` is its folder's table.
 
-    ``problem`` is why a folder, which then stands for its files, could not be listed.
+    ``problem`` is why a folder, which then stands for its files, could not be listed; ``opened`` opens a file that
+    is not on this machine, whose path is ACCOUNT/CONTAINER/NAME.
     """
 
-    path: Path
+    path: PurePath
     key: str
     size: int
     modified: int
     hint: Table | None = field(default=None, compare=False)
     problem: str = ""
+    opened: Callable[[], BinaryIO] | None = field(default=None, compare=False, repr=False)
 
     def open(self) -> BinaryIO:
-        """The stored bytes; raises OSError. The one place to extend for logs that are not local files."""
+        """The stored bytes; raises OSError, a stored file's also while they are read."""
         if self.problem:
             raise OSError(None, self.problem)
-        return open(self.path, "rb")
+        return self.opened() if self.opened else open(self.path, "rb")
 
 
-def find_blobs(logs: Sequence[str | Path]) -> list[Blob]:
-    """The log files under *logs* (files and folders), oldest hour first, each once.
+def find_blobs(logs: Sequence[str | Path], credential: Any = None) -> list[Blob]:
+    """The log files under *logs* (files, folders, places in Azure Storage), oldest hour first, each once.
 
-    In a folder every file counts that is named like a log (SUFFIXES, also with ``.gz``), but hidden ones and
-    those of a lake. Raises WrongUse where nothing is given, LogsError for a path that does not exist, or when no
-    file is found.
+    In a folder or container every file counts that is named like a log (SUFFIXES, also with ``.gz``), but hidden ones
+    and those of a lake. *credential*, of azure-identity, reads Azure Storage. Raises WrongUse where nothing is given,
+    LogsError for a path that does not exist, or when no file is found, SourceError where a storage cannot be read.
     """
     if not logs:
         raise WrongUse("no logs given; name the folder that holds the gateway's logs")
     found: dict[Path, str] = {}
+    stored: dict[str, Blob] = {}
     for given in logs:
+        if place := place_of(str(given)):
+            for file in stored_files(place, credential):
+                if is_log_name(file.path.name):
+                    key = blob_key(file.path)
+                    stored[key] = Blob(file.path, key, file.size, file.modified, _hint(file.path), opened=file.open)
+            continue
         root = Path(given)
         if root.is_dir():
             found.update(_walk(root.absolute()))
         elif root.exists():
             found[root.absolute()] = ""
-        elif str(given).startswith(("https:", "abfss:", "wasbs:")):
-            raise LogsError(f"{given}: only local files and folders are read; copy the container here first (azcopy)")
         else:
             raise LogsError(f"{given}: no such file or folder; give the folder that holds the gateway's logs")
-    if not found:
+    if not found and not stored:
         names = ", ".join(f"*{suffix}" for suffix in SUFFIXES)
         places = ", ".join(str(given) for given in logs)
         raise LogsError(f"no logs in {places}: looked for {names}, also with .gz, in every folder below")
-    blobs = []
+    blobs = list(stored.values())
     for path, problem in found.items():
         size, modified = (0, 0) if problem else _stat(path)
         blobs.append(Blob(path, blob_key(path), size, modified, _hint(path), problem))
@@ -100,10 +108,14 @@ def _walk(root: Path) -> Iterator[tuple[Path, str]]:
             continue
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
-            plain = name.lower().removesuffix(".gz")
-            if not name.startswith(".") and plain.endswith(SUFFIXES):
+            if is_log_name(name):
                 yield Path(folder, name), ""
     yield from refused
+
+
+def is_log_name(name: str) -> bool:
+    """Whether a file is named like a log."""
+    return not name.startswith(".") and name.lower().removesuffix(".gz").endswith(SUFFIXES)
 
 
 def _stat(path: Path) -> tuple[int, int]:
@@ -115,9 +127,9 @@ def _stat(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def blob_key(path: Path) -> str:
+def blob_key(path: PurePath) -> str:
     """The path from its container (``insights-logs-...``, ``am-...``) on, else the absolute path; without ``.gz``."""
-    text = path.absolute().as_posix()
+    text = (path.absolute() if isinstance(path, Path) else path).as_posix()
     found = _CANONICAL.search(text)
     key = found.group(1) if found else text
     return key[:-3] if key.lower().endswith(".gz") else key
@@ -128,7 +140,7 @@ def _hour(key: str) -> tuple[int, ...]:
     return tuple(int(part or 0) for part in found.groups()) if found else ()
 
 
-def _hint(path: Path) -> Table | None:
+def _hint(path: PurePath) -> Table | None:
     folders = {part.lower().removeprefix("am-") for part in path.parts}
     return next((table for name, table in LOG_TABLES.items() if name.lower() in folders), None)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from aoai_analytics.errors import LogsError
 from aoai_analytics.logs.blobs import Blob, Content, Unreadable, content_hash, find_blobs
@@ -73,17 +74,19 @@ def ingest(
     lake: Lake,
     *,
     messages: bool = True,
+    credential: Any = None,
     progress: Callable[[IngestProgress], None] | None = None,
 ) -> IngestSummary:
-    """Reads what is new in *logs* (files and folders) into *lake*.
+    """Reads what is new in *logs* (files, folders, places in Azure Storage: see ``find_blobs``) into *lake*.
 
     With ``messages=False`` no body and no message text reaches the lake; rows that then are equal in all columns
     (the chunks of one long message) are kept once.
-    Raises LogsError where there is nothing to read or nothing could be read; LakeError where the lake cannot be
-    written or another process writes it. What was ingested before an error stays.
+    Raises LogsError where there is nothing to read or nothing could be read; SourceError for a storage that cannot be
+    read; LakeError where the lake cannot be written or another process writes it. What was ingested before an error
+    stays.
     """
     started = time.perf_counter()
-    blobs = find_blobs(logs)
+    blobs = find_blobs(logs, credential)
     with lake.lock():
         run = _Run(lake, blobs, messages, progress)
         run.carry_out()

@@ -58,11 +58,6 @@ def test_a_path_that_does_not_exist_is_named(tmp_path):
         find_blobs([tmp_path / "nowhere"])
 
 
-def test_a_container_says_to_copy_it_first():
-    with pytest.raises(LogsError, match="copy the container"):
-        find_blobs(["https://contoso.blob.core.windows.net/insights-logs-gatewaylogs"])
-
-
 def test_a_folder_that_cannot_be_listed_stands_for_its_files(tmp_path, monkeypatch):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
