@@ -84,3 +84,16 @@ def page(**values: Any) -> str:
 def index(**values: Any) -> str:
     """The page that lists a report's pages."""
     return render("index.html", css=(TEMPLATES / "report.css").read_text("utf-8"), **values)
+
+
+def reports_index(**values: Any) -> str:
+    """The page that lists the reports of a collection."""
+    groups = values["groups"]
+    return render(
+        "reports.html",
+        css=(TEMPLATES / "report.css").read_text("utf-8"),
+        title="Azure OpenAI gateway reports",
+        sources=sorted({group.source for group in groups}),
+        failed=any(row.entry and row.entry.failed for group in groups for row in group.rows),
+        **values,
+    )
