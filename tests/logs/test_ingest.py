@@ -278,7 +278,7 @@ def test_a_file_that_vanishes_or_cannot_be_read_is_told_and_does_not_cost_the_ot
     for hour in (1, 2, 3):
         blob_path(logs, hour).write_bytes(lines(gateway(hour)))
     listed = module.find_blobs([logs])
-    monkeypatch.setattr(module, "find_blobs", lambda _: listed)
+    monkeypatch.setattr(module, "find_blobs", lambda *_: listed)
     blob_path(logs, 2).unlink()
     summary = ingest([logs], lake)
     assert ids(lake) == ["id-1", "id-3"]
