@@ -20,6 +20,9 @@ MINUS = "\N{MINUS SIGN}"
 TREND = {"month": 24, "week": 26, "day": 31}
 #: The headline numbers with a change, and their units.
 MEASURES = {"Requests": "requests", "Tokens": "tokens", "Cost": "USD", "SuccessRate": "%"}
+#: Sums that leave requests out, and how many: such a sum is a lower bound.
+LEFT_OUT = {"Tokens": "UnknownRequests", "Cost": "UncostedRequests"}
+AT_LEAST = "\N{GREATER-THAN OR EQUAL TO} "
 
 
 @dataclass(frozen=True)
@@ -45,16 +48,16 @@ class Entry:
     def over(self) -> bool:
         """Whether its period was over when it was made, so that it may be compared."""
         end = self.manifest.get("end")
-        return bool(end) and _utc(end) <= _utc(self.manifest["made"])
+        return end is not None and _utc(end) <= _utc(self.manifest["made"])
 
 
 @dataclass(frozen=True)
-class Change:
-    """A headline number, and how it changed: ``value`` and ``change`` in words, '' where there is nothing to say."""
+class Number:
+    """A headline number in words, how it changed ('' where that is not said), and what it rests on."""
 
     value: str
-    more: str = ""
     change: str = ""
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,19 +66,22 @@ class Row:
 
     title: str
     entry: Entry | None = None
-    cells: tuple[Change, ...] = ()
+    cells: tuple[Number, ...] = ()
     marks: tuple[str, ...] = ()
     compared: str = ""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A period in the trend; heights from 0 to 100, None where the tokens are unknown or the report is missing."""
+    """A period in the trend; heights from 0 to 100, None where the tokens are unknown or the report is missing.
+
+    ``doubtful``: its report failed in part, or was made before the period was over.
+    """
 
     label: str
     known: float | None = None
     estimated: float = 0
-    failed: bool = False
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,10 @@ class Group:
     bars: list[Bar] = field(default_factory=list)
     top: str = ""
     trend: str = ""
+
+    @property
+    def has_lower_bounds(self) -> bool:
+        return any(cell.value.startswith(AT_LEAST) for row in self.rows for cell in row.cells)
 
 
 def index_page(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
@@ -177,10 +187,10 @@ def _group(heading: str, source: str, kind: str, found: list[Entry], of_kind: li
     bars: list[tuple[str, Entry | None]] = []
     day, missing = max(by_day), list[date]()
     while day >= min(by_day):
-        one = by_day.get(day)
+        at = by_day.get(day)
         if len(bars) < TREND[kind]:
-            bars.append((named(kind, day), one))
-        if one is None:
+            bars.append((named(kind, day), at))
+        if at is None:
             missing.append(day)
         else:
             if missing:
@@ -188,10 +198,10 @@ def _group(heading: str, source: str, kind: str, found: list[Entry], of_kind: li
                 missing = []
             previous = by_day.get(before(kind, day))
             others = [each for each in of_kind if each.first == before(kind, day)]
-            why = incomparable(one, previous, others)
+            why = incomparable(at, previous, others)
             name = named(kind, before(kind, day))
             compared = f"Not compared: {why}." if why else f"Change against {name}."
-            rows.append(Row(one.title, one, _cells(one, None if why else previous), _marks(one), compared))
+            rows.append(Row(at.title, at, _cells(at, None if why else previous), _marks(at), compared))
         day = before(kind, day)
     return _with_trend(Group(heading, source, kind, rows), bars[::-1])
 
@@ -203,28 +213,25 @@ def _missing(kind: str, days: list[date]) -> str:
     return f"{named(kind, days[-1])} to {named(kind, days[0])} ({len(days)} {kind}s)"
 
 
-def _cells(one: Entry, previous: Entry | None) -> tuple[Change, ...]:
+def _cells(one: Entry, previous: Entry | None) -> tuple[Number, ...]:
     return tuple(_cell(name, one.numbers, previous.numbers if previous else None) for name in MEASURES)
 
 
-def _cell(name: str, numbers: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> Change:
+def _cell(name: str, numbers: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> Number:
     value = numbers.get(name)
     if value is None:
-        return Change("unknown")
-    # A sum that leaves requests out is a lower bound.
-    partly = {"Tokens": "UnknownRequests", "Cost": "UncostedRequests"}.get(name)
-    left_out = numbers.get(partly) if partly else 0
-    more = f"without {left_out:,} request{'' if left_out == 1 else 's'}" if left_out else ""
+        return Number("unknown")
+    more = []
     if name == "Tokens" and numbers.get("EstimatedTokens"):
-        share = f"{_percent(100 * numbers['EstimatedTokens'] / value)} estimated"
-        more = f"{share}, {more}" if more else share
-    text = ("≥ " if left_out else "") + _said(name, value)
+        more.append(f"{_percent(100 * numbers['EstimatedTokens'] / value)} estimated")
+    left_out = numbers.get(LEFT_OUT.get(name, "")) or 0
+    if left_out:
+        more.append(f"without {left_out:,} request{'' if left_out == 1 else 's'}")
+    text = (AT_LEAST if left_out else "") + _said(name, value)
     if earlier is None:
-        return Change(text, more)
+        return Number(text, "", tuple(more))
     old = earlier.get(name)
-    if old is None:
-        return Change(text, more, "change unknown")
-    return Change(text, more, _changed(name, value - old, old))
+    return Number(text, "change unknown" if old is None else _changed(name, value - old, old), tuple(more))
 
 
 def _said(name: str, value: float) -> str:
@@ -276,11 +283,12 @@ def _with_trend(group: Group, periods: list[tuple[str, Entry | None]]) -> Group:
         if one is None:
             bars.append(Bar(f"{name}: no report"))
         elif name not in known:
-            bars.append(Bar(f"{name}: tokens unknown", failed=one.failed))
+            bars.append(Bar(f"{name}: tokens unknown"))
         else:
             estimated = 100 * (one.numbers["EstimatedTokens"] or 0) / top
-            label = f"{name}: {human(known[name], UNITS['tokens'])}" + (", failed in part" if one.failed else "")
-            bars.append(Bar(label, 100 * known[name] / top - estimated, estimated, one.failed))
+            why = ", failed in part" if one.failed else "" if one.over else ", not over when made"
+            label = f"{name}: {human(known[name], UNITS['tokens'])}{why}"
+            bars.append(Bar(label, 100 * known[name] / top - estimated, estimated, bool(why)))
     trend = f"Tokens by {group.kind}, {periods[0][0]} to {periods[-1][0]}"
     return Group(group.heading, group.source, group.kind, group.rows, bars, human(top, UNITS["tokens"]), trend)
 
