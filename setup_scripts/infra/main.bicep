@@ -10,6 +10,7 @@ import {
   limits
   entraCallers
   semanticCacheSettings
+  reportSettings
 } from 'modules/types.bicep'
 import { gatewaySku } from 'modules/gateway.bicep'
 
@@ -150,6 +151,11 @@ param readers principal[] = []
 @description('KQL functions to save in the workspace.')
 param functions savedFunction[] = []
 
+// ---- What is made of the logs
+
+@description('Reports on a timer, delivered to a website of their own: when, for which periods, and who may read them. Null: none.')
+param reportSchedule reportSettings?
+
 // ---- Network and secrets
 
 @description('true puts everything behind private endpoints in a virtual network and closes it to the internet.')
@@ -196,6 +202,10 @@ var entrance = applicationGateway != null && !privateNetwork
   ? fail('applicationGateway: it stands before a private gateway. Set privateNetwork to true, or leave applicationGateway out')
   : applicationGateway
 
+var schedule = reportSchedule != null && privateNetwork && (!empty(reportSchedule.?readerIpRanges ?? []) || (reportSchedule.?anyoneMayRead ?? false))
+  ? fail('reportSchedule: the pages are read inside the private network. Leave readerIpRanges and anyoneMayRead out, or set privateNetwork to false')
+  : reportSchedule
+
 var tier = privateNetwork && !contains(['StandardV2', 'PremiumV2'], gatewayTier)
   ? fail('gatewayTier: ${gatewayTier} cannot join a virtual network this way. Use StandardV2 or PremiumV2, or set privateNetwork to false')
   : gatewayTier
@@ -224,6 +234,8 @@ var eventHubNamespaceName = 'evhns-${checkedName}-${suffix}'
 var keyVaultName = take('kv-${checkedName}-${suffix}', 24)
 var contentSafetyName = 'cs-${checkedName}-${suffix}'
 var networkName = 'vnet-${checkedName}'
+var pagesAccountName = take('strep${replace(checkedName, '-', '')}${suffix}', 24)
+var registryName = 'cr${replace(checkedName, '-', '')}${suffix}'
 var openAINames = map(openAIAccounts, account => '${account.name}-${suffix}')
 var gatewaySubnetId = resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'gateway')
 
@@ -326,8 +338,10 @@ module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) 
     storageAccountId: logToStorage ? resourceId('Microsoft.Storage/storageAccounts', storageAccountName) : ''
     eventHubNamespaceId: logToEventHub ? resourceId('Microsoft.EventHub/namespaces', eventHubNamespaceName) : ''
     workspaceId: resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
+    pagesAccountId: schedule != null ? resourceId('Microsoft.Storage/storageAccounts', pagesAccountName) : ''
+    registryId: schedule != null ? resourceId('Microsoft.ContainerRegistry/registries', registryName) : ''
   }
-  dependsOn: [network, gatewayFirst, openAI, contentSafetyAccount, keyVault, archive, eventHub, workspace]
+  dependsOn: [network, gatewayFirst, openAI, contentSafetyAccount, keyVault, archive, eventHub, workspace, reports]
 }
 
 // ---- Gateway
@@ -482,6 +496,31 @@ module publicEntrance 'modules/application-gateway.bicep' = if (entrance != null
   dependsOn: [privateEndpoints]
 }
 
+// ---- What is made of the logs
+
+module reports 'modules/report-schedule.bicep' = if (schedule != null) {
+  params: {
+    name: checkedName
+    location: location
+    tags: tags
+    workspaceName: workspaceName
+    image: schedule.?image ?? ''
+    cron: schedule.?cron ?? '0 6 * * *'
+    every: schedule.?every ?? 'monthly'
+    timeZone: schedule.?timeZone ?? 'UTC'
+    keep: schedule.?keep ?? ''
+    reports: schedule.?names ?? []
+    storageAccountName: pagesAccountName
+    storageSku: storageSku
+    readerIpRanges: schedule.?readerIpRanges ?? []
+    anyoneMayRead: schedule.?anyoneMayRead ?? false
+    registryName: registryName
+    subnetId: privateNetwork ? resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'reports') : ''
+    publicNetworkAccess: open
+  }
+  dependsOn: [network, workspace]
+}
+
 // ---- What others need to go on: ids and endpoints, never keys
 
 @description('Where clients send their requests: the base of both route styles.')
@@ -519,3 +558,9 @@ output keyVaultUri string = keyVault.outputs.uri
 
 @description('Public address of the Application Gateway; empty where there is none.')
 output publicIpAddress string = publicEntrance.?outputs.publicIpAddress ?? ''
+
+@description('Where the pages of the scheduled reports are read; empty where there are none.')
+output reportsUrl string = reports.?outputs.websiteUrl ?? ''
+
+@description('Host name of the registry for the reports\' image; empty where there is none.')
+output reportsRegistry string = reports.?outputs.registryLoginServer ?? ''

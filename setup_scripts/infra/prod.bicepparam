@@ -82,6 +82,9 @@ param logToEventHub = true
 // Object id of the analysts' group.
 param readers = [{ id: '00000000-0000-0000-0000-000000000002', type: 'Group' }]
 
+// The first run makes the registry; add the image to it, and its name here: docs/reports.md.
+param reportSchedule = { every: 'monthly', timeZone: 'America/New_York', keep: '800d' }
+
 param privateNetwork = true
 param networkAddressPrefix = '10.64.0.0/22'
 param applicationGateway = { hostName: 'ai.contoso.com', certificateName: 'ai-contoso-com' }

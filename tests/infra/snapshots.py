@@ -16,6 +16,8 @@ ROLES = {
     "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
     "73c42c96-874c-492b-b04d-ab87d138a893": "Log Analytics Reader",
     "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "Storage Blob Data Reader",
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
+    "7f951dda-4ed3-4680-a7ca-43fe172d538d": "AcrPull",
 }
 GATEWAY = "Microsoft.ApiManagement/service"
 POLICIES = INFRA.parent / "policies"

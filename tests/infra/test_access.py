@@ -27,6 +27,9 @@ def test_prod_gives_each_the_least_role_on_the_one_resource_it_is_for(bicep: Bic
         ("KeyVault/vaults kv-aoai-prod", "Key Vault Secrets User", "ServicePrincipal"),
         ("OperationalInsights/workspaces log-aoai-prod", "Log Analytics Reader", "Group"),
         ("Storage/storageAccounts staoaiprod", "Storage Blob Data Reader", "Group"),
+        ("OperationalInsights/workspaces log-aoai-prod", "Log Analytics Reader", "ServicePrincipal"),
+        ("Storage/storageAccounts strepaoaipr", "Storage Blob Data Contributor", "ServicePrincipal"),
+        ("ContainerRegistry/registries craoaiprod", "AcrPull", "ServicePrincipal"),
     }
 
 
@@ -77,9 +80,11 @@ CLOSED = {
         "publicNetworkAccessForQuery": "Disabled",
     },
     GATEWAY: {"publicNetworkAccess": "Disabled", "virtualNetworkType": "External"},
+    "Microsoft.ContainerRegistry/registries": {"publicNetworkAccess": "Disabled", "adminUserEnabled": False},
 }
 #: What needs no closing: no network of its own, or part of one of the above.
 NO_ENTRANCE = (
+    "Microsoft.App/managedEnvironments",
     "Microsoft.Authorization/roleAssignments",
     "Microsoft.Insights/diagnosticSettings",
     "Microsoft.Insights/privateLinkScopes",
@@ -109,7 +114,7 @@ def test_private_has_an_endpoint_for_everything_that_is_closed(bicep: Bicep) -> 
         (connection,) = endpoint["privateLinkServiceConnections"]
         assert endpoint["subnet"]["id"].endswith("/subnets/endpoints"), name
         target = connection["properties"]["privateLinkServiceId"].lower()
-        reached[target] = connection["properties"]["groupIds"]
+        reached.setdefault(target, []).extend(connection["properties"]["groupIds"])
     for kind in CLOSED:
         if kind.endswith("networkRuleSets"):
             continue
@@ -148,8 +153,13 @@ def test_private_subnets_do_not_overlap_and_each_has_its_rules(bicep: Bicep) -> 
     assert all(r.subnet_of(space) for r in ranges)
     assert not any(a.overlaps(b) for i, a in enumerate(ranges) for b in ranges[i + 1 :])
     assert all(s["networkSecurityGroup"]["id"].endswith(name) for name, s in subnets.items())
-    delegations = [d["properties"]["serviceName"] for d in subnets["gateway"]["delegations"]]
-    assert delegations == ["Microsoft.Web/serverFarms"]
+    delegations = {name: [d["properties"]["serviceName"] for d in s.get("delegations", [])] for name, s in subnets.items()}
+    assert delegations == {
+        "gateway": ["Microsoft.Web/serverFarms"],
+        "endpoints": [],
+        "application-gateway": [],
+        "reports": ["Microsoft.App/environments"],
+    }
 
 
 def test_the_one_public_address_of_private_is_the_application_gateways(bicep: Bicep) -> None:

@@ -20,7 +20,7 @@ def templates(template: dict[str, Any], name: str = "main") -> Iterator[tuple[st
     resources = template["resources"]
     # A module that uses nothing newer compiles to a list without symbolic names, and has no modules of its own here.
     for symbol, resource in resources.items() if isinstance(resources, dict) else enumerate(resources):
-        if "template" in resource.get("properties", {}):
+        if resource["type"] == "Microsoft.Resources/deployments":
             yield from templates(resource["properties"]["template"], f"{name}/{symbol}")
 
 

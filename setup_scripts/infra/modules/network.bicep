@@ -1,4 +1,4 @@
-metadata description = 'Virtual network with a subnet for each use (gateway, endpoints, application-gateway), and their security groups.'
+metadata description = 'Virtual network with a subnet for each use (gateway, endpoints, application-gateway, reports), and their security groups.'
 
 @description('Name of the network; the security groups are named after it.')
 @minLength(2)
@@ -150,6 +150,14 @@ resource applicationGatewayRules 'Microsoft.Network/networkSecurityGroups@2024-0
   }
 }
 
+resource reportRules 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
+  name: '${name}-reports'
+  location: location
+  tags: tags
+  // The default rules: nothing comes in from the internet, and a job listens on nothing.
+  properties: { securityRules: [] }
+}
+
 resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   name: name
   location: location
@@ -181,6 +189,16 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
         properties: {
           addressPrefix: cidrSubnet(addressPrefix, 24, 1)
           networkSecurityGroup: { id: applicationGatewayRules.id }
+        }
+      }
+      {
+        name: 'reports'
+        properties: {
+          addressPrefix: cidrSubnet(addressPrefix, 26, 2)
+          networkSecurityGroup: { id: reportRules.id }
+          delegations: [
+            { name: 'container-apps', properties: { serviceName: 'Microsoft.App/environments' } }
+          ]
         }
       }
     ]

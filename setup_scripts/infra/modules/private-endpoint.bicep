@@ -17,8 +17,8 @@ param subnetId string
 @description('Resource to reach.')
 param targetId string
 
-@description('Which part of it: account, vault, blob, namespace, Gateway, azuremonitor.')
-@allowed(['account', 'vault', 'blob', 'namespace', 'Gateway', 'azuremonitor'])
+@description('Which part of it: account, vault, blob, web, registry, namespace, Gateway, azuremonitor.')
+@allowed(['account', 'vault', 'blob', 'web', 'registry', 'namespace', 'Gateway', 'azuremonitor'])
 param groupId string
 
 @description('Names of the DNS zones for the records, in this resource group.')

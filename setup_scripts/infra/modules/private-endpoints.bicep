@@ -38,6 +38,12 @@ param eventHubNamespaceId string = ''
 @description('Resource id of the workspace.')
 param workspaceId string
 
+@description('Resource id of the storage account with the reports\' pages; empty for none.')
+param pagesAccountId string = ''
+
+@description('Resource id of the registry with the reports\' image; empty for none.')
+param registryId string = ''
+
 // https://learn.microsoft.com/azure/private-link/private-endpoint-dns
 var zones = {
   gateway: 'privatelink.azure-api.net'
@@ -45,6 +51,8 @@ var zones = {
   cognitiveServices: 'privatelink.cognitiveservices.azure.com'
   keyVault: 'privatelink.vaultcore.azure.net'
   blob: 'privatelink.blob.${environment().suffixes.storage}'
+  web: 'privatelink.web.${environment().suffixes.storage}'
+  registry: 'privatelink${environment().suffixes.acrLoginServer}'
   eventHub: 'privatelink.servicebus.windows.net'
   monitor: 'privatelink.monitor.azure.com'
   operations: 'privatelink.oms.opinsights.azure.com'
@@ -75,6 +83,9 @@ var targets = concat(
     { name: 'key-vault', id: keyVaultId, groupId: 'vault', zones: [zones.keyVault] }
     { name: 'content-safety', id: contentSafetyId, groupId: 'account', zones: [zones.cognitiveServices] }
     { name: 'storage', id: storageAccountId, groupId: 'blob', zones: [zones.blob] }
+    { name: 'pages', id: pagesAccountId, groupId: 'blob', zones: [zones.blob] }
+    { name: 'pages-web', id: pagesAccountId, groupId: 'web', zones: [zones.web] }
+    { name: 'registry', id: registryId, groupId: 'registry', zones: [zones.registry] }
     { name: 'event-hub', id: eventHubNamespaceId, groupId: 'namespace', zones: [zones.eventHub] }
     {
       name: 'monitor'

@@ -144,3 +144,27 @@ type semanticCacheSettings = {
   @minValue(1)
   seconds: int?
 }
+
+@export()
+@description('Reports on a timer: what is made when, and who may read it.')
+type reportSettings = {
+  @description('Image with the kit, in the registry that this makes. Without it everything is made but the job: build the image first.')
+  @minLength(1)
+  image: string?
+  @description('When to look for reports that are due, as a cron expression in UTC. Default: each day at 06:00.')
+  @minLength(9)
+  cron: string?
+  @description('How often a report is due. Default: monthly.')
+  every: ('daily' | 'weekly' | 'monthly')?
+  @description('Time zone in which days, weeks and months begin and end: an IANA name. Default: UTC.')
+  @minLength(1)
+  timeZone: string?
+  @description('How long a report stays after its period, for example 800d. Default: for ever.')
+  keep: string?
+  @description('Names of the reports. Default: the standing ones.')
+  names: string[]?
+  @description('Public addresses from which the pages can be read, where the network is not private. Default: none.')
+  readerIpRanges: string[]?
+  @description('true lets anybody on the internet who knows the address read the pages.')
+  anyoneMayRead: bool?
+}
