@@ -40,6 +40,12 @@ def data_link(text: str) -> str:
     return "data:text/csv;charset=utf-8;base64," + base64.b64encode(b"\xef\xbb\xbf" + text.encode()).decode()
 
 
+def json_link(value: Any) -> str:
+    """A ``data:`` link to *value* as JSON."""
+    text = json.dumps(value, indent=2)
+    return "data:application/json;base64," + base64.b64encode(text.encode()).decode()
+
+
 def _cell(value: Any) -> Any:
     if is_missing(value):
         return ""

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..charts import CONFIG
 from ..charts import templates as figure_templates
 from .blocks import Answer, Block, Head
-from .downloads import data_link
+from .downloads import data_link, json_link
+
+if TYPE_CHECKING:
+    from .pages import Page
 
 TEMPLATES = Path(__file__).parent / "templates"
+#: Which scripts a page may run, for its Content-Security-Policy: those in its own folder; none.
+BESIDE, NONE = "'self' file:", "'none'"
 
 
 @cache
@@ -26,6 +35,8 @@ def environment() -> Any:
     )  # fmt: skip
     env.filters["script_json"] = script_json
     env.filters["data_link"] = data_link
+    env.filters["json_link"] = json_link
+    env.filters["deeper"] = deeper
     env.filters["thousands"] = lambda number: f"{number:,}"
     return env
 
@@ -75,15 +86,72 @@ def markdown(text: str) -> str:
     return str(_markdown()(text))
 
 
-def page(**values: Any) -> str:
+def deeper(html: str, levels: int) -> str:
+    """*html* of ``markdown`` with its headings that many levels deeper."""
+    return re.sub(r"(</?h)([1-6])", lambda found: f"{found[1]}{min(6, int(found[2]) + levels)}", html)
+
+
+def page(page: Page, *, made: str, version: str) -> str:
     """A report's page."""
-    css = (TEMPLATES / "report.css").read_text("utf-8")
-    return render("page.html", css=css, figure_style=figure_templates() | {"config": CONFIG}, **values)
+    return render(
+        "page.html", page=page, title=page.title, figure_style=_figure_style(), made=made, version=version,
+        **_head(BESIDE),
+    )  # fmt: skip
 
 
-def index(**values: Any) -> str:
+def index(pages: Sequence[Page], **values: Any) -> str:
     """The page that lists a report's pages."""
-    return render("index.html", css=(TEMPLATES / "report.css").read_text("utf-8"), **values)
+    return render("index.html", pages=pages, same=same_cards(pages), **_head(NONE), **values)
+
+
+def single(pages: Sequence[Page], **values: Any) -> str:
+    """A report as one page with all in it, which needs no file beside it."""
+    scripts = []
+    if any(page.has_figures for page in pages):
+        scripts = [inline_script(text) for text in (plotly_script(), report_script())]
+    policy = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    return render(
+        "single.html", pages=pages, same=same_cards(pages), scripts=scripts, figure_style=_figure_style(),
+        **_head(policy or NONE), **values,
+    )  # fmt: skip
+
+
+def same_cards(pages: Sequence[Page]) -> list[dict[str, Any]] | None:
+    """The headline numbers where those of all *pages*, and how far they are known, are the same; said once then."""
+    first = pages[0]
+    if not first.head or any(page.head is None or page.head["lines"] != first.head["lines"] for page in pages):
+        return None
+    return first.cards or None
+
+
+def plotly_script() -> str:
+    """plotly.js, as it comes with plotly."""
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())
+
+
+def report_script() -> str:
+    """The script that draws the figures."""
+    return (TEMPLATES / "report.js").read_text("utf-8")
+
+
+def inline_script(text: str) -> str:
+    """A script's *text* as it may stand in a page: nothing in it ends the element or begins a comment of HTML."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return re.sub(r"<(?=/script|!--)", r"\\x3c", text, flags=re.IGNORECASE)
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _head(script_src: str) -> dict[str, str]:
+    return {"css": (TEMPLATES / "report.css").read_text("utf-8"), "script_src": script_src}
+
+
+def _figure_style() -> dict[str, Any]:
+    return figure_templates() | {"config": CONFIG}
 
 
 def reports_index(**values: Any) -> str:
@@ -91,9 +159,9 @@ def reports_index(**values: Any) -> str:
     groups = values["groups"]
     return render(
         "reports.html",
-        css=(TEMPLATES / "report.css").read_text("utf-8"),
         title="Azure OpenAI gateway reports",
         sources=sorted({group.source for group in groups}),
         failed=any(row.entry and row.entry.failed for group in groups for row in group.rows),
+        **_head(NONE),
         **values,
     )

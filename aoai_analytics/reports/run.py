@@ -15,10 +15,11 @@ from typing import Any
 from ..config import settings, shipped
 from ..engines import connect
 from ..errors import UnknownName, WrongUse
-from . import rendering
+from .assembly import report_files
 from .folder import replace_folder, written_by_us
+from .headline import headline_numbers
 from .pages import Page, read_page
-from .period import Moment, in_words, moment, said, zone
+from .period import Moment, in_words, moment, zone
 from .session import source_without_secrets
 
 #: Notebooks that make a report when none is named.
@@ -128,7 +129,7 @@ def make_report(
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     manifest = about | _manifest(pages) | {"seconds": round(time.perf_counter() - began, 2)}
-    replace_folder(out, _files(pages, manifest))
+    replace_folder(out, report_files([page for page, _ in pages], manifest))
     return ReportResult(
         out / "index.html",
         tuple(f"{page.name}: {item['where']}: {item['what']}" for page, _ in pages for item in page.failures),
@@ -184,6 +185,7 @@ def _manifest(pages: list[tuple[Page, float]]) -> dict[str, Any]:
             continue
     return {
         "failed": any(page.failures or page.problems for page, _ in pages),
+        "headline": headline_numbers([page for page, _ in pages]),
         "pages": [
             {
                 "name": page.name,
@@ -201,49 +203,3 @@ def _manifest(pages: list[tuple[Page, float]]) -> dict[str, Any]:
         ],
         "versions": versions,
     }
-
-
-def _files(pages: list[tuple[Page, float]], manifest: dict[str, Any]) -> dict[str, bytes]:
-    """The report's files by name."""
-    from plotly.offline import get_plotlyjs
-
-    from .. import __version__
-
-    made = said(datetime.fromisoformat(manifest["made"]), manifest["time_zone"]) + f" ({manifest['time_zone']})"
-    shared = {"made": made, "version": __version__}
-    files = {
-        f"{page.name}.html": rendering.page(
-            title=page.title,
-            head=page.head,
-            parts=page.parts,
-            failures=page.failures,
-            problems=page.problems,
-            has_figures=page.has_figures,
-            **shared,
-        )
-        for page, _ in pages
-    }
-    listed = [
-        {
-            "file": f"{page.name}.html",
-            "title": page.title,
-            "lead": page.lead,
-            "cards": page.cards,
-            "empty": bool(page.head and page.head["empty"]),
-            "problems": len(page.failures) + len(page.problems),
-        }
-        for page, _ in pages
-    ]
-    # Pages of one source and period have the same headline numbers, which are then said once.
-    same = listed[0]["cards"] if all(page["cards"] == listed[0]["cards"] for page in listed) else None
-    if same:
-        listed = [page | {"cards": None} for page in listed]
-    keys = ("source", "period", "time_zone", "failed")
-    title = "Azure OpenAI gateway report"
-    files["index.html"] = rendering.index(
-        title=title, pages=listed, cards=same, **{key: manifest[key] for key in keys}, **shared
-    )
-    files["plotly.min.js"] = get_plotlyjs()
-    files["report.js"] = (rendering.TEMPLATES / "report.js").read_text("utf-8")
-    files["manifest.json"] = json.dumps(manifest | {"files": sorted([*files, "manifest.json"])}, indent=2) + "\n"
-    return {name: text.encode() for name, text in files.items()}

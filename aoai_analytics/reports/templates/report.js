@@ -40,16 +40,41 @@
     // The figure's label says what it shows; tick marks read out one by one do not.
     plot.querySelectorAll("svg.main-svg").forEach((svg) => svg.setAttribute("aria-hidden", "true"));
   };
-  const drawAll = () => plots.forEach((plot) => draw(plot, { dark: scheme.matches }));
+  const drawn = new Set();
+  const drawOnce = (plot) => {
+    if (drawn.has(plot)) return;
+    drawn.add(plot);
+    draw(plot, { dark: scheme.matches });
+  };
+  const redraw = () => drawn.forEach((plot) => draw(plot, { dark: scheme.matches }));
 
-  drawAll();
-  scheme.addEventListener("change", drawAll);
+  // What the reader sees is drawn first, the rest one by one while nothing else is to do.
+  const near = new IntersectionObserver(
+    (seen) => seen.filter((each) => each.isIntersecting).forEach((each) => drawOnce(each.target)),
+    { rootMargin: "400px" },
+  );
+  plots.forEach((plot) => near.observe(plot));
+  const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 20));
+  const drawRest = () => {
+    const next = plots.find((plot) => !drawn.has(plot));
+    if (!next) return;
+    drawOnce(next);
+    idle(drawRest);
+  };
+  idle(drawRest);
+
+  scheme.addEventListener("change", redraw);
   addEventListener("resize", () => {
-    plots
+    [...drawn]
       .filter((plot) => plot.dataset.narrow !== String(plot.clientWidth < NARROW))
       .forEach((plot) => draw(plot, { dark: scheme.matches }));
   });
   // Paper is white and as wide as it is, whatever the screen was.
-  addEventListener("beforeprint", () => plots.forEach((plot) => draw(plot, { dark: false, width: PRINTED })));
-  addEventListener("afterprint", drawAll);
+  addEventListener("beforeprint", () =>
+    plots.forEach((plot) => {
+      drawn.add(plot);
+      draw(plot, { dark: false, width: PRINTED });
+    }),
+  );
+  addEventListener("afterprint", redraw);
 })();
