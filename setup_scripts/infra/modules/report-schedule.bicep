@@ -79,15 +79,11 @@ param publicNetworkAccess bool = true
 
 // Built-in roles: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 var logAnalyticsReader = '73c42c96-874c-492b-b04d-ab87d138a893'
-var storageBlobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var acrPull = '7f951dda-4ed3-4680-a7ca-43fe172d538d'
 
 var checkedSubnet = empty(subnetId) && !publicNetworkAccess
   ? fail('subnetId: without public access the job reaches nothing from a network of its own. Give a subnet of the private network, or set publicNetworkAccess to true')
   : subnetId
-var checkedOpening = anyoneMayRead && (!publicNetworkAccess || !empty(readerIpRanges))
-  ? fail('anyoneMayRead: it opens the pages to everybody, which readerIpRanges and publicNetworkAccess narrow. Choose one')
-  : anyoneMayRead
 var networkName = 'vnet-${name}-reports'
 var jobSubnetId = empty(checkedSubnet)
   ? resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'job')
@@ -105,33 +101,12 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' 
 
 // ---- Where the job runs
 
-resource rules 'Microsoft.Network/networkSecurityGroups@2024-05-01' = if (empty(subnetId)) {
-  name: '${networkName}-job'
-  location: location
-  tags: tags
-  // The default rules: nothing comes in from the internet, and a job listens on nothing.
-  properties: { securityRules: [] }
-}
-
-resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = if (empty(subnetId)) {
-  name: networkName
-  location: location
-  tags: tags
-  properties: {
-    addressSpace: { addressPrefixes: [networkAddressPrefix] }
-    subnets: [
-      {
-        name: 'job'
-        properties: {
-          addressPrefix: cidrSubnet(networkAddressPrefix, 27, 0)
-          networkSecurityGroup: { id: rules.id }
-          serviceEndpoints: [{ service: 'Microsoft.Storage' }]
-          delegations: [
-            { name: 'container-apps', properties: { serviceName: 'Microsoft.App/environments' } }
-          ]
-        }
-      }
-    ]
+module network 'report-network.bicep' = if (empty(subnetId)) {
+  params: {
+    name: networkName
+    location: location
+    tags: tags
+    addressPrefix: networkAddressPrefix
   }
 }
 
@@ -175,36 +150,18 @@ resource registry 'Microsoft.ContainerRegistry/registries@2025-04-01' = {
 
 // ---- The pages
 
-resource pages 'Microsoft.Storage/storageAccounts@2025-08-01' = {
-  name: storageAccountName
-  location: location
-  tags: tags
-  kind: 'StorageV2'
-  sku: { name: storageSku }
-  properties: {
-    accessTier: 'Hot'
-    allowBlobPublicAccess: false
-    allowSharedKeyAccess: false
-    allowCrossTenantReplication: false
-    defaultToOAuthAuthentication: true
-    minimumTlsVersion: 'TLS1_2'
-    supportsHttpsTrafficOnly: true
-    publicNetworkAccess: publicNetworkAccess ? 'Enabled' : 'Disabled'
-    networkAcls: {
-      bypass: 'None'
-      defaultAction: checkedOpening ? 'Allow' : 'Deny'
-      ipRules: [for range in readerIpRanges: { action: 'Allow', value: range }]
-      virtualNetworkRules: publicNetworkAccess ? [{ action: 'Allow', id: jobSubnetId }] : []
-    }
-  }
-
-  resource blobs 'blobServices' = {
-    name: 'default'
-    properties: {
-      // ARM knows this property since API version 2025-08-01; before, only the data plane did.
-      staticWebsite: { enabled: true, indexDocument: 'index.html' }
-      deleteRetentionPolicy: { enabled: true, days: 7 }
-    }
+module pages 'report-pages.bicep' = {
+  params: {
+    name: storageAccountName
+    location: location
+    tags: tags
+    sku: storageSku
+    writerId: identity.id
+    writerPrincipalId: identity.properties.principalId
+    writerSubnetId: jobSubnetId
+    readerIpRanges: readerIpRanges
+    anyoneMayRead: anyoneMayRead
+    publicNetworkAccess: publicNetworkAccess
   }
   dependsOn: [network]
 }
@@ -216,16 +173,6 @@ resource jobReadsWorkspace 'Microsoft.Authorization/roleAssignments@2022-04-01' 
   name: guid(workspace.id, identity.id, logAnalyticsReader)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', logAnalyticsReader)
-    principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
-  }
-}
-
-resource jobWritesPages 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: pages
-  name: guid(pages.id, identity.id, storageBlobDataContributor)
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageBlobDataContributor)
     principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'
   }
@@ -244,7 +191,6 @@ resource jobPullsImage 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 // ---- The job
 
 var logs = 'log-analytics://${workspace.properties.customerId}'
-var container = '${pages.properties.primaryEndpoints.blob}$web'
 
 resource job 'Microsoft.App/jobs@2025-01-01' = if (!empty(image)) {
   name: 'job-${name}-reports'
@@ -272,7 +218,7 @@ resource job 'Microsoft.App/jobs@2025-01-01' = if (!empty(image)) {
           args: concat(
             reports,
             ['--due', every, '--source', logs, '--time-zone', timeZone],
-            ['--deliver', container, '--link', pages.properties.primaryEndpoints.web],
+            ['--deliver', pages.outputs.deliverTo, '--link', pages.outputs.websiteUrl],
             empty(keep) ? [] : ['--keep', keep]
           )
           env: [
@@ -286,7 +232,7 @@ resource job 'Microsoft.App/jobs@2025-01-01' = if (!empty(image)) {
     }
   }
   // The first run may come at once, and the image is looked for now.
-  dependsOn: [jobReadsWorkspace, jobWritesPages, jobPullsImage]
+  dependsOn: [jobReadsWorkspace, jobPullsImage]
 }
 
 // ---- What others need to go on
@@ -307,10 +253,10 @@ output registryId string = registry.id
 output registryLoginServer string = registry.properties.loginServer
 
 @description('Resource id of the storage account with the pages.')
-output storageAccountId string = pages.id
+output storageAccountId string = pages.outputs.id
 
 @description('Where reports are delivered: what "aoai report --deliver" takes.')
-output deliverTo string = container
+output deliverTo string = pages.outputs.deliverTo
 
 @description('Where the pages are read.')
-output websiteUrl string = pages.properties.primaryEndpoints.web
+output websiteUrl string = pages.outputs.websiteUrl
