@@ -240,20 +240,8 @@ resource job 'Microsoft.App/jobs@2025-01-01' = if (!empty(image)) {
 @description('Resource id of the job; empty until there is an image.')
 output jobId string = job.?id ?? ''
 
-@description('Resource id of the identity that reads the logs and writes the pages.')
-output identityId string = identity.id
-
-@description('Object id of that identity.')
-output identityPrincipalId string = identity.properties.principalId
-
-@description('Resource id of the registry for the image.')
-output registryId string = registry.id
-
 @description('Host name of that registry.')
 output registryLoginServer string = registry.properties.loginServer
-
-@description('Resource id of the storage account with the pages.')
-output storageAccountId string = pages.outputs.id
 
 @description('Where reports are delivered: what "aoai report --deliver" takes.')
 output deliverTo string = pages.outputs.deliverTo
