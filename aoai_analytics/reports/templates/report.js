@@ -1,5 +1,5 @@
 // Draws the figures of a report's page from the JSON in it, in the reader's colour scheme, at the width there is.
-(() => {
+plotly.then((Plotly) => {
   "use strict";
   const json = (id) => JSON.parse(document.getElementById(id).textContent);
   const style = json("figure-style");
@@ -77,4 +77,4 @@
     }),
   );
   addEventListener("afterprint", redraw);
-})();
+});
