@@ -23,14 +23,16 @@ def shipped(folder: str) -> Path:
 class Settings:
     """What one may set.
 
-    ``lake`` and ``reports`` are folders; ``source`` defaults to the lake; ``time_zone`` is an IANA name; ``credential``
-    names an azure-identity class; ``prices`` is the table ``[prices]`` as it stands, which ``prices.own`` reads.
+    ``lake`` and ``reports`` are folders; ``source`` defaults to the lake; ``time_zone`` is an IANA name; ``keep`` is for
+    how long reports are kept (``400d``; None: for good); ``credential`` names an azure-identity class; ``prices`` is the
+    table ``[prices]`` as it stands, which ``prices.own`` reads.
     """
 
     lake: Path = Path("lake")
     source: str | None = None
     reports: Path = Path("reports")
     time_zone: str = "UTC"
+    keep: str | None = None
     credential: str | None = None
     prices: dict[str, Any] = field(default_factory=dict)
 
@@ -50,6 +52,7 @@ def settings() -> Settings:
         source: str | None = None
         reports: Path = Settings.reports
         time_zone: str = Settings.time_zone
+        keep: str | None = None
         credential: str | None = None
         prices: dict[str, Any] = {}
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ import typer
 
 from ..config import settings
 from ..errors import WrongUse
-from ..reports.period import moment, span
+from ..reports.period import named, span
 
 Source = Annotated[
     str | None,
@@ -76,25 +75,8 @@ def time_span(
     if period and (since or start or end):
         raise WrongUse("--period says it all: leave out --since, --start and --end")
     if period:
-        first, last = _period(period)
-        return moment(first, time_zone), moment(last, time_zone)
+        return named(period).span(time_zone)
     return span(since, start, end, time_zone)
-
-
-def _period(text: str) -> tuple[date, date]:
-    """The first day of a period and the first day after it."""
-    try:
-        if re.fullmatch(r"\d{4}-\d{2}", text):
-            first = date.fromisoformat(f"{text}-01")
-            return first, (first + timedelta(days=32)).replace(day=1)
-        if match := re.fullmatch(r"(\d{4})-W(\d{1,2})", text):
-            first = date.fromisocalendar(int(match[1]), int(match[2]), 1)
-            return first, first + timedelta(days=7)
-        first = date.fromisoformat(text)
-        return first, first + timedelta(days=1)
-    except ValueError as error:
-        wanted = "write a month 2026-10, a week 2026-W44 or a day 2026-11-22"
-        raise WrongUse(f"--period '{text}' is none: {wanted}") from error
 
 
 def parameters(pairs: list[str] | None) -> dict[str, str]:

@@ -1,10 +1,11 @@
-"""Progress bars: on a terminal, and none in a pipe."""
+"""Progress: on a terminal bars, in a pipe none, and for a report a line a notebook."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -21,3 +22,74 @@ def bar(what: str, *, of_bytes: bool = False) -> Iterator[Callable[[int, int], N
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+class Lines:
+    """A report's progress in a pipe: a line a notebook, as it begins. *of* names the period where there are several."""
+
+    def __init__(self, of: str = ""):
+        self._of = f" of {of}" if of else ""
+
+    def said(self, text: str) -> None:
+        """See reports.run.Progress."""
+        print(text, file=sys.stderr)
+
+    def began(self, name: str) -> None:
+        """See reports.run.Progress."""
+        print(f"Running {name}{self._of} …", file=sys.stderr)
+
+    def cell(self, name: str, done: int, of: int) -> None:
+        """See reports.run.Progress."""
+
+    def ended(self, name: str, problems: int) -> None:
+        """See reports.run.Progress."""
+
+
+class Table:
+    """A report's progress on a terminal: of each notebook, what runs, how far it is, and for how many seconds."""
+
+    def __init__(self, progress: Any, names: Sequence[str], of: str):
+        self._progress = progress
+        self._tasks = {
+            name: progress.add_task(f"{of} {name}".strip(), total=None, start=False, state="waits") for name in names
+        }
+
+    def said(self, text: str) -> None:
+        """See reports.run.Progress."""
+        self._progress.console.print(text, highlight=False, markup=False)
+
+    def began(self, name: str) -> None:
+        """See reports.run.Progress."""
+        self._progress.start_task(self._tasks[name])
+        self._progress.update(self._tasks[name], state="runs")
+
+    def cell(self, name: str, done: int, of: int) -> None:
+        """See reports.run.Progress."""
+        self._progress.update(self._tasks[name], completed=done, total=of)
+
+    def ended(self, name: str, problems: int) -> None:
+        """See reports.run.Progress."""
+        task = self._progress.tasks[self._tasks[name]]
+        state = f"{problems} problem{'s' if problems > 1 else ''}" if problems else "done"
+        self._progress.update(task.id, completed=task.total or 1, total=task.total or 1, state=state)
+        self._progress.stop_task(task.id)
+
+
+@contextmanager
+def notebooks(names: Sequence[str], of: str = "") -> Iterator[Lines | Table]:
+    """How the notebooks *names* of a report get on; *of* names its period where there are several."""
+    if not sys.stderr.isatty():
+        yield Lines(of)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[state]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield Table(progress, names, of)

@@ -1,21 +1,27 @@
-"""A folder that is replaced whole: written beside, then renamed."""
+"""A report's folder: replaced whole, written beside and then renamed; and made by one run at a time."""
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import re
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ReportError, WrongUse
 
 MANIFEST = "manifest.json"
-#: What desktops leave in a folder that was looked at.
-_DESKTOPS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+#: What desktops leave in a folder that was looked at, and runs in one where reports are made.
+_NOBODYS = re.compile(r"\.DS_Store|Thumbs\.db|desktop\.ini|\..+\.(lock|kept)")
 _STALE_SECONDS = 24 * 3600
+#: Of Linux's <fcntl.h> and <linux/fs.h>; see renameat2(2).
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def written_by_us(folder: Path) -> None:
@@ -25,7 +31,7 @@ def written_by_us(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise WrongUse(f"'{folder}' is a file: give a folder for the report")
-    there = {path.name for path in folder.iterdir()} - _DESKTOPS
+    there = {path.name for path in folder.iterdir() if not _NOBODYS.fullmatch(path.name)}
     if not there:
         return
     try:
@@ -58,11 +64,40 @@ def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         raise ReportError(f"the report cannot be written to '{folder}': {error.strerror or error}") from error
 
 
+@contextmanager
+def making(folder: Path) -> Iterator[None]:
+    """Hold *folder* for one run. Raises ReportError where another one makes it, or nothing may be written there.
+
+    The lock is the operating system's, on a hidden file beside the folder, so a killed run does not block.
+    """
+    from filelock import FileLock, Timeout
+
+    folder = folder.absolute()
+    path = folder.parent / f".{folder.name}.lock"
+    lock = FileLock(path, blocking=False)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise ReportError(f"another run is making '{folder}': wait for it to end, or give another --out") from None
+    except OSError as error:
+        raise ReportError(f"the report cannot be written to '{folder}': {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        if os.name == "posix":
+            path.unlink(missing_ok=True)  # while it is held: who waits for it sees that it is gone, and makes a new one
+        lock.release()
+
+
 def _old(folder: Path) -> Path:
     return folder.absolute().parent / f".{folder.name}.old"
 
 
 def _swap(new: Path, folder: Path) -> None:
+    if folder.exists() and _exchange(new, folder):
+        shutil.rmtree(new, ignore_errors=True)
+        return
     old = _old(folder)
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
@@ -74,6 +109,17 @@ def _swap(new: Path, folder: Path) -> None:
             os.rename(old, folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(new: Path, folder: Path) -> bool:
+    """Exchange two folders at once, so that at no moment there is none; False where the system cannot."""
+    if sys.platform != "linux":
+        return False
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    return renameat2(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(folder), _RENAME_EXCHANGE) == 0
 
 
 def _sweep(folder: Path) -> None:

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..engines.parameters import parse_timespan
 from ..errors import WrongUse
 
 Moment = str | date | datetime | None
+
+#: How each kind of a named period is written.
+WRITTEN = {"monthly": "a month 2026-10", "weekly": "a week 2026-W44", "daily": "a day 2026-11-22"}
+
+
+@dataclass(frozen=True)
+class Named:
+    """A month, a week (ISO 8601) or a day: *kind* of ``WRITTEN``, its *key*, its first day and the first one after."""
+
+    kind: str
+    key: str
+    first: date
+    after: date
+
+    def span(self, time_zone: str) -> tuple[datetime, datetime]:
+        """start <= time < end in UTC: from midnight to midnight in *time_zone*, so a day may have 23 or 25 hours."""
+        return _midnight(self.first, time_zone), _midnight(self.after, time_zone)
 
 
 def zone(name: str) -> ZoneInfo:
@@ -50,6 +69,78 @@ def span(since: str | None, start: Moment, end: Moment, time_zone: str) -> tuple
     if begin and until and begin >= until:
         raise WrongUse("the period ends before it begins")
     return begin, until
+
+
+def named(text: str) -> Named:
+    """The period of that name: ``2026-10``, ``2026-W44`` or ``2026-11-22``. Raises WrongUse."""
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}", text):
+            return _around("monthly", date.fromisoformat(f"{text}-01"))
+        if match := re.fullmatch(r"(\d{4})-W(\d{1,2})", text):
+            return _around("weekly", date.fromisocalendar(int(match[1]), int(match[2]), 1))
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            return _around("daily", date.fromisoformat(text))
+    except (ValueError, OverflowError):
+        pass
+    raise WrongUse(f"'{text}' is no period: write {' or '.join(WRITTEN.values())}")
+
+
+def between(text: str) -> list[Named]:
+    """The periods from A to B, both included, of ``A..B``. Raises WrongUse where they are not of one kind."""
+    first, separator, last = text.partition("..")
+    if not separator:
+        raise WrongUse(f"'{text}' is no range of periods: write it as 2026-07..2026-10")
+    one, until = named(first), named(last)
+    if one.kind != until.kind:
+        raise WrongUse(f"'{text}' goes from one kind of period to another: give two months, two weeks or two days")
+    if one.first > until.first:
+        raise WrongUse(f"'{text}' ends before it begins")
+    found = [one]
+    while found[-1].first < until.first:
+        found.append(_around(one.kind, found[-1].after))
+    return found
+
+
+def ended(kind: str, now: datetime, time_zone: str, back: int) -> list[Named]:
+    """The last *back* whole periods of a *kind* of ``WRITTEN`` that have ended by *now* in *time_zone*, oldest first.
+
+    Raises WrongUse for another kind.
+    """
+    if kind not in WRITTEN:
+        raise WrongUse(f"'{kind}' is no kind of period: {', '.join(WRITTEN)}")
+    found: list[Named] = []
+    running = _around(kind, now.astimezone(zone(time_zone)).date())
+    while len(found) < back:
+        running = _around(kind, running.first - timedelta(days=1))
+        found.insert(0, running)
+    return found
+
+
+def _around(kind: str, day: date) -> Named:
+    """The period of a kind that *day* is in."""
+    if kind == "monthly":
+        first = day.replace(day=1)
+        return Named(kind, f"{first:%Y-%m}", first, (first + timedelta(days=32)).replace(day=1))
+    if kind == "weekly":
+        first = day - timedelta(days=day.weekday())
+        year, week, _ = first.isocalendar()
+        return Named(kind, f"{year}-W{week:02}", first, first + timedelta(days=7))
+    return Named(kind, day.isoformat(), day, day + timedelta(days=1))
+
+
+def _midnight(day: date, time_zone: str) -> datetime:
+    return datetime.combine(day, time(), zone(time_zone)).astimezone(UTC)
+
+
+def age(text: str, name: str = "keep") -> timedelta:
+    """A span of time above zero as settings and options write it, e.g. ``400d``. Raises WrongUse."""
+    try:
+        span = parse_timespan(text)
+    except (ValueError, OverflowError):
+        span = timedelta()
+    if span <= timedelta():
+        raise WrongUse(f"{name} '{text}' is no span of time: write it as 400d")
+    return span
 
 
 def in_words(start: datetime | None, end: datetime | None, time_zone: str) -> str:

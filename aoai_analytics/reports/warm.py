@@ -1,0 +1,210 @@
+"""Kernels forked from one process that has imported what notebooks use.
+
+Importing ipykernel, pandas, DuckDB and the rest takes seconds of a core, and every notebook would pay it. One process
+imports them once and, for each notebook, forks: the fork becomes a kernel with a namespace of its own, as fresh as one
+started cold. It opens no source and asks nothing before a fork, so that it has no thread of its own to lose and no
+kernel sees what another did. Linux only: elsewhere forking a process that has loaded such libraries is not safe, and
+kernels start cold.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+#: What every analysis notebook imports; what only one of them needs, that one imports itself.
+_IMPORTED = (
+    "ipykernel.kernelapp",
+    "pandas",
+    "duckdb",
+    "duckdb_kql",
+    "deltalake",
+    "plotly.graph_objects",
+    "aoai_analytics.engines.local",
+    "aoai_analytics.library.queries",
+    "aoai_analytics.reports.rendering",
+    "aoai_analytics.reports.session",
+    "jinja2",
+)
+#: Seconds to wait for the process's word: its imports, on a machine that is busy.
+_PATIENCE = 120
+
+
+def supported() -> bool:
+    """Whether kernels can be forked here."""
+    return sys.platform == "linux"
+
+
+def environment() -> dict[str, str]:
+    """What a kernel's environment needs beside this one's: to import this very package, also from a checkout."""
+    package = str(Path(__file__).resolve().parents[2])
+    known = os.environ.get("PYTHONPATH", "")
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [package, known])), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+
+class Warm:
+    """The process that kernels are forked from. It and its kernels end when this one does, however that ends."""
+
+    def __init__(self) -> None:
+        """Start it; it imports while this process goes on. Raises OSError."""
+        self._lock = threading.Lock()
+        self._socket, theirs = socket.socketpair()
+        self._socket.settimeout(_PATIENCE)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", __name__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=sys.__stderr__.fileno() if sys.__stderr__ else subprocess.DEVNULL,
+                env=os.environ | environment(),
+                start_new_session=True,
+            )
+        self._words = self._socket.makefile("rw", encoding="utf-8")
+
+    def fork(self, argv: Sequence[str], env: Mapping[str, str], cwd: str | None) -> Forked:
+        """A new kernel, started with ipykernel's arguments *argv*. Raises OSError where the process is gone."""
+        return Forked(self, int(self._ask({"argv": list(argv), "env": dict(env), "cwd": cwd})))
+
+    def _ask(self, request: Mapping[str, Any]) -> Any:
+        with self._lock:
+            try:
+                self._words.write(json.dumps(request) + "\n")
+                self._words.flush()
+                return json.loads(self._words.readline())
+            except ValueError as error:  # closed, or an empty line: it is gone
+                raise OSError("the process that kernels are forked from is gone") from error
+
+    def close(self) -> None:
+        """End it and its kernels."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._process.wait()
+        with contextlib.suppress(OSError):
+            self._words.close()
+        self._socket.close()
+
+
+class Forked:
+    """A forked kernel, as far as subprocess.Popen's methods are asked of it."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, warm: Warm, pid: int):
+        self.pid = pid
+        self.returncode: int | None = None
+        self._warm = warm
+
+    def poll(self) -> int | None:
+        """The exit code, a signal's number below zero; None while it runs."""
+        if self.returncode is None:
+            try:
+                self.returncode = self._warm._ask({"poll": self.pid})
+            except OSError:
+                self.returncode = -signal.SIGKILL  # it ended with the process that it was forked from
+        return self.returncode
+
+    def wait(self) -> int | None:
+        """The exit code of a kernel that has ended."""
+        return self.poll()
+
+    def send_signal(self, number: int) -> None:
+        """As subprocess.Popen's."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """As subprocess.Popen's."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """As subprocess.Popen's."""
+        self.send_signal(signal.SIGTERM)
+
+
+def _serve(words: socket.socket) -> dict[str, Any] | None:
+    """Answer requests until the other side is gone. Returns the request in the fork that is to serve it, else None."""
+    kernels: dict[int, int | None] = {}
+    try:
+        for line in words.makefile("r", encoding="utf-8"):
+            request = json.loads(line)
+            if "poll" in request:
+                answer = kernels[request["poll"]] = _ended(request["poll"], kernels)
+            elif pid := os.fork():
+                kernels[pid] = None
+                answer = pid
+            else:
+                kernels.clear()
+                return dict(request)
+            words.sendall(f"{json.dumps(answer)}\n".encode())
+    except OSError:
+        pass  # It is gone.
+    finally:
+        for pid in kernels:
+            if _ended(pid, kernels) is None:
+                _kill(pid)
+    return None
+
+
+def _ended(pid: int, kernels: Mapping[int, int | None]) -> int | None:
+    if kernels[pid] is not None:
+        return kernels[pid]
+    done, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if done else None
+
+
+def _kill(pid: int) -> None:
+    """Kill a kernel with what it started; before it leads a group of its own, just it."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError):
+            kill(pid, signal.SIGKILL)
+
+
+def _become_kernel(request: Mapping[str, Any]) -> None:
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(request["env"] | {"JPY_PARENT_PID": str(os.getppid())})
+    if request["cwd"]:
+        os.chdir(request["cwd"])
+    sys.argv = ["ipykernel_launcher", *request["argv"]]
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()  # else all kernels would draw the same numbers
+
+    from ipykernel.kernelapp import launch_new_instance
+
+    launch_new_instance(argv=request["argv"])
+
+
+def main() -> None:
+    """Import, then serve until the process that started this one is gone."""
+    import gc
+    import importlib
+    import warnings
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the starting process's to handle
+    words = socket.socket(fileno=int(sys.argv[1]))
+    for module in _IMPORTED:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
+    # Python 3.12 and later warn of threads at a fork: these are OpenBLAS's, which stops and restarts its own.
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+    request = _serve(words)
+    words.close()
+    if request is None:
+        os._exit(0)  # it has nothing to tidy up
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.unfreeze()
+    _become_kernel(request)
+
+
+if __name__ == "__main__":
+    main()
