@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -103,7 +104,7 @@ class Report:
     def frame(self, kql: str, **parameters: Any) -> pd.DataFrame:
         """The rows of *kql* as a DataFrame, for work that KQL cannot do. Raises what ``answer_kql`` does."""
         query = own_query(kql)
-        bound = query.bind(**parameters)
+        bound = query.bind(**self._in_zone(query, parameters))
         asked = ask(self.engine, bound, start=self.start, end=self.end, show_prompts=self.show_prompts)
         return asked.result.frame
 
@@ -116,7 +117,7 @@ class Report:
         if given:
             return given
         query = self.queries.get(name)
-        bound = query.bind(**parameters)
+        bound = query.bind(**self._in_zone(query, parameters))
         frame = ask(self.engine, bound, query=query, start=self.start, end=self.end).result.frame
         if column not in frame.columns:
             raise WrongUse(f"{name} has no column '{column}'; it has {', '.join(frame.columns)}")
@@ -128,7 +129,7 @@ class Report:
         Raises UnknownName or WrongUse for a wrong name or value, QueryError or SourceError where the engine fails.
         """
         query = self.queries.get(name)
-        return self._ask(query, query.bind(**parameters), of_library=True)
+        return self._ask(query, self._in_zone(query, parameters), of_library=True)
 
     def answer_kql(self, kql: str, **parameters: Any) -> Answer:
         """The answer to *kql*, a question of one's own.
@@ -136,7 +137,7 @@ class Report:
         Raises UnknownName or WrongUse for a wrong parameter or header, QueryError or SourceError for the engine.
         """
         query = own_query(kql)
-        return self._ask(query, query.bind(**parameters), of_library=False)
+        return self._ask(query, self._in_zone(query, parameters), of_library=False)
 
     def head(self) -> Head:
         """The report's head: source, period, how much traffic there was and how far its tokens are known."""
@@ -160,7 +161,13 @@ class Report:
             said.append(coverage.elsewhere(coverage.numbers(whole), self.time_zone))
         return replace(head, lines=tuple(said), empty=True)
 
-    def _ask(self, query: Query, kql: str, *, of_library: bool) -> Answer:
+    def _in_zone(self, query: Query, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """*parameters*, with the report's time zone where the query parts days by a ``timeZone`` that nobody gave."""
+        zones = {"timeZone": self.time_zone} if "timeZone" in query.parameters else {}
+        return zones | dict(parameters)
+
+    def _ask(self, query: Query, parameters: Mapping[str, Any], *, of_library: bool) -> Answer:
+        kql = query.bind(**parameters)
         began = time.perf_counter()
         asked = ask(
             self.engine,
@@ -172,6 +179,9 @@ class Report:
         )
         if not of_library:
             asked = replace(asked, chart=query.chart, units=query.units)
+        if parameters.get("timeZone") == self.time_zone != "UTC":
+            frame = _days_in(asked.result.frame, self.time_zone)
+            asked = replace(asked, result=replace(asked.result, frame=frame))
         return self._answer(query, kql, asked, time.perf_counter() - began)
 
     def _answer(self, query: Query, kql: str, asked: Asked, seconds: float) -> Answer:
@@ -212,6 +222,17 @@ def source_without_secrets(source: str) -> str:
     if not separator:
         return plain(source)
     return plain(f"{scheme}://{re.split(r'[?#]', rest)[0].rpartition('@')[2]}")
+
+
+def _days_in(frame: pd.DataFrame, time_zone: str) -> pd.DataFrame:
+    """*frame* with its columns of days as *time_zone*'s midnights: a query gives a local clock as if it were UTC's."""
+    days = {
+        name: column.dt.tz_localize(None).dt.tz_localize(time_zone, ambiguous=True, nonexistent="shift_forward")
+        for name, column in frame.items()
+        if str(column.dtype).startswith("datetime64")
+        and bool((column.dropna() == column.dropna().dt.normalize()).all())
+    }
+    return frame.assign(**days)
 
 
 def _problems(title: str, result: QueryResult) -> tuple[Problem, ...]:
