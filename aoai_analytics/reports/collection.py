@@ -34,6 +34,8 @@ INDEX = "index.html"
 MARK = '<meta name="generator" content="aoai-analytics reports">'
 _DESKTOPS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _EXPIRED = ".expired-"
+#: What runs that were killed leave: a report half written, pages to go on with, one on its way out.
+_LEFT = re.compile(r"\.[\w.-]+\.(kept|old|new-\w+|expired-\w+)", re.ASCII)
 _held = threading.local()
 
 
@@ -49,7 +51,7 @@ def place(out: Path, key: str | None, *, otherwise: str = "all", source: str | N
     leaves it readable, and the next one ends the move. Raises WrongUse where *out* or the folder holds what we did not
     write, ReportError where the flat report cannot be moved.
     """
-    _plain(key or otherwise)
+    _plain(otherwise if key is None else key)
     with _alone(out):
         _end_move(out)
         if not _is_collection(out, named=key is not None):
@@ -167,7 +169,8 @@ def _is_collection(out: Path, *, named: bool = False) -> bool:
         return _marked(out / INDEX)
     shown = [path for path in out.iterdir() if not path.name.startswith(".") and path.name not in _DESKTOPS]
     ours = {folder for folder, _ in reports(out)}
-    return all(path in ours for path in shown) and (named or bool(shown))
+    left = any(_LEFT.fullmatch(path.name) for path in out.iterdir())
+    return all(path in ours for path in shown) and (named or bool(shown) or left)
 
 
 def _marked(index: Path) -> bool:
@@ -238,6 +241,8 @@ def _end_move(out: Path) -> None:
 def _write_index(out: Path) -> Path:
     page = overview.index_page([(folder.name, manifest) for folder, manifest in reports(out)])
     try:
+        for left in out.glob(f".{INDEX}.new-*"):  # by a run that was killed
+            left.unlink()
         handle, half = tempfile.mkstemp(prefix=f".{INDEX}.new-", dir=out)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
