@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import AoaiError
-from . import doctor, export, logs, prices, queries, report, setup
+from . import doctor, export, logs, prices, queries, report, schedule, setup
 
 # typer exports this class's child only.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -29,6 +29,7 @@ app = typer.Typer(
 for command in (logs.sample, logs.ingest, queries.queries, queries.query, report.report, doctor.doctor):
     app.command()(command)
 app.add_typer(setup.app, name="setup")
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(prices.app, name="prices")
 app.add_typer(export.app, name="export")
 
