@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from ..charts.numbers import is_missing
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Rows a page carries; for more there is 'aoai query'.
 MAX_ROWS = 5_000
+#: From this many characters on, a page carries a CSV file or a figure packed; below, it can be had without scripts.
+LARGE = 16_000
 # A spreadsheet runs a cell that begins with one of these as a formula (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 # What a terminal obeys or what reorders text; tabs and line breaks are a text's own.
@@ -35,9 +38,19 @@ def csv_text(frame: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:
     return out.getvalue()
 
 
+def csv_file(text: str) -> str:
+    """*text* with the mark by which Excel knows UTF-8."""
+    return "\ufeff" + text
+
+
 def data_link(text: str) -> str:
-    """A ``data:`` link to *text*, with the mark by which Excel knows UTF-8."""
-    return "data:text/csv;charset=utf-8;base64," + base64.b64encode(b"\xef\xbb\xbf" + text.encode()).decode()
+    """A ``data:`` link to *text* as a CSV file."""
+    return "data:text/csv;charset=utf-8;base64," + base64.b64encode(csv_file(text).encode()).decode()
+
+
+def packed(text: str) -> str:
+    """*text* in UTF-8, deflated (RFC 1951), in base64; report.js unpacks it."""
+    return base64.b64encode(zlib.compress(text.encode(), 9, wbits=-15)).decode()
 
 
 def json_link(value: Any) -> str:

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import zlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..charts import CONFIG
 from ..charts import templates as figure_templates
 from .blocks import Answer, Block, Head
-from .downloads import data_link, json_link
+from .downloads import LARGE, csv_file, data_link, json_link, packed
 
 if TYPE_CHECKING:
     from .pages import Page
@@ -38,6 +37,9 @@ def environment() -> Any:
     env.filters["data_link"] = data_link
     env.filters["json_link"] = json_link
     env.filters["deeper"] = deeper
+    env.filters["packed"] = packed
+    env.filters["csv_file"] = csv_file
+    env.globals["large"] = LARGE
     env.filters["thousands"] = lambda number: f"{number:,}"
     return env
 
@@ -96,7 +98,7 @@ def page(page: Page, *, made: str, version: str) -> str:
     """A report's page."""
     return render(
         "page.html", page=page, title=page.title, figure_style=_figure_style(), made=made, version=version,
-        **_head(f"{BESIDE} {_allowed(_plotly())}" if page.has_figures else NONE),
+        **_head(f"{BESIDE} {_allowed(_plotly())}" if page.has_figures else BESIDE),
     )  # fmt: skip
 
 
@@ -107,22 +109,21 @@ def index(pages: Sequence[Page], **values: Any) -> str:
 
 def single(pages: Sequence[Page], **values: Any) -> str:
     """A report as one page with all in it, which needs no file beside it."""
-    scripts = []
-    if any(page.has_figures for page in pages):
-        scripts = [inline_script(text) for text in (plotly_script(), report_script())]
-    policy = " ".join([_allowed(script) for script in scripts] + [_allowed(_plotly())] * bool(scripts))
+    figures = any(page.has_figures for page in pages)
+    scripts = [inline_script(text) for text in ([plotly_script()] if figures else []) + [report_script()]]
+    policy = " ".join(_allowed(script) for script in scripts + ([_plotly()] if figures else []))
     return render(
         "single.html", pages=pages, same=same_cards(pages), scripts=scripts, figure_style=_figure_style(),
-        **_head(policy or NONE), **values,
+        **_head(policy), **values,
     )  # fmt: skip
 
 
 def same_cards(pages: Sequence[Page]) -> list[dict[str, Any]] | None:
-    """The headline numbers where those of all *pages*, and how far they are known, are the same; said once then."""
-    first = pages[0]
-    if not first.head or any(page.head is None or page.head["lines"] != first.head["lines"] for page in pages):
+    """The headline numbers, where all *pages* that have any have the same; said once then."""
+    heads = [page.head for page in pages if page.head]
+    if not heads or any(head["lines"] != heads[0]["lines"] for head in heads):
         return None
-    return first.cards or None
+    return next(page.cards for page in pages if page.head) or None
 
 
 @cache
@@ -134,14 +135,13 @@ def _plotly() -> str:
 
 @cache
 def plotly_script() -> str:
-    """plotly.js as it comes with plotly, packed to two fifths: ``window.plotly`` promises it."""
+    """plotly.js as it comes with plotly, packed to two fifths, for report.js to unpack."""
     text = _plotly()
-    packed = zlib.compress(text.encode(), 9, wbits=-15)
     licence = re.match(r"/\*\*(.*?)\*/", text, re.DOTALL)
     filled = {
         "size": f"{len(text):,}",
         "licence": " ".join(licence[1].replace("*", " ").split()) if licence else "see plotly.js",
-        "packed": base64.b64encode(packed).decode(),
+        "packed": packed(text),
     }
     script = (TEMPLATES / "plotly.js").read_text("utf-8")
     return re.sub(r"\{\{ (\w+) \}\}", lambda found: filled[found[1]], script)

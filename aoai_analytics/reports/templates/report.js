@@ -1,12 +1,38 @@
-// Draws the figures of a report's page from the JSON in it, in the reader's colour scheme, at the width there is.
-plotly.then((Plotly) => {
+// Makes a report's page of what it carries: offers large CSV files, and draws the figures from the JSON in it, in the
+// reader's colour scheme, at the width there is.
+(async () => {
   "use strict";
-  const json = (id) => JSON.parse(document.getElementById(id).textContent);
-  const style = json("figure-style");
-  const scheme = matchMedia("(prefers-color-scheme: dark)");
-  const plots = [...document.querySelectorAll("[data-figure]")];
   const NARROW = 560;
   const PRINTED = 680;
+  const plots = [...document.querySelectorAll("[data-figure]")];
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+
+  const unpacked = (base64) => {
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw")));
+  };
+  const offered = async (link) => {
+    const file = await unpacked(link.dataset.packed).blob();
+    link.href = URL.createObjectURL(new Blob([file], { type: "text/csv;charset=utf-8" }));
+    delete link.dataset.packed;
+  };
+  await Promise.all([...document.querySelectorAll("a[data-packed]")].map(offered));
+  if (!plots.length) return;
+
+  const texts = new Map();
+  const read = async (plot) => {
+    const { textContent, dataset } = document.getElementById(plot.dataset.figure);
+    texts.set(plot, "packed" in dataset ? await unpacked(textContent).text() : textContent);
+  };
+  const loaded = async () => {
+    const script = document.createElement("script");
+    script.textContent = await unpacked(window.packedPlotly).text();
+    document.head.append(script);
+    delete window.packedPlotly;
+  };
+  await Promise.all([loaded(), ...plots.map(read)]);
+  const style = JSON.parse(document.getElementById("figure-style").textContent);
+
   const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&#36;": "$", "&#37;": "%" };
   const ESCAPES = Object.fromEntries(Object.entries(ENTITIES).map(([entity, character]) => [character, entity]));
   // Escaped text is cut as the reader sees it, so that no entity is cut in two.
@@ -29,24 +55,21 @@ plotly.then((Plotly) => {
     return figure;
   };
 
-  const draw = (plot, { dark, width }) => {
-    const figure = json(plot.dataset.figure);
+  const drawn = new Set();
+  const draw = (plot, { dark = scheme.matches, width } = {}) => {
+    const figure = JSON.parse(texts.get(plot));
     const room = width ?? plot.clientWidth;
     if (room < NARROW) narrowed(figure);
     figure.layout.template = style[dark ? "dark" : "light"];
     if (width) figure.layout.width = width;
     plot.dataset.narrow = room < NARROW;
+    drawn.add(plot);
     Plotly.react(plot, figure.data, figure.layout, { ...style.config, responsive: !width });
     // The figure's label says what it shows; tick marks read out one by one do not.
     plot.querySelectorAll("svg.main-svg").forEach((svg) => svg.setAttribute("aria-hidden", "true"));
   };
-  const drawn = new Set();
-  const drawOnce = (plot) => {
-    if (drawn.has(plot)) return;
-    drawn.add(plot);
-    draw(plot, { dark: scheme.matches });
-  };
-  const redraw = () => drawn.forEach((plot) => draw(plot, { dark: scheme.matches }));
+  const drawOnce = (plot) => drawn.has(plot) || draw(plot);
+  const redraw = () => drawn.forEach((plot) => draw(plot));
 
   // What the reader sees is drawn first, the rest one by one while nothing else is to do.
   const near = new IntersectionObserver(
@@ -67,14 +90,9 @@ plotly.then((Plotly) => {
   addEventListener("resize", () => {
     [...drawn]
       .filter((plot) => plot.dataset.narrow !== String(plot.clientWidth < NARROW))
-      .forEach((plot) => draw(plot, { dark: scheme.matches }));
+      .forEach((plot) => draw(plot));
   });
   // Paper is white and as wide as it is, whatever the screen was.
-  addEventListener("beforeprint", () =>
-    plots.forEach((plot) => {
-      drawn.add(plot);
-      draw(plot, { dark: false, width: PRINTED });
-    }),
-  );
+  addEventListener("beforeprint", () => plots.forEach((plot) => draw(plot, { dark: false, width: PRINTED })));
   addEventListener("afterprint", redraw);
-});
+})();
