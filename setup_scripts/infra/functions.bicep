@@ -14,4 +14,5 @@ var savedFunctions savedFunction[] = [
   { alias: 'AoaiPrices', query: loadTextContent('../../kql/functions/AoaiPrices.kql') }
   { alias: 'AoaiDeploymentScopes', query: loadTextContent('../../kql/functions/AoaiDeploymentScopes.kql') }
   { alias: 'AoaiCosts', query: loadTextContent('../../kql/functions/AoaiCosts.kql') }
+  { alias: 'AoaiHourly', query: loadTextContent('../../kql/functions/AoaiHourly.kql') }
 ]

@@ -1,0 +1,134 @@
+"""A summary rule of a workspace that keeps hourly sums for years, and the library's queries over those sums.
+
+The rule stores what the function ``AoaiHourly`` gives. Azure shows a run the logs of its own bin only and refuses saved
+functions there (https://learn.microsoft.com/azure/azure-monitor/logs/summary-rules), so its query carries the
+functions, prices included. ``AoaiHistory`` reads the stored sums, and computes the hours that are not stored from the
+logs. A query whose header says ``// rollup: yes`` can be asked of it: ``over_hours`` rewrites it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..engines.inlining import as_lets, definitions, names_in, needed, with_names, without_comments
+from ..engines.parameters import declared
+from ..errors import WrongUse
+from ..library import library
+from ..library.queries import Query
+from ..logs.tables import GATEWAY_LOGS, LLM_LOG, REQUESTS
+
+HOURLY = "AoaiHourly"
+HISTORY = "AoaiHistory"
+TABLE = "AoaiHourly_CL"
+RULE = "aoai-hourly"
+#: ``AoaiHourly``'s columns (name -> KQL type). In the table the hour is ``Hour``: Azure keeps TimeGenerated for itself.
+COLUMNS = {
+    "TimeGenerated": "datetime",
+    **dict.fromkeys(("ApiId", "Surface", "SubscriptionId", "ProductId", "DeploymentName", "ModelName"), "string"),
+    **dict.fromkeys(("ModelVersion", "BackendHost", "Region", "Outcome", "TokenSource", "Scope", "CostState"), "string"),
+    "IsCacheEstimated": "bool",
+    **dict.fromkeys(("Requests", "PromptTokens", "CompletionTokens", "TotalTokens"), "long"),
+    **dict.fromkeys(("PromptTokensError", "CompletionTokensError"), "real"),
+    **dict.fromkeys(("PromptTokensSharedError", "CompletionTokensSharedError"), "real"),
+    **dict.fromkeys(("Cost", "CostError", "CostSharedError", "CacheSavings"), "real"),
+}
+#: KQL type -> type of a table's column in Azure's resource model.
+_COLUMN_TYPES = {"datetime": "dateTime", "bool": "boolean"}
+_ROWS = ("AoaiRequests", "AoaiCosts")
+_NARROWED = re.compile(rf"\b({'|'.join(_ROWS)})\s*\|\s*project\s+[\w,\s]+?(?=\s*[|;)])")
+_NOT_OF_SUMS = re.compile(
+    r"\|\s*count\b|\b(?:percentiles?\w*|avg\w*|stdev\w*|variance\w*|min|max|minif|maxif|arg_m\w+|make_\w+|take_any\w*|hll\w*)\s*\("
+)
+
+
+def rollup() -> dict[str, Any]:
+    """Value of the parameter ``rollup`` of ``modules/summary-rules.bicep``, with the prices in force."""
+    return {
+        "name": RULE,
+        "description": "Hourly sums of the requests to language models: tokens, cost and outcomes by team and model.",
+        "table": TABLE,
+        "columns": [
+            {"name": "Hour" if name == "TimeGenerated" else name, "type": _COLUMN_TYPES.get(kind, kind)}
+            for name, kind in COLUMNS.items()
+        ],
+        "query": rule_query(),
+        "function": HISTORY,
+        "functionQuery": history_function(),
+    }
+
+
+def rollup_json() -> str:
+    """``rollup`` as the JSON that a parameter file loads."""
+    return json.dumps(rollup(), indent=2, ensure_ascii=False) + "\n"
+
+
+def rule_query() -> str:
+    """What the rule asks of each bin: the hours' sums, with the functions in its text."""
+    return _inlined({}) + f"{HOURLY}\n| project-rename Hour = TimeGenerated\n"
+
+
+def history_function() -> str:
+    """Body of ``AoaiHistory``: ``AoaiHourly``'s rows, stored ones where there are any for an hour.
+
+    Hours without a stored row (before the rule, not yet summed, given up by Azure) are computed from the logs that there
+    are. Of an hour that two versions of the rule summed, the later one's rows count.
+    """
+    cut = {GATEWAY_LOGS.name: f"{GATEWAY_LOGS.name}_Open", LLM_LOG.name: f"{LLM_LOG.name}_Open"}
+    return f"""\
+let {TABLE}_Latest = {TABLE} | summarize Modified = max(_RuleLastModifiedTime) by Hour;
+let {cut[GATEWAY_LOGS.name]} = {GATEWAY_LOGS.name} | extend Hour = bin(TimeGenerated, 1h) | join kind=leftanti {TABLE}_Latest on Hour | project-away Hour;
+let {cut[LLM_LOG.name]} = {LLM_LOG.name} | join kind=leftsemi ({cut[GATEWAY_LOGS.name]} | project CorrelationId) on CorrelationId;
+{_inlined(cut)}union
+    ({TABLE}
+    | lookup kind=inner {TABLE}_Latest on Hour
+    | where _RuleLastModifiedTime == Modified
+    | project {", ".join("TimeGenerated = Hour" if name == "TimeGenerated" else name for name in COLUMNS)}),
+    {HOURLY}
+"""
+
+
+def _inlined(renamed: Mapping[str, str]) -> str:
+    """``let`` statements of ``AoaiHourly`` and the functions it needs, without indentation."""
+    functions = definitions()
+    lets = "".join(as_lets(name, functions[name], renamed) for name in needed(HOURLY, functions))
+    return "".join(f"{line.strip()}\n" for line in lets.splitlines())
+
+
+def of_sums() -> list[Query]:
+    """The library's queries that can be asked of hourly sums."""
+    return [query for query in library() if query.header.get("rollup")]
+
+
+def over_hours(query: Query, source: str = HISTORY) -> str:
+    """*query* asked of hourly sums: the function *source* with ``AoaiHourly``'s columns in the place of the requests.
+
+    A count of requests becomes a sum of ``Requests``. A column that sums cannot give is left out where the header names it,
+    ``// rollup: without Callers``. Raises WrongUse for a query that does not say it can, or cannot.
+    """
+    can = query.header.get("rollup", "")
+    if can != "yes" and not can.startswith("without "):
+        raise WrongUse(f"{query.name}: its header has no line '// rollup: yes', or 'without' and names of columns")
+    first = max((parameter.line for parameter in declared(query.text).values()), default=-1) + 1
+    lines = query.text.split("\n")
+    given, code = "\n".join(lines[:first]), without_comments("\n".join(lines[first:]))
+    for column in re.findall(r"\w+", can.removeprefix("without ")) if can != "yes" else ():
+        code, found = re.subn(rf"^\s*{column} = [^\n]*,\n", "", code, flags=re.MULTILINE)
+        if found != 1:
+            raise WrongUse(f"{query.name}: '// rollup: {can}': there is no line '{column} = …,' to leave out")
+    code = _NARROWED.sub(r"\1", code)
+    code = re.sub(r"\bcountif\(", "sumif(Requests, ", re.sub(r"\bcount\(\)", "sum(Requests)", code))
+    unknown = (names_in(code) & _columns_of_requests()) - COLUMNS.keys()
+    if unknown or (lost := _NOT_OF_SUMS.search(code)):
+        what = ", ".join(sorted(unknown)) or lost[0].strip()  # type: ignore[index]
+        raise WrongUse(f"{query.name}: hourly sums do not have what it needs: {what}")
+    code = with_names(code, dict.fromkeys(_ROWS, source))
+    body = "\n".join(line.rstrip() for line in code.split("\n") if line.strip())
+    return f"{given}\n{body}\n" if first else f"{body}\n"
+
+
+def _columns_of_requests() -> set[str]:
+    columns = {*REQUESTS.columns, "CachedCost", "PromptCost", "CompletionCost", "PromptPrice", "CachedPrice"}
+    return columns | {"CompletionPrice"}
