@@ -26,7 +26,7 @@ PIP_INSTALL = if $(BIN)/uv pip install --quiet --python $(BIN)/python --constrai
 		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable "$(1)"; \
 	fi
 
-.PHONY: help setup setup-test test-programs report lint test accuracy bench docs constraints clean
+.PHONY: help setup setup-test test-programs report lint test accuracy bench docs exports constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -124,6 +124,9 @@ bench: setup-test ## how fast ingest and queries are
 
 docs: setup ## the pages made from the queries' headers and the commands' help
 	@$(BIN)/python docs/make_docs.py
+
+exports: setup ## the workbook and the other files made from the queries for Azure
+	@$(BIN)/aoai export all --output setup_scripts
 
 constraints: $(BIN)/uv ## pin the newest versions that work together, on each Python from 3.11 up
 	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade \

@@ -11,16 +11,56 @@ from ..errors import WrongUse
 
 app = typer.Typer(help="Write what other tools need, made from the same queries.", no_args_is_help=True)
 
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.", metavar="F")]
+
 
 @app.command()
 def functions(
     target: Annotated[Literal["kusto"], typer.Option("--target", help="Where they are to be saved.")] = "kusto",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.", metavar="F")] = None,
+    output: Output = None,
 ) -> None:
     """Commands that make an Azure Data Explorer or Eventhouse database ready: tables, mappings, policies, functions."""
     from ..export.kusto import kusto_commands
 
-    text = kusto_commands()
+    write(kusto_commands(), output)
+
+
+@app.command()
+def workbook(
+    output: Output = None,
+    bicep: Annotated[bool, typer.Option("--bicep", help="The Bicep module that deploys it, beside the JSON.")] = False,
+) -> None:
+    """An Azure Workbook of the gateway, as JSON for the portal's advanced editor."""
+    from ..export.workbook import workbook_bicep, workbook_json
+
+    if not bicep:
+        write(workbook_json(), output)
+        return
+    if output is None:
+        raise WrongUse("--bicep needs --output F: the module reads the workbook from a file beside it")
+    json_file = output.with_suffix(".json")
+    write(workbook_json(), json_file)
+    write(workbook_bicep(json_file.name), output)
+
+
+@app.command("all")
+def every(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder setup_scripts of a checkout.", metavar="DIR")
+    ],
+) -> None:
+    """Write every file that is made of the queries and kept in the repository: the workbook and the others."""
+    from ..export import COMMITTED, made
+
+    for file in COMMITTED:
+        target = output / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write(made(file), target)
+        typer.echo(str(target), err=True)
+
+
+def write(text: str, output: Path | None) -> None:
+    """*text* to a file, or to standard output. Raises WrongUse where the file cannot be written."""
     if output is None:
         print(text, end="")
         return

@@ -25,6 +25,9 @@ SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
     "datetime_utc_to_local": ((2,), "timezone({1}, timezone('UTC', {0}))"),
     "datetime_local_to_utc": ((2,), "timezone('UTC', timezone({1}, {0}))"),
     "bag_merge": ((2,), "json_merge_patch({1}, {0})"),
+    # Text is coded as UTF-8. duckdb-kql casts it to a BLOB, which DuckDB refuses past ASCII.
+    "base64_encode_tostring": ((1,), "to_base64(encode({0}))"),
+    "base64_decode_tostring": ((1,), "coalesce(TRY(decode(from_base64({0}))), '')"),
     "strcmp": ((2,), "CASE WHEN {0} < {1} THEN -1 WHEN {0} > {1} THEN 1 ELSE 0 END"),
 }
 

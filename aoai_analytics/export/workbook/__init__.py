@@ -1,0 +1,124 @@
+"""An Azure Workbook that asks the library's questions of a Log Analytics workspace, over its two log tables alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .layout import TABS
+from .parameters import FIRST_WORKSPACE, fields, tables_there, top
+from .parts import Parts
+from .steps import only_where, tab_group, tab_links, text
+
+__all__ = ["MAX_BYTES", "module_bicep", "workbook", "workbook_bicep", "workbook_json"]
+
+#: Of the text as it is saved. The service refuses one of 1.2 MB, and takes up to 1 MB (see ``parts``).
+MAX_BYTES = 800_000
+_SCHEMA = "https://github.com/Microsoft/Application-Insights-Workbooks/blob/master/schema/workbook.json"
+_TITLE = (
+    "# Azure OpenAI gateway\n\nWho uses which model through the gateway, what it costs, what is asked and what fails, from "
+    "the gateway's own logs. Every tile follows the choices below."
+)
+_NO_TABLES = (
+    "**This workspace shows no gateway logs of the last 90 days.** Choose the workspace that API Management's diagnostic "
+    "setting sends the categories *GatewayLogs* and *GatewayLlmLogs* to, as resource-specific tables. Where it is this one: "
+    "the first records take up to two hours, and someone without the right to read the tables sees none and no error."
+)
+_NO_LLM_LOG = (
+    "The LLM log has no records: tokens are then known only where a body was logged, and no prompt is. The diagnostic of the "
+    "API turns it on (*largeLanguageModel*), and the diagnostic setting sends its category, *GatewayLlmLogs*."
+)
+
+
+def workbook() -> dict[str, Any]:
+    """The workbook as JSON-ready data, in the order in which the service reads it. Raises WrongUse for malformed own
+    prices."""
+    parts = Parts()
+    tabs = [tab_group(tab, parts) for tab in TABS]
+    prices = fields("prices", ["OwnPrices", "Discount"])
+    parameters = top(parts)
+    return {
+        "version": "Notebook/1.0",
+        "items": [
+            text("title", _TITLE),
+            *parameters,
+            tables_there(),
+            only_where(text("no log tables", _NO_TABLES, "warning"), "TablesThere", ""),
+            only_where(text("no LLM log", _NO_LLM_LOG, "warning"), "TablesThere", "ApiManagementGatewayLogs"),
+            tab_links(),
+            # Not in its tab: a parameter of a step that was never open has no value, and the overview asks for cost too.
+            only_where(prices, "Tab", "cost"),
+            *tabs,
+        ],
+        "styleSettings": {},
+        "$schema": _SCHEMA,
+    }
+
+
+def workbook_json() -> str:
+    """The workbook as the portal's advanced editor takes it, a step a line: the same bytes from the same library and
+    prices."""
+    return _written(workbook()) + "\n"
+
+
+def _written(value: Any) -> str:
+    """*value* as JSON, compact but for a line break before each step, so that a change shows as the steps it is in."""
+    if isinstance(value, dict):
+        members = (
+            f"{json.dumps(key)}: {_steps(item) if key == 'items' else _written(item)}" for key, item in value.items()
+        )
+        return "{" + ", ".join(members) + "}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _steps(items: list[Any]) -> str:
+    return "[\n" + ",\n".join(_written(item) for item in items) + "\n]"
+
+
+def workbook_bicep(json_file: str) -> str:
+    """The Bicep module that deploys the workbook whose JSON is in *json_file*, named from the module's folder."""
+    return _BICEP.replace("{file}", json_file).replace("{first}", FIRST_WORKSPACE)
+
+
+_BICEP = """// Made by `aoai export workbook --bicep`; a test keeps it current.
+metadata description = 'An Azure Workbook over the gateway\\'s logs: tokens, models, users, prompts, reliability, cost, health.'
+
+@description('Name of the workbook as the portal lists it.')
+@minLength(1)
+param name string = 'Azure OpenAI gateway'
+
+@description('Azure region of the workbook itself.')
+param location string
+
+@description('Resource id of the Log Analytics workspace that the gateway logs to; readers may choose another.')
+param workspaceId string
+
+@description('Tags for the workbook.')
+param tags object = {}
+
+// In the JSON the first workspace that a reader can see is chosen; here it is the one given.
+var content = replace(string(loadJsonContent('{file}')), '{first}', workspaceId)
+
+resource workbook 'Microsoft.Insights/workbooks@2022-04-01' = {
+  // A workbook's name is a GUID; the same group and name give the same workbook.
+  name: guid(resourceGroup().id, 'azure-openai-gateway-workbook', name)
+  location: location
+  tags: tags
+  kind: 'shared'
+  properties: {
+    displayName: name
+    category: 'workbook'
+    sourceId: workspaceId
+    version: 'Notebook/1.0'
+    serializedData: content
+  }
+}
+
+@description('Resource id of the workbook.')
+output id string = workbook.id
+"""
+
+
+def module_bicep() -> str:
+    """The module of ``setup_scripts/infra/modules``, over the committed JSON."""
+    return workbook_bicep("../../exports/workbook.json")

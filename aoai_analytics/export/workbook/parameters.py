@@ -1,0 +1,278 @@
+"""The workbook's parameters: what a reader sets, what clicks set, and the hidden ones that hold KQL."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..embedding import ALL, FILTERS
+from .parts import Parts, coded, decoded
+
+#: Ids are derived from names, so that the same workbook is the same text.
+NAMESPACE = uuid.UUID("b0e7e3ac-52ab-4e0c-9c19-3f0bb9b1f0a4")
+TEXT, CHOICE, TIME, RESOURCE = 1, 2, 4, 5
+LOGS = {"queryType": 0, "resourceType": "microsoft.operationalinsights/workspaces"}
+#: A query whose text holds its own time range is asked without one of the service ("Set in query" in the editor).
+IN_QUERY = {"timeContext": {"durationMs": 0}}
+WORKSPACE = {**LOGS, "crossComponentResources": ["{Workspace}"]}
+#: The workspace chosen when the workbook opens: the first one; modules/workbook.bicep puts its own there.
+FIRST_WORKSPACE = "value::1"
+#: What a drop-down holds at most (Documentation/DataSources/Limits.md of the service's repository: 1,000 items).
+_ITEMS = 999
+_HOUR = 3_600_000
+_RANGES = [_HOUR, 4 * _HOUR, 12 * _HOUR] + [days * 24 * _HOUR for days in (1, 2, 3, 7, 14, 30, 60, 90)]
+_ZONES = (
+    "UTC",
+    "Europe/London",
+    "Europe/Berlin",
+    "Europe/Athens",
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Los_Angeles",
+    "America/Sao_Paulo",
+    "Asia/Dubai",
+    "Asia/Kolkata",
+    "Asia/Singapore",
+    "Asia/Tokyo",
+    "Australia/Sydney",
+)
+_FILTER_LABELS = {
+    "Apis": "API",
+    "Subscriptions": "Subscription",
+    "Products": "Product",
+    "Models": "Model",
+    "Users": "User",
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """A parameter that a reader fills in: its label, default and description, and the KQL of its value."""
+
+    label: str
+    about: str
+    kql: str
+    value: str = ""
+    multi_line: bool = False
+    #: A pattern that the text must match, and what to say where it does not.
+    rule: tuple[str, str] = ("", "")
+
+
+def _lines(name: str) -> str:
+    return f'split(replace_regex("{{{name}:escapejson}}", @"[\\r\\n]+", ";"), ";")'
+
+
+def _text(name: str) -> str:
+    return f'"{{{name}:escapejson}}"'
+
+
+#: Text parameters. What a reader types goes into a string literal, escaped as JSON, which KQL reads the same way.
+TEXTS: Mapping[str, Given] = {
+    "OwnPrices": Given(
+        "Own prices",
+        "A line (or a part between semicolons) each: MODEL, DIRECTION, USD for a million tokens; DIRECTION is prompt, "
+        "cached-prompt or completion. A fourth word says the scope: global (also without it), data-zone, regional.",
+        "",
+        multi_line=True,
+    ),
+    "Discount": Given(
+        "Discount on list prices, %",
+        "Taken off every price of the book, not off your own above.",
+        "",
+        "0",
+        rule=(r"^\s*\d{1,2}(\.\d+)?\s*$", "A number from 0 to 99.9"),
+    ),
+    "Budgets": Given(
+        "Budgets, USD a month",
+        "A line (or a part between semicolons) each: SUBSCRIPTION=120.50, and of all together (all)=900.",
+        _lines("Budgets"),
+        multi_line=True,
+    ),
+    "Commitments": Given(
+        "Commitments, USD of the time range",
+        "A line (or a part between semicolons) each: ACCOUNT/DEPLOYMENT=5200.00",
+        _lines("Commitments"),
+        multi_line=True,
+    ),
+    "Quotas": Given(
+        "Quotas, tokens a minute",
+        "A line (or a part between semicolons) each: ACCOUNT/DEPLOYMENT=450000",
+        _lines("Quotas"),
+        multi_line=True,
+    ),
+    "Ptus": Given(
+        "PTUs",
+        "A line (or a part between semicolons) each: ACCOUNT/DEPLOYMENT=100",
+        _lines("Ptus"),
+        multi_line=True,
+    ),
+    "SearchText": Given(
+        "Search for", "Words in a prompt or an answer, together and in this order; empty for all.", _text("SearchText")
+    ),
+    "SearchUser": Given("Of the user", "As Top users shows it; empty for all.", _text("SearchUser")),
+    "SearchModel": Given("Of the model", "For example gpt-4o; empty for all.", _text("SearchModel")),
+    "Slo": Given(
+        "Aim: % of requests that succeed",
+        "What the error budget is measured by.",
+        'todouble("{Slo:escapejson}")',
+        "99.0",
+        rule=(r"^\s*\d{1,2}(\.\d+)?\s*$", "A number from 0 to 99.9"),
+    ),
+}
+CHOICES: Mapping[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
+    "CountGateway": (
+        "Requests that the gateway's limits refuse",
+        "Whether they count as failed.",
+        (("false", "do not count"), ("true", "count as failed")),
+    ),
+}
+#: For a query's parameter of this name, in every tile: how the workbook sets it.
+EVERYWHERE = {"step": "{TimeRange:grain}", "timeZone": '"{TimeZone}"'}
+
+
+def value_kql(name: str) -> str:
+    """The KQL that gives the value of the workbook's parameter *name* to a query's parameter."""
+    if name in TEXTS:
+        return TEXTS[name].kql
+    if name in CHOICES:
+        return f"{{{name}}}"
+    return decoded(name)
+
+
+def top(parts: Parts) -> list[dict[str, Any]]:
+    """The steps of parameters at the top: the hidden ones first, which are complete only when all tiles are made."""
+    return [
+        step("hidden", _hidden(parts)),
+        step(
+            "workspace and time",
+            [_workspace(), _time_range(), _choice("TimeZone", "Time zone of days", _zones()), _prompts()],
+        ),
+        step("filters", [_filter(name, parts) for name in FILTERS], style="pills"),
+    ]
+
+
+def tables_there() -> dict[str, Any]:
+    """A hidden parameter that names the log tables with records; empty where there is none, or none may be read."""
+    tables = ("ApiManagementGatewayLogs", "ApiManagementGatewayLlmLog")
+    found = ", ".join(
+        f'({table} | where TimeGenerated > ago(90d) | take 1 | project Table = "{table}")' for table in tables
+    )
+    kql = (
+        f"union isfuzzy=true (datatable(Table: string) []), {found}\n"
+        '| summarize Tables = make_set(Table)\n| project Tables = strcat_array(Tables, " ")'
+    )
+    return step(
+        "what is there",
+        [_base("TablesThere", TEXT) | {"isHiddenWhenLocked": True, "query": kql, **WORKSPACE, **IN_QUERY}],
+    )
+
+
+def fields(name: str, names: Iterable[str]) -> dict[str, Any]:
+    """A step of parameters that a reader fills in."""
+    return step(name, [_field(each) for each in names])
+
+
+def step(name: str, parameters: list[dict[str, Any]], style: str = "above") -> dict[str, Any]:
+    return {
+        "type": 9,
+        "content": {"version": "KqlParameterItem/1.0", "parameters": parameters, "style": style, **WORKSPACE},
+        "name": f"{name} parameters",
+    }
+
+
+def _base(name: str, kind: int, label: str = "") -> dict[str, Any]:
+    return {
+        "id": str(uuid.uuid5(NAMESPACE, name)),
+        "version": "KqlParameterItem/1.0",
+        "name": name,
+        "label": label or name,
+        "type": kind,
+    }
+
+
+def _hidden(parts: Parts) -> list[dict[str, Any]]:
+    """Text parameters with parts of queries, in the order in which queries came to need them."""
+    return [_base(name, TEXT) | {"isHiddenWhenLocked": True, "value": kql} for name, kql in parts.taken.items()]
+
+
+def _workspace() -> dict[str, Any]:
+    return _base("Workspace", RESOURCE, "Workspace") | {
+        "description": "The Log Analytics workspace that the gateway logs to.",
+        "isRequired": True,
+        "query": "where type =~ 'microsoft.operationalinsights/workspaces'\n| project id",
+        "crossComponentResources": ["value::all"],
+        "typeSettings": {"additionalResourceOptions": [], "showDefault": False},
+        "queryType": 1,
+        "resourceType": "microsoft.resourcegraph/resources",
+        "value": FIRST_WORKSPACE,
+    }
+
+
+def _time_range() -> dict[str, Any]:
+    return _base("TimeRange", TIME, "Time range") | {
+        "isRequired": True,
+        "typeSettings": {"selectableValues": [{"durationMs": each} for each in _RANGES], "allowCustom": True},
+        "value": {"durationMs": 7 * 24 * _HOUR},
+    }
+
+
+def _prompts() -> dict[str, Any]:
+    about = "Only to those who may read the log tables themselves, and only where texts are logged."
+    return _choice("Prompts", "Show what people wrote", (("hidden", "hidden"), ("shown", "shown")), about)
+
+
+def _zones() -> tuple[tuple[str, str], ...]:
+    return tuple((zone, zone) for zone in _ZONES)
+
+
+def _choice(name: str, label: str, options: Iterable[tuple[str, str]], about: str = "") -> dict[str, Any]:
+    """A drop-down of fixed values, the first of them chosen."""
+    items = [{"value": value, "label": text} for value, text in options]
+    return (
+        _base(name, CHOICE, label)
+        | ({"description": about} if about else {})
+        | {
+            "isRequired": True,
+            "typeSettings": {"additionalResourceOptions": [], "showDefault": False},
+            "jsonData": json.dumps(items),
+            "value": items[0]["value"],
+        }
+    )
+
+
+def _field(name: str) -> dict[str, Any]:
+    if name in CHOICES:
+        label, about, options = CHOICES[name]
+        return _choice(name, label, options, about)
+    given = TEXTS[name]
+    found = _base(name, TEXT, given.label) | {"description": given.about, "value": given.value}
+    settings: dict[str, Any] = {}
+    if given.multi_line:
+        settings |= {"multiLineText": True, "editorLanguage": "text", "multiLineHeight": 3}
+    if given.rule[0]:
+        settings["paramValidationRules"] = [{"regExp": given.rule[0], "match": True, "message": given.rule[1]}]
+    return found | ({"typeSettings": settings} if settings else {})
+
+
+def _filter(name: str, parts: Parts) -> dict[str, Any]:
+    """A drop-down of the names in the range, the busiest first; the value is the name, coded."""
+    kql = (
+        f"AoaiRequestsLogged\n| extend Name = {FILTERS[name]}\n| summarize Requests = count() by Name\n"
+        f"| top {_ITEMS} by Requests desc\n"
+        f'| project value = {coded("Name")}, label = iff(isempty(Name), "(none)", Name)\n'
+    )
+    return _base(name, CHOICE, _FILTER_LABELS[name]) | {
+        "isRequired": True,
+        "multiSelect": True,
+        "quote": "'",
+        "delimiter": ",",
+        "query": parts.embedded(kql, filtered=False),
+        "typeSettings": {"additionalResourceOptions": ["value::all"], "selectAllValue": ALL, "showDefault": False},
+        **WORKSPACE,
+        **IN_QUERY,
+        "value": ["value::all"],
+    }

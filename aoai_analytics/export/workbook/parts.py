@@ -1,0 +1,141 @@
+"""What every query of the workbook starts with: the choices, the prices, and the semantic layer, each held once.
+
+The semantic layer is 25 to 60 KB of text; in each of some hundred queries it would make a workbook that the service
+refuses: "Request size is too large" is what one of 1.2 MB was told (Azure/reliability-workbook issue 95), and Microsoft's
+own checks call more than 500 KB an error (microsoft/Application-Insights-Workbooks, scripts/src/Rules.ts). So each of its
+parts is the value of a hidden text parameter, and a query names it in braces. That text parameters serve as "internal
+variables used by other workbook controls", hidden from readers, is documented (the same repository,
+Documentation/Parameters/Text.md), and so is that a parameter's value is put into a query as text; parts of queries in
+hidden parameters are used by its published workbooks (Database watcher's filters, for one). No limit of a text parameter's
+length is documented. A part is one line, whatever a text field makes of line breaks, and holds no braces around a name,
+which would be read as a parameter.
+
+A value that a reader chooses is a name that some caller sent, quotes and braces included. It travels as base64, as in
+Microsoft's Database watcher workbooks (pull request 2850 there), so that it can neither end a string nor be taken for a
+parameter. The letter before it tells the empty name from no choice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from ...engines.inlining import definitions
+from ...prices import own_prices, price_functions
+from ..embedding import ALL, FILTERS, Embedded, Piece, embed
+
+#: What the names of the hidden parameters begin with.
+PREFIX = "Kql"
+#: A parameter in a text: ``{Name}`` or ``{Name:format}``. The names are those that the service's own pattern allows.
+TOKEN = re.compile(r"\{([_a-zA-Z][_a-zA-Z0-9]*)(?::([^{}\s]+))?\}")
+#: Tables that a lake stores: what defines them can be left out there.
+STORED = ("LogsAround", "AoaiRequestsLogged", "AoaiRequests", "AoaiMessages", "AoaiLlmTexts")
+
+RANGE = ("{TimeRange:start}", "{TimeRange:end}")
+#: What the reader chose, as the service writes it (``'bVEE=','bVVU='``, or ``*``), and prices, at the head of a query.
+GIVEN_CHOICES = f'let Given = "{"|".join(f"{{{name}}}" for name in FILTERS)}";'
+GIVEN_PRICES = (
+    'let GivenPrices = "{OwnPrices:escapejson}"; let GivenDiscount = coalesce(todouble("{Discount:escapejson}"), 0.0);'
+)
+
+# A line of own prices: model, direction, USD for a million tokens, and the scope where it is not global.
+_LINE = r"^([^,]+?)\s*,\s*(prompt|cached-prompt|completion)\s*,\s*(\d+(?:\.\d+)?)\s*(?:,\s*(global|data-zone|regional)\s*)?$"
+_OWN_PRICES = rf"""print Line = split(replace_regex(GivenPrices, @"[\r\n]+", ";"), ";")
+| mv-expand Line to typeof(string)
+| project Line = trim(@"\s+", Line)
+| where isnotempty(Line)
+| extend Model = extract(@"{_LINE}", 1, Line), Direction = extract(@"{_LINE}", 2, Line), Given = extract(@"{_LINE}", 4, Line)
+| project Line, Model, Direction, Scope = iff(isempty(Given), "global", Given),
+    PricePerMillion = todouble(extract(@"{_LINE}", 3, Line))
+"""
+_PRICES = """let Book = {book};
+let Own = AoaiOwnPrices
+    | where isnotnull(PricePerMillion)
+    | summarize PricePerMillion = max(PricePerMillion) by Model, Scope, Direction;
+union
+    (Book
+    | join kind=leftanti Own on Model, Scope, Direction
+    | extend PricePerMillion = PricePerMillion * (1.0 - GivenDiscount / 100.0), Origin = "price book"),
+    (Own
+    | project Model, Version = "", Scope, Regions = "", Direction, PricePerMillion, From = datetime(2000-01-01), Origin = "own")
+"""
+
+
+def functions() -> Mapping[str, str]:
+    """The semantic layer as the workbook has it: prices are those of ``aoai.toml``, and the reader may change them.
+
+    Needs the lets ``GivenPrices`` (lines) and ``GivenDiscount`` (%). Raises WrongUse for malformed own prices.
+    """
+    own = own_prices()
+    prices = price_functions(own.book, own.deployments)
+    book = "\n".join(line for line in prices["AoaiPrices"].splitlines() if not line.startswith("//"))
+    changed = {**prices, "AoaiPrices": _PRICES.replace("{book}", book)}
+    texts = {name: changed.get(name, text) for name, text in definitions().items()}
+    return {"AoaiOwnPrices": _OWN_PRICES, **texts}
+
+
+class Parts:
+    """The hidden parameters, as queries come to need them: ``taken`` is name -> one line of KQL, in order of need."""
+
+    def __init__(self) -> None:
+        self.functions = functions()
+        self.taken: dict[str, str] = {f"{PREFIX}Choices": choices()}
+        self._names: dict[tuple[str, str], str] = {}
+
+    def embedded(self, kql: str, values: Mapping[str, str] | None = None, *, filtered: bool = True) -> str:
+        """The text of a step that asks *kql*: parameters in braces stand for range, choices, *values* and parts."""
+        chosen = {name: f"Picked{name}" for name in FILTERS} if filtered else {}
+        query = embed(kql, start=RANGE[0], end=RANGE[1], chosen=chosen, values=values, functions=self.functions)
+        # What was chosen reads the same in every query: the part KqlChoices makes those lets.
+        given = "\n".join(line for line in query.given.splitlines() if not line.startswith("let Chosen"))
+        head = [GIVEN_CHOICES, "{KqlChoices}"] if filtered else []
+        if any(piece.name.startswith("AoaiPrices") for piece in query.pieces):
+            head.append(GIVEN_PRICES)
+        return "\n".join([*head, given, *self._tokens(query), query.question])
+
+    def _tokens(self, query: Embedded) -> list[str]:
+        return [f"{{{self._parameter(piece)}}}" for piece in query.pieces]
+
+    def _parameter(self, piece: Piece) -> str:
+        key = (piece.name, piece.text)
+        if key not in self._names:
+            base = PREFIX + piece.name
+            same = sum(name == base or name.startswith(f"{base}_v") for name in self.taken)
+            self._names[key] = f"{base}_v{same + 1}" if same else base
+            self.taken[self._names[key]] = one_line(piece.text)
+        return self._names[key]
+
+
+def one_line(kql: str) -> str:
+    """*kql*, which has no comments, on one line. No string literal of the semantic layer holds a line break."""
+    return " ".join(line.strip() for line in kql.splitlines() if line.strip())
+
+
+@cache
+def choices() -> str:
+    """The lets ``ChosenApis`` and so on: what was chosen as an array of names; no choice is every one."""
+    lets = []
+    for place, name in enumerate(FILTERS):
+        lets.append(
+            f'let Chosen{name} = toscalar(print Given = split(tostring(split(Given, "|")[{place}]), ",")'
+            """ | mv-expand Given to typeof(string) | extend Given = trim(@"[ ']+", Given)"""
+            f' | summarize make_list(iff(Given in ("", "{ALL}"), "{ALL}", base64_decode_tostring(substring(Given, 1)))));'
+        )
+    return " ".join(lets)
+
+
+def coded(name: str) -> str:
+    """KQL: the value that stands for the name in the column *name*."""
+    return f'strcat("b", base64_encode_tostring({name}))'
+
+
+def decoded(parameter: str) -> str:
+    """KQL: the name that the value of *parameter* stands for."""
+    return f'base64_decode_tostring(substring("{{{parameter}}}", 1))'
+
+
+def left_out(name: str) -> bool:
+    """Whether the hidden parameter *name* only defines what a lake stores as tables."""
+    piece = name.removeprefix(PREFIX).split("_v")[0]
+    return piece in STORED or piece.startswith("LogsAround")

@@ -1,0 +1,249 @@
+"""From the layout to the workbook's steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ...charts import parse_chart
+from ...library import library
+from ...library.privacy import SHOWS_PROMPTS
+from ...library.queries import Query, own_query
+from .kpis import folded
+from .layout import CONVERSATION, TABS, Tab, Tile, View
+from .parameters import EVERYWHERE, IN_QUERY, WORKSPACE, fields, value_kql
+from .parts import Parts, coded
+from .visuals import chart_settings, grid_settings, label_of, number_format, tile_settings
+
+#: The column that a click on a row sets a parameter by, coded; no reader sees it.
+KEY = "RowKey"
+#: Columns that are times: bars along these stand on a time axis.
+TIMES = ("TimeGenerated", "Day", "Week", "Month", "Cohort")
+_MEDIUM, _SMALL, _TINY, _FULL = 0, 1, 4, 3
+_NOTHING = "Nothing of this kind in the chosen time range, with these filters."
+# Weekdays and hours, weeks after the first: the columns of a matrix are known beforehand.
+_HOURS = tuple(range(24))
+_WEEKS = tuple(range(13))
+_WEEKDAYS = "MonTueWedThuFriSatSun"
+
+#: What the workbook asks that the library does not: prices are the reader's to change here only.
+PRICES = own_query("""// title: Prices in force
+// question: What does a million tokens cost at the end of the time range, and which line of your own could not be read?
+// unit: Prompt=USD a million tokens, CachedPrompt=USD a million tokens, Completion=USD a million tokens
+let Last = RangeEnd;
+union
+    (AoaiPrices
+    | where From <= Last
+    | summarize arg_max(From, PricePerMillion) by Model, Version, Scope, Regions, Direction, Origin
+    | summarize Prompt = maxif(PricePerMillion, Direction == "prompt"), CachedPrompt = maxif(PricePerMillion, Direction == "cached-prompt"),
+        Completion = maxif(PricePerMillion, Direction == "completion") by Model, Version, Scope, Regions, Origin),
+    (AoaiOwnPrices
+    | where isnull(PricePerMillion)
+    | project Model = Line, Version = "", Scope = "", Regions = "", Origin = "not read: write MODEL, DIRECTION, USD",
+        Prompt = real(null), CachedPrompt = real(null), Completion = real(null))
+| project Origin, Model, Version, Scope, Regions, Prompt, CachedPrompt, Completion
+| sort by Origin desc, Model asc, Version asc, Scope asc, Regions asc
+""")
+
+
+def query_of(tile: Tile) -> Query:
+    return PRICES if tile.query == "prices" else library().get(tile.query)
+
+
+def shown_as(tile: Tile) -> str:
+    """``chart``, ``grid``, ``pie``, ``kpi`` or ``matrix``."""
+    if tile.show:
+        return tile.show
+    return "grid" if parse_chart(query_of(tile).chart).kind == "table" else "chart"
+
+
+def tab_group(tab: Tab, parts: Parts) -> dict[str, Any]:
+    """A tab: what it is for, its views' links where it has several, and the views, of which one is open."""
+    items = [text(f"{tab.name} text", tab.text)]
+    parameter = f"{tab.title}View"
+    several = len(tab.views) > 1
+    if several:
+        items.append(links(f"{tab.name} views", parameter, [(view.name, view.title) for view in tab.views], "toolbar"))
+    for view in tab.views:
+        found = group(f"{tab.name} {view.name}", _view(tab, view, parts))
+        items.append(only_where(found, parameter, view.name) if several else found)
+    return only_where(group(f"tab {tab.name}", items), "Tab", tab.name)
+
+
+def _view(tab: Tab, view: View, parts: Parts) -> list[dict[str, Any]]:
+    where = f"{tab.name} {view.name}"
+    items = [text(f"{where} text", view.text)] if view.text else []
+    if view.parameters:
+        items.append(fields(where, view.parameters))
+    items += _tiles(where, view.tiles, parts)
+    for parameter, title, tiles in view.opens:
+        opened = f"{where} {title}"
+        if tiles:
+            found = group(opened, _tiles(opened, tiles, parts))
+            found["content"]["title"] = "The selected user"
+            items.append(only_where_set(found, parameter))
+        else:
+            exchange = Tile(CONVERSATION, 100, values={"correlationId": parameter})
+            items.append(only_where_set(behind_choice(opened, [tile_step(opened, exchange, parts)]), parameter))
+    return items
+
+
+def _tiles(where: str, tiles: Iterable[Tile], parts: Parts) -> list[dict[str, Any]]:
+    """The tiles' steps; those that show what people wrote stand together behind the reader's choice."""
+    plain, texts = [], []
+    for tile in tiles:
+        (texts if query_of(tile).header.get("shows") == SHOWS_PROMPTS else plain).append(tile_step(where, tile, parts))
+    return plain + ([behind_choice(f"{where} texts", texts)] if texts else [])
+
+
+def behind_choice(name: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+    """*items* for who chose to see what people wrote; for everyone else a line that says so."""
+    hint = text(
+        f"{name} hidden",
+        "What people wrote is hidden here. Set *Show what people wrote* at the top to see it: that works for readers who "
+        "may read the log tables, and shows them prompts and answers of others. Do so only where you are entitled to.",
+        "info",
+    )
+    return group(
+        name, [only_where(hint, "Prompts", "hidden"), only_where(group(f"{name} shown", items), "Prompts", "shown")]
+    )
+
+
+def tile_step(where: str, tile: Tile, parts: Parts) -> dict[str, Any]:
+    query, show = query_of(tile), shown_as(tile)
+    values = {name: EVERYWHERE[name] for name in query.parameters if name in EVERYWHERE}
+    values |= {name: value_kql(parameter) for name, parameter in tile.values.items()}
+    kql = query.text
+    content: dict[str, Any] = {
+        "version": "KqlItem/1.0",
+        "query": "",
+        "size": _MEDIUM,
+        "showAnalytics": True,
+        "title": f"{query.title}: {query.question[0].lower()}{query.question[1:]}",
+        "noDataMessage": _NOTHING,
+        "noDataMessageStyle": 3,
+        **IN_QUERY,
+        "showExportToExcel": True,
+        "exportToExcelOptions": "all",
+        **WORKSPACE,
+    }
+    if tile.key:
+        kql = kql.rstrip() + f"\n| extend {KEY} = {coded(tile.key)}\n"
+        content["exportedParameters"] = [{"fieldName": KEY, "parameterName": tile.sets, "parameterType": 1}]
+    if show == "kpi":
+        kql = kql.rstrip() + "\n" + folded(tile.query)
+        content |= {"size": _TINY, "visualization": "tiles", "tileSettings": tile_settings(), "title": query.title}
+    elif show == "matrix":
+        kql, settings = _matrix(query)
+        content |= {"visualization": "table", "gridSettings": settings}
+    elif show == "grid":
+        links_to = ("CorrelationId",) if tile.key != "CorrelationId" else ("CorrelationId",)
+        settings = grid_settings(
+            query.text, query.units, bars=tile.bars, heats=tile.heats, hidden=[KEY] if tile.key else (), links=links_to
+        )
+        content |= {"visualization": "table", "gridSettings": settings}
+    else:
+        chart = parse_chart(query.chart)
+        if show == "pie":
+            label = chart.y[0]
+            content |= {
+                "visualization": "piechart",
+                "chartSettings": {
+                    "xAxis": label,
+                    "yAxis": list(chart.x),
+                    "createOtherGroup": 8,
+                    "showMetrics": True,
+                    "showLegend": True,
+                    "ySettings": {"numberFormatSettings": number_format(chart.x[0], query.units)},
+                },
+            }
+        else:
+            kind, settings = chart_settings(chart, query.units, TIMES)
+            content |= {"visualization": kind, "chartSettings": settings}
+    content["query"] = parts.embedded(kql, values)
+    step = {"type": 3, "content": content, "name": f"{where} {tile.query}{' share' if show == 'pie' else ''}"}
+    if tile.width < 100:
+        step["customWidth"] = str(tile.width)
+    return step
+
+
+def _matrix(query: Query) -> tuple[str, dict[str, Any]]:
+    """A heat map as a grid: a row each of the chart's y, a column each of its x, which are numbers known beforehand."""
+    chart = parse_chart(query.chart)
+    across, down, measured = chart.x[0], chart.y[0], chart.color
+    numbers = _HOURS if across == "Hour" else _WEEKS
+    columns = {f"At{number:02}": number for number in numbers}
+    cells = ", ".join(f"{name} = maxif({measured}, {across} == {number})" for name, number in columns.items())
+    kql = query.text.rstrip() + f"\n| summarize {cells} by {down}\n"
+    kql += (
+        f'| extend Place = indexof("{_WEEKDAYS}", {down})\n| sort by Place asc\n'
+        if across == "Hour"
+        else f"| sort by {down} asc\n"
+    )
+    kql += f"| project {down}, {', '.join(columns)}\n"
+    formatters = [
+        {
+            "columnMatch": "^At[0-9]+$",
+            "formatter": 8,
+            "formatOptions": {"palette": "blue", "min": 0},
+            "numberFormat": number_format(measured, query.units) | {"emptyValCustomText": "-"},
+        }
+    ]
+    labels = [{"columnId": name, "label": str(number)} for name, number in columns.items()]
+    labels.append({"columnId": down, "label": f"{label_of(down, {})} / {label_of(across, {}).lower()}"})
+    return kql, {"formatters": formatters, "labelSettings": labels}
+
+
+def tab_links() -> dict[str, Any]:
+    return links("tabs", "Tab", [(tab.name, tab.title) for tab in TABS], "tabs")
+
+
+def links(name: str, parameter: str, choices: list[tuple[str, str]], style: str) -> dict[str, Any]:
+    """Links that set *parameter*; the first is chosen when the workbook opens."""
+    import uuid
+
+    from .parameters import NAMESPACE
+
+    del style
+    return {
+        "type": 11,
+        "content": {
+            "version": "LinkItem/1.0",
+            "style": "tabs",
+            "links": [
+                {
+                    "id": str(uuid.uuid5(NAMESPACE, f"{name} {value}")),
+                    "cellValue": parameter,
+                    "linkTarget": "parameter",
+                    "linkLabel": title,
+                    "subTarget": value,
+                    "style": "link",
+                }
+                for value, title in choices
+            ],
+        },
+        "name": name,
+    }
+
+
+def group(name: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "type": 12,
+        "content": {"version": "NotebookGroup/1.0", "groupType": "editable", "items": items},
+        "name": name,
+    }
+
+
+def text(name: str, markdown: str, style: str = "") -> dict[str, Any]:
+    content: dict[str, Any] = {"json": markdown}
+    if style:
+        content["style"] = style
+    return {"type": 1, "content": content, "name": name}
+
+
+def only_where(step: dict[str, Any], parameter: str, value: str) -> dict[str, Any]:
+    return step | {"conditionalVisibility": {"parameterName": parameter, "comparison": "isEqualTo", "value": value}}
+
+
+def only_where_set(step: dict[str, Any], parameter: str) -> dict[str, Any]:
+    return step | {"conditionalVisibility": {"parameterName": parameter, "comparison": "isNotEqualTo", "value": ""}}

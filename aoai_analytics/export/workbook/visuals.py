@@ -1,0 +1,189 @@
+"""From a query's header to the way a workbook shows its rows: charts, column formats, tiles.
+
+The numbers are the service's own, read off workbooks that Microsoft publishes (microsoft/Application-Insights-Workbooks
+and Azure-Samples/AI-Gateway); the documentation names them in words only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...charts import Chart
+from ...charts.labels import heading
+from ...charts.numbers import unit_of
+
+# Column renderers.
+TEXT, BAR, HIDDEN, TIME, LINK, HEAT, BIG, THRESHOLDS = 1, 3, 5, 6, 7, 8, 12, 18
+# Units of numbers.
+PLAIN, PERCENT, BYTES, MILLISECONDS, SECONDS = 0, 1, 2, 23, 24
+_UNITS = {"%": PERCENT, "bytes": BYTES, "ms": MILLISECONDS, "s": SECONDS}
+_MONEY = "USD"
+#: Units of which more is worse, so that a heat map turns red.
+_WORSE = re.compile(
+    r"Failed|Throttled|Error(?!Budget)|Unknown|Unpriced|P9[0-9]|Score|Overrun|BudgetUsed|Lost|NotLogged"
+)
+#: What a state says of itself: an icon for it.
+_STATES = {
+    "success": "success",
+    "cache-hit": "success",
+    "within": "success",
+    "throttled-gateway": "warning",
+    "throttled-backend": "warning",
+    "content-filter": "warning",
+    "may exceed": "warning",
+    "will exceed": "warning",
+    "unauthorized": "4",
+    "not-found": "4",
+    "client-error": "4",
+    "server-error": "critical",
+    "over": "critical",
+    "client-closed": "cancelled",
+}
+_STATE_COLUMNS = ("Outcome", "State")
+_KINDS = {
+    "line": "linechart",
+    "area": "areachart",
+    "stacked-area": "areachart",
+    "scatter": "scatterchart",
+    "bar": "barchart",
+    "stacked-bar": "barchart",
+    "grouped-bar": "unstackedbar",
+}
+_WORDS = re.compile(r"\b[A-Z][A-Za-z0-9]+\b")
+_LAST_SHAPE = re.compile(r"\|\s*(?:project|summarize)\b(?!-)")
+
+
+def number_format(column: str, units: Mapping[str, str]) -> dict[str, Any]:
+    """How a number of *column* is written. Unknown is said, never left empty."""
+    unit = unit_of(column, units)
+    options: dict[str, Any] = {"style": "decimal", "maximumFractionDigits": 2}
+    kind = _UNITS.get(unit.label, PLAIN)
+    if unit.label.startswith(_MONEY):
+        options = {"style": "currency", "currency": _MONEY, "maximumFractionDigits": 2 if unit.label == _MONEY else 5}
+    elif kind == PERCENT:
+        options["maximumFractionDigits"] = 1
+    elif unit.additive:
+        options["maximumFractionDigits"] = 0
+    return {"unit": kind, "options": options, "emptyValCustomText": "unknown"}
+
+
+def chart_settings(chart: Chart, units: Mapping[str, str], times: Iterable[str]) -> tuple[str, dict[str, Any]]:
+    """The visualization's name and its settings. Bars along categories get the categorical kind."""
+    if chart.kind == "heatmap":
+        # Bands over time: the service has no heat map of two axes.
+        chart = Chart("stacked-bar", chart.x, (chart.color,), chart.y[0])
+    category, measures = (chart.x[0], chart.y) if len(chart.x) == 1 else (chart.y[0], chart.x)
+    if chart.kind in ("bar", "stacked-bar", "grouped-bar") and len(chart.y) == 1 and category in units:
+        category, measures = chart.y[0], chart.x
+    kind = _KINDS[chart.kind]
+    if kind in ("barchart", "unstackedbar") and category not in times:
+        kind = "categoricalbar"
+    settings: dict[str, Any] = {
+        "xAxis": category,
+        "yAxis": list(measures),
+        "showLegend": True,
+        "showDataPoints": kind == "linechart",
+        "ySettings": {"numberFormatSettings": number_format(measures[0], units), "min": 0},
+    }
+    if chart.color:
+        settings |= {"group": chart.color, "createOtherGroup": 12}
+    if len(measures) > 1:
+        settings["seriesLabelSettings"] = [{"seriesName": m, "label": heading(m, "")} for m in measures]
+    return kind, settings
+
+
+def columns_named(kql: str) -> list[str]:
+    """The names in the statement's last shape (``project`` or ``summarize``) and after it, in order: its columns are
+    among them."""
+    last = 0
+    for match in _LAST_SHAPE.finditer(kql):
+        last = match.end()
+    return list(dict.fromkeys(_WORDS.findall(kql[last:])))
+
+
+def grid_settings(
+    kql: str,
+    units: Mapping[str, str],
+    *,
+    bars: Iterable[str] = (),
+    heats: Iterable[str] = (),
+    hidden: Iterable[str] = (),
+    links: Iterable[str] = (),
+    rows: int = 500,
+) -> dict[str, Any]:
+    """A grid: numbers by their units, *bars* and *heats* drawn in their cells, *links* that open the row's details."""
+    named = columns_named(kql)
+    bars, heats = tuple(bars), tuple(heats)
+    # A format is written once, with all the columns it is for: the service reads columnMatch as a regular expression.
+    formats: dict[str, list[str]] = {}
+    for column in dict.fromkeys([*units, *bars, *heats]):
+        if column not in named:
+            continue
+        found: dict[str, Any] = {"numberFormat": number_format(column, units)}
+        if column in bars:
+            found |= {"formatter": BAR, "formatOptions": {"palette": "blue", "min": 0}}
+        elif column in heats:
+            palette = "redBright" if _WORSE.search(column) else "blue"
+            found |= {"formatter": HEAT, "formatOptions": {"palette": palette, "min": 0}}
+        else:
+            found |= {"formatter": 0}
+        formats.setdefault(json.dumps(found), []).append(column)
+    formatters: list[dict[str, Any]] = [
+        {"columnMatch": matching(columns)} | json.loads(found) for found, columns in formats.items()
+    ]
+    formatters += [
+        {"columnMatch": matching([column]), "formatter": THRESHOLDS, "formatOptions": _icons()}
+        for column in _STATE_COLUMNS
+        if column in named
+    ]
+    formatters += [
+        {
+            "columnMatch": matching([column]),
+            "formatter": LINK,
+            "formatOptions": {"linkTarget": "GenericDetails", "linkIsContextBlade": True},
+        }
+        for column in links
+        if column in named
+    ]
+    formatters += [{"columnMatch": matching([column]), "formatter": HIDDEN} for column in hidden]
+    labels = [
+        {"columnId": c, "label": label_of(c, units)} for c in named if label_of(c, units) != c and c not in hidden
+    ]
+    return {"formatters": formatters, "labelSettings": labels, "filter": True, "rowLimit": rows}
+
+
+def matching(columns: Iterable[str]) -> str:
+    """The regular expression that is exactly one of *columns*."""
+    names = list(columns)
+    return f"^{names[0]}$" if len(names) == 1 else f"^({'|'.join(names)})$"
+
+
+def label_of(column: str, units: Mapping[str, str]) -> str:
+    """A column's heading, with its unit where its numbers do not show it."""
+    unit = unit_of(column, units).label
+    return heading(column, "" if unit in _UNITS or unit.startswith(_MONEY) else unit)
+
+
+def _icons() -> dict[str, Any]:
+    rows = [
+        {"operator": "==", "thresholdValue": value, "representation": icon, "text": "{0}{1}"}
+        for value, icon in _STATES.items()
+    ]
+    rows.append({"operator": "Default", "representation": None, "text": "{0}{1}"})
+    return {"thresholdsOptions": "icons", "thresholdsGrid": rows}
+
+
+def tile_settings() -> dict[str, Any]:
+    """Tiles of the columns Kpi, Value and Note, a row each."""
+    return {
+        "titleContent": {"columnMatch": "Kpi", "formatter": TEXT},
+        "leftContent": {"columnMatch": "Value", "formatter": BIG, "formatOptions": {"palette": "none"}},
+        "secondaryContent": {"columnMatch": "Note", "formatter": TEXT},
+        "showBorder": True,
+        "sortCriteriaField": "Place",
+        "sortOrderField": 1,
+        "size": "auto",
+    }
