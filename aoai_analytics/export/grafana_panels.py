@@ -1,0 +1,288 @@
+"""How Grafana draws a query: the panel's type, options and fields.
+
+Sources: the panels' options as in Grafana's own schema (PyPI ``grafana-foundation-sdk``, made from it; the tests read
+the dashboards with it); the transformations as npm ``@grafana/data`` carries them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..charts.labels import heading, humanised
+from ..charts.numbers import UNITS, UNKNOWN, unit_of
+from .grafana_queries import Shown
+
+#: Grafana's unit of a header's unit; any other is said in the heading.
+GRAFANA_UNITS = {
+    "%": "percent",
+    "share": "percentunit",
+    "ms": "ms",
+    "s": "s",
+    "minutes": "m",
+    "hours": "h",
+    "days": "d",
+    "bytes": "bytes",
+    "USD": "currencyUSD",
+    "EUR": "currencyEUR",
+}
+#: Where a number turns from good to doubtful to bad, by column: (colour, from) in ascending order.
+THRESHOLDS: dict[str, tuple[tuple[str, float | None], ...]] = {
+    "SuccessRate": (("red", None), ("orange", 95), ("green", 99)),
+    "BudgetUsed": (("green", None), ("orange", 75), ("red", 100)),
+    "ProjectedShare": (("green", None), ("orange", 90), ("red", 100)),
+    "PeakUtilisation": (("green", None), ("orange", 80), ("red", 100)),
+    "UnpricedRequests": (("green", None), ("orange", 1)),
+    "UnknownRequests": (("green", None), ("orange", 1)),
+    "EstimatedShare": (("green", None), ("orange", 10), ("red", 50)),
+}
+_HEAT = "continuous-blues"
+_BACKGROUND = {"type": "color-background", "mode": "basic"}
+_NOTHING = "Nothing in this time range for what is chosen above."
+
+
+def panel(shown: Shown) -> dict[str, Any]:
+    """A panel's title, type, options, fields and transformations; where it stands and what it asks is not in it."""
+    return {"title": shown.query.title, "description": shown.query.question} | _BUILDERS[shown.how](shown)
+
+
+def _unit(column: str, units: Mapping[str, str], *, exact: bool = False) -> dict[str, Any]:
+    """A column's unit and decimals. *exact* shows all digits of a count, as a table does."""
+    unit = units.get(column, "")
+    if unit not in GRAFANA_UNITS:
+        return {"unit": "locale" if exact else "short"}
+    decimals = UNITS[unit].decimals if unit in UNITS else None
+    return {"unit": GRAFANA_UNITS[unit]} | ({} if decimals is None else {"decimals": decimals})
+
+
+def _name(column: str, units: Mapping[str, str]) -> str:
+    """A column's heading; what Grafana's unit already writes is not said again."""
+    return heading(column, "" if units.get(column, "") in GRAFANA_UNITS else unit_of(column, units).label)
+
+
+def _override(column: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "matcher": {"id": "byName", "options": column},
+        "properties": [{"id": key, "value": value} for key, value in properties.items()],
+    }
+
+
+def _thresholds(column: str) -> dict[str, Any]:
+    steps = THRESHOLDS.get(column, (("text", None),))
+    return {"mode": "absolute", "steps": [{"color": color, "value": value} for color, value in steps]}
+
+
+def _fields(
+    defaults: Mapping[str, Any], overrides: Iterable[dict[str, Any]] = (), *, nothing: str = _NOTHING
+) -> dict[str, Any]:
+    return {"fieldConfig": {"defaults": {"noValue": nothing} | dict(defaults), "overrides": list(overrides)}}
+
+
+def _legend(shown: bool) -> dict[str, Any]:
+    return {"displayMode": "list", "placement": "bottom", "showLegend": shown, "calcs": []}
+
+
+def _link(shown: Shown, column: str, value: str) -> list[dict[str, Any]]:
+    """The link that chooses *value* (Grafana's name of it) where *column* holds choices."""
+    url = (shown.links or {}).get(column)
+    if not url:
+        return []
+    title = f"Only this {humanised(column).removesuffix(' ID')}".replace("this End user", "this user")
+    return [{"title": title, "url": url.replace("{}", value), "targetBlank": False}]
+
+
+def _stat(shown: Shown) -> dict[str, Any]:
+    overrides = [
+        _override(
+            name,
+            {"displayName": _name(name, shown.units)} | _unit(name, shown.units) | {"thresholds": _thresholds(name)},
+        )
+        for name in shown.units
+    ]
+    options = {
+        "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": "/.*/"},
+        "orientation": "auto",
+        "textMode": "value_and_name",
+        "wideLayout": True,
+        "colorMode": "value",
+        "graphMode": "none",
+        "justifyMode": "auto",
+        "showPercentChange": False,
+        "percentChangeColorMode": "standard",
+    }
+    fields = _fields({"color": {"mode": "thresholds"}}, overrides, nothing=UNKNOWN)
+    return {"type": "stat", "options": options} | fields
+
+
+def _table(shown: Shown) -> dict[str, Any]:
+    # An empty table says what Grafana's default text for no value says; a null number in a row is unknown.
+    overrides: list[dict[str, Any]] = [
+        {"matcher": {"id": "byType", "options": "number"}, "properties": [{"id": "noValue", "value": UNKNOWN}]}
+    ]
+    for name in shown.units:
+        properties = {"displayName": _name(name, shown.units)} | _unit(name, shown.units, exact=True)
+        if name in THRESHOLDS:
+            properties |= {
+                "color": {"mode": "thresholds"},
+                "thresholds": _thresholds(name),
+                "custom.cellOptions": {"type": "color-text"},
+            }
+        elif name in shown.bars:
+            cell = {"type": "gauge", "mode": "gradient", "valueDisplayMode": "text"}
+            properties |= {"color": {"mode": _HEAT}, "min": 0, "custom.cellOptions": cell}
+        elif name in shown.heats:
+            properties |= {
+                "color": {"mode": _HEAT},
+                "custom.cellOptions": {"type": "color-background", "mode": "basic"},
+            }
+        overrides.append(_override(name, properties))
+    for column in shown.links or {}:
+        overrides.append(_override(column, {"links": _link(shown, column, "${__value.raw:percentencode}")}))
+    custom = {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False}
+    options = {"showHeader": True, "cellHeight": "sm", "frameIndex": 0}
+    return {"type": "table", "options": options} | _fields({"custom": custom}, overrides)
+
+
+#: Columns of a matrix that are whole numbers, and how many there can be: their order is theirs, not that of the rows.
+_NUMBERED = {"Hour": 24, "WeeksLater": 53}
+
+
+def _matrix(shown: Shown) -> dict[str, Any]:
+    x, y, value = shown.chart.x[0], shown.chart.y[0], shown.chart.color
+    corner = f"{y}\\{x}"
+    transformations = [_grouped(x, y, value)]
+    if x in _NUMBERED:
+        order = {corner: 0} | {str(number): number + 1 for number in range(_NUMBERED[x])}
+        transformations.append(_organized(order))
+    defaults = _unit(value, shown.units, exact=True) | {
+        "color": {"mode": _HEAT},
+        "custom": {"align": "center", "cellOptions": _BACKGROUND},
+    }
+    plain = {"displayName": humanised(y), "custom.cellOptions": {"type": "auto"}, "custom.align": "left"}
+    options = {"showHeader": True, "cellHeight": "sm", "frameIndex": 0}
+    drawing = {"type": "table", "options": options, "transformations": transformations}
+    return drawing | _fields(defaults, [_override(corner, plain)])
+
+
+def _states(shown: Shown) -> dict[str, Any]:
+    """A heat map over time: a line of fields for each category."""
+    value, y = shown.chart.color, shown.chart.y[0]
+    defaults = _unit(value, shown.units) | {
+        "color": {"mode": _HEAT},
+        "displayName": f"${{__field.labels.{y}}}",
+        "custom": {"fillOpacity": 90, "lineWidth": 0},
+    }
+    options = {
+        "showValue": "never",
+        "rowHeight": 0.95,
+        "colWidth": 0.95,
+        "legend": _legend(False),
+        "tooltip": {"mode": "single", "sort": "none"},
+    }
+    return {"type": "status-history", "options": options} | _fields(defaults)
+
+
+def _timeseries(shown: Shown) -> dict[str, Any]:
+    as_line, several = shown.chart.kind == "line", bool(shown.color) or len(shown.measures) > 1
+    # What is counted in a span of time is drawn as bars: no row is nothing counted, which a line would run across.
+    # Lines show their points, so that a stretch without any is seen.
+    custom: dict[str, Any] = {
+        "drawStyle": "line" if as_line else "bars",
+        "lineWidth": 2 if as_line else 0,
+        "fillOpacity": 0 if as_line else 80,
+        "showPoints": "always" if as_line else "never",
+        "pointSize": 4,
+        "spanNulls": False,
+        "stacking": {"mode": "normal" if shown.chart.row.stacked and several else "none", "group": "A"},
+        "axisSoftMin": 0,
+    }
+    defaults = _unit(shown.measures[0], shown.units) | {"color": {"mode": "palette-classic"}, "custom": custom}
+    if shown.color:
+        defaults["displayName"] = f"${{__field.labels.{shown.color}}}"
+        defaults["links"] = _link(shown, shown.color, f"${{__field.labels.{shown.color}:percentencode}}")
+    options = {"legend": _legend(several), "tooltip": {"mode": "multi", "sort": "desc"}}
+    overrides = [] if shown.color else _named(shown)
+    return {"type": "timeseries", "options": options} | _fields(defaults, overrides)
+
+
+def _named(shown: Shown) -> list[dict[str, Any]]:
+    """Each measure under its heading, in its unit."""
+    units = shown.units
+    return [_override(m, {"displayName": _name(m, units)} | _unit(m, units)) for m in shown.measures]
+
+
+def _bars(shown: Shown) -> dict[str, Any]:
+    several = bool(shown.color) or len(shown.measures) > 1
+    defaults = _unit(shown.measures[0], shown.units) | {
+        "color": {"mode": "palette-classic"},
+        "custom": {"lineWidth": 0, "fillOpacity": 85, "axisSoftMin": 0},
+        "links": [] if shown.joined else _link(shown, shown.axis, "${__data.fields[0]:percentencode}"),
+    }
+    options: dict[str, Any] = {
+        "orientation": "horizontal" if shown.measures == shown.chart.x else "vertical",
+        "stacking": "normal" if shown.chart.row.stacked and several and shown.adds else "none",
+        "showValue": "never" if several else "auto",
+        "barWidth": 0.9,
+        "groupWidth": 0.7,
+        "barRadius": 0,
+        "xTickLabelRotation": 0,
+        "xTickLabelMaxLength": 28,
+        "xTickLabelSpacing": 0,
+        "fullHighlight": False,
+        "legend": _legend(several),
+        "tooltip": {"mode": "multi", "sort": "desc"},
+    }
+    if not shown.color:
+        return {"type": "barchart", "options": options | {"xField": shown.axis}} | _fields(defaults, _named(shown))
+    drawing = {"type": "barchart", "options": options, "transformations": _pivot(shown)}
+    return drawing | _fields(defaults)
+
+
+def _pie(shown: Shown) -> dict[str, Any]:
+    measure = shown.measures[0]
+    defaults = _unit(measure, shown.units) | {
+        "color": {"mode": "palette-classic"},
+        "links": _link(shown, shown.axis, "${__data.fields[0]:percentencode}"),
+    }
+    options = {
+        "pieType": "donut",
+        "reduceOptions": {"values": True, "calcs": ["lastNotNull"], "fields": f"/^{measure}$/", "limit": 25},
+        "displayLabels": ["percent"],
+        "legend": {"displayMode": "table", "placement": "right", "showLegend": True, "values": ["value"], "calcs": []},
+        "tooltip": {"mode": "single", "sort": "none"},
+    }
+    return {"type": "piechart", "options": options} | _fields(defaults)
+
+
+def _pivot(shown: Shown) -> list[dict[str, Any]]:
+    """A row of each category and a column of each colour; the longest bar first where the colours add up."""
+    steps = [_grouped(shown.color, shown.axis, shown.measures[0])]
+    if shown.adds:
+        total = "Total of the row"
+        steps += [
+            {"id": "calculateField", "options": {"mode": "reduceRow", "reduce": {"reducer": "sum"}, "alias": total}},
+            {"id": "sortBy", "options": {"fields": {}, "sort": [{"field": total, "desc": True}]}},
+            _organized({}, {total: True}),
+        ]
+    return steps
+
+
+def _grouped(column: str, row: str, value: str) -> dict[str, Any]:
+    options = {"columnField": column, "rowField": row, "valueField": value, "emptyValue": "null"}
+    return {"id": "groupingToMatrix", "options": options}
+
+
+def _organized(order: Mapping[str, int], excluded: Mapping[str, bool] | None = None) -> dict[str, Any]:
+    options = {"indexByName": dict(order), "excludeByName": dict(excluded or {}), "renameByName": {}}
+    return {"id": "organize", "options": options}
+
+
+_BUILDERS: dict[str, Callable[[Shown], dict[str, Any]]] = {
+    "stat": _stat,
+    "table": _table,
+    "matrix": _matrix,
+    "states": _states,
+    "timeseries": _timeseries,
+    "bars": _bars,
+    "pie": _pie,
+}
