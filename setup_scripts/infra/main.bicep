@@ -11,6 +11,7 @@ import {
   entraCallers
   semanticCacheSettings
   reportSettings
+  alertSettings
 } from 'modules/types.bicep'
 import { gatewaySku } from 'modules/gateway.bicep'
 
@@ -155,6 +156,9 @@ param functions savedFunction[] = []
 
 @description('Reports on a timer, delivered to a website of their own: when, for which periods, and who may read them. Null: none.')
 param reportSchedule reportSettings?
+
+@description('Alert rules over the logs, and a budget of the bill: who is told, and what is other than the defaults. Null: none.')
+param alerts alertSettings?
 
 // ---- Network and secrets
 
@@ -497,6 +501,30 @@ module publicEntrance 'modules/application-gateway.bicep' = if (entrance != null
 }
 
 // ---- What is made of the logs
+
+module alertRules 'modules/alerts.bicep' = if (alerts != null) {
+  params: {
+    name: checkedName
+    location: location
+    tags: tags
+    workspaceName: workspaceName
+    actionGroupIds: alerts.?actionGroupIds ?? []
+    emails: alerts.?emails ?? []
+    runbookUrl: alerts.?runbookUrl ?? ''
+    off: alerts.?off ?? []
+    severities: alerts.?severities ?? {}
+    budgets: alerts.?budgets ?? {}
+    monthlyBudget: alerts.?monthlyBudget == null
+      ? null
+      : {
+          amount: alerts!.monthlyBudget!.amount
+          start: alerts!.monthlyBudget!.start
+          resourceIds: map(openAINames, account => resourceId('Microsoft.CognitiveServices/accounts', account))
+        }
+    thresholds: alerts.?thresholds ?? {}
+  }
+  dependsOn: [workspace, openAI]
+}
 
 module reports 'modules/report-schedule.bicep' = if (schedule != null) {
   params: {

@@ -82,6 +82,12 @@ param logToEventHub = true
 // Object id of the analysts' group.
 param readers = [{ id: '00000000-0000-0000-0000-000000000002', type: 'Group' }]
 
+param alerts = {
+  emails: ['platform-team@contoso.com']
+  budgets: { '(all)': '20000', 'sub-support-bot': '9000' }
+  monthlyBudget: { amount: 20000, start: '2026-12-01' }
+}
+
 // The first run makes the registry; add the image to it, and its name here: docs/reports.md.
 param reportSchedule = { every: 'monthly', timeZone: 'America/New_York', keep: '800d' }
 

@@ -1,5 +1,7 @@
 metadata description = 'The shapes of the parameters that more than one module takes.'
 
+import { alertName, alertThresholds } from '../alert-rules.bicep'
+
 @export()
 @description('A model deployment of an Azure OpenAI account.')
 type modelDeployment = {
@@ -167,4 +169,31 @@ type reportSettings = {
   readerIpRanges: string[]?
   @description('true lets anybody on the internet who knows the address read the pages.')
   anyoneMayRead: bool?
+}
+
+@export()
+@description('Alert rules: who is told, and what is other than the defaults.')
+type alertSettings = {
+  @description('Addresses that get a mail.')
+  emails: string[]?
+  @description('Resource ids of action groups of your own.')
+  actionGroupIds: string[]?
+  @description('Where docs/alerts.md is published for your people.')
+  runbookUrl: string?
+  @description('Rules that are not made.')
+  off: alertName[]?
+  @description('Severity by rule, 0 (worst) to 4.')
+  severities: { *: (0 | 1 | 2 | 3 | 4) }?
+  @description('USD a month by API Management subscription, and "(all)" for all together, as text.')
+  budgets: { *: string }?
+  @description('Budget of the bill for the Azure OpenAI accounts: amount a month in its currency, and the first day of its first month.')
+  monthlyBudget: {
+    @minValue(1)
+    amount: int
+    @minLength(10)
+    @maxLength(10)
+    start: string
+  }?
+  @description('Thresholds by rule.')
+  thresholds: alertThresholds?
 }
