@@ -43,6 +43,20 @@ def workbook(
     write(workbook_bicep(json_file.name), output)
 
 
+@app.command()
+def grafana(
+    data_source: Annotated[
+        Literal["azure-monitor", "azure-data-explorer"],
+        typer.Option("--data-source", help="Grafana's data source: Log Analytics is asked through azure-monitor."),
+    ] = "azure-monitor",
+    output: Output = None,
+) -> None:
+    """A Grafana dashboard of the gateway with the workbook's panels, as JSON to import."""
+    from ..export.grafana import grafana_dashboard
+
+    write(grafana_dashboard(data_source), output)
+
+
 @app.command("all")
 def every(
     output: Annotated[

@@ -12,6 +12,8 @@ from importlib import import_module
 #: File below ``setup_scripts/`` -> where its text is made: ``module:function`` of this room, called without arguments.
 COMMITTED: Mapping[str, str] = {
     "exports/workbook.json": "workbook:workbook_json",
+    "exports/grafana-azure-monitor.json": "grafana:azure_monitor_dashboard",
+    "exports/grafana-azure-data-explorer.json": "grafana:azure_data_explorer_dashboard",
     "infra/modules/workbook.bicep": "workbook:module_bicep",
 }
 

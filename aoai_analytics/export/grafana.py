@@ -141,6 +141,16 @@ def grafana_dashboard(data_source: str = "azure-monitor") -> str:
     return json.dumps(_dashboard(DATA_SOURCES[data_source]), ensure_ascii=False, indent=1) + "\n"
 
 
+def azure_monitor_dashboard() -> str:
+    """The dashboard for a Log Analytics workspace."""
+    return grafana_dashboard("azure-monitor")
+
+
+def azure_data_explorer_dashboard() -> str:
+    """The dashboard for a database of Azure Data Explorer or an Eventhouse."""
+    return grafana_dashboard("azure-data-explorer")
+
+
 def exported(query: Query) -> bool:
     """Whether a query can be a panel: none that shows prompts, and none whose answer is made outside KQL."""
     return query.header.get("shows") != "prompts" and "then" not in query.header
