@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from . import rendering
+from .headline import money_and_success
 from .pages import Page
 from .period import said
 
@@ -20,20 +21,21 @@ def report_files(
     """The files of the report of *pages*, UTF-8; ``manifest.json`` is *manifest* and the ``files`` it lists.
 
     *single_file*: ``index.html`` holds all pages, figures and data, and can be sent on its own. *in_collection*: the
-    index links to that of all reports, one folder up. Of *manifest*, ``source``, ``period``, ``time_zone``, ``failed``
-    and ``made`` are shown.
+    index links to that of all reports, one folder up. Of *manifest*, ``source``, ``period``, ``time_zone``, ``failed``,
+    ``made`` and ``headline`` are shown.
     """
     from .. import __version__
 
     zone = manifest["time_zone"]
     made = said(datetime.fromisoformat(manifest["made"]), zone) + f" ({zone})"
     shown = {key: manifest[key] for key in ("source", "period", "time_zone", "failed")}
-    shown |= {"title": TITLE, "made": made, "version": __version__, "in_collection": in_collection}
+    shown["more_cards"] = money_and_success(manifest.get("headline") or {})
+    shown |= {"title": TITLE, "made": made, "version": __version__}
     if single_file:
         files = {"index.html": rendering.single(pages, manifest=manifest, **shown)}
     else:
         files = {f"{page.name}.html": rendering.page(page, made=made, version=__version__) for page in pages}
-        files["index.html"] = rendering.index(pages, **shown)
+        files["index.html"] = rendering.index(pages, in_collection=in_collection, **shown)
         files["plotly.min.js"] = rendering.plotly_script()
         files["report.js"] = rendering.report_script()
     listed = dict(manifest) | {"files": sorted([*files, "manifest.json"])}

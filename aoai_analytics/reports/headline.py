@@ -7,10 +7,13 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..charts.numbers import Unit, human
 from .pages import Page
 
 #: The questions whose answers give what the head does not.
 COST, SUCCESS = "cost/total", "reliability/success-rate"
+#: Before a sum that leaves requests out.
+AT_LEAST = "\N{GREATER-THAN OR EQUAL TO} "
 
 
 def headline_numbers(pages: Sequence[Page]) -> dict[str, Any]:
@@ -26,6 +29,31 @@ def headline_numbers(pages: Sequence[Page]) -> dict[str, Any]:
         for answer in page.answers:
             answers.setdefault(answer["name"], answer)
     return of_coverage(heads[0] if heads else {}) | _cost(answers.get(COST)) | _success(answers.get(SUCCESS))
+
+
+def money_and_success(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The cards, as ``pages.cards``, of what the head does not say: the cost and the success rate, where known."""
+    shown = []
+    if (cost := numbers.get("Cost")) is not None:
+        partly = bool(numbers.get("UncostedRequests"))
+        shown.append({"label": "Cost in USD", "value": AT_LEAST * partly + amount(cost), "marked": partly})
+    if (rate := numbers.get("SuccessRate")) is not None:
+        shown.append({"label": "Success rate", "value": percent(rate), "marked": False})
+    return shown
+
+
+def amount(usd: float) -> str:
+    """An amount of money, without its unit."""
+    return human(usd, Unit("", decimals=2))
+
+
+def percent(share: float) -> str:
+    """A share that never rounds to nothing or to all."""
+    if 0 < share < 0.1:
+        return "< 0.1%"
+    if 99.9 < share < 100:
+        return f"{share:.2f}%" if share < 99.995 else "> 99.99%"
+    return f"{share:,.1f}".removesuffix(".0") + "%"
 
 
 def of_coverage(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ..charts.numbers import UNITS, human
-from .headline import of_coverage
+from .headline import AT_LEAST, amount, of_coverage, percent
 from .period import said
 
 #: The kinds of named periods, by their name's form, as the index groups them.
@@ -20,9 +20,8 @@ MINUS = "\N{MINUS SIGN}"
 TREND = {"month": 24, "week": 26, "day": 31}
 #: The headline numbers with a change, and their units.
 MEASURES = {"Requests": "requests", "Tokens": "tokens", "Cost": "USD", "SuccessRate": "%"}
-#: Sums that leave requests out, and how many: such a sum is a lower bound.
+#: Sums that may leave requests out, and how many: such a sum is a lower bound.
 LEFT_OUT = {"Tokens": "UnknownRequests", "Cost": "UncostedRequests"}
-AT_LEAST = "\N{GREATER-THAN OR EQUAL TO} "
 
 
 @dataclass(frozen=True)
@@ -223,7 +222,7 @@ def _cell(name: str, numbers: Mapping[str, Any], earlier: Mapping[str, Any] | No
         return Number("unknown")
     more = []
     if name == "Tokens" and numbers.get("EstimatedTokens"):
-        more.append(f"{_percent(100 * numbers['EstimatedTokens'] / value)} estimated")
+        more.append(f"{percent(100 * numbers['EstimatedTokens'] / value)} estimated")
     left_out = numbers.get(LEFT_OUT.get(name, "")) or 0
     if left_out:
         more.append(f"without {left_out:,} request{'' if left_out == 1 else 's'}")
@@ -238,8 +237,8 @@ def _said(name: str, value: float) -> str:
     if name == "Requests" and value < 1_000_000:
         return f"{value:,}"
     if name == "SuccessRate":
-        return _percent(value)
-    return human(value, UNITS["USD"] if name == "Cost" else None)
+        return percent(value)
+    return f"{amount(value)} USD" if name == "Cost" else human(value)
 
 
 def _changed(name: str, change: float, old: float) -> str:
@@ -249,16 +248,7 @@ def _changed(name: str, change: float, old: float) -> str:
         return "±0"
     sign = "+" if change > 0 else MINUS
     absolute = f"{sign}{_said(name, abs(change))}"
-    return f"{absolute} ({sign}{_percent(100 * abs(change) / old)})" if old else absolute
-
-
-def _percent(share: float) -> str:
-    """A share that never rounds to nothing or to all."""
-    if 0 < share < 0.1:
-        return "< 0.1%"
-    if 99.9 < share < 100:
-        return f"{share:.2f}%" if share < 99.995 else "> 99.99%"
-    return f"{share:,.1f}".removesuffix(".0") + "%"
+    return f"{absolute} ({sign}{percent(100 * abs(change) / old)})" if old else absolute
 
 
 def _marks(one: Entry) -> tuple[str, ...]:
