@@ -12,7 +12,7 @@ from .arm import Arm
 from .findings import MET, NOT_ASKED, NOT_MET, Finding
 from .installation import Installation
 
-#: Resource types made in ``location``; the private network's and the Event Hub's where they were asked for.
+#: Resource types made in ``location``; those of options are asked for with the option.
 _TYPES = {
     "Microsoft.ApiManagement": "service",
     "Microsoft.OperationalInsights": "workspaces",
@@ -21,6 +21,7 @@ _TYPES = {
     "Microsoft.KeyVault": "vaults",
     "Microsoft.CognitiveServices": "accounts",
 }
+_OF_REPORTS = ("Microsoft.App", "Microsoft.ContainerRegistry", "Microsoft.ManagedIdentity", "Microsoft.Network")
 #: What the deployments do, for which somebody needs the right.
 _ACTIONS = (
     "Microsoft.Resources/deployments/write",
@@ -87,6 +88,12 @@ class Before:
             wanted["Microsoft.Network"] = None
         if self.parameters.get("logToEventHub"):
             wanted["Microsoft.EventHub"] = None
+        if alerts := self.parameters.get("alerts"):
+            wanted["Microsoft.ManagedIdentity"] = None
+            if alerts.get("monthlyBudget"):
+                wanted["Microsoft.Consumption"] = None
+        if self.parameters.get("reportSchedule"):
+            wanted |= dict.fromkeys(_OF_REPORTS)
         version = {"api-version": "2021-04-01"}
         return {name: self.arm.get(f"{self.subscription}/providers/{name}", **version) or {} for name in wanted}
 

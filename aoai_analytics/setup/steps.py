@@ -45,7 +45,7 @@ STEPS = (
     Step(
         "04-diagnostics-and-test",
         "Diagnostics, and a test of the API that is seen in the logs",
-        ("workspace", "archive", "eventHub", "roles", "gatewayLogging"),
+        ("workspace", "archive", "eventHub", "roles", "gatewayLogging", "gatewayWorkbook", "alertRules"),
     ),
     Step("05-access-and-throttling", "Products, subscriptions and limits", ("products",)),
     Step("06-high-availability", "A pool over regions, and a failover", ("openAI", "roles", "backends", "namedValues")),

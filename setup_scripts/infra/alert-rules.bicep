@@ -1,4 +1,4 @@
-metadata description = 'The alert rules: their thresholds and queries. Made by "aoai export alerts" from kql/alerts; a test keeps it current.'
+metadata description = 'The alert rules, their thresholds and queries. Made by "aoai export alerts": do not edit.'
 
 @export()
 @description('A rule.')

@@ -154,6 +154,9 @@ param functions savedFunction[] = []
 
 // ---- What is made of the logs
 
+@description('true makes an Azure Workbook over the logs.')
+param workbook bool = true
+
 @description('Reports on a timer, delivered to a website of their own: when, for which periods, and who may read them. Null: none.')
 param reportSchedule reportSettings?
 
@@ -501,6 +504,16 @@ module publicEntrance 'modules/application-gateway.bicep' = if (entrance != null
 }
 
 // ---- What is made of the logs
+
+module gatewayWorkbook 'modules/workbook.bicep' = if (workbook) {
+  params: {
+    name: 'Azure OpenAI gateway ${checkedName}'
+    location: location
+    tags: tags
+    workspaceId: resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
+  }
+  dependsOn: [workspace]
+}
 
 module alertRules 'modules/alerts.bicep' = if (alerts != null) {
   params: {

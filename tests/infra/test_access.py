@@ -85,6 +85,11 @@ CLOSED = {
 #: What needs no closing: no network of its own, or part of one of the above.
 NO_ENTRANCE = (
     "Microsoft.App/managedEnvironments",
+    "Microsoft.Consumption/budgets",
+    "Microsoft.Insights/actionGroups",
+    "Microsoft.Insights/scheduledQueryRules",
+    "Microsoft.Insights/workbooks",
+    "Microsoft.OperationalInsights/queryPacks",
     "Microsoft.Authorization/roleAssignments",
     "Microsoft.Insights/diagnosticSettings",
     "Microsoft.Insights/privateLinkScopes",

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from ..findings import Finding
 from ..installation import Installation
-from . import gateway, logs, models, network
+from . import answers, gateway, logs, models, network
 from .requirement import Requirement
 
 REQUIREMENTS: tuple[Requirement, ...] = tuple(
     sorted(
-        (*models.REQUIREMENTS, *gateway.REQUIREMENTS, *logs.REQUIREMENTS, *network.REQUIREMENTS),
+        (*models.REQUIREMENTS, *gateway.REQUIREMENTS, *logs.REQUIREMENTS, *answers.REQUIREMENTS, *network.REQUIREMENTS),
         key=lambda requirement: requirement.step[:2],
     )
 )
