@@ -127,7 +127,7 @@ _BUDGETS = "budgets"
 _BICEP_TYPES = {"real": "string", "long": "int", "timespan": "string", "bool": "bool"}
 
 _HEAD = """\
-metadata description = 'The alert rules: their thresholds and queries. Made by "aoai export alerts" from kql/alerts; a test keeps it current.'
+metadata description = 'The alert rules, their thresholds and queries. Made by "aoai export alerts": do not edit.'
 """
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from ..engines.inlining import definitions
 from ..library import library
 from ..logs.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES, Table
 
@@ -41,11 +42,15 @@ _LAST_ERROR = "LastError"
 
 
 def kusto_commands() -> str:
-    """All commands as one script of blank-line separated commands, as ``.execute database script`` takes them."""
+    """All commands as one script of blank-line separated commands, as ``.execute database script`` takes them.
+
+    The functions are those in force: own prices hold, where ``prices.apply_own_prices`` was called.
+    """
     parts = [f".create-merge table {LANDING} (records: dynamic, record: dynamic)", _landing_mapping(), _no_retention()]
     for table in LOG_TABLES.values():
         parts += [_table(table), _export_mapping(table), _expanding(table), _update_policy(table)]
-    parts += [function_command(name, query.title, query.text) for name, query in library().functions().items()]
+    texts = definitions()
+    parts += [function_command(name, query.title, texts[name]) for name, query in library().functions().items()]
     return "\n\n".join(parts) + "\n"
 
 

@@ -28,7 +28,8 @@ RULE = "aoai-hourly"
 COLUMNS = {
     "TimeGenerated": "datetime",
     **dict.fromkeys(("ApiId", "Surface", "SubscriptionId", "ProductId", "DeploymentName", "ModelName"), "string"),
-    **dict.fromkeys(("ModelVersion", "BackendHost", "Region", "Outcome", "TokenSource", "Scope", "CostState"), "string"),
+    **dict.fromkeys(("ModelVersion", "BackendHost", "Region", "Outcome", "TokenSource", "Scope"), "string"),
+    "CostState": "string",
     "IsCacheEstimated": "bool",
     **dict.fromkeys(("Requests", "PromptTokens", "CompletionTokens", "TotalTokens"), "long"),
     **dict.fromkeys(("PromptTokensError", "CompletionTokensError"), "real"),
@@ -73,15 +74,19 @@ def rule_query() -> str:
 def history_function() -> str:
     """Body of ``AoaiHistory``: ``AoaiHourly``'s rows, stored ones where there are any for an hour.
 
-    Hours without a stored row (before the rule, not yet summed, given up by Azure) are computed from the logs that there
-    are. Of an hour that two versions of the rule summed, the later one's rows count.
+    Hours without a stored row (before the rule, not yet summed, given up by Azure) are computed from the logs that
+    there are. Of an hour that two versions of the rule summed, the later one's rows count.
     """
-    cut = {GATEWAY_LOGS.name: f"{GATEWAY_LOGS.name}_Open", LLM_LOG.name: f"{LLM_LOG.name}_Open"}
+    gateway, llm = GATEWAY_LOGS.name, LLM_LOG.name
     return f"""\
 let {TABLE}_Latest = {TABLE} | summarize Modified = max(_RuleLastModifiedTime) by Hour;
-let {cut[GATEWAY_LOGS.name]} = {GATEWAY_LOGS.name} | extend Hour = bin(TimeGenerated, 1h) | join kind=leftanti {TABLE}_Latest on Hour | project-away Hour;
-let {cut[LLM_LOG.name]} = {LLM_LOG.name} | join kind=leftsemi ({cut[GATEWAY_LOGS.name]} | project CorrelationId) on CorrelationId;
-{_inlined(cut)}union
+let {gateway}_Open = {gateway}
+    | extend Hour = bin(TimeGenerated, 1h)
+    | join kind=leftanti {TABLE}_Latest on Hour
+    | project-away Hour;
+let {llm}_Open = {llm}
+    | join kind=leftsemi ({gateway}_Open | project CorrelationId) on CorrelationId;
+{_inlined({gateway: f"{gateway}_Open", llm: f"{llm}_Open"})}union
     ({TABLE}
     | lookup kind=inner {TABLE}_Latest on Hour
     | where _RuleLastModifiedTime == Modified
@@ -105,15 +110,16 @@ def of_sums() -> list[Query]:
 def over_hours(query: Query, source: str = HISTORY) -> str:
     """*query* asked of hourly sums: the function *source* with ``AoaiHourly``'s columns in the place of the requests.
 
-    A count of requests becomes a sum of ``Requests``. A column that sums cannot give is left out where the header names it,
-    ``// rollup: without Callers``. Raises WrongUse for a query that does not say it can, or cannot.
+    A count of requests becomes a sum of ``Requests``. A column that sums cannot give is left out where the header names
+    it, ``// rollup: without Callers``. Raises WrongUse for a query that does not say it can, or cannot.
     """
     can = query.header.get("rollup", "")
     if can != "yes" and not can.startswith("without "):
         raise WrongUse(f"{query.name}: its header has no line '// rollup: yes', or 'without' and names of columns")
-    first = max((parameter.line for parameter in declared(query.text).values()), default=-1) + 1
+    taken = {parameter.line for parameter in declared(query.text).values()}
     lines = query.text.split("\n")
-    given, code = "\n".join(lines[:first]), without_comments("\n".join(lines[first:]))
+    given = "".join(f"{lines[number]}\n" for number in sorted(taken))
+    code = without_comments("\n".join(line for number, line in enumerate(lines) if number not in taken))
     for column in re.findall(r"\w+", can.removeprefix("without ")) if can != "yes" else ():
         code, found = re.subn(rf"^\s*{column} = [^\n]*,\n", "", code, flags=re.MULTILINE)
         if found != 1:
@@ -125,8 +131,7 @@ def over_hours(query: Query, source: str = HISTORY) -> str:
         what = ", ".join(sorted(unknown)) or lost[0].strip()  # type: ignore[index]
         raise WrongUse(f"{query.name}: hourly sums do not have what it needs: {what}")
     code = with_names(code, dict.fromkeys(_ROWS, source))
-    body = "\n".join(line.rstrip() for line in code.split("\n") if line.strip())
-    return f"{given}\n{body}\n" if first else f"{body}\n"
+    return given + "".join(f"{line.rstrip()}\n" for line in code.split("\n") if line.strip())
 
 
 def _columns_of_requests() -> set[str]:

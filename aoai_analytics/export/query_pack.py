@@ -1,0 +1,63 @@
+"""The library as a query pack: in the portal's query picker, with titles, questions and labels.
+
+A query runs as it is where the functions are saved. Those that need a further step on this machine stay out, and so do
+those that show prompts, unless asked for: what a reader may see is a matter of rights on the tables, but nobody should
+come upon prompts by picking a query. Each query that can be asked of hourly sums is there a second time, asked of them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import NAMESPACE_OID, uuid5
+
+from ..library import library
+from ..library.privacy import SHOWS_PROMPTS
+from ..library.queries import Query
+from .summary_rules import HISTORY, of_sums, over_hours
+
+#: Azure wants a GUID for each query; this way it follows from the name, and a changed query replaces itself.
+_KIT = uuid5(NAMESPACE_OID, "aoai-analytics/kql")
+_BETWEEN = f"{HISTORY}_Between"
+
+
+def query_pack(*, prompts: bool = False) -> list[dict[str, Any]]:
+    """Value of the parameter ``queries`` of ``modules/query-pack.bicep``; with *prompts* also what shows them."""
+    packed = [_packed(query) for query in library() if not query.header.get("then") and (prompts or not _shows(query))]
+    return packed + [_of_hours(query) for query in of_sums()]
+
+
+def query_pack_json(*, prompts: bool = False) -> str:
+    """``query_pack`` as the JSON that a parameter file loads."""
+    return json.dumps(query_pack(prompts=prompts), indent=2, ensure_ascii=False) + "\n"
+
+
+def _shows(query: Query) -> bool:
+    return query.header.get("shows") == SHOWS_PROMPTS
+
+
+def _packed(query: Query) -> dict[str, Any]:
+    return {
+        "id": str(uuid5(_KIT, query.name)),
+        "displayName": query.title,
+        "description": query.question,
+        "body": query.text,
+        "labels": [query.section, query.name],
+    }
+
+
+def _of_hours(query: Query) -> dict[str, Any]:
+    """The query over stored sums. The portal's time range goes by when a sum was stored, so the text sets its own."""
+    between = (
+        "let start = startofyear(now()); // the first hour\n"
+        "let end = now(); // the first hour that is no longer part of it\n"
+        f"let {_BETWEEN} = {HISTORY} | where TimeGenerated >= start and TimeGenerated < end;\n"
+    )
+    header = f"// title: {query.title}, by hourly sums\n// question: {query.question}\n// query: {query.name}\n"
+    return _packed(query) | {
+        "id": str(uuid5(_KIT, f"{query.name} {HISTORY}")),
+        "displayName": f"{query.title}, by hourly sums",
+        "description": f"{query.question} Over years: needs the summary rule and its function {HISTORY}.",
+        "body": header + between + over_hours(query, _BETWEEN),
+        "labels": [query.section, query.name, "hourly sums"],
+    }
