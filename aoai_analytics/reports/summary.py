@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 from ..charts.labels import one_line, plain
 from ..errors import WrongUse
 from . import overview
+from .folder import MANIFEST
 from .overview import AT_LEAST, Number, Row
 
 HTML, TEXT, CARD = "summary.html", "summary.txt", "summary.card.json"
@@ -110,6 +111,20 @@ def summary_files(
     told = summary(name, manifest, others, link=link)
     card = json.dumps(teams_message(told), indent=2, ensure_ascii=False) + "\n"
     return {HTML: mail_html(told).encode(), TEXT: plain_text(told).encode(), CARD: card.encode()}
+
+
+def with_summary(
+    files: Mapping[str, bytes],
+    name: str,
+    others: Iterable[tuple[str, Mapping[str, Any]]] = (),
+    *,
+    link: str | None = None,
+) -> dict[str, bytes]:
+    """A report's *files* with those of its summary, which its manifest then lists too. Otherwise as ``summary``."""
+    manifest = json.loads(files[MANIFEST])
+    told = summary_files(name, manifest, others, link=link)
+    listed = manifest | {"files": sorted({*manifest["files"], *told})}
+    return {**files, **told, MANIFEST: (json.dumps(listed, indent=2) + "\n").encode()}
 
 
 def checked_link(link: str) -> str:

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aoai_analytics.errors import WrongUse
-from aoai_analytics.reports.summary import CARD_VERSION, summary, summary_files, teams_message
+from aoai_analytics.reports.summary import (
+    CARD,
+    CARD_VERSION,
+    HTML,
+    TEXT,
+    summary,
+    summary_files,
+    teams_message,
+    with_summary,
+)
 from tests.adaptive_cards import faults
 
 LINK = "https://contoso.z6.web.core.windows.net/reports/"
@@ -94,7 +103,15 @@ def every_form(files: dict[str, str]) -> dict[str, str]:
 def test_each_form_tells_the_numbers_and_the_change_against_the_period_before() -> None:
     files = texts("2026-10", manifest("2026-10"), ("2026-09", manifest("2026-09", EARLIER)), link=LINK)
     for form, text in every_form(files).items():
-        for said in ("October 2026", "1,000", "+100 (+11.1%)", "\N{MINUS SIGN}16.7%", "≥ 12.50 USD", "without 12 requests", "99%"):
+        for said in (
+            "October 2026",
+            "1,000",
+            "+100 (+11.1%)",
+            "\N{MINUS SIGN}16.7%",
+            "≥ 12.50 USD",
+            "without 12 requests",
+            "99%",
+        ):
             assert said in text, (form, said)
         assert "Change against September 2026" in text
         assert "failed" not in text.lower()
@@ -185,6 +202,15 @@ def test_only_what_the_summary_tells_reaches_it(prompt: str) -> None:
     of["headline"] = HEADLINE | {"FirstRequest": prompt, "Prompt": prompt}
     of["pages"] = [page("tokens", lead=prompt, coverage={"Prompt": prompt}, queries=[{"name": prompt, "rows": 1}])]
     assert all(prompt not in text for text in texts("2026-10", of, link=LINK).values())
+
+
+def test_the_files_of_the_summary_are_the_reports_own() -> None:
+    before = manifest("2026-10", files=["index.html", "manifest.json"])
+    files = with_summary({"index.html": b"pages", "manifest.json": json.dumps(before).encode()}, "2026-10", link=LINK)
+    after = json.loads(files["manifest.json"])
+    assert set(after["files"]) == set(files) == {"index.html", "manifest.json", HTML, TEXT, CARD}
+    assert after | {"files": before["files"]} == before
+    assert files["index.html"] == b"pages"
 
 
 @pytest.mark.parametrize(
