@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from .layout import TABS
-from .parameters import FIRST_WORKSPACE, fields, tables_there, top
+from .parameters import fields, tables_there, top
 from .parts import Parts
 from .steps import only_where, tab_group, tab_links, text
 
@@ -77,7 +77,7 @@ def _steps(items: list[Any]) -> str:
 
 def workbook_bicep(json_file: str) -> str:
     """The Bicep module that deploys the workbook whose JSON is in *json_file*, named from the module's folder."""
-    return _BICEP.replace("{file}", json_file).replace("{first}", FIRST_WORKSPACE)
+    return _BICEP.replace("{file}", json_file)
 
 
 _BICEP = """// Made by `aoai export workbook --bicep`; a test keeps it current.
@@ -96,8 +96,22 @@ param workspaceId string
 @description('Tags for the workbook.')
 param tags object = {}
 
-// In the JSON the first workspace that a reader can see is chosen; here it is the one given.
-var content = replace(string(loadJsonContent('{file}')), '{first}', workspaceId)
+// In the JSON the first workspace that a reader can see is chosen; here it is the one given. Put in as data: a function
+// of text takes no more than 131,072 characters.
+var shipped = loadJsonContent('{file}')
+var items = map(
+  shipped.items,
+  item => item.name != 'workspace and time parameters'
+    ? item
+    : union(item, {
+        content: {
+          parameters: map(
+            item.content.parameters,
+            parameter => parameter.name == 'Workspace' ? union(parameter, { value: workspaceId }) : parameter
+          )
+        }
+      })
+)
 
 resource workbook 'Microsoft.Insights/workbooks@2022-04-01' = {
   // A workbook's name is a GUID; the same group and name give the same workbook.
@@ -110,7 +124,7 @@ resource workbook 'Microsoft.Insights/workbooks@2022-04-01' = {
     category: 'workbook'
     sourceId: workspaceId
     version: 'Notebook/1.0'
-    serializedData: content
+    serializedData: string(union(shipped, { items: items }))
   }
 }
 

@@ -14,8 +14,22 @@ param workspaceId string
 @description('Tags for the workbook.')
 param tags object = {}
 
-// In the JSON the first workspace that a reader can see is chosen; here it is the one given.
-var content = replace(string(loadJsonContent('../../exports/workbook.json')), 'value::1', workspaceId)
+// In the JSON the first workspace that a reader can see is chosen; here it is the one given. Put in as data: a function
+// of text takes no more than 131,072 characters.
+var shipped = loadJsonContent('../../exports/workbook.json')
+var items = map(
+  shipped.items,
+  item => item.name != 'workspace and time parameters'
+    ? item
+    : union(item, {
+        content: {
+          parameters: map(
+            item.content.parameters,
+            parameter => parameter.name == 'Workspace' ? union(parameter, { value: workspaceId }) : parameter
+          )
+        }
+      })
+)
 
 resource workbook 'Microsoft.Insights/workbooks@2022-04-01' = {
   // A workbook's name is a GUID; the same group and name give the same workbook.
@@ -28,7 +42,7 @@ resource workbook 'Microsoft.Insights/workbooks@2022-04-01' = {
     category: 'workbook'
     sourceId: workspaceId
     version: 'Notebook/1.0'
-    serializedData: content
+    serializedData: string(union(shipped, { items: items }))
   }
 }
 
