@@ -1,36 +1,129 @@
 // Makes a report's page of what it carries: offers large CSV files, and draws the figures from the JSON in it, in the
 // reader's colour scheme, at the width there is.
-(async () => {
+(() => {
   "use strict";
   const NARROW = 560;
   const PRINTED = 680;
   const plots = [...document.querySelectorAll("[data-figure]")];
   const scheme = matchMedia("(prefers-color-scheme: dark)");
 
+  // Deflated data (RFC 1951) in base64, unpacked at once: DecompressionStream only promises, and a page that is printed
+  // as soon as it is loaded would lack its figures.
+  const BASE_LENGTHS = [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258];
+  const BASE_DISTANCES = [1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577];
+  const LENGTHS_ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+  const extraOfLength = (index) => (index < 8 || index === 28 ? 0 : (index >> 2) - 1);
+  const extraOfDistance = (index) => (index < 4 ? 0 : (index >> 1) - 1);
+  // From the next bits, as many as the longest code has, to a symbol and how many of the bits are its own.
+  const codes = (lengths) => {
+    const bits = Math.max(1, ...lengths);
+    const table = new Uint16Array(1 << bits);
+    let code = 0;
+    for (let length = 1; length <= bits; length++, code <<= 1) {
+      for (let symbol = 0; symbol < lengths.length; symbol++) {
+        if (lengths[symbol] !== length) continue;
+        let reversed = 0;
+        for (let bit = 0; bit < length; bit++) reversed |= ((code >> bit) & 1) << (length - 1 - bit);
+        for (let entry = reversed; entry < table.length; entry += 1 << length) table[entry] = (symbol << 4) | length;
+        code++;
+      }
+    }
+    return { table, bits };
+  };
+  const FIXED = [
+    codes(Array.from({ length: 288 }, (_, symbol) => (symbol < 144 ? 8 : symbol < 256 ? 9 : symbol < 280 ? 7 : 8))),
+    codes(Array(30).fill(5)),
+  ];
   const unpacked = (base64) => {
-    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw")));
+    const text = atob(base64);
+    const input = new Uint8Array(text.length);
+    for (let index = 0; index < text.length; index++) input[index] = text.charCodeAt(index);
+    let output = new Uint8Array(4 * input.length + 1024);
+    let size = 0;
+    let at = 0;
+    let held = 0;
+    let count = 0;
+    const see = (bits) => {
+      for (; count < bits; count += 8) held |= input[at++] << count;
+      return held & ((1 << bits) - 1);
+    };
+    const take = (bits) => {
+      const value = see(bits);
+      held >>>= bits;
+      count -= bits;
+      return value;
+    };
+    const symbol = ({ table, bits }) => {
+      const entry = table[see(bits)];
+      take(entry & 15);
+      return entry >> 4;
+    };
+    const room = (bytes) => {
+      if (size + bytes <= output.length) return;
+      const larger = new Uint8Array(2 * output.length + bytes);
+      larger.set(output);
+      output = larger;
+    };
+    const described = () => {
+      const [literals, distances, given] = [take(5) + 257, take(5) + 1, take(4) + 4];
+      const own = Array(19).fill(0);
+      for (let index = 0; index < given; index++) own[LENGTHS_ORDER[index]] = take(3);
+      const table = codes(own);
+      const lengths = [];
+      while (lengths.length < literals + distances) {
+        const value = symbol(table);
+        if (value < 16) lengths.push(value);
+        else if (value === 16) lengths.push(...Array(3 + take(2)).fill(lengths.at(-1)));
+        else lengths.push(...Array(value === 17 ? 3 + take(3) : 11 + take(7)).fill(0));
+      }
+      return [codes(lengths.slice(0, literals)), codes(lengths.slice(literals))];
+    };
+    for (let last = 0; !last; ) {
+      last = take(1);
+      const kind = take(2);
+      if (kind === 0) {
+        take(count & 7);
+        const length = take(16);
+        take(16);
+        room(length);
+        for (let index = 0; index < length; index++) output[size++] = take(8);
+        continue;
+      }
+      const [literals, distances] = kind === 1 ? FIXED : described();
+      for (let value = symbol(literals); value !== 256; value = symbol(literals)) {
+        room(258);
+        if (value < 256) {
+          output[size++] = value;
+          continue;
+        }
+        const length = BASE_LENGTHS[value - 257] + take(extraOfLength(value - 257));
+        const back = symbol(distances);
+        const from = size - BASE_DISTANCES[back] - take(extraOfDistance(back));
+        for (let index = 0; index < length; index++) output[size++] = output[from + index];
+      }
+    }
+    return output.subarray(0, size);
   };
-  const offered = async (link) => {
-    const file = await unpacked(link.dataset.packed).blob();
-    link.href = URL.createObjectURL(new Blob([file], { type: "text/csv;charset=utf-8" }));
+  const unpackedText = (base64) => new TextDecoder().decode(unpacked(base64));
+
+  document.querySelectorAll("a[data-packed]").forEach((link) => {
+    link.href = URL.createObjectURL(new Blob([unpacked(link.dataset.packed)], { type: "text/csv;charset=utf-8" }));
     delete link.dataset.packed;
-  };
-  await Promise.all([...document.querySelectorAll("a[data-packed]")].map(offered));
+  });
   if (!plots.length) return;
 
+  const script = document.createElement("script");
+  script.textContent = unpackedText(window.packedPlotly);
+  document.head.append(script);
+  delete window.packedPlotly;
   const texts = new Map();
-  const read = async (plot) => {
-    const { textContent, dataset } = document.getElementById(plot.dataset.figure);
-    texts.set(plot, "packed" in dataset ? await unpacked(textContent).text() : textContent);
+  const read = (plot) => {
+    if (!texts.has(plot)) {
+      const { textContent, dataset } = document.getElementById(plot.dataset.figure);
+      texts.set(plot, "packed" in dataset ? unpackedText(textContent) : textContent);
+    }
+    return JSON.parse(texts.get(plot));
   };
-  const loaded = async () => {
-    const script = document.createElement("script");
-    script.textContent = await unpacked(window.packedPlotly).text();
-    document.head.append(script);
-    delete window.packedPlotly;
-  };
-  await Promise.all([loaded(), ...plots.map(read)]);
   const style = JSON.parse(document.getElementById("figure-style").textContent);
 
   const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&#36;": "$", "&#37;": "%" };
@@ -57,7 +150,7 @@
 
   const drawn = new Set();
   const draw = (plot, { dark = scheme.matches, width } = {}) => {
-    const figure = JSON.parse(texts.get(plot));
+    const figure = read(plot);
     const room = width ?? plot.clientWidth;
     if (room < NARROW) narrowed(figure);
     figure.layout.template = style[dark ? "dark" : "light"];
