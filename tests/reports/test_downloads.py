@@ -5,14 +5,19 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import json
+import random
 import re
+import shutil
+import subprocess
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aoai_analytics.reports.downloads import csv_text, data_link
+from aoai_analytics.reports.downloads import csv_text, data_link, packed
+from aoai_analytics.reports.rendering import TEMPLATES
 
 #: What a terminal obeys, or what reorders text; a file shows a mark in its place.
 STEERING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
@@ -59,3 +64,24 @@ def test_the_link_holds_the_text_itself() -> None:
     head, _, body = data_link("ä").partition(";base64,")
     assert head.startswith("data:text/csv")
     assert base64.b64decode(body).decode("utf-8-sig") == "ä"
+
+
+def test_the_page_s_script_unpacks_what_was_packed() -> None:
+    if shutil.which("node") is None:
+        pytest.skip("needs node (Node.js)")
+    script = (TEMPLATES / "report.js").read_text("utf-8")
+    unpacking = script[script.index("  const BASE_LENGTHS") : script.index("  document.querySelectorAll")]
+    chance = random.Random(7)
+    texts = ["", "a", "ä€🙂", "a" * 100_000, "".join(f"{number}," for number in range(30_000))]
+    texts += ["".join(chr(chance.randrange(32, 1_000)) for _ in range(1 << power)) for power in range(17)]
+    texts += ["".join(chance.choices("ab,\n", k=1 << power)) for power in range(17)]
+    # A block of each kind that deflate has: stored, with fixed codes, with codes of its own.
+    kinds = {base64.b64decode(packed(text))[0] >> 1 & 3 for text in texts}
+    assert kinds == {0, 1, 2}
+    given = json.dumps([packed(text) for text in texts])
+    run = subprocess.run(
+        ["node", "-e", f"{unpacking}; const given = JSON.parse(require('fs').readFileSync(0));"
+         "console.log(JSON.stringify(given.map(unpackedText)))"],
+        input=given, capture_output=True, text=True, encoding="utf-8", check=True,
+    )  # fmt: skip
+    assert json.loads(run.stdout) == texts
