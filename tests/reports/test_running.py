@@ -1,0 +1,245 @@
+"""How notebooks are run: at the same time, each in a kernel of its own, and again only where one must be."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aoai_analytics.cli import main
+from aoai_analytics.errors import ReportError
+from aoai_analytics.reports import manifest as manifests
+from aoai_analytics.reports.execution import Kernels
+from aoai_analytics.reports.folder import making
+from aoai_analytics.reports.run import ReportResult, Silent, make_report
+from tests.reports.own_notebooks import OPEN, write_notebook
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+
+
+@pytest.fixture(scope="module")
+def kernels() -> Iterator[Kernels]:
+    with Kernels() as serving:
+        yield serving
+
+
+class Told(Silent):
+    """Progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.ran: list[str] = []
+        self.cells: list[tuple[str, int, int]] = []
+        self.problems: dict[str, int] = {}
+
+    def said(self, text: str) -> None:
+        self.words.append(text)
+
+    def began(self, name: str) -> None:
+        self.ran.append(name)
+
+    def cell(self, name: str, done: int, of: int) -> None:
+        self.cells.append((name, done, of))
+
+    def ended(self, name: str, problems: int) -> None:
+        self.problems[name] = problems
+
+
+Make = Callable[..., ReportResult]
+
+
+@pytest.fixture
+def make(kernels: Kernels, sample_lake: Path, tmp_path: Path) -> Make:
+    """Makes a report of notebooks of one's own in ``tmp_path/notebooks``, to ``tmp_path/out``."""
+
+    def run(*names: str, **more: Any) -> ReportResult:
+        given = {"source": sample_lake, "out": tmp_path / "out", "folder": tmp_path / "notebooks", "kernels": kernels}
+        return make_report(names, **given | more)
+
+    return run
+
+
+def pages(folder: Path) -> dict[str, Any]:
+    return {page["name"]: page for page in json.loads((folder / "manifest.json").read_text("utf-8"))["pages"]}
+
+
+def test_notebooks_run_at_the_same_time_each_in_a_fresh_kernel(make: Make, tmp_path: Path) -> None:
+    # Each waits for the other's file: one after the other they would never end.
+    for name, other in (("one", "two"), ("two", "one")):
+        write_notebook(
+            tmp_path / "notebooks",
+            name,
+            "assert 'left_behind' not in globals()\nleft_behind = 1",
+            f"import pathlib, time\nhere = pathlib.Path({str(tmp_path)!r})\n(here / {name!r}).touch()\n"
+            f"end = time.monotonic() + 20\n"
+            f"while not (here / {other!r}).exists() and time.monotonic() < end: time.sleep(0.01)\n"
+            f"print((here / {other!r}).exists())",
+            "import os, numpy; print(os.getpid(), numpy.random.random())",
+        )
+    told = Told()
+    result = make("one", "two", jobs=2, progress=told)
+    assert not result.failed and sorted(told.ran) == ["one", "two"] and told.problems == {"one": 0, "two": 0}
+    assert ("one", 6, 6) in told.cells
+    texts = [(tmp_path / f"out/{name}.html").read_text("utf-8") for name in ("one", "two")]
+    assert all("True" in text for text in texts)
+    printed = [text.split("True")[1].split("<pre")[1].split("</pre>")[0].split(">")[1] for text in texts]
+    (one_id, one_drawn), (two_id, two_drawn) = (line.split() for line in printed)
+    assert one_id != two_id and one_drawn != two_drawn
+
+
+def test_a_kernel_that_dies_and_a_notebook_that_is_none_leave_the_other_pages(make: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "notebooks"
+    write_notebook(folder, "dies", OPEN, "report.show('models/usage')", "import os; os._exit(9)", "print('never')")
+    write_notebook(folder, "lives", OPEN)
+    (folder / "broken.ipynb").write_text('{"cells": [')
+    result = make("broken", "dies", "lives")
+    assert [line.split(":")[0] for line in result.failures] == ["broken", "dies"]
+    assert "its kernel died" in result.failures[1]
+    dies = (tmp_path / "out/dies.html").read_text("utf-8")
+    assert "its kernel died" in dies and dies.count("data-figure=") == 1 and "never" not in dies
+    assert "could not be run" in (tmp_path / "out/broken.html").read_text("utf-8")
+    assert "600 requests" in (tmp_path / "out/lives.html").read_text("utf-8")
+    assert result.manifest["failed"] and result.manifest["headline"]["Requests"] == 600
+
+
+def test_resume_runs_what_failed_and_keeps_the_rest_where_nothing_else_changed(make: Make, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    write_notebook(tmp_path / "notebooks", "steady", OPEN, "report.show('models/usage')")
+    write_notebook(tmp_path / "notebooks", "flaky", OPEN, f"open({str(flag)!r}).read()")
+    month = {"period": "2026-11", "resume": True}
+    first = make("steady", "flaky", period="2026-11")
+    assert first.failed and first.index == tmp_path / "out/2026-11/index.html"
+    before = pages(first.index.parent)["steady"]
+
+    flag.touch()
+    told = Told()
+    second = make("steady", "flaky", progress=told, **month)
+    assert not second.failed and told.ran == ["flaky"] and pages(second.index.parent)["steady"] == before
+    assert "data-figure=" in (second.index.parent / "steady.html").read_text("utf-8")
+    assert second.manifest["headline"] == first.manifest["headline"]
+    assert not list((tmp_path / "out").glob(".*.kept")) and not list((tmp_path / "out").glob(".*.lock"))
+
+    told = Told()
+    assert make("steady", "flaky", progress=told, **month).manifest == json.loads(
+        (tmp_path / "out/2026-11/manifest.json").read_text("utf-8")
+    )
+    assert told.ran == [] and "nothing failed" in told.words[0]
+
+    flag.unlink()
+    make("steady", "flaky", period="2026-11")
+    told = Told()
+    make("steady", "flaky", progress=told, time_zone="Europe/Berlin", **month)
+    assert sorted(told.ran) == ["flaky", "steady"] and "the period changed" in told.words[0]
+
+
+def test_a_page_made_of_other_rows_is_not_kept(make: Make, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    write_notebook(tmp_path / "notebooks", "steady", OPEN)
+    write_notebook(tmp_path / "notebooks", "flaky", OPEN, f"open({str(flag)!r}).read()")
+    assert make("steady", "flaky").failed
+    flag.touch()
+    # As if rows had come since: the page of before counts one request less.
+    (path,) = tmp_path.glob(".out.kept/steady.json.gz")
+    import gzip
+
+    kept = gzip.decompress(path.read_bytes()).replace(b'"Requests": 600', b'"Requests": 599')
+    path.write_bytes(gzip.compress(kept))
+    told = Told()
+    result = make("steady", "flaky", resume=True, progress=told)
+    assert told.ran == ["flaky", "steady"] and any("other rows" in words for words in told.words)
+    assert {page["coverage"]["Requests"] for page in result.manifest["pages"]} == {600}
+
+
+def test_the_manifest_says_what_the_report_was_made_of(make: Make, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "notebooks", "steady", OPEN, "report.show('tokens/by-day')")
+    found = make("steady", period="2026-W46", time_zone="Asia/Tokyo").manifest
+    assert found["key"] == "2026-W46" and found["time_zone"] == "Asia/Tokyo"
+    assert (found["start"], found["end"]) == ("2026-11-08T15:00:00+00:00", "2026-11-15T15:00:00+00:00")
+    assert found["seconds"] > 0 and found["made"] and "duckdb-kql" in found["versions"] and len(found["library"]) == 64
+    (page,) = found["pages"]
+    assert page["coverage"]["Requests"] == found["headline"]["Requests"] > 0 and len(page["notebook"]) == 64
+    assert [(query["name"], query["rows"] > 0, len(query["digest"])) for query in page["queries"]] == [
+        ("tokens/by-day", True, 64)
+    ]
+    # The days are Tokyo's.
+    text = (tmp_path / "out/2026-W46/steady.html").read_text("utf-8")
+    assert "Day (Asia/Tokyo)" in text and "timeZone = &#34;Asia/Tokyo&#34;" in text
+
+
+def test_two_runs_of_one_period_do_not_meet_and_two_periods_may(make: Make, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "notebooks", "steady", OPEN)
+    with making(tmp_path / "out/2026-11"), pytest.raises(ReportError, match="another run is making"):
+        make("steady", period="2026-11")
+    ended = []
+    days = [f"2026-11-{day}" for day in (13, 14, 15)]
+    runs = [threading.Thread(target=lambda day=day: ended.append(make("steady", period=day))) for day in days]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert len(ended) == 3 and not any(result.failed for result in ended)
+    index = (tmp_path / "out/index.html").read_text("utf-8")
+    assert all(f'href="{day}/index.html"' in index for day in days)
+
+
+def test_a_run_without_a_period_stays_flat_and_moves_aside_for_a_period(make: Make, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "notebooks", "steady", OPEN)
+    out = tmp_path / "out"
+    assert make("steady").index == out / "index.html" and manifests.read(out) is not None
+    assert make("steady", period="2026-11").index == out / "2026-11/index.html"
+    assert manifests.read(out) is None and manifests.read(out / "all") is not None
+    assert make("steady", start="2026-11-14").index == out / "since-2026-11-14/index.html"
+    index = (out / "index.html").read_text("utf-8")
+    assert all(f'href="{name}/index.html"' in index for name in ("all", "2026-11", "since-2026-11-14"))
+
+
+def test_a_failing_query_is_told_by_exit_code_page_and_index_and_the_rest_is_there(
+    sample_lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fails = 'report.show_kql('''\n// title: Injected\nAoaiRequests | where NoSuchColumn > 1\n''')'
+    write_notebook(tmp_path / "kit/analysis", "partly", OPEN, fails, "report.show('models/usage')")
+    write_notebook(tmp_path / "kit/analysis", "whole", OPEN)
+    monkeypatch.setattr("aoai_analytics.reports.run.shipped", lambda folder: tmp_path / "kit")
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "--source", str(sample_lake), "--period", "2026-11", "--jobs", "2"]) == 1
+    said = capsys.readouterr()
+    assert said.out == "reports/2026-11/index.html\n"
+    lines = said.err.splitlines()
+    assert sorted(lines[:2]) == ["Running partly …", "Running whole …"] and len(lines) == 3
+    assert lines[2].startswith("partly: Injected: ") and "NoSuchColumn" in lines[2]
+    page = (tmp_path / "reports/2026-11/partly.html").read_text("utf-8")
+    assert page.index("Do not rely") < page.index("NoSuchColumn") < page.index("data-figure=")
+    assert "NoSuchColumn" in (tmp_path / "reports/2026-11/index.html").read_text("utf-8")
+    assert "failed in part" in (tmp_path / "reports/index.html").read_text("utf-8")
+    assert "600 requests" in (tmp_path / "reports/2026-11/whole.html").read_text("utf-8")
+
+
+@LINUX
+def test_no_kernel_outlives_a_run_that_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib\n"
+        "from aoai_analytics.reports.execution import Kernels, run_notebook\n"
+        "run_notebook(pathlib.Path(sys.argv[1]), {}, kernels=Kernels())"
+    )
+    said = tmp_path / "pids"
+    os.mkfifo(said)
+    cell = f"import os, time\nopen({str(said)!r}, 'w').write(f'{{os.getpid()}} {{os.getppid()}}')\ntime.sleep(600)"
+    path = write_notebook(tmp_path, "sleeps", cell)
+    running = subprocess.Popen([sys.executable, "-c", script, str(path)])
+    kernel, parent = map(int, said.read_text().split())
+    handles = [os.pidfd_open(pid) for pid in (kernel, parent)]
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    import select
+
+    for handle in handles:
+        assert select.select([handle], [], [], 20)[0], "it still runs"
+        os.close(handle)
