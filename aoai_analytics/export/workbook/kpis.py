@@ -7,105 +7,80 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kpi:
-    """A number: its title, and the KQL of its text and of what qualifies it."""
+    """A number: its title, the column that holds it, what stands before and after it, and KQL of what qualifies it."""
 
     title: str
-    value: str
+    column: str
     note: str
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True)
 class Headline:
-    """``fold`` is the KQL that leaves one row of a query's rows; '' where it has one."""
+    """``fold`` is the KQL that leaves one row of a query's rows, with the columns that ``kpis`` name."""
 
     fold: str
     kpis: tuple[Kpi, ...]
 
 
-def short(number: str, unit: str = "") -> str:
-    """KQL: *number* as people say it, 1.23 M; unknown where null."""
-    unit = f' " {unit}"' if unit else ' ""'
-    steps = ", ".join(
-        f'abs({number}) >= {limit}, strcat(tostring(round({number} / {limit}.0, 2)), " {letter}",{unit})'
-        for limit, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (10_000, "k"))
-    ).replace("10000, ", "10000, ")
-    steps = steps.replace("/ 10000.0", "/ 1000.0")
-    return f'case(isnull({number}), "unknown", {steps}, strcat(tostring(round(todouble({number}), 2)),{unit}))'
-
-
-def share(number: str) -> str:
-    """KQL: *number* from 0 to 100 as a percentage."""
-    return f'iff(isnull({number}), "unknown", strcat(tostring(round(todouble({number}), 2)), "%"))'
-
-
 HEADLINES: dict[str, Headline] = {
     "health/coverage-head": Headline(
-        "| extend Tokens = iff(Requests > 0 and UnknownRequests + NotBilledRequests < Requests, KnownTokens + EstimatedTokens, long(null))\n"
-        "| extend Answered = Requests - NotBilledRequests\n"
-        "| extend Told = LlmLogRequests + UsageRequests + FragmentRequests",
+        """| extend Answered = Requests - NotBilledRequests, Told = LlmLogRequests + UsageRequests + FragmentRequests
+| extend Tokens = iff(UnknownRequests < Answered, KnownTokens + EstimatedTokens, long(null))
+| extend ToldShare = iff(Answered > 0, 100.0 * Told / Answered, real(null))
+| extend EstimatedShare = round(100.0 * EstimatedTokens / Tokens, 1), Margin = round(1.96 * EstimatedTokensError, 0)
+| extend TokensNote = strcat(EstimatedShare, "% estimated, ± ", tolong(Margin))""",
         (
-            Kpi(
-                "Requests",
-                short("Requests"),
-                'strcat(tostring(NotBilledRequests), " not billed: refused, failed or cached")',
-            ),
-            Kpi(
-                "Tokens",
-                short("Tokens"),
-                'iff(EstimatedTokens > 0, strcat(tostring(round(100.0 * EstimatedTokens / Tokens, 1)), "% estimated, ± ", '
-                f'{short("1.96 * EstimatedTokensError")}), "all of them logged")',
-            ),
-            Kpi(
-                "Tokens told by a log",
-                share("iff(Answered > 0, 100.0 * Told / Answered, real(null))"),
-                '"of the requests that a model answered"',
-            ),
-            Kpi("Requests of unknown tokens", short("UnknownRequests"), '"in no sum of tokens or cost"'),
+            Kpi("Requests", "Requests", 'strcat(NotBilledRequests, " not billed: refused, failed or cached")'),
+            Kpi("Tokens", "Tokens", 'iff(EstimatedTokens > 0, TokensNote, "all of them logged")'),
+            Kpi("Tokens told by a log", "ToldShare", '"of the requests that a model answered"', after="%"),
+            Kpi("Requests of unknown tokens", "UnknownRequests", '"in no sum of tokens or cost"'),
         ),
     ),
     "cost/total": Headline(
-        "",
+        """| extend Margin = round(1.96 * CostError, 2), NotInIt = UnpricedRequests + UnknownRequests
+| extend FullPriceCost = round(FullPriceCost, 2)""",
         (
-            Kpi(
-                "Cost",
-                f'iff(isnull(Cost), "unknown", strcat("$", {short("Cost")}))',
-                'strcat("± ", iff(isnull(CostError), "unknown", tostring(round(1.96 * CostError, 2))), ", ", '
-                'tostring(UnpricedRequests + UnknownRequests), " requests not in it")',
-            ),
-            Kpi(
-                "Saved by prompt caching",
-                f'iff(isnull(CacheSavings), "unknown", strcat("$", {short("CacheSavings")}))',
-                f'strcat("of $", {short("FullPriceCost")}, " without it")',
-            ),
+            Kpi("Cost", "Cost", 'strcat("± ", Margin, "; ", NotInIt, " requests not in it")', before="$"),
+            Kpi("Saved by prompt caching", "CacheSavings", 'strcat("of $", FullPriceCost, " without it")', before="$"),
         ),
     ),
     "reliability/success-rate": Headline(
-        "| summarize Requests = sum(Requests), CountedRequests = sum(CountedRequests), FailedRequests = sum(FailedRequests)\n"
-        "| extend Rate = iff(CountedRequests > 0, 100.0 * (CountedRequests - FailedRequests) / CountedRequests, real(null))",
+        """| summarize Requests = sum(Requests), Counted = sum(CountedRequests), Failed = sum(FailedRequests)
+| extend Rate = iff(Counted > 0, 100.0 * (Counted - Failed) / Counted, real(null))""",
         (
-            Kpi("Success rate", share("Rate"), '"of what is not the callers\' fault"'),
-            Kpi("Failed requests", short("FailedRequests"), 'strcat("of ", tostring(Requests))'),
+            Kpi("Success rate", "Rate", '"of what is not a fault of the caller"', after="%"),
+            Kpi("Failed requests", "Failed", 'strcat("of ", Requests)'),
         ),
     ),
 }
 
 
 def folded(query: str) -> str:
-    """The KQL to put behind the question *query*, which makes its rows the tiles Place, Kpi, Value, Note."""
+    """The KQL to put behind the question *query*, which makes its rows the tiles Place, Kpi, Value, Note.
+
+    Value is a number as people say it (1.23 M), ``unknown`` where it is null.
+    """
     headline = HEADLINES[query]
-    places = range(1, len(headline.kpis) + 1)
+    kpis = headline.kpis
 
     def pick(values: list[str]) -> str:
         *first, last = values
-        return f"case({', '.join(f'Place == {n}, {v}' for n, v in zip(places, first, strict=False))}, {last})"
+        return f"case({', '.join(f'Place == {n}, {value}' for n, value in enumerate(first, 1))}, {last})"
 
-    kpis = headline.kpis
-    return (f"{headline.fold}\n" if headline.fold else "") + (
-        f"| extend Place = dynamic([{', '.join(map(str, places))}])\n| mv-expand Place to typeof(long)\n"
-        f"| project Place, Kpi = {pick([quoted(k.title) for k in kpis])},\n    Value = {pick([k.value for k in kpis])},\n"
-        f"    Note = {pick([k.note for k in kpis])}\n| sort by Place asc\n"
-    )
-
-
-def quoted(text: str) -> str:
-    return f'"{text}"'
+    places = ", ".join(str(place) for place in range(1, len(kpis) + 1))
+    before, after = (pick([f'"{getattr(k, side)}"' for k in kpis]) for side in ("before", "after"))
+    return f"""{headline.fold}
+| extend Place = dynamic([{places}])
+| mv-expand Place to typeof(long)
+| extend Number = {pick([f"todouble({k.column})" for k in kpis])}
+| extend Scale = case(Number >= 1e9, 1e9, Number >= 1e6, 1e6, Number >= 1e4, 1e3, 1.0)
+| extend Letter = case(Number >= 1e9, " B", Number >= 1e6, " M", Number >= 1e4, " k", "")
+| extend Digits = replace_regex(tostring(round(Number / Scale, 2)), @"[.]0+$", "")
+| extend Said = strcat({before}, Digits, Letter, {after})
+| project Place, Kpi = {pick([f'"{k.title}"' for k in kpis])},
+    Value = iff(isnull(Number), "unknown", Said),
+    Note = {pick([k.note for k in kpis])}
+| sort by Place asc
+"""

@@ -145,13 +145,12 @@ def value_kql(name: str) -> str:
 
 def top(parts: Parts) -> list[dict[str, Any]]:
     """The steps of parameters at the top: the hidden ones first, which are complete only when all tiles are made."""
+    filters = [_filter(name, parts) for name in FILTERS]
+    zones = tuple((zone, zone) for zone in _ZONES)
     return [
         step("hidden", _hidden(parts)),
-        step(
-            "workspace and time",
-            [_workspace(), _time_range(), _choice("TimeZone", "Time zone of days", _zones()), _prompts()],
-        ),
-        step("filters", [_filter(name, parts) for name in FILTERS], style="pills"),
+        step("general", [_workspace(), _time_range(), _choice("TimeZone", "Time zone of days", zones), _prompts()]),
+        step("filters", filters, style="pills"),
     ]
 
 
@@ -223,10 +222,6 @@ def _time_range() -> dict[str, Any]:
 def _prompts() -> dict[str, Any]:
     about = "Only to those who may read the log tables themselves, and only where texts are logged."
     return _choice("Prompts", "Show what people wrote", (("hidden", "hidden"), ("shown", "shown")), about)
-
-
-def _zones() -> tuple[tuple[str, str], ...]:
-    return tuple((zone, zone) for zone in _ZONES)
 
 
 def _choice(name: str, label: str, options: Iterable[tuple[str, str]], about: str = "") -> dict[str, Any]:

@@ -34,7 +34,7 @@ STORED = ("LogsAround", "AoaiRequestsLogged", "AoaiRequests", "AoaiMessages", "A
 
 RANGE = ("{TimeRange:start}", "{TimeRange:end}")
 #: What the reader chose, as the service writes it (``'bVEE=','bVVU='``, or ``*``), and prices, at the head of a query.
-GIVEN_CHOICES = f'let Given = "{"|".join(f"{{{name}}}" for name in FILTERS)}";'
+GIVEN_CHOICES = f'let GivenChoices = "{"|".join(f"{{{name}}}" for name in FILTERS)}";'
 GIVEN_PRICES = (
     'let GivenPrices = "{OwnPrices:escapejson}"; let GivenDiscount = coalesce(todouble("{Discount:escapejson}"), 0.0);'
 )
@@ -88,11 +88,15 @@ class Parts:
         chosen = {name: f"Picked{name}" for name in FILTERS} if filtered else {}
         query = embed(kql, start=RANGE[0], end=RANGE[1], chosen=chosen, values=values, functions=self.functions)
         # What was chosen reads the same in every query: the part KqlChoices makes those lets.
-        given = "\n".join(line for line in query.given.splitlines() if not line.startswith("let Chosen"))
-        head = [GIVEN_CHOICES, "{KqlChoices}"] if filtered else []
+        given = [line for line in query.given.splitlines() if not line.startswith("let Chosen")]
+        # Literals stand first, where whoever reads the text looks for parameters, the local engine included.
+        computed = [line for line in given if line.removeprefix("let ").partition(" = ")[0] in (values or {})]
+        head = [*(line for line in given if line not in computed), *computed]
+        if filtered:
+            head += [GIVEN_CHOICES, f"{{{PREFIX}Choices}}"]
         if any(piece.name.startswith("AoaiPrices") for piece in query.pieces):
             head.append(GIVEN_PRICES)
-        return "\n".join([*head, given, *self._tokens(query), query.question])
+        return "\n".join([*head, *self._tokens(query), query.question])
 
     def _tokens(self, query: Embedded) -> list[str]:
         return [f"{{{self._parameter(piece)}}}" for piece in query.pieces]
@@ -118,7 +122,7 @@ def choices() -> str:
     lets = []
     for place, name in enumerate(FILTERS):
         lets.append(
-            f'let Chosen{name} = toscalar(print Given = split(tostring(split(Given, "|")[{place}]), ",")'
+            f'let Chosen{name} = toscalar(print Given = split(tostring(split(GivenChoices, "|")[{place}]), ",")'
             """ | mv-expand Given to typeof(string) | extend Given = trim(@"[ ']+", Given)"""
             f' | summarize make_list(iff(Given in ("", "{ALL}"), "{ALL}", base64_decode_tostring(substring(Given, 1)))));'
         )

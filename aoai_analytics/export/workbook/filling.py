@@ -1,0 +1,106 @@
+"""A workbook's steps as the service reads them: which are visible, and the text of a query with its parameters filled in.
+
+For tests and for the preview, which have no service. What is modelled is what this workbook uses: text, drop-down and
+time parameters, their formats, and conditional visibility.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from .parts import TOKEN, left_out
+
+#: Width of a point by the length of the range, as the service's ``:grain`` grows with it; its own steps are not published
+#: but for 30 minutes at a day (Documentation/Parameters/Time.md).
+_GRAINS = ((1, "1m"), (4, "5m"), (12, "15m"), (24, "30m"), (72, "1h"), (7 * 24, "6h"), (90 * 24, "1d"))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a reader chose: the range, and values of other parameters; the rest keep the workbook's defaults.
+
+    A value of a drop-down with several choices is a list of values (as the parameter's query gives them), of any other
+    parameter a text. ``stored`` leaves out the parts of queries that define what a lake stores as tables.
+    """
+
+    start: datetime
+    end: datetime
+    values: Mapping[str, Any] = field(default_factory=dict)
+    stored: bool = False
+
+
+def steps(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Every step, those inside groups too."""
+    for item in items:
+        yield item
+        if item["type"] == 12:
+            yield from steps(item["content"]["items"])
+
+
+def parameters(workbook: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The parameters that steps of parameters declare, by name."""
+    return {
+        parameter["name"]: parameter
+        for step in steps(workbook["items"])
+        if step["type"] == 9
+        for parameter in step["content"]["parameters"]
+    }
+
+
+def filled(text: str, declared: Mapping[str, dict[str, Any]], chosen: Chosen) -> str:
+    """*text* with each ``{Name}`` and ``{Name:format}`` replaced, once; a name that no one declares or sets stays."""
+
+    def value(match: Any) -> str:
+        name, form = match[1], match[2] or ""
+        if name == "TimeRange":
+            return _time(chosen, form)
+        if name not in declared and name not in chosen.values:
+            return str(match[0])
+        if chosen.stored and left_out(name):
+            return ""
+        return _formatted(_raw(declared.get(name, {}), chosen.values.get(name)), form)
+
+    return TOKEN.sub(value, text)
+
+
+def is_visible(step: Mapping[str, Any], values: Mapping[str, str]) -> bool:
+    """Whether *step* itself is to be seen where parameters have these *values*; a parameter not set is empty."""
+    condition = step.get("conditionalVisibility")
+    if not condition:
+        return True
+    same = values.get(condition["parameterName"], "") == condition["value"]
+    return same if condition["comparison"] == "isEqualTo" else not same
+
+
+def _raw(parameter: Mapping[str, Any], given: Any) -> str:
+    value = parameter.get("value", "") if given is None else given
+    if parameter.get("multiSelect"):
+        if value == ["value::all"]:
+            return str(parameter["typeSettings"]["selectAllValue"])
+        quote = parameter["quote"]
+        return str(parameter["delimiter"]).join(f"{quote}{each}{quote}" for each in value)
+    return str(value)
+
+
+def _formatted(value: str, form: str) -> str:
+    # JSON's escapes, with every character past ASCII as it is.
+    return json.dumps(value, ensure_ascii=False)[1:-1] if form == "escapejson" else value
+
+
+def _time(chosen: Chosen, form: str) -> str:
+    if form == "grain":
+        return grain(chosen.end - chosen.start)
+    if form in ("start", "end"):
+        moment = (chosen.start if form == "start" else chosen.end).astimezone(UTC)
+        return f"datetime({moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z)"
+    return f"{chosen.start:%Y-%m-%d %H:%M} to {chosen.end:%Y-%m-%d %H:%M}"
+
+
+def grain(span: timedelta) -> str:
+    """The width of a point in a chart over *span*, as a KQL timespan."""
+    hours = span / timedelta(hours=1)
+    return next((width for longest, width in _GRAINS if hours <= longest), "7d")
