@@ -35,7 +35,7 @@ MARK = '<meta name="generator" content="aoai-analytics reports">'
 _DESKTOPS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _EXPIRED = ".expired-"
 #: What runs that were killed leave: a report half written, pages to go on with, one on its way out.
-_LEFT = re.compile(r"\.[\w.-]+\.(kept|old|new-\w+|expired-\w+)", re.ASCII)
+_LEFT = re.compile(r"\.[\w.-]+\.(kept|lock|old|new-\w+|expired-\w+)", re.ASCII)
 _held = threading.local()
 
 
