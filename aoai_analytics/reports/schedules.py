@@ -242,7 +242,7 @@ def _needs_a_service(schedule: Schedule) -> None:
 
 
 def _with(schedule: Schedule, **values: str) -> Schedule:
-    return Schedule(**{field.name: getattr(schedule, field.name) for field in fields(schedule)} | values)  # type: ignore[arg-type]
+    return Schedule(**{field.name: getattr(schedule, field.name) for field in fields(schedule)} | values)
 
 
 def _cron_quoted(text: str) -> str:

@@ -57,7 +57,7 @@ CACHE_CONTROL = "no-cache"
 #: Bytes of a block; blobs are sent in blocks so that they appear when all of them are there.
 BLOCK = 8 << 20
 #: How azure-storage-blob asks again where the service is busy or the line breaks: after 2, 4, 6, 10 and 18 s.
-RETRIES = {"retry_total": 5, "initial_backoff": 2, "increment_base": 2}
+RETRIES: dict[str, Any] = {"retry_total": 5, "initial_backoff": 2, "increment_base": 2}
 #: Seconds of a lease (15 to 60), after which a delivery that died is out of the way, and between its renewals.
 LEASE, RENEWAL = 60, 20
 #: Seconds for which a delivery waits for another one to end, and between two looks.
