@@ -3,10 +3,10 @@
 //
 // Write it with your values, and the modules that it uses:
 //   aoai schedule show container-apps --every monthly --at 06:00 --workspace NAME --output schedule
-// Deploy it into the workspace's resource group; build the image in the registry that this makes, from a checkout of this
-// kit; set image below; deploy again:
+// Deploy it into the workspace's resource group; build the image in the registry that this makes, from a fresh clone of
+// this kit, as the whole folder is sent; set image below; deploy again:
 //   az deployment group create --resource-group GROUP --parameters schedule/report.bicepparam
-//   az acr build --registry REGISTRY --image aoai-report:1 --file setup_scripts/schedule/container-apps/Dockerfile .
+//   az acr build --registry REGISTRY --image aoai-report:1 --file setup_scripts/schedule/container-apps/Dockerfile CLONE
 using '../../infra/modules/report-schedule.bicep'
 
 param name = 'aoai'
