@@ -155,7 +155,11 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
         for name in ("start", "end"):
             if read.get(name):
                 datetime.fromisoformat(read[name])
-        ours = isinstance(read["pages"], list) and all(Path(name).name == name for name in read["files"])
+        ours = (
+            isinstance(read["pages"], list)
+            and isinstance(read["time_zone"], str)
+            and all(Path(name).name == name for name in read["files"])
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return read if ours else None

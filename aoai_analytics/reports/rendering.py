@@ -174,11 +174,13 @@ def _figure_style() -> dict[str, Any]:
 def reports_index(**values: Any) -> str:
     """The page that lists the reports of a collection."""
     groups = values["groups"]
+    entries = [row.entry for group in groups for row in group.rows if row.entry]
     return render(
         "reports.html",
         title="Azure OpenAI gateway reports",
         sources=sorted({group.source for group in groups}),
-        failed=any(row.entry and row.entry.failed for group in groups for row in group.rows),
+        zones=sorted({str(entry.manifest["time_zone"]) for entry in entries}),
+        failed=any(entry.failed for entry in entries),
         **_head(NONE),
         **values,
     )

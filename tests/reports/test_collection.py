@@ -114,8 +114,9 @@ def test_a_first_run_killed_before_the_index_leaves_a_collection(out: Path) -> N
     assert refresh(out) == out / "index.html"
 
 
-def test_what_a_killed_first_run_left_is_no_reason_to_refuse(out: Path) -> None:
-    (out / ".2026-10.kept").mkdir(parents=True)
+@pytest.mark.parametrize("left", [".2026-10.kept", ".2026-10.lock", ".2026-10.new-a_1"])
+def test_what_a_killed_first_run_left_is_no_reason_to_refuse(out: Path, left: str) -> None:
+    (out / left).mkdir(parents=True)
     assert place(out, "2026-10") == out / "2026-10"
     assert place(out, None, otherwise="all") == out / "all"
 
