@@ -215,8 +215,11 @@ def _move_flat(out: Path) -> None:
         raise WrongUse(f"the manifest of the report in '{out}' cannot be read: give a new folder")
     start, end = (datetime.fromisoformat(manifest[name]) if manifest.get(name) else None for name in ("start", "end"))
     name = manifest.get("key") or span_name(start, end, manifest["time_zone"])
+    beside, prefix = out.absolute().parent, f".{out.absolute().name}.moving-"
     try:
-        copy = Path(tempfile.mkdtemp(prefix=f".{out.absolute().name}.new-", dir=out.absolute().parent))
+        for left in beside.glob(f"{prefix}*"):  # by a run that was killed
+            shutil.rmtree(left)
+        copy = Path(tempfile.mkdtemp(prefix=prefix, dir=beside))
         try:
             copy.chmod(0o755)
             for file in manifest["files"]:

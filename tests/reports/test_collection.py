@@ -67,7 +67,7 @@ def test_in_a_collection_a_run_without_a_named_period_has_a_folder_too(out: Path
 
 
 def test_a_move_killed_at_any_step_leaves_the_report_readable_and_is_ended_by_the_next_run(
-    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         """No handler of the code under test takes it for an error."""
@@ -103,6 +103,7 @@ def test_a_move_killed_at_any_step_leaves_the_report_readable_and_is_ended_by_th
         assert place(out, "2026-10") == out / "2026-10"
         assert names(out) == {"index.html", "all"}
         assert names(out / "all") == {"index.html", "manifest.json", "tokens.html"}
+        assert names(out.parent) == {"reports"}
     assert {"copy2", "rename", "replace", "unlink"} <= set(steps) and at >= 6
 
 
