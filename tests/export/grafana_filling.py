@@ -95,7 +95,7 @@ def _macros(text: str, azure: bool, picked: Picked) -> str:
 
 
 def literals_first(kql: str) -> str:
-    """*kql* with its leading lets of a literal before the others: the local engine reads ``take n`` from those alone."""
+    """*kql* with its leading lets of a literal before the others: the local engine finds ``take n``'s among those."""
     lines = kql.split("\n")
     leading = next(n for n, line in enumerate(lines) if not line.startswith("let "))
     return "\n".join(sorted(lines[:leading], key=lambda line: not declared(line)) + lines[leading:])
