@@ -409,3 +409,13 @@ def test_a_storage_that_refuses_or_is_away_is_said_in_a_line(tmp_path: Path, to:
     away = to.replace(parts.netloc, "127.0.0.1:9")
     with pytest.raises(ReportError, match="cannot be reached"):
         send(tmp_path, away)
+
+
+def test_a_real_report_is_delivered_as_it_is(tokens_report: Path, to: str) -> None:
+    done = send(tokens_report, to)
+    (name,) = done.sent
+    found = there(to)
+    for file in json.loads((tokens_report / "manifest.json").read_text("utf-8"))["files"]:
+        assert found[f"{name}/{file}"] == (tokens_report / file).read_bytes()
+    assert links(to) == {name}
+    assert send(tokens_report, to).bytes == 0
