@@ -36,6 +36,8 @@ class Configuration(BaseModel):
     resource_group: str = Field(pattern=r"^[\w().-]{0,89}[\w()-]$")
     location: str = Field(min_length=3)
     parameters: dict[str, Any]
+    #: Folder with functions.json and summary-rules.json of one's own prices; None: those shipped.
+    exports: Path | None = None
     #: Class of azure-identity; None: DefaultAzureCredential.
     credential: str | None = None
     #: Sovereign clouds have other ones.

@@ -30,7 +30,7 @@ def open_setup(config: str | Path = "aoai.toml", *, say: Callable[[str], None] =
     Raises WrongUse where the file or a setting in it is wrong. Asks nothing of Azure.
     """
     configuration = read_configuration(Path(config))
-    return Guide(configuration, checked(configuration.parameters), say=say)
+    return Guide(configuration, checked(configuration.parameters, configuration.exports), say=say)
 
 
 class Guide:

@@ -7,10 +7,13 @@ its place before anything is asked.
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from ..config import settings
 from ..errors import WrongUse
 from .template import saved_functions, whole
 
@@ -33,13 +36,48 @@ class Standing:
     cache: bool = False
 
 
-def checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """*parameters* with the KQL functions added. Raises WrongUse, naming each, for what main.json would not take."""
+def checked(parameters: Mapping[str, Any], exports: Path | None = None) -> dict[str, Any]:
+    """*parameters* with the KQL functions added, and what else the folder *exports* holds of one's own prices.
+
+    Raises WrongUse, naming each, for what main.json would not take; for prices of one's own that would be left out.
+    """
     template = whole()
     faults = list(_faults(template["parameters"], parameters, "setup.parameters", template["definitions"]))
     if faults:
         raise WrongUse("; ".join(faults))
-    return {"functions": saved_functions(), **parameters}
+    return {**_own(exports), **parameters}
+
+
+def _own(exports: Path | None) -> dict[str, Any]:
+    """The functions and the sums' rule: the shipped ones, or those in *exports*."""
+    if exports is None:
+        if settings().prices:
+            raise WrongUse(
+                "aoai.toml has prices of your own, which the functions shipped do not: run 'aoai export functions "
+                "--target log-analytics -o exports/functions.json' and 'aoai export summary-rules -o "
+                'exports/summary-rules.json\', and set exports = "exports" under [setup]'
+            )
+        return {"functions": saved_functions()}
+    functions = _read(exports / "functions.json")
+    try:
+        # ARM takes a text that begins with '[' for an expression, so the file doubles it.
+        listed = [{**each, "query": _plain(each["query"])} for each in functions["variables"]["functions"]]
+    except (KeyError, TypeError) as error:
+        raise WrongUse(
+            f"{exports / 'functions.json'}: not what 'aoai export functions' writes; write it again"
+        ) from error
+    return {"functions": listed, "rollup": _read(exports / "summary-rules.json")}
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise WrongUse(f"{path} cannot be read: write it with 'aoai export', or leave setup.exports out") from error
+
+
+def _plain(text: str) -> str:
+    return text[1:] if text.startswith("[[") else text
 
 
 def for_step(parameters: Mapping[str, Any], *, final: bool, readers: bool, standing: Standing) -> dict[str, Any]:

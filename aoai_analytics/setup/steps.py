@@ -45,7 +45,17 @@ STEPS = (
     Step(
         "04-diagnostics-and-test",
         "Diagnostics, and a test of the API that is seen in the logs",
-        ("workspace", "archive", "eventHub", "roles", "gatewayLogging", "gatewayWorkbook", "alertRules"),
+        (
+            "workspace",
+            "archive",
+            "eventHub",
+            "roles",
+            "gatewayLogging",
+            "gatewayWorkbook",
+            "queries",
+            "history",
+            "alertRules",
+        ),
     ),
     Step("05-access-and-throttling", "Products, subscriptions and limits", ("products",)),
     Step("06-high-availability", "A pool over regions, and a failover", ("openAI", "roles", "backends", "namedValues")),

@@ -12,8 +12,10 @@ import {
   semanticCacheSettings
   reportSettings
   alertSettings
+  sumSettings
 } from 'modules/types.bicep'
 import { gatewaySku } from 'modules/gateway.bicep'
+import { summaryRule } from 'modules/summary-rules.bicep'
 
 // ---- The whole
 
@@ -156,6 +158,15 @@ param functions savedFunction[] = []
 
 @description('true makes an Azure Workbook over the logs.')
 param workbook bool = true
+
+@description('true puts the library of queries into the portal\'s query picker.')
+param queryPack bool = true
+
+@description('Hourly sums of the requests, kept for years at little cost: how, and how long. Null: none.')
+param sums sumSettings?
+
+@description('What the sums are made with; "aoai export summary-rules" writes it with prices of your own.')
+param rollup summaryRule = loadJsonContent('../exports/summary-rules.json')
 
 @description('Reports on a timer, delivered to a website of their own: when, for which periods, and who may read them. Null: none.')
 param reportSchedule reportSettings?
@@ -511,6 +522,27 @@ module gatewayWorkbook 'modules/workbook.bicep' = if (workbook) {
     location: location
     tags: tags
     workspaceId: resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
+  }
+  dependsOn: [workspace]
+}
+
+module queries 'modules/query-pack.bicep' = if (queryPack) {
+  params: {
+    name: 'qp-${checkedName}'
+    location: location
+    tags: tags
+    queries: loadJsonContent('../exports/query-pack.json')
+  }
+}
+
+module history 'modules/summary-rules.bicep' = if (sums != null) {
+  params: {
+    workspaceName: workspaceName
+    rollup: rollup
+    binMinutes: sums.?binMinutes ?? 1440
+    delayMinutes: sums.?delayMinutes ?? 180
+    retentionDays: sums.?retentionDays ?? 730
+    totalRetentionDays: sums.?totalRetentionDays ?? 2556
   }
   dependsOn: [workspace]
 }

@@ -82,6 +82,8 @@ param logToEventHub = true
 // Object id of the analysts' group.
 param readers = [{ id: '00000000-0000-0000-0000-000000000002', type: 'Group' }]
 
+param sums = {}
+
 param alerts = {
   emails: ['platform-team@contoso.com']
   budgets: { '(all)': '20000', 'sub-support-bot': '9000' }

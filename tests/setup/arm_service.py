@@ -36,6 +36,10 @@ PROVIDERS = {
     "Microsoft.CognitiveServices": ["accounts"],
     "Microsoft.Network": ["virtualNetworks"],
     "Microsoft.EventHub": ["namespaces"],
+    "Microsoft.ManagedIdentity": ["userAssignedIdentities"],
+    "Microsoft.App": ["jobs"],
+    "Microsoft.ContainerRegistry": ["registries"],
+    "Microsoft.Consumption": ["budgets"],
 }
 Answer = tuple[int, dict[str, str], Any]
 

@@ -10,7 +10,16 @@ from tests.setup.azure_state import State
 
 #: Type of a resource, as far as it goes -> the module of main.json that makes it.
 MODULE_OF = (
+    ("microsoft.operationalinsights/querypacks", "queries"),
+    ("microsoft.operationalinsights/workspaces/summarylogs", "history"),
     ("microsoft.operationalinsights/", "workspace"),
+    ("microsoft.insights/workbooks", "gatewayWorkbook"),
+    ("microsoft.insights/scheduledqueryrules", "alertRules"),
+    ("microsoft.insights/actiongroups", "alertRules"),
+    ("microsoft.managedidentity/", "alertRules"),
+    ("microsoft.consumption/", "alertRules"),
+    ("microsoft.app/", "reports"),
+    ("microsoft.containerregistry/", "reports"),
     ("microsoft.storage/", "archive"),
     ("microsoft.eventhub/", "eventHub"),
     ("microsoft.cognitiveservices/", "openAI"),
@@ -32,6 +41,8 @@ MODULE_OF = (
     ("microsoft.apimanagement/service/subscriptions", "products"),
     ("microsoft.apimanagement/service", "gateway"),
 )
+#: Variable that holds a parameter once it is checked -> the parameter.
+CHECKED_AS = {"schedule": "reportSchedule", "cache": "semanticCache", "entrance": "applicationGateway"}
 #: Outputs of nested deployments that other modules read: output -> where it stands in the module's first resource.
 OUTPUTS = {
     "principalId": "identity.principalId",
@@ -72,11 +83,7 @@ class Deployments:
         """Module -> names of its nested deployments, by the template's own expressions."""
         found = {}
         for module, resource in template["resources"].items():
-            condition = str(resource.get("condition", ""))
-            option = re.fullmatch(r"\[parameters\('(\w+)'\)\]", condition)
-            if option and not parameters.get(option[1], option[1] == "logToStorage"):
-                continue
-            if condition and not option:
+            if not _holds(str(resource.get("condition", "")), template, parameters):
                 continue
             if bool(resource.get("existing")) != existing:
                 continue
@@ -175,11 +182,7 @@ class Deployments:
     def _resources(self, name: str) -> list[tuple[str, str]]:
         """(module, id) of each resource of a step."""
         return [
-            (
-                next(module for start, module in MODULE_OF if r["type"].lower().startswith(start)),
-                self.state.value(r["id"]),
-            )
-            for r in self.step_of(name)["resources"]
+            (module_of(r["type"].lower(), r["id"]), self.state.value(r["id"])) for r in self.step_of(name)["resources"]
         ]
 
     def _record_operations(self, name: str, nested: dict[str, list[str]], error: dict[str, Any] | None) -> None:
@@ -211,3 +214,21 @@ class Deployments:
         # Several resources share a last name; an operation's id is its own.
         key = f"{path}/{len(self.state.children(path))}-{name}".lower()
         self.state.resources[key] = {"id": key, "operationId": name, "properties": properties}
+
+
+def module_of(kind: str, path: str) -> str:
+    """The module that makes a resource, told by its type but for what the job of the reports has of its own."""
+    if "/strep" in path or "-reports" in path:
+        return "reports"
+    return next(module for start, module in MODULE_OF if kind.startswith(start))
+
+
+def _holds(condition: str, template: dict[str, Any], parameters: dict[str, Any]) -> bool:
+    """Whether a module's condition holds: an option that is true, or one that is set."""
+    if not condition:
+        return True
+    if option := re.fullmatch(r"\[parameters\('(\w+)'\)\]", condition):
+        return bool(parameters.get(option[1], template["parameters"][option[1]].get("defaultValue")))
+    found = re.fullmatch(r"\[not\(equals\((parameters|variables)\('(\w+)'\), null\(\)\)\)\]", condition)
+    assert found, condition
+    return parameters.get(CHECKED_AS.get(found[2], found[2])) is not None

@@ -127,6 +127,23 @@ CHANGES: list[tuple[str, str, Callable[[dict[str, Any]], None], str]] = [
         "product bronze",
     ),
     ("attempts", f"{APIM}/namedvalues/backend-retries", setting("properties.value", "0"), "value is 0, not 1"),
+    ("workbook", "/workbooks/", gone, "no workbook of the workspace"),
+    ("query-pack", "/querypacks/qp-aoai-try", gone, "the query pack does not exist"),
+    (
+        "sums",
+        f"{WORKSPACE}/summarylogs/aoai-hourly",
+        setting("properties.isActive", False),
+        "the summary rule is stopped",
+    ),
+    (
+        "sums",
+        f"{WORKSPACE}/summarylogs/aoai-hourly",
+        setting("properties.ruleDefinition.query", "print 1"),
+        "does not ask what it should",
+    ),
+    ("alerts", "/alert-aoai-try-throttling", setting("properties.enabled", False), "throttling: enabled is False"),
+    ("alerts", "/alert-aoai-try-logs-stopped", gone, "the alert rule logs-stopped does not exist"),
+    ("reports", "/jobs/job-aoai-try-reports", gone, "the job does not exist"),
     ("vault", "/vaults/kv-aoai-try-7vewmkzu4764", setting("properties.enablePurgeProtection", None), "PurgeProtection"),
 ]
 

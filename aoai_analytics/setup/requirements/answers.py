@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
+from ...config import shipped
 from ..installation import Installation
 from ..template import whole
 from .requirement import NotAskedFor, Requirement, differences
@@ -18,6 +20,10 @@ def _provider(installation: Installation, kind: str) -> str:
     return f"{installation.arm.configuration.group_id}/providers/{kind}"
 
 
+def _name(installation: Installation) -> str:
+    return installation.arm.configuration.name
+
+
 def workbook(installation: Installation) -> Iterator[str]:
     if not _default(installation, "workbook"):
         raise NotAskedFor("workbook is false")
@@ -28,16 +34,40 @@ def workbook(installation: Installation) -> Iterator[str]:
         yield "no workbook of the workspace exists"
 
 
+def query_pack(installation: Installation) -> Iterator[str]:
+    if not _default(installation, "queryPack"):
+        raise NotAskedFor("queryPack is false")
+    path = f"{_provider(installation, 'Microsoft.OperationalInsights/queryPacks')}/qp-{_name(installation)}"
+    version = "?api-version=2019-09-01"
+    yield from differences("the query pack", installation.get(path + version), {})
+    saved = {query["name"] for query in installation.list(f"{path}/queries{version}")}
+    missing = {query["id"] for query in _shipped_queries()} - saved
+    if saved and missing:
+        yield f"the query pack lacks {len(missing)} of the library's queries"
+
+
+def sums(installation: Installation) -> Iterator[str]:
+    if installation.parameters.get("sums") is None:
+        raise NotAskedFor("sums is not set: numbers last as long as the tables are kept")
+    rollup = installation.parameters.get("rollup") or whole()["parameters"]["rollup"]["defaultValue"]
+    path = f"{installation.id_of('workspace')}/summaryLogs/{rollup['name']}?api-version=2025-07-01"
+    found = installation.get(path)
+    yield from differences("the summary rule", found, {"properties.provisioningState": "Succeeded"})
+    if found and found["properties"].get("isActive") is False:
+        yield "the summary rule is stopped"
+    if found and found["properties"]["ruleDefinition"]["query"].split() != rollup["query"].split():
+        yield "the summary rule does not ask what it should"
+
+
 def alert_rules(installation: Installation) -> Iterator[str]:
     asked = installation.parameters.get("alerts")
     if asked is None:
         raise NotAskedFor("alerts is not set: nobody is told when something goes wrong")
     off = {*asked.get("off", []), *([] if asked.get("budgets") else ["budget-pace"])}
-    name = installation.arm.configuration.name
+    before = f"{_provider(installation, 'Microsoft.Insights/scheduledQueryRules')}/alert-{_name(installation)}"
     for rule in _rules():
-        path = f"{_provider(installation, 'Microsoft.Insights/scheduledQueryRules')}/alert-{name}-{rule}"
         if rule not in off:
-            found = installation.get(f"{path}?api-version=2023-12-01")
+            found = installation.get(f"{before}-{rule}?api-version=2023-12-01")
             yield from differences(f"the alert rule {rule}", found, {"properties.enabled": True})
 
 
@@ -48,10 +78,15 @@ def reports(installation: Installation) -> Iterator[str]:
     if not asked.get("image"):
         yield "the job waits for its image"
         return
-    name = installation.arm.configuration.name
-    path = f"{_provider(installation, 'Microsoft.App/jobs')}/job-{name}-reports?api-version=2025-01-01"
+    path = f"{_provider(installation, 'Microsoft.App/jobs')}/job-{_name(installation)}-reports?api-version=2025-01-01"
     wanted = {"properties.provisioningState": "Succeeded", "properties.configuration.triggerType": "Schedule"}
     yield from differences("the job", installation.get(path), wanted)
+
+
+def _shipped_queries() -> list[dict[str, str]]:
+    text = (shipped("setup_scripts") / "exports/query-pack.json").read_text("utf-8")
+    queries: list[dict[str, str]] = json.loads(text)
+    return queries
 
 
 def _rules() -> list[str]:
@@ -65,6 +100,8 @@ def _rules() -> list[str]:
 STEP = "04-diagnostics-and-test"
 REQUIREMENTS = (
     Requirement("workbook", STEP, "A workbook shows what the logs say", workbook),
+    Requirement("query-pack", STEP, "The portal's query picker has the library", query_pack),
+    Requirement("sums", STEP, "Hourly sums are kept for years", sums),
     Requirement("alerts", STEP, "Every alert rule asked for stands and is on", alert_rules),
     Requirement(
         "reports",

@@ -197,3 +197,22 @@ type alertSettings = {
   @description('Thresholds by rule.')
   thresholds: alertThresholds?
 }
+
+@export()
+@description('Hourly sums of the requests, kept for years. Default of each: as in modules/summary-rules.bicep.')
+type sumSettings = {
+  @description('Minutes of logs that one run sums up.')
+  binMinutes: (60 | 120 | 180 | 360 | 720 | 1440)?
+  @description('Minutes to wait for records that come late.')
+  @minValue(4)
+  @maxValue(1440)
+  delayMinutes: int?
+  @description('Days for which the sums can be queried.')
+  @minValue(30)
+  @maxValue(730)
+  retentionDays: int?
+  @description('Days for which the sums are kept in total.')
+  @minValue(30)
+  @maxValue(4383)
+  totalRetentionDays: int?
+}
