@@ -16,13 +16,51 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to a 
 
 @app.command()
 def functions(
-    target: Annotated[Literal["kusto"], typer.Option("--target", help="Where they are to be saved.")] = "kusto",
+    target: Annotated[
+        Literal["log-analytics", "kusto"], typer.Option("--target", help="Where they are to be saved.")
+    ] = "kusto",
     output: Output = None,
 ) -> None:
-    """Commands that make an Azure Data Explorer or Eventhouse database ready: tables, mappings, policies, functions."""
-    from ..export.kusto import kusto_commands
+    """The semantic layer with your own prices, to be saved where the queries run.
 
-    write(kusto_commands(), output)
+    For kusto: commands that make an Azure Data Explorer or Eventhouse database ready, with tables, mappings, policies
+    and functions. For log-analytics: an ARM template that saves the functions in a workspace.
+    """
+    from ..export.functions import functions_json
+    from ..export.kusto import kusto_commands
+    from ..prices import apply_own_prices
+
+    apply_own_prices()
+    write(kusto_commands() if target == "kusto" else functions_json(), output)
+
+
+@app.command()
+def alerts(output: Output = None) -> None:
+    """The alert rules of kql/alerts, as the Bicep file that modules/alerts.bicep deploys."""
+    from ..export.alerts import alerts_bicep
+
+    write(alerts_bicep(), output)
+
+
+@app.command("summary-rules")
+def summary_rules(output: Output = None) -> None:
+    """The summary rule that keeps hourly sums, with your own prices: what modules/summary-rules.bicep takes."""
+    from ..export.summary_rules import rollup_json
+    from ..prices import apply_own_prices
+
+    apply_own_prices()
+    write(rollup_json(), output)
+
+
+@app.command("query-pack")
+def query_pack(
+    output: Output = None,
+    prompts: Annotated[bool, typer.Option("--prompts", help="Also the queries that show what people wrote.")] = False,
+) -> None:
+    """The library for the portal's query picker: what modules/query-pack.bicep takes."""
+    from ..export.query_pack import query_pack_json
+
+    write(query_pack_json(prompts=prompts), output)
 
 
 @app.command()

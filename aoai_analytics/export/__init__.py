@@ -11,6 +11,10 @@ from importlib import import_module
 
 #: File below ``setup_scripts/`` -> where its text is made: ``module:function`` of this room, called without arguments.
 COMMITTED: Mapping[str, str] = {
+    "exports/functions.json": "functions:functions_json",
+    "exports/query-pack.json": "query_pack:query_pack_json",
+    "exports/summary-rules.json": "summary_rules:rollup_json",
+    "infra/alert-rules.bicep": "alerts:alerts_bicep",
     "exports/workbook.json": "workbook:workbook_json",
     "exports/grafana-azure-monitor.json": "grafana:azure_monitor_dashboard",
     "exports/grafana-azure-data-explorer.json": "grafana:azure_data_explorer_dashboard",
