@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .parts import TOKEN, left_out
+from ...engines.functions import computed_functions
+from .parts import PREFIX, TOKEN, left_out
 
 #: Width of a point by the length of the range, as the service's ``:grain`` grows with it; its own steps are not published
 #: but for 30 minutes at a day (Documentation/Parameters/Time.md).
@@ -24,13 +25,17 @@ class Chosen:
     """What a reader chose: the range, and values of other parameters; the rest keep the workbook's defaults.
 
     A value of a drop-down with several choices is a list of values (as the parameter's query gives them), of any other
-    parameter a text. ``stored`` leaves out the parts of queries that define what a lake stores as tables.
+    parameter a text. ``stored`` leaves out the parts of queries that define what a lake stores as tables; ``computed``
+    also those that define what the local engine computes from these by itself: then the engine has to be asked for the
+    range, and no filter or price may be chosen, of which its own functions know nothing. Tests hold that the answers
+    are those of the whole text; reading the whole text takes the local engine seconds a query.
     """
 
     start: datetime
     end: datetime
     values: Mapping[str, Any] = field(default_factory=dict)
     stored: bool = False
+    computed: bool = False
 
 
 def steps(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -62,6 +67,8 @@ def filled(text: str, declared: Mapping[str, dict[str, Any]], chosen: Chosen) ->
             return str(match[0])
         if chosen.stored and left_out(name):
             return ""
+        if chosen.computed and (own := _computed(name)):
+            return f"let {own}_Between = {own};"
         return _formatted(_raw(declared.get(name, {}), chosen.values.get(name)), form)
 
     return TOKEN.sub(value, text)
@@ -74,6 +81,12 @@ def is_visible(step: Mapping[str, Any], values: Mapping[str, str]) -> bool:
         return True
     same = values.get(condition["parameterName"], "") == condition["value"]
     return same if condition["comparison"] == "isEqualTo" else not same
+
+
+def _computed(name: str) -> str:
+    """The function that the hidden parameter *name* defines the rows in the range of, where the engine has it."""
+    own = name.removeprefix(PREFIX).split("_Between")[0]
+    return own if name.startswith(PREFIX) and own in computed_functions() and own != "AoaiPrices" else ""
 
 
 def _raw(parameter: Mapping[str, Any], given: Any) -> str:

@@ -1,0 +1,171 @@
+"""The workbook as a page with local data: what the portal would show, without Azure.
+
+Made from the workbook's own JSON: its steps are walked, their parameters filled in and their queries asked, of the local
+engine or any other. Where a row is to be selected the first one is, so that what it opens can be seen too. Prompts stay
+hidden unless asked for. All text of the logs is escaped, and the page asks no network for anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from ..charts import CONFIG, templates
+from ..engines.protocol import Engine
+from ..errors import AoaiError
+from .preview_visuals import Shown, shown
+from .workbook.filling import Chosen, filled, is_visible, parameters, steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Parameters that links of the page set; the browser decides which of their steps are seen.
+_LINK = "parameter"
+
+
+def preview_html(
+    workbook: Mapping[str, Any],
+    engine: Engine,
+    *,
+    start: datetime,
+    end: datetime,
+    show_prompts: bool = False,
+    source: str = "",
+    progress: Callable[[int, int], None] | None = None,
+) -> str:
+    """The page of *workbook* for start <= time < end, over a lake. A query that fails shows its error in its place.
+
+    *progress* is called with (queries asked, queries in all). *source* is named in the page's line about itself.
+    """
+    import jinja2
+    from plotly.offline import get_plotlyjs
+
+    page = _Page(workbook, engine, start, end, show_prompts, progress)
+    body = page.items(workbook["items"])
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string((files(__package__) / "templates/preview.html").read_text("utf-8"))
+    return template.render(
+        items=body,
+        linked=page.linked,
+        range=f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
+        source=source,
+        plotly=get_plotlyjs(),
+        config=json.dumps(CONFIG),
+        themes=json.dumps(templates()).replace("<", "\\u003c"),
+    )
+
+
+class _Page:
+    """Walks the steps; ``linked`` is which value each link's parameter has when the page opens."""
+
+    def __init__(
+        self,
+        workbook: Mapping[str, Any],
+        engine: Engine,
+        start: datetime,
+        end: datetime,
+        show_prompts: bool,
+        progress: Callable[[int, int], None] | None,
+    ):
+        self.declared = parameters(workbook)
+        self.linked = _links(workbook)
+        self.engine, self.start, self.end, self.progress = engine, start, end, progress
+        self.values: dict[str, Any] = {"Prompts": "shown" if show_prompts else "hidden"}
+        self.asked = 0
+        self.all = sum(step["type"] == 3 for step in steps(workbook["items"]))
+
+    def items(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [made for made in (self._item(item) for item in items) if made]
+
+    def _item(self, item: dict[str, Any]) -> dict[str, Any] | None:
+        condition = item.get("conditionalVisibility")
+        when = None
+        if condition and condition["parameterName"] in self.linked:
+            when = [condition["parameterName"], condition["value"]]
+        elif not is_visible(item, {name: str(value) for name, value in self.values.items()}):
+            return None
+        kind, content = item["type"], item["content"]
+        made: dict[str, Any] = {"kind": kind, "when": when, "width": item.get("customWidth", "100"), "name": item["name"]}
+        if kind == 1:
+            made |= {"html": _markdown(content["json"]), "style": content.get("style", "")}
+        elif kind == 9:
+            made["fields"] = [field for each in content["parameters"] if (field := self._field(each))]
+            return made if made["fields"] else None
+        elif kind == 11:
+            made["links"] = [(link["cellValue"], link["subTarget"], link["linkLabel"]) for link in content["links"]]
+        elif kind == 12:
+            made |= {"title": content.get("title", ""), "items": self.items(content["items"])}
+        elif kind == 3:
+            made |= {"shown": self._shown(content), "title": content["title"]}
+        return made
+
+    def _chosen(self) -> Chosen:
+        return Chosen(self.start, self.end, self.values, stored=True, computed=True)
+
+    def _ask(self, kql: str) -> Any:
+        return self.engine.query(filled(kql, self.declared, self._chosen()), start=self.start, end=self.end)
+
+    def _field(self, parameter: dict[str, Any]) -> dict[str, Any] | None:
+        """A parameter's label, value and the values one could choose; hidden ones are only computed."""
+        name = parameter["name"]
+        options: list[str] = []
+        if parameter.get("queryType") == 0 and "query" in parameter:
+            rows = self._ask(parameter["query"]).frame
+            if parameter.get("isHiddenWhenLocked"):
+                self.values[name] = "" if rows.empty else str(rows.iloc[0, 0])
+                return None
+            options = [str(label) for label in rows["label"]]
+        if parameter.get("isHiddenWhenLocked"):
+            return None
+        value = self.values.get(name, parameter.get("value", ""))
+        if parameter["type"] == 4:
+            value = f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
+        elif parameter["type"] == 5:
+            value = "this preview's lake"
+        elif parameter.get("multiSelect"):
+            value = "All"
+        elif "jsonData" in parameter:
+            choices = json.loads(parameter["jsonData"])
+            value = next((each["label"] for each in choices if each["value"] == value), value)
+        return {
+            "label": parameter["label"],
+            "value": value or "",
+            "options": options,
+            "about": parameter.get("description", ""),
+            "text": parameter["type"] == 1,
+        }
+
+    def _shown(self, content: dict[str, Any]) -> Shown:
+        """A query's visual; where its rows can be selected, the first one is."""
+        self.asked += 1
+        if self.progress:
+            self.progress(self.asked, self.all)
+        try:
+            answer = self._ask(content["query"])
+        except AoaiError as error:
+            return Shown("error", message=str(error))
+        exports = content.get("exportedParameters", [])
+        for export in exports:
+            if len(answer.frame):
+                self.values[export["parameterName"]] = str(answer.frame.iloc[0][export["fieldName"]])
+        return shown(content, answer, selected=bool(exports))
+
+
+def _links(workbook: Mapping[str, Any]) -> dict[str, str]:
+    """Each parameter that links set, with the value of the first."""
+    found: dict[str, str] = {}
+    for step in steps(workbook["items"]):
+        if step["type"] == 11:
+            for link in step["content"]["links"]:
+                if link["linkTarget"] == _LINK:
+                    found.setdefault(link["cellValue"], link["subTarget"])
+    return found
+
+
+def _markdown(text: str) -> str:
+    import mistune
+
+    return str(mistune.create_markdown(escape=True)(text))
