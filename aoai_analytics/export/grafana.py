@@ -51,19 +51,19 @@ _MOST_CHOICES = 1000
 _LABELS = {"Apis": "API", "Subscriptions": "Subscription", "Products": "Product", "Models": "Model", "Users": "User"}
 
 
-#: A query's parameter that readers set in a text box: the box's name, label and default, and the KQL of its value, with
-#: ``{}`` for the text. Percent-encoded, no text can leave its quotes.
+#: A query's parameter that readers set in a text box: the box's name, label, description and default, and the KQL of its
+#: value, with ``{}`` for the text. Percent-encoded, no text can leave its quotes.
 _TEXT = 'url_decode("${{{}:percentencode}}")'
 _LIST = (
     'toscalar(print Given = split({}, ",") | mv-expand Given to typeof(string) | where isnotempty(Given)'
     ' | summarize make_list(trim(@"\\s+", Given)))'
 )
-BOXES: dict[str, tuple[str, str, str, str]] = {
-    "slo": ("Slo", "Aim, % of requests that succeed", "99", "coalesce(todouble({}), 99.0)"),
-    "quotas": ("Quotas", "Quotas, ACCOUNT/DEPLOYMENT=tokens a minute, …", "", _LIST),
-    "ptus": ("Ptus", "PTUs, ACCOUNT/DEPLOYMENT=PTUs, …", "", _LIST),
-    "budgets": ("Budgets", "Budgets, SUBSCRIPTION=USD a month, …", "", _LIST),
-    "commitments": ("Commitments", "Commitments, ACCOUNT/DEPLOYMENT=USD, …", "", _LIST),
+BOXES: dict[str, tuple[str, str, str, str, str]] = {
+    "slo": ("Slo", "Aim, %", "Share of requests that are to succeed", "99", "coalesce(todouble({}), 99.0)"),
+    "quotas": ("Quotas", "Quotas", "Tokens a minute: ACCOUNT/DEPLOYMENT=450000, …", "", _LIST),
+    "ptus": ("Ptus", "PTUs", "Provisioned throughput units: ACCOUNT/DEPLOYMENT=100, …", "", _LIST),
+    "budgets": ("Budgets", "Budgets", "USD a month: SUBSCRIPTION=120.50, (all)=900, …", "", _LIST),
+    "commitments": ("Commitments", "Commitments", "USD of the time shown: ACCOUNT/DEPLOYMENT=5200, …", "", _LIST),
 }
 COUNT_GATEWAY = "CountGateway"
 _ONE_USER = (
@@ -300,18 +300,20 @@ def _boxes() -> list[dict[str, Any]]:
             "type": "textbox",
             "name": name,
             "label": label,
+            "description": about,
             "query": default,
             "current": {"text": default, "value": default},
             "hide": 0,
             "options": [],
         }
-        for name, label, default, _ in BOXES.values()
+        for name, label, about, default, _ in BOXES.values()
     ]
     options = [("do not count", "false", True), ("count as failed", "true", False)]
     count = {
         "type": "custom",
         "name": COUNT_GATEWAY,
-        "label": "Requests that the gateway's limits refuse",
+        "label": "Refused by the gateway's limits",
+        "description": "Whether requests that the gateway's own limits refuse count as failed",
         "query": ", ".join(f"{text} : {value}" for text, value, _ in options),
         "current": {"text": options[0][0], "value": options[0][1]},
         "options": [{"text": text, "value": value, "selected": first} for text, value, first in options],
@@ -414,7 +416,7 @@ def _view(source: DataSource, text: str, tiles: Iterable[Tile], pieces: _Pieces,
 def _panel(source: DataSource, shown: Shown, pieces: _Pieces) -> dict[str, Any]:
     parameters = shown.query.parameters
     chosen = {name: _chosen(name) for name in FILTERS}
-    values = {name: BOXES[name][3].replace("{}", _TEXT.format(BOXES[name][0])) for name in parameters if name in BOXES}
+    values = {name: BOXES[name][4].replace("{}", _TEXT.format(BOXES[name][0])) for name in parameters if name in BOXES}
     drawing = panel(shown)
     if "countGatewayThrottling" in parameters:
         values["countGatewayThrottling"] = f'{_TEXT.format(COUNT_GATEWAY)} == "true"'

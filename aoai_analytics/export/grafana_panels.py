@@ -11,7 +11,7 @@ from typing import Any
 
 from ..charts.labels import heading, humanised
 from ..charts.numbers import UNITS, UNKNOWN, unit_of
-from .grafana_queries import Shown
+from .grafana_queries import CHOICES, Shown
 
 #: Grafana's unit of a header's unit; any other is said in the heading.
 GRAFANA_UNITS = {
@@ -35,6 +35,13 @@ THRESHOLDS: dict[str, tuple[tuple[str, float | None], ...]] = {
     "UnpricedRequests": (("green", None), ("orange", 1)),
     "UnknownRequests": (("green", None), ("orange", 1)),
     "EstimatedShare": (("green", None), ("orange", 10), ("red", 50)),
+}
+_CHOICE_WORDS = {
+    "Apis": "API",
+    "Subscriptions": "subscription",
+    "Products": "product",
+    "Models": "model",
+    "Users": "user",
 }
 _HEAT = "continuous-blues"
 _BACKGROUND = {"type": "color-background", "mode": "basic"}
@@ -87,7 +94,7 @@ def _link(shown: Shown, column: str, value: str) -> list[dict[str, Any]]:
     url = (shown.links or {}).get(column)
     if not url:
         return []
-    title = f"Only this {humanised(column).removesuffix(' ID')}".replace("this End user", "this user")
+    title = f"Only this {_CHOICE_WORDS[CHOICES[column]]}"
     return [{"title": title, "url": url.replace("{}", value), "targetBlank": False}]
 
 

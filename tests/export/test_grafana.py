@@ -39,7 +39,7 @@ NASTY = [
     "x, y",
     "\\\\srv\\n",
     "Zoë 日本 {x}",
-    "$__timeFrom ${Users:json} [[Users]]",
+    "${Users:json} [[Users]] $left",
     '"]); print 1 //',
     "",
 ]
