@@ -51,8 +51,8 @@ _MOST_CHOICES = 1000
 _LABELS = {"Apis": "API", "Subscriptions": "Subscription", "Products": "Product", "Models": "Model", "Users": "User"}
 
 
-#: A query's parameter that readers set in a text box: the box's name, label, description and default, and the KQL of its
-#: value, with ``{}`` for the text. Percent-encoded, no text can leave its quotes.
+#: A query's parameter that readers set in a text box: the box's name, label, description and default, and the KQL of
+#: its value, with ``{}`` for the text. Percent-encoded, no text can leave its quotes.
 _TEXT = 'url_decode("${{{}:percentencode}}")'
 _LIST = (
     'toscalar(print Given = split({}, ",") | mv-expand Given to typeof(string) | where isnotempty(Given)'
