@@ -80,7 +80,14 @@ class State:
         elif kind == "microsoft.keyvault/vaults":
             properties["vaultUri"] = f"https://{own}.vault.azure.net/"
         elif kind == "microsoft.storage/storageaccounts":
-            properties["primaryEndpoints"] = {"blob": f"https://{own}.blob.core.windows.net/"}
+            ends = {"blob": "blob", "web": "z13.web"}
+            properties["primaryEndpoints"] = {
+                end: f"https://{own}.{host}.core.windows.net/" for end, host in ends.items()
+            }
+        elif kind == "microsoft.managedidentity/userassignedidentities":
+            properties |= {"principalId": PRINCIPAL, "clientId": PRINCIPAL}
+        elif kind == "microsoft.containerregistry/registries":
+            properties["loginServer"] = f"{own}.azurecr.io"
         elif kind == "microsoft.apimanagement/service/apis":
             self._import(path, properties.pop("value"))
         elif kind == "microsoft.network/privateendpoints":

@@ -24,6 +24,7 @@ from tests.infra.conftest import bicep_program
 HERE = Path(__file__).parent
 CONFIG = HERE / "aoai.toml"
 RECORD = HERE / "recorded.json"
+SUMS = "setup_scripts/exports/summary-rules.json"
 #: Characters above which a text that is no shipped file is recorded by its digest.
 LONGEST = 400
 #: Options on top of aoai.toml, in the order in which an installation would take them up.
@@ -105,10 +106,12 @@ def bicep_literal(value: Any) -> str:
 
 
 def shipped_texts() -> dict[str, str]:
-    """Text -> path, of the files that templates have inside."""
+    """Text -> path, of the files that templates have inside; a member of a JSON file as ``path#member``."""
     setup = REPO / "setup_scripts"
     files = [*setup.glob("policies/**/*.xml"), *setup.glob("infra/api/*.json"), *REPO.glob("kql/functions/*.kql")]
-    return {path.read_text("utf-8"): path.relative_to(REPO).as_posix() for path in files}
+    texts = {path.read_text("utf-8"): path.relative_to(REPO).as_posix() for path in files}
+    sums = json.loads((REPO / SUMS).read_text("utf-8"))
+    return texts | {sums[member]: f"{SUMS}#{member}" for member in ("query", "functionQuery")}
 
 
 def texts_out(value: Any, texts: dict[str, str]) -> Any:
@@ -128,7 +131,9 @@ def texts_out(value: Any, texts: dict[str, str]) -> Any:
 def _texts_back(value: Any) -> Any:
     if isinstance(value, dict):
         if set(value) == {"$file"}:
-            return (REPO / value["$file"]).read_text("utf-8")
+            path, _, member = value["$file"].partition("#")
+            text = (REPO / path).read_text("utf-8")
+            return json.loads(text)[member] if member else text
         return {key: _texts_back(item) for key, item in value.items()}
     return [_texts_back(item) for item in value] if isinstance(value, list) else value
 

@@ -127,7 +127,7 @@ CHANGES: list[tuple[str, str, Callable[[dict[str, Any]], None], str]] = [
         "product bronze",
     ),
     ("attempts", f"{APIM}/namedvalues/backend-retries", setting("properties.value", "0"), "value is 0, not 1"),
-    ("workbook", "/workbooks/", gone, "no workbook of the workspace"),
+    ("workbook", "/workbooks/fda1b7a2-3113-530e-a998-8585dd954ffa", gone, "no workbook of the workspace"),
     ("query-pack", "/querypacks/qp-aoai-try", gone, "the query pack does not exist"),
     (
         "sums",

@@ -41,7 +41,7 @@ def query_pack(installation: Installation) -> Iterator[str]:
     version = "?api-version=2019-09-01"
     yield from differences("the query pack", installation.get(path + version), {})
     saved = {query["name"] for query in installation.list(f"{path}/queries{version}")}
-    missing = {query["id"] for query in _shipped_queries()} - saved
+    missing = {query["id"] for query in _shipped("query-pack.json")} - saved
     if saved and missing:
         yield f"the query pack lacks {len(missing)} of the library's queries"
 
@@ -49,7 +49,7 @@ def query_pack(installation: Installation) -> Iterator[str]:
 def sums(installation: Installation) -> Iterator[str]:
     if installation.parameters.get("sums") is None:
         raise NotAskedFor("sums is not set: numbers last as long as the tables are kept")
-    rollup = installation.parameters.get("rollup") or whole()["parameters"]["rollup"]["defaultValue"]
+    rollup = installation.parameters.get("rollup") or _shipped("summary-rules.json")
     path = f"{installation.id_of('workspace')}/summaryLogs/{rollup['name']}?api-version=2025-07-01"
     found = installation.get(path)
     yield from differences("the summary rule", found, {"properties.provisioningState": "Succeeded"})
@@ -83,10 +83,8 @@ def reports(installation: Installation) -> Iterator[str]:
     yield from differences("the job", installation.get(path), wanted)
 
 
-def _shipped_queries() -> list[dict[str, str]]:
-    text = (shipped("setup_scripts") / "exports/query-pack.json").read_text("utf-8")
-    queries: list[dict[str, str]] = json.loads(text)
-    return queries
+def _shipped(export: str) -> Any:
+    return json.loads((shipped("setup_scripts") / "exports" / export).read_text("utf-8"))
 
 
 def _rules() -> list[str]:
