@@ -23,9 +23,10 @@ def shipped(folder: str) -> Path:
 class Settings:
     """What one may set.
 
-    ``lake`` and ``reports`` are folders; ``source`` defaults to the lake; ``time_zone`` is an IANA name; ``keep`` is for
-    how long reports are kept (``400d``; None: for good); ``credential`` names an azure-identity class; ``prices`` is the
-    table ``[prices]`` as it stands, which ``prices.own`` reads.
+    ``lake`` and ``reports`` are folders; ``source`` defaults to the lake; ``time_zone`` is an IANA name; ``keep`` is
+    for how long reports are kept (``400d``; None: for good); ``deliver`` is where they are sent and ``link`` where
+    they are then read, and ``deliver_prompts`` lets those go that show what people wrote; ``credential`` names an
+    azure-identity class; ``prices`` is the table ``[prices]`` as it stands, which ``prices.own`` reads.
     """
 
     lake: Path = Path("lake")
@@ -33,6 +34,9 @@ class Settings:
     reports: Path = Path("reports")
     time_zone: str = "UTC"
     keep: str | None = None
+    deliver: str | None = None
+    link: str | None = None
+    deliver_prompts: bool = False
     credential: str | None = None
     prices: dict[str, Any] = field(default_factory=dict)
 
@@ -53,6 +57,9 @@ def settings() -> Settings:
         reports: Path = Settings.reports
         time_zone: str = Settings.time_zone
         keep: str | None = None
+        deliver: str | None = None
+        link: str | None = None
+        deliver_prompts: bool = False
         credential: str | None = None
         prices: dict[str, Any] = {}
 

@@ -48,6 +48,21 @@ def report(
         str | None,
         typer.Option("--keep", help="Remove reports whose period ended longer ago, e.g. 400d.", metavar="SPAN"),
     ] = None,
+    deliver: Annotated[
+        str | None,
+        typer.Option(
+            "--deliver",
+            help="Send the reports to a folder, or a container: https://ACCOUNT.blob.core.windows.net/$web.",
+            metavar="TO",
+        ),
+    ] = None,
+    link: Annotated[
+        str | None,
+        typer.Option("--link", help="Where the pages are then read; the summary leads there.", metavar="URL"),
+    ] = None,
+    deliver_prompts: Annotated[
+        bool, typer.Option("--deliver-prompts", help="Send also reports that show what people wrote.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Run only what failed, or what a run that was stopped left undone.")
     ] = False,
@@ -65,8 +80,11 @@ def report(
 
     The report of a period goes to a folder of its name in --out, and --out/index.html lists them all. The same period
     again replaces it. --backfill makes every one of its periods again, with --resume those that failed or are missing.
+    --deliver sends the reports in --out that the place it names has not; what is there is not due.
     """
     from ..reports.collection import drop_expired
+    from ..reports.delivery import deliver as send
+    from ..reports.delivery import delivered
     from ..reports.due import BACK
     from ..reports.due import due as periods_due
     from ..reports.execution import Kernels, light_imports
@@ -77,6 +95,13 @@ def report(
     kept = age(kept_for) if kept_for else None
     folder = out or settings().reports
     chosen = names or standing()
+    to = deliver or settings().deliver
+    prompts = deliver_prompts or settings().deliver_prompts
+    if to and show_prompts and not prompts:
+        raise WrongUse(
+            "--show-prompts shows what people wrote, and --deliver sends it to others: leave one of them out, "
+            "or add --deliver-prompts"
+        )
     common: dict[str, Any] = {
         "source": options.source_or_default(source),
         "time_zone": zone,
@@ -85,10 +110,13 @@ def report(
         "given": options.parameters(param),
         "jobs": jobs,
         "single_file": single_file,
+        "link": link or settings().link,
     }
     _one_of(period=period, backfill=backfill, due=due, since=since or start or end)
     if back is not None and not due:
         raise WrongUse("--back says how far back --due looks: give --due too")
+    there = delivered(to) if to else {}
+    common["elsewhere"] = there
     many: list[Named] = [named(period)] if period else between(backfill) if backfill else []
     if due:
         now = datetime.now(UTC)
@@ -101,9 +129,12 @@ def report(
             now=now,
             back=BACK if back is None else back,
             keep=kept,
+            elsewhere=there.values(),
         )
         if not many:
-            print(f"nothing is due: '{folder}' has every {due} report of the last {back or BACK}", file=sys.stderr)
+            print(
+                f"nothing is due: '{to or folder}' has every {due} report of the last {back or BACK}", file=sys.stderr
+            )
     failed = False
     with light_imports():
         if many:
@@ -116,6 +147,8 @@ def report(
             failed = _make(make_report, chosen, common | {"start": first, "end": last, "resume": resume})
     if kept is not None:
         _expire(drop_expired, folder, kept)
+    if to:
+        print(send(folder, to, keep=kept, prompts=prompts), file=sys.stderr)
     if failed:
         raise typer.Exit(1)
 

@@ -120,6 +120,8 @@ def _here() -> dict[str, Any]:
         "time_zone": chosen.time_zone,
         "out": str(chosen.reports),
         "keep": chosen.keep or "",
+        "deliver": chosen.deliver or "",
+        "link": chosen.link or "",
         "credential": chosen.credential or "",
         "program": str(program),
         "folder": str(Path.cwd()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -26,15 +26,17 @@ def due(
     now: datetime,
     back: int = BACK,
     keep: timedelta | None = None,
+    elsewhere: Iterable[manifest.Manifest] = (),
 ) -> list[Named]:
     """Of the last *back* periods of a *kind* (``monthly``, ``weekly``, ``daily``), those whose report is due.
 
     That is each that has ended by *now* in *time_zone*, no longer than *keep* ago, and of which *out* has no report of
-    *source* with the notebooks *names*, made without a failure after the period's end. Oldest first. Raises WrongUse.
+    *source* with the notebooks *names*, made without a failure after the period's end; nor are those due that are
+    *elsewhere*, by their manifests. Oldest first. Raises WrongUse.
     """
     if back < 1:
         raise WrongUse(f"--back {back}: at least one period")
-    there = [found for _, found in reports(Path(out))]
+    there = [*elsewhere, *(found for _, found in reports(Path(out)))]
     wanted = []
     for period in ended(kind, now, time_zone, back):
         start, end = period.span(time_zone)

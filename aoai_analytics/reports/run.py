@@ -21,13 +21,14 @@ from ..errors import UnknownName, WrongUse
 from ..prices import apply_own_prices
 from . import kept, manifest
 from .assembly import report_files
-from .collection import place, span_name, store
+from .collection import place, reports, span_name, store
 from .execution import Kernels, NotebookStopped, run_notebook
 from .folder import making
 from .kept import Made
 from .pages import Page, read_page
 from .period import Moment, in_words, moment, named, zone
 from .session import source_without_secrets
+from .summary import with_summary
 
 #: Notebooks that make a report when none is named.
 DEFAULT = ("tokens",)
@@ -108,6 +109,8 @@ def make_report(
     single_file: bool = False,
     kernels: Kernels | None = None,
     progress: Progress | None = None,
+    link: str | None = None,
+    elsewhere: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> ReportResult:
     """Run the notebooks *names* on *source* for start <= time < end, or for the named *period*, and write their pages.
 
@@ -119,6 +122,7 @@ def make_report(
     is written, the one of before stays. *jobs* notebooks run at a time, by default as many as there are cores. *resume*
     runs only those that failed, or that a killed run left undone, where nothing else has changed. *kernels* serve
     several runs. A cell that fails, or a notebook that cannot be run at all, is said on its page and in the result.
+    The summary leads to the pages at *link*, and compares also with reports that are *elsewhere* (folder, manifest).
 
     Raises UnknownName for a notebook that does not exist, WrongUse for a malformed period, a parameter that no notebook
     has or an *out* that holds other files, SourceError or LakeError for the source, ReportError where another run makes
@@ -179,6 +183,8 @@ def make_report(
             time.perf_counter() - began,
         )
         files = report_files([page for page, _ in pages], said, single_file=single_file, in_collection=at != out)
+        others = dict(elsewhere or {}) | {folder.name: found for folder, found in reports(out)}
+        files = with_summary(files, at.name if at != out else where["otherwise"], others.items(), link=link)
         at = store(out, key, files, **where)
         if not said["failed"]:
             kept.forget(at)

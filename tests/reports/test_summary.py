@@ -234,3 +234,10 @@ def test_a_real_reports_manifest_makes_a_summary(tokens_report: Path) -> None:
     text = texts("all", real, link=LINK)["summary.txt"]
     assert f"{real['headline']['Requests']:,}" in text
     assert "unknown" not in text.split("Tokens:")[1].splitlines()[0]
+
+
+def test_a_run_writes_its_summary_among_its_files(tokens_report: Path) -> None:
+    listed = json.loads((tokens_report / "manifest.json").read_text("utf-8"))["files"]
+    for name in (HTML, TEXT, CARD):
+        assert name in listed
+        assert (tokens_report / name).stat().st_size > 200

@@ -314,3 +314,13 @@ def test_the_files_for_container_apps_are_the_modules_that_main_deploys() -> Non
         if name.endswith(".bicep"):
             assert text == (REPO / "setup_scripts/infra/modules" / name).read_text("utf-8")
     assert "\nusing 'report-schedule.bicep'\n" in written["report.bicepparam"]
+
+
+def test_the_schedules_use_options_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--help"]) == 0
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    full = replace(Schedule(), deliver="x", link="https://contoso.net", keep="400d", credential="AzureCliCredential")
+    module = (REPO / "setup_scripts/infra/modules/report-schedule.bicep").read_text("utf-8")
+    used = {group[0] for group in full.report()[1:]} | set(re.findall(r"'(--[a-z-]+)'", module))
+    assert {"--due", "--deliver", "--link", "--keep"} <= used
+    assert used <= known
