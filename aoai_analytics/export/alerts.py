@@ -77,6 +77,7 @@ class Alert:
         return "".join(f"let {name} = {value};\n" for name, value in lets.items()) + self.body
 
 
+# A row arrives some 15 minutes after its time at the most: a window is twice as long, or it would miss what it is for.
 ALERTS = (
     Alert(
         "budget-pace", 2, "PT1H", "P1D", ("Scope", "State"), ("cost/budget", "cost/by-subscription", "cost/unpriced")
@@ -105,7 +106,7 @@ ALERTS = (
         "failover-exhausted",
         1,
         "PT5M",
-        "PT15M",
+        "PT30M",
         ("DeploymentName",),
         ("reliability/failover-exhausted", "reliability/backends"),
     ),
@@ -116,7 +117,7 @@ ALERTS = (
         "throttling",
         2,
         "PT5M",
-        "PT15M",
+        "PT30M",
         ("DeploymentName",),
         ("reliability/throttling-by-deployment", "reliability/throttling-by-subscription"),
     ),

@@ -154,7 +154,7 @@ func alertRules(thresholds alertThresholds, budgets object) object[] => [
     file: 'kql/alerts/failover-exhausted.kql'
     severity: 1
     every: 'PT5M'
-    over: 'PT15M'
+    over: 'PT30M'
     dimensions: ['DeploymentName']
     query: 'let minRequests = ${thresholds[?'failover-exhausted'].?minRequests ?? 5};\nAoaiRequestsLogged\n| extend IsExhausted = Attempts > 1 and Outcome in ("throttled-backend", "server-error")\n| summarize\n    Requests = count(),\n    ExhaustedRequests = countif(IsExhausted),\n    MaxAttempts = maxif(Attempts, IsExhausted),\n    LastSeen = maxif(TimeGenerated, IsExhausted)\n    by DeploymentName\n| where ExhaustedRequests >= minRequests\n| project DeploymentName, Requests, ExhaustedRequests, MaxAttempts, LastSeen\n| sort by ExhaustedRequests desc, DeploymentName asc'
   }
@@ -198,7 +198,7 @@ func alertRules(thresholds alertThresholds, budgets object) object[] => [
     file: 'kql/alerts/throttling.kql'
     severity: 2
     every: 'PT5M'
-    over: 'PT15M'
+    over: 'PT30M'
     dimensions: ['DeploymentName']
     query: 'let maxShare = real(${json(thresholds.?throttling.?maxShare ?? '10.0')});\nlet minRequests = ${thresholds.?throttling.?minRequests ?? 20};\nAoaiRequestsLogged\n| summarize\n    Requests = count(),\n    ByGateway = countif(Outcome == "throttled-gateway"),\n    ByBackend = countif(Outcome == "throttled-backend"),\n    LastSeen = maxif(TimeGenerated, Outcome in ("throttled-gateway", "throttled-backend"))\n    by DeploymentName\n| extend ThrottledRequests = ByGateway + ByBackend\n| where Requests >= minRequests and 100.0 * ThrottledRequests > maxShare * Requests\n| project DeploymentName, Requests, ThrottledRequests, ByGateway, ByBackend, ThrottledShare = round(100.0 * ThrottledRequests / Requests, 1), LastSeen\n| sort by ThrottledRequests desc, DeploymentName asc'
   }

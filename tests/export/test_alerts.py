@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import pandas as pd
 import pytest
 from filelock import FileLock
 
@@ -25,7 +26,7 @@ from aoai_analytics.library.semantic import _as_stored
 from aoai_analytics.logs.lake import Lake
 from aoai_analytics.logs.tables import GATEWAY_LOGS, LLM_LOG, REQUESTS, REQUESTS_LOGGED, TABLES
 from tests.conftest import REPO
-from tests.export.alert_cases import AT, BUDGETS, CASES, Case, placed
+from tests.export.alert_cases import ANSWERS, AT, BUDGETS, CASES, Case, placed
 from tests.functions.raw_logs import _table
 from tests.infra.conftest import INFRA, bicep_program
 from tests.kql_parser import analyse
@@ -46,10 +47,15 @@ def over(alert: str) -> timedelta:
     return parse_timespan(SPANS[BY_NAME[alert].over])
 
 
-def answer(engine: LocalEngine, alert: Alert, at: datetime) -> list[tuple[str, ...]]:
-    """The dimensions of the rows that the rule would see at that moment."""
+def rows_at(engine: LocalEngine, alert: Alert, at: datetime) -> pd.DataFrame:
+    """The rows that the rule would see at that moment."""
     kql = asked(alert).replace("now()", f"datetime({at:%Y-%m-%dT%H:%M:%SZ})")
-    rows = engine.query(kql, start=at - over(alert.name), end=at).frame
+    return engine.query(kql, start=at - over(alert.name), end=at).frame
+
+
+def answer(engine: LocalEngine, alert: Alert, at: datetime) -> list[tuple[str, ...]]:
+    """Their dimensions."""
+    rows = rows_at(engine, alert, at)
     return sorted(rows[list(alert.dimensions)].itertuples(index=False, name=None)) if len(rows) else []
 
 
@@ -78,6 +84,15 @@ def logs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[L
 @pytest.mark.parametrize(("case", "at"), [(case, at) for case, at, _ in PLACED], ids=[str(case) for case in CASES])
 def test_an_alert_fires_on_what_it_is_for_and_on_nothing_else(case: Case, at: datetime, logs: LocalEngine) -> None:
     assert answer(logs, BY_NAME[case.alert], at) == case.fires
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_an_alert_s_row_says_what_was_worked_out_by_hand(alert: Alert, logs: LocalEngine) -> None:
+    at = next(at for case, at, _ in PLACED if case.alert == alert.name and case.fires)
+    expected = pd.DataFrame(
+        [{k: at - v if isinstance(v, timedelta) else v for k, v in row.items()} for row in ANSWERS[alert.name]]
+    )
+    pd.testing.assert_frame_equal(rows_at(logs, alert, at), expected, check_dtype=False)
 
 
 def test_no_case_sees_the_logs_of_another() -> None:
