@@ -18,13 +18,17 @@ from ..logs.tables import TABLES, Table
 from . import dialect
 from .frames import frame_from_arrow
 from .functions import computed_functions, named_functions, names
-from .parameters import bind
+from .parameters import bind, declared
 from .protocol import QueryResult
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+#: Functions whose rows of one request come of that request's log rows alone.
+_BY_REQUEST = ("AoaiConversation", "AoaiLlmTexts")
+#: A query that begins with a table's rows of one request, which a literal or a parameter names.
+_ONE_REQUEST = re.compile(r"\s*(\w+)\s*\|\s*where\s+CorrelationId\s*==\s*(\w+|\"[^\"]*\")\s*(?:\||$)")
 #: start <= TimeGenerated < end; None is open.
 Range = tuple[datetime | None, datetime | None]
 
@@ -70,6 +74,8 @@ class LocalEngine:
         self.source = source
         self._lake = lake
         self._connection: duckdb.DuckDBPyConnection | None = None
+        # Name -> (definition, columns) of the functions that the connection has as views.
+        self._defined: dict[str, tuple[tuple[str, Functions], tuple[str, ...]]] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -99,12 +105,16 @@ class LocalEngine:
         with self._lock:
             connection = self._connected()
             functions = {name: computed_functions()[name] for name in named_functions(kql)}
+            request = _one_request(kql)
             for table in TABLES.values():
                 if any(names(text, table.name) for text in (kql, *functions.values())):
-                    connection.execute(_view(self._lake, table, *ranges.get(table.name, (None, None))))
+                    connection.execute(_view(self._lake, table, *ranges.get(table.name, (None, None)), request))
             columns: dict[str, tuple[str, ...]] = {}
             for name, text in functions.items():
-                columns[name] = _define(connection, name, text, tuple(columns.items()))
+                definition = (text, tuple(columns.items()))
+                if self._defined.get(name, ((), ()))[0] != definition:
+                    self._defined[name] = (definition, _define(connection, name, *definition))
+                columns[name] = self._defined[name][1]
             return _run(connection, kql, limit_to, tuple(columns.items()))
 
     def close(self) -> None:
@@ -113,6 +123,7 @@ class LocalEngine:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+                self._defined.clear()
 
     def _connected(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
@@ -131,8 +142,29 @@ class LocalEngine:
         return self._connection
 
 
-def _view(lake: Lake, table: Table, start: datetime | None, end: datetime | None) -> str:
-    """SQL that makes *table*'s view: Kusto's types, no null strings (Kusto has none), the time range applied."""
+def _one_request(kql: str) -> str:
+    """The CorrelationId of the one request that *kql* asks for by a function computed request by request; '' for all.
+
+    DuckDB cannot take the condition through such a function, and would compute every request's rows for one's.
+    """
+    parameters = declared(kql)
+    lines = [line for line in kql.split("\n") if not line.strip().startswith("//")]
+    body = "\n".join(line for line in lines if not re.match(r"\s*let\s", line))
+    if len(lines) - body.count("\n") - 1 != len(parameters) or not (match := _ONE_REQUEST.match(body)):
+        return ""
+    name, value = match.groups()
+    others = {*TABLES, *computed_functions()} - {name}
+    if name not in _BY_REQUEST or any(names(body, other) for other in others):
+        return ""
+    literal = parameters[value].default if value in parameters else value
+    return literal[1:-1] if re.fullmatch(r'"[\w.:-]+"', literal) else ""
+
+
+def _view(lake: Lake, table: Table, start: datetime | None, end: datetime | None, request: str = "") -> str:
+    """SQL that makes *table*'s view: Kusto's types, no null strings (Kusto has none), the time range applied.
+
+    *request* is the CorrelationId of the only request to see.
+    """
     start, end = _utc(start), _utc(end)
     dates = (start.date().isoformat() if start else "0001-01-01", end.date().isoformat() if end else "9999-12-31")
     files = lake.files(table.name, dates)
@@ -148,6 +180,8 @@ def _view(lake: Lake, table: Table, start: datetime | None, end: datetime | None
         for operator, moment in ((">=", start), ("<", end))
         if moment is not None
     ]
+    if request:
+        conditions.append(f"CorrelationId = {_sql_text(request)}")
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return f'CREATE OR REPLACE TEMP VIEW "{table.name}" AS SELECT {columns} FROM {source}{where}'
 
