@@ -39,9 +39,9 @@ PACKAGE_OF_IMPORT = {
     "yaml": "pyyaml",
 }
 
-#: jupyterlab is where the notebooks are opened; a report starts ipykernel; DuckDB asks for pytz when a result has
+#: jupyterlab is where the notebooks are opened; DuckDB asks for pytz when a result has
 #: times; python-stdnum's modules are imported by the names of the numbers they know.
-NOT_IMPORTED = {"ipykernel", "jupyterlab", "python-stdnum", "pytz"}
+NOT_IMPORTED = {"jupyterlab", "python-stdnum", "pytz"}
 #: Modules of the package that only those who develop it run, with the test extra installed.
 DEVELOPMENT_TOOLS = {"aoai_analytics/logs/sample/build_vocabulary.py"}
 
