@@ -172,6 +172,8 @@ def incomparable(one: Entry, previous: Entry | None, elsewhere: Sequence[Entry] 
             return f"{words} failed in part"
         if not each.over:
             return f"{words} was made before its period was over"
+        if each.numbers["Requests"] is None:
+            return f"{words} does not say how much traffic there was"
         if not each.numbers["Requests"]:
             return f"{words} found no traffic"
     return ""
