@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from aoai_analytics.errors import ReportError, WrongUse
-from aoai_analytics.reports.folder import replace_folder, written_by_us
+from aoai_analytics.reports import folder as folders
+from aoai_analytics.reports.folder import making, replace_folder, written_by_us
 
 
 def files(text: str, *names: str) -> dict[str, bytes]:
@@ -46,6 +50,34 @@ def test_a_folder_with_other_files_is_refused_and_keeps_them(tmp_path: Path) -> 
         written_by_us(tmp_path)
     with pytest.raises(WrongUse, match="is a file"):
         written_by_us(tmp_path / "reports/notes.txt")
+
+
+def test_where_folders_cannot_be_exchanged_one_is_renamed_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "_exchange", lambda new, folder: False)
+    replace_folder(tmp_path / "reports", files("old"))
+    replace_folder(tmp_path / "reports", files("new"))
+    assert (tmp_path / "reports/index.html").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["reports"]
+
+
+def test_a_folder_is_made_by_one_run_at_a_time_and_a_killed_one_does_not_block(tmp_path: Path) -> None:
+    out = tmp_path / "deep/reports"
+    script = (
+        "import sys, pathlib, aoai_analytics.reports.folder as f\n"
+        "with f.making(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, out], stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout and other.stdout.readline() == "held\n"
+        with pytest.raises(ReportError, match="another run is making"), making(out):
+            pass
+        with making(out.with_name("others")):
+            pass
+        other.send_signal(signal.SIGKILL)
+    with making(out):
+        pass
+    assert list(out.parent.iterdir()) == []
 
 
 def test_what_a_killed_run_left_beside_is_swept_a_day_later(tmp_path: Path) -> None:
