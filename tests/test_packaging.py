@@ -133,7 +133,7 @@ def test_the_readme_is_the_project_s_page_in_an_index() -> None:
 
 def test_constraints_are_names_and_exact_versions_and_nothing_else() -> None:
     for line in (REPO / "constraints.txt").read_text("utf-8").splitlines():
-        assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*==[0-9][0-9a-z.]*( ; [a-z_ ]+.*)?", line), line
+        assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*==([0-9]+!)?[0-9][0-9a-z.]*( ; [a-z_ ]+.*)?", line), line
         assert "://" not in line
         assert "@" not in line
 
