@@ -29,9 +29,10 @@ from aoai_analytics.export.grafana import DATA_SOURCES, PRICES, exported, grafan
 from aoai_analytics.export.grafana_queries import CHOICES, MOMENTS, Shown
 from aoai_analytics.export.workbook.layout import TABS, Tile
 from aoai_analytics.library import library
+from aoai_analytics.logs.tables import TABLES
 from tests.export.conftest import END, START
 from tests.export.grafana_filling import VARIABLE, Picked, asked, filled, literals_first, panels
-from tests.kql_parser import LOG_COLUMNS, analyse
+from tests.kql_parser import analyse
 
 NASTY = [
     'a"b\\',
@@ -219,8 +220,11 @@ def test_every_panels_query_parses_and_has_the_columns_that_the_panel_names(
     dashboards: dict[str, dict[str, Any]],
 ) -> None:
     """With the constants' results as tables: what a function gives is held by the functions' own tests."""
-    tables = {f"{name}_Between": analysis.columns for name, analysis in analyse({n: n for n in definitions()}).items()}
-    tables |= {f"{name}_Between": columns for name, columns in LOG_COLUMNS.items()}
+    stored = {name: table.columns for name, table in TABLES.items()}
+    computed = {name: text for name, text in definitions().items() if name not in stored}
+    results = analyse({name: name for name in computed}, tables=stored, functions=computed)
+    tables = {f"{name}_Between": analysis.columns for name, analysis in results.items()}
+    tables |= {f"{name}_Between": columns for name, columns in stored.items()}
     bites = Picked(START, END, {name: NASTY for name in FILTERS}, {"Quotas": '"]);\\', "Slo": "'"})
     dashboard = dashboards["azure-monitor"]
     bare = dashboard | {"templating": {"list": [without_text(v) for v in dashboard["templating"]["list"]]}}
