@@ -34,6 +34,7 @@ _IMPORTED = (
     "aoai_analytics.reports.rendering",
     "aoai_analytics.reports.session",
     "jinja2",
+    "pydantic_settings",
 )
 #: Seconds to wait for the process's word: its imports, on a machine that is busy.
 _PATIENCE = 120
@@ -183,6 +184,31 @@ def _become_kernel(request: Mapping[str, Any]) -> None:
     launch_new_instance(argv=request["argv"])
 
 
+def _rehearse() -> None:
+    """Go once through what every answer goes through: libraries load their parts, and build their tables, on first use.
+
+    Nothing here depends on settings or on a source, which are a kernel's own.
+    """
+    import pandas as pd
+
+    from ..charts import describe, figure, table_html
+    from ..engines import local
+    from ..library.queries import library
+    from .blocks import Answer, Head
+    from .display import bundles
+
+    frame = pd.DataFrame({"Name": ["a", "b"], "Value": pd.array([1, 2], dtype="Int64")})
+    drawn = figure(frame, "bar x=Value y=Name", title="", units={})
+    texts = dict.fromkeys(("name", "title", "headline", "question", "kql", "digest", "csv"), "")
+    table = table_html(frame, {"Name": "string", "Value": "long"}, {}, caption="")
+    shown = {"data": drawn.to_plotly_json()["data"], "layout": {"height": 1}}
+    answer = Answer(**texts, table=table, csv_rows=0, rows=0, seconds=0, figure=shown, alt=describe(drawn))
+    bundles(answer)
+    bundles(Head(source="", period="", time_zone="UTC", lines=(), numbers={}, empty=True))
+    library()
+    local._translate("AoaiRequests | summarize Requests = count() by ModelName | sort by Requests desc")
+
+
 def main() -> None:
     """Import, then serve until the process that started this one is gone."""
     import gc
@@ -193,6 +219,7 @@ def main() -> None:
     words = socket.socket(fileno=int(sys.argv[1]))
     for module in _IMPORTED:
         importlib.import_module(module)
+    _rehearse()
     gc.collect()
     gc.freeze()
     # Python 3.12 and later warn of threads at a fork: these are OpenBLAS's, which stops and restarts its own.
