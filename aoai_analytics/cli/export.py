@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import WrongUse
+from . import options, progress
 
 app = typer.Typer(help="Write what other tools need, made from the same queries.", no_args_is_help=True)
 
@@ -67,8 +68,31 @@ def query_pack(
 def workbook(
     output: Output = None,
     bicep: Annotated[bool, typer.Option("--bicep", help="The Bicep module that deploys it, beside the JSON.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="A page that shows it with data of --source.")] = False,
+    source: options.Source = None,
+    since: options.Since = None,
+    start: options.Start = None,
+    end: options.End = None,
+    period: options.Period = None,
+    time_zone: options.TimeZone = None,
+    credential: options.Credential = None,
+    show_prompts: options.ShowPrompts = False,
 ) -> None:
-    """An Azure Workbook of the gateway, as JSON for the portal's advanced editor."""
+    """An Azure Workbook of the gateway, as JSON for the portal's advanced editor.
+
+    With --preview, an HTML page that shows it without Azure: its queries are asked of a lake, for the period or for all
+    that the lake holds.
+    """
+    if preview and bicep:
+        raise WrongUse("--preview and --bicep are two things: ask for one")
+    if preview:
+        within = options.time_span(since, start, end, period, time_zone)
+        _preview(options.source_or_default(source), within, show_prompts, output)
+        return
+    if source or since or start or end or period or show_prompts:
+        raise WrongUse(
+            "a source, a period and --show-prompts are for --preview; in Azure the workbook's reader chooses"
+        )
     from ..export.workbook import workbook_bicep, workbook_json
 
     if not bicep:
@@ -79,6 +103,30 @@ def workbook(
     json_file = output.with_suffix(".json")
     write(workbook_json(), json_file)
     write(workbook_bicep(json_file.name), output)
+
+
+def _preview(source: str, within: options.Span, show_prompts: bool, output: Path | None) -> None:
+    from ..engines import connect
+    from ..export.preview import preview_html
+    from ..export.workbook import workbook as made
+    from ..prices import apply_own_prices
+
+    apply_own_prices()
+    engine = connect(source)
+    try:
+        with progress.bar("Asking the workbook's questions") as report:
+            page = preview_html(
+                made(),
+                engine,
+                start=within[0],
+                end=within[1],
+                show_prompts=show_prompts,
+                source=source,
+                progress=report,
+            )
+    finally:
+        engine.close()
+    write(page, output)
 
 
 @app.command()

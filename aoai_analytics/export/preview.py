@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from ..charts import CONFIG, templates
-from ..engines.protocol import Engine
-from ..errors import AoaiError
+from ..charts.numbers import is_missing
+from ..engines.local import LocalEngine
+from ..engines.protocol import Engine, QueryResult
+from ..errors import AoaiError, WrongUse
 from .preview_visuals import Shown, shown
 from .workbook.filling import Chosen, filled, is_visible, parameters, steps
 
@@ -30,19 +32,26 @@ def preview_html(
     workbook: Mapping[str, Any],
     engine: Engine,
     *,
-    start: datetime,
-    end: datetime,
+    start: datetime | None,
+    end: datetime | None,
     show_prompts: bool = False,
     source: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
-    """The page of *workbook* for start <= time < end, over a lake. A query that fails shows its error in its place.
+    """The page of *workbook* for start <= time < end; None is where the gateway's log begins, or ends.
+
+    A query that fails shows its error in its place. A lake stores what most of a query's text only defines, and its
+    engine computes the rest: that text is left out there, for it takes seconds a query to read. Raises WrongUse where
+    there is no log, AoaiError where the source cannot be asked.
 
     *progress* is called with (queries asked, queries in all). *source* is named in the page's line about itself.
     """
     import jinja2
     from plotly.offline import get_plotlyjs
 
+    if start is None or end is None:
+        first, last = _extent(engine)
+        start, end = start or first, end or last
     page = _Page(workbook, engine, start, end, show_prompts, progress)
     body = page.items(workbook["items"])
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -74,6 +83,7 @@ class _Page:
         self.linked = _links(workbook)
         self.engine, self.start, self.end, self.progress = engine, start, end, progress
         self.values: dict[str, Any] = {"Prompts": "shown" if show_prompts else "hidden"}
+        self.lean = isinstance(engine, LocalEngine)
         self.asked = 0
         self.all = sum(step["type"] == 3 for step in steps(workbook["items"]))
 
@@ -88,7 +98,12 @@ class _Page:
         elif not is_visible(item, {name: str(value) for name, value in self.values.items()}):
             return None
         kind, content = item["type"], item["content"]
-        made: dict[str, Any] = {"kind": kind, "when": when, "width": item.get("customWidth", "100"), "name": item["name"]}
+        made: dict[str, Any] = {
+            "kind": kind,
+            "when": when,
+            "width": item.get("customWidth", "100"),
+            "name": item["name"],
+        }
         if kind == 1:
             made |= {"html": _markdown(content["json"]), "style": content.get("style", "")}
         elif kind == 9:
@@ -103,10 +118,11 @@ class _Page:
         return made
 
     def _chosen(self) -> Chosen:
-        return Chosen(self.start, self.end, self.values, stored=True, computed=True)
+        return Chosen(self.start, self.end, self.values, stored=self.lean, computed=self.lean)
 
-    def _ask(self, kql: str) -> Any:
-        return self.engine.query(filled(kql, self.declared, self._chosen()), start=self.start, end=self.end)
+    def _ask(self, kql: str) -> QueryResult:
+        text = filled(kql, self.declared, self._chosen())
+        return self.engine.query(text, start=self.start, end=self.end) if self.lean else self.engine.query(text)
 
     def _field(self, parameter: dict[str, Any]) -> dict[str, Any] | None:
         """A parameter's label, value and the values one could choose; hidden ones are only computed."""
@@ -152,6 +168,18 @@ class _Page:
             if len(answer.frame):
                 self.values[export["parameterName"]] = str(answer.frame.iloc[0][export["fieldName"]])
         return shown(content, answer, selected=bool(exports))
+
+
+def _extent(engine: Engine) -> tuple[datetime, datetime]:
+    """From the hour of the gateway log's first record to the end of its last one's."""
+    ends = "ApiManagementGatewayLogs | summarize First = min(TimeGenerated), Last = max(TimeGenerated)"
+    row = engine.query(ends).frame.iloc[0]
+    if is_missing(row["First"]):
+        raise WrongUse("there is no record of the gateway to show: name another --source, or ingest logs first")
+    hour = {"minute": 0, "second": 0, "microsecond": 0}
+    return row["First"].to_pydatetime().replace(**hour), row["Last"].to_pydatetime().replace(**hour) + timedelta(
+        hours=1
+    )
 
 
 def _links(workbook: Mapping[str, Any]) -> dict[str, str]:

@@ -103,7 +103,10 @@ def _pie(settings: Mapping[str, Any], frame: pd.DataFrame) -> Shown:
         "textinfo": "percent",
         "hovertemplate": "%{label}<br>%{value:,}<extra></extra>",
     }
-    layout = {"height": 300, "legend": {"orientation": "v", "x": 1.02, "y": 0.5, "xanchor": "left", "yanchor": "middle"}}
+    layout = {
+        "height": 300,
+        "legend": {"orientation": "v", "x": 1.02, "y": 0.5, "xanchor": "left", "yanchor": "middle"},
+    }
     return Shown("chart", chart=_json({"data": [trace], "layout": layout}), alt=f"{labels[0]} is the largest part.")
 
 
@@ -162,7 +165,9 @@ def _cell(value: Any, kind: str, found: Mapping[str, Any], known: list[float]) -
         return cell | {"html": "true" if value else "false"}
     text = plain(one_line(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
     if found.get("formatter") == THRESHOLDS:
-        icons = {each.get("thresholdValue"): each["representation"] for each in found["formatOptions"]["thresholdsGrid"]}
+        icons = {
+            each.get("thresholdValue"): each["representation"] for each in found["formatOptions"]["thresholdsGrid"]
+        }
         cell["icon"] = icons.get(text) or ""
     cell["link"] = found.get("formatter") == LINK
     return cell | {"html": html_text(text if len(text) <= _TEXT else text[:_TEXT] + "…")}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,3 +55,8 @@ def same_rows(one: QueryResult, other: QueryResult) -> bool:
     except AssertionError:
         return False
     return True
+
+
+def coded(name: str) -> str:
+    """The value that stands for *name* where a reader of the workbook chooses it."""
+    return "b" + base64.b64encode(name.encode()).decode()

@@ -18,14 +18,16 @@ class Kpi:
 
 @dataclass(frozen=True)
 class Headline:
-    """``fold`` is the KQL that leaves one row of a query's rows, with the columns that ``kpis`` name."""
+    """``title`` stands above; ``fold`` is the KQL that leaves one row of a query's rows, with the columns that ``kpis`` name."""
 
+    title: str
     fold: str
     kpis: tuple[Kpi, ...]
 
 
 HEADLINES: dict[str, Headline] = {
     "health/coverage-head": Headline(
+        "What was asked, and how far it is known",
         """| extend Answered = Requests - NotBilledRequests, Told = LlmLogRequests + UsageRequests + FragmentRequests
 | extend Tokens = iff(UnknownRequests < Answered, KnownTokens + EstimatedTokens, long(null))
 | extend ToldShare = iff(Answered > 0, 100.0 * Told / Answered, real(null))
@@ -39,6 +41,7 @@ HEADLINES: dict[str, Headline] = {
         ),
     ),
     "cost/total": Headline(
+        "What it cost",
         """| extend Margin = round(1.96 * CostError, 2), NotInIt = UnpricedRequests + UnknownRequests
 | extend FullPriceCost = round(FullPriceCost, 2)""",
         (
@@ -47,6 +50,7 @@ HEADLINES: dict[str, Headline] = {
         ),
     ),
     "reliability/success-rate": Headline(
+        "How it went",
         """| summarize Requests = sum(Requests), Counted = sum(CountedRequests), Failed = sum(FailedRequests)
 | extend Rate = iff(Counted > 0, 100.0 * (Counted - Failed) / Counted, real(null))""",
         (

@@ -379,7 +379,7 @@ TABS: tuple[Tab, ...] = (
         "cost",
         "Cost",
         "USD at list prices, or at your own. A model without a price is *unpriced*, not free: such requests are counted, and "
-        "in no sum, so that a cost beside them is a lower bound. Change prices under *Prices*; every cost follows.",
+        "in no sum, so that a cost beside them is a lower bound. Change prices above; every cost follows.",
         (
             View(
                 "totals",

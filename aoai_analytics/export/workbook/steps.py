@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,17 +10,20 @@ from ...charts import parse_chart
 from ...library import library
 from ...library.privacy import SHOWS_PROMPTS
 from ...library.queries import Query, own_query
-from .kpis import folded
+from .kpis import HEADLINES, folded
 from .layout import CONVERSATION, TABS, Tab, Tile, View
-from .parameters import EVERYWHERE, IN_QUERY, WORKSPACE, fields, value_kql
+from .parameters import EVERYWHERE, IN_QUERY, NAMESPACE, WORKSPACE, fields, value_kql
 from .parts import Parts, coded
-from .visuals import chart_settings, grid_settings, label_of, number_format, tile_settings
+from .visuals import HEAT, chart_settings, columns_named, grid_settings, label_of, number_format, tile_settings
 
 #: The column that a click on a row sets a parameter by, coded; no reader sees it.
 KEY = "RowKey"
 #: Columns that are times: bars along these stand on a time axis.
 TIMES = ("TimeGenerated", "Day", "Week", "Month", "Cohort")
-_MEDIUM, _SMALL, _TINY, _FULL = 0, 1, 4, 3
+_MEDIUM, _TINY = 0, 4
+#: A grid on half a page or less goes without these, so that what it draws is in sight; an export to Excel has them.
+_NARROW = 50
+_SPARED = ("PromptTokens", "CompletionTokens", "LastSeen", "LastRequest", "Subscriptions", "Callers")
 _NOTHING = "Nothing of this kind in the chosen time range, with these filters."
 # Weekdays and hours, weeks after the first: the columns of a matrix are known beforehand.
 _HOURS = tuple(range(24))
@@ -63,7 +67,7 @@ def tab_group(tab: Tab, parts: Parts) -> dict[str, Any]:
     parameter = f"{tab.title}View"
     several = len(tab.views) > 1
     if several:
-        items.append(links(f"{tab.name} views", parameter, [(view.name, view.title) for view in tab.views], "toolbar"))
+        items.append(links(f"{tab.name} views", parameter, [(view.name, view.title) for view in tab.views]))
     for view in tab.views:
         found = group(f"{tab.name} {view.name}", _view(tab, view, parts))
         items.append(only_where(found, parameter, view.name) if several else found)
@@ -132,14 +136,25 @@ def tile_step(where: str, tile: Tile, parts: Parts) -> dict[str, Any]:
         content["exportedParameters"] = [{"fieldName": KEY, "parameterName": tile.sets, "parameterType": 1}]
     if show == "kpi":
         kql = kql.rstrip() + "\n" + folded(tile.query)
-        content |= {"size": _TINY, "visualization": "tiles", "tileSettings": tile_settings(), "title": query.title}
+        content |= {
+            "size": _TINY,
+            "visualization": "tiles",
+            "tileSettings": tile_settings(),
+            "title": HEADLINES[tile.query].title,
+        }
     elif show == "matrix":
-        kql, settings = _matrix(query)
+        kql, settings = with_matrix(kql, query), _matrix_settings(query)
         content |= {"visualization": "table", "gridSettings": settings}
     elif show == "grid":
-        links_to = ("CorrelationId",) if tile.key != "CorrelationId" else ("CorrelationId",)
+        named = columns_named(query.text)
+        spared = [name for name in _SPARED if name in named and name not in tile.bars] if tile.width <= _NARROW else []
         settings = grid_settings(
-            query.text, query.units, bars=tile.bars, heats=tile.heats, hidden=[KEY] if tile.key else (), links=links_to
+            query.text,
+            query.units,
+            bars=tile.bars,
+            heats=tile.heats,
+            hidden=[*spared, *([KEY] if tile.key else [])],
+            links=("CorrelationId",),
         )
         content |= {"visualization": "table", "gridSettings": settings}
     else:
@@ -167,44 +182,41 @@ def tile_step(where: str, tile: Tile, parts: Parts) -> dict[str, Any]:
     return step
 
 
-def _matrix(query: Query) -> tuple[str, dict[str, Any]]:
-    """A heat map as a grid: a row each of the chart's y, a column each of its x, which are numbers known beforehand."""
+def with_matrix(kql: str, query: Query) -> str:
+    """*kql*, which asks *query*, with its rows as a matrix: a row each of the chart's y, a column each of its x."""
     chart = parse_chart(query.chart)
-    across, down, measured = chart.x[0], chart.y[0], chart.color
-    numbers = _HOURS if across == "Hour" else _WEEKS
-    columns = {f"At{number:02}": number for number in numbers}
-    cells = ", ".join(f"{name} = maxif({measured}, {across} == {number})" for name, number in columns.items())
-    kql = query.text.rstrip() + f"\n| summarize {cells} by {down}\n"
-    kql += (
-        f'| extend Place = indexof("{_WEEKDAYS}", {down})\n| sort by Place asc\n'
+    across, down = chart.x[0], chart.y[0]
+    cells = _cells(across)
+    measures = ", ".join(f"{name} = maxif({chart.color}, {across} == {number})" for name, number in cells.items())
+    in_order = (
+        f'extend Place = indexof("{_WEEKDAYS}", {down})\n| sort by Place asc'
         if across == "Hour"
-        else f"| sort by {down} asc\n"
+        else f"sort by {down} asc"
     )
-    kql += f"| project {down}, {', '.join(columns)}\n"
-    formatters = [
-        {
-            "columnMatch": "^At[0-9]+$",
-            "formatter": 8,
-            "formatOptions": {"palette": "blue", "min": 0},
-            "numberFormat": number_format(measured, query.units) | {"emptyValCustomText": "-"},
-        }
-    ]
-    labels = [{"columnId": name, "label": str(number)} for name, number in columns.items()]
+    return f"{kql.rstrip()}\n| summarize {measures} by {down}\n| {in_order}\n| project {down}, {', '.join(cells)}\n"
+
+
+def _cells(across: str) -> dict[str, int]:
+    """The columns of a matrix, which must be known before the query is asked: hours of the day, or weeks."""
+    return {f"At{number:02}": number for number in (_HOURS if across == "Hour" else _WEEKS)}
+
+
+def _matrix_settings(query: Query) -> dict[str, Any]:
+    chart = parse_chart(query.chart)
+    across, down = chart.x[0], chart.y[0]
+    number = number_format(chart.color, query.units) | {"emptyValCustomText": "-"}
+    cells = {"columnMatch": "^At[0-9]+$", "formatter": HEAT, "formatOptions": {"palette": "blue", "min": 0}}
+    labels = [{"columnId": name, "label": str(place)} for name, place in _cells(across).items()]
     labels.append({"columnId": down, "label": f"{label_of(down, {})} / {label_of(across, {}).lower()}"})
-    return kql, {"formatters": formatters, "labelSettings": labels}
+    return {"formatters": [cells | {"numberFormat": number}], "labelSettings": labels}
 
 
 def tab_links() -> dict[str, Any]:
-    return links("tabs", "Tab", [(tab.name, tab.title) for tab in TABS], "tabs")
+    return links("tabs", "Tab", [(tab.name, tab.title) for tab in TABS])
 
 
-def links(name: str, parameter: str, choices: list[tuple[str, str]], style: str) -> dict[str, Any]:
-    """Links that set *parameter*; the first is chosen when the workbook opens."""
-    import uuid
-
-    from .parameters import NAMESPACE
-
-    del style
+def links(name: str, parameter: str, choices: list[tuple[str, str]]) -> dict[str, Any]:
+    """Tabs that set *parameter*; the first is chosen when the workbook opens."""
     return {
         "type": 11,
         "content": {

@@ -116,11 +116,11 @@ def grid_settings(
 ) -> dict[str, Any]:
     """A grid: numbers by their units, *bars* and *heats* drawn in their cells, *links* that open the row's details."""
     named = columns_named(kql)
-    bars, heats = tuple(bars), tuple(heats)
+    bars, heats, hidden = tuple(bars), tuple(heats), tuple(hidden)
     # A format is written once, with all the columns it is for: the service reads columnMatch as a regular expression.
     formats: dict[str, list[str]] = {}
     for column in dict.fromkeys([*units, *bars, *heats]):
-        if column not in named:
+        if column not in named or column in hidden:
             continue
         found: dict[str, Any] = {"numberFormat": number_format(column, units)}
         if column in bars:
@@ -148,7 +148,7 @@ def grid_settings(
         for column in links
         if column in named
     ]
-    formatters += [{"columnMatch": matching([column]), "formatter": HIDDEN} for column in hidden]
+    formatters += [{"columnMatch": matching(hidden), "formatter": HIDDEN}] if hidden else []
     labels = [
         {"columnId": c, "label": label_of(c, units)} for c in named if label_of(c, units) != c and c not in hidden
     ]
