@@ -125,7 +125,8 @@ def run_all(program: str, base: Path, folder: Path) -> dict[str, Ran]:
     """Copy what the templates are made of to ``base``, call Bicep on it, and give what each call said."""
     shutil.rmtree(base, ignore_errors=True)
     shutil.copytree(INFRA, folder)
-    shutil.copytree(INFRA.parent / "policies", folder.parent / "policies")
+    for beside in ("policies", "exports"):
+        shutil.copytree(INFRA.parent / beside, folder.parent / beside)
     shutil.copytree(REPO / "kql/functions", base / "kql/functions")
     (folder / "main.json").unlink(missing_ok=True)
     for name, text in VARIANTS.items():

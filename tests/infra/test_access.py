@@ -158,7 +158,9 @@ def test_private_subnets_do_not_overlap_and_each_has_its_rules(bicep: Bicep) -> 
     assert all(r.subnet_of(space) for r in ranges)
     assert not any(a.overlaps(b) for i, a in enumerate(ranges) for b in ranges[i + 1 :])
     assert all(s["networkSecurityGroup"]["id"].endswith(name) for name, s in subnets.items())
-    delegations = {name: [d["properties"]["serviceName"] for d in s.get("delegations", [])] for name, s in subnets.items()}
+    delegations = {
+        name: [d["properties"]["serviceName"] for d in s.get("delegations", [])] for name, s in subnets.items()
+    }
     assert delegations == {
         "gateway": ["Microsoft.Web/serverFarms"],
         "endpoints": [],

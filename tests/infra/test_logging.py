@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -79,7 +80,8 @@ def test_both_logs_go_to_their_own_tables_and_wherever_else_was_asked(
 def test_logs_are_kept_as_long_as_asked_and_prompts_no_longer(bicep: Bicep, example: str) -> None:
     tables = properties(bicep, example, "Microsoft.OperationalInsights/workspaces/tables")
     (workspace,) = properties(bicep, example, "Microsoft.OperationalInsights/workspaces").values()
-    assert set(tables) == {"ApiManagementGatewayLogs", "ApiManagementGatewayLlmLog"}
+    sums = {"AoaiHourly_CL"} if example == "prod" else set()
+    assert set(tables) - sums == {"ApiManagementGatewayLogs", "ApiManagementGatewayLlmLog"}
     assert tables["ApiManagementGatewayLogs"]["retentionInDays"] == workspace["retentionInDays"]
     prompts = tables["ApiManagementGatewayLlmLog"]
     assert prompts["retentionInDays"] == prompts["totalRetentionInDays"] == 30
@@ -88,7 +90,9 @@ def test_logs_are_kept_as_long_as_asked_and_prompts_no_longer(bicep: Bicep, exam
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_function_of_the_semantic_layer_is_saved_after_those_it_uses(bicep: Bicep, example: str) -> None:
-    saved = properties(bicep, example, "Microsoft.OperationalInsights/workspaces/savedSearches").values()
+    everything = properties(bicep, example, "Microsoft.OperationalInsights/workspaces/savedSearches").values()
+    # The function that reads the sums comes with their table.
+    saved = [function for function in everything if function["functionAlias"] != "AoaiHistory"]
     files = {path.stem: path.read_text("utf-8") for path in (bicep.folder.parents[1] / "kql/functions").glob("*.kql")}
     assert {function["functionAlias"]: function["query"] for function in saved} == files, (
         "setup_scripts/infra/functions.bicep lists the functions: one line for each file of kql/functions"
@@ -102,3 +106,27 @@ def test_every_function_of_the_semantic_layer_is_saved_after_those_it_uses(bicep
 def test_functions_given_are_saved_under_the_name_queries_use(bicep: Bicep) -> None:
     (saved,) = properties(bicep, "other-choices", "Microsoft.OperationalInsights/workspaces/savedSearches").values()
     assert (saved["functionAlias"], saved["query"]) == ("AoaiRequests", "ApiManagementGatewayLogs")
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_workbook_opens_on_this_workspace_and_is_else_the_one_exported(bicep: Bicep, example: str) -> None:
+    (workspace,) = resources(bicep, example, "Microsoft.OperationalInsights/workspaces").values()
+    (workbook,) = properties(bicep, example, "Microsoft.Insights/workbooks").values()
+    assert workbook["sourceId"] == workspace["id"]
+    exported = (bicep.folder.parent / "exports/workbook.json").read_text("utf-8")
+    assert exported.count('"value": "value::1"') == 1
+    expected = exported.replace('"value": "value::1"', json.dumps({"value": workspace["id"]})[1:-1])
+    assert json.loads(workbook["serializedData"]) == json.loads(expected)
+
+
+def test_alert_rules_sums_and_the_job_come_when_they_are_asked_for(bicep: Bicep) -> None:
+    kinds = {
+        "Microsoft.Insights/scheduledQueryRules": 9,
+        "Microsoft.Consumption/budgets": 1,
+        "Microsoft.OperationalInsights/workspaces/summaryLogs": 1,
+        "Microsoft.App/managedEnvironments": 1,
+    }
+    assert {kind: len(resources(bicep, "prod", kind)) for kind in kinds} == kinds
+    assert {kind: len(resources(bicep, "dev", kind)) for kind in kinds} == dict.fromkeys(kinds, 0)
+    for example in EXAMPLES:
+        assert len(resources(bicep, example, "Microsoft.OperationalInsights/queryPacks/queries")) > 100
