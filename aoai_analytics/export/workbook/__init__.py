@@ -77,11 +77,16 @@ def _steps(items: list[Any]) -> str:
 
 def workbook_bicep(json_file: str) -> str:
     """The Bicep module that deploys the workbook whose JSON is in *json_file*, named from the module's folder."""
-    return _BICEP.replace("{file}", json_file)
+    (step,) = (
+        item["name"]
+        for item in workbook()["items"]
+        if any(parameter["name"] == "Workspace" for parameter in item["content"].get("parameters", []))
+    )
+    return _BICEP.replace("{file}", json_file).replace("{step}", step)
 
 
-_BICEP = """// Made by `aoai export workbook --bicep`; a test keeps it current.
-metadata description = 'An Azure Workbook over the gateway\\'s logs: tokens, models, users, prompts, reliability, cost, health.'
+_BICEP = """metadata description = 'An Azure Workbook over the gateway\\'s logs: tokens, models, users, prompts, reliability, cost, health.'
+// Made by `aoai export workbook --bicep`; a test keeps it current.
 
 @description('Name of the workbook as the portal lists it.')
 @minLength(1)
@@ -101,7 +106,7 @@ param tags object = {}
 var shipped = loadJsonContent('{file}')
 var items = map(
   shipped.items,
-  item => item.name != 'workspace and time parameters'
+  item => item.name != '{step}'
     ? item
     : union(item, {
         content: {

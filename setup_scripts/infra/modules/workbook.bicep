@@ -1,5 +1,5 @@
-// Made by `aoai export workbook --bicep`; a test keeps it current.
 metadata description = 'An Azure Workbook over the gateway\'s logs: tokens, models, users, prompts, reliability, cost, health.'
+// Made by `aoai export workbook --bicep`; a test keeps it current.
 
 @description('Name of the workbook as the portal lists it.')
 @minLength(1)
@@ -19,7 +19,7 @@ param tags object = {}
 var shipped = loadJsonContent('../../exports/workbook.json')
 var items = map(
   shipped.items,
-  item => item.name != 'workspace and time parameters'
+  item => item.name != 'general parameters'
     ? item
     : union(item, {
         content: {
