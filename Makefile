@@ -26,7 +26,7 @@ PIP_INSTALL = if $(BIN)/uv pip install --quiet --python $(BIN)/python --constrai
 		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable "$(1)"; \
 	fi
 
-.PHONY: help setup setup-test test-programs report lint test accuracy bench docs exports constraints clean
+.PHONY: help setup setup-test test-programs report lint test accuracy bench bench-report docs exports constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -118,9 +118,12 @@ accuracy: setup-test ## how near the token estimates come to the truth
 	@$(BIN)/python benchmarks/accuracy.py
 
 bench: setup-test ## how fast ingest and queries are
-	@set -e; for script in $(filter-out benchmarks/accuracy.py benchmarks/__init__.py,$(wildcard benchmarks/*.py)); do \
+	@set -e; for script in $(filter-out benchmarks/accuracy.py benchmarks/report.py benchmarks/__init__.py,$(wildcard benchmarks/*.py)); do \
 		echo "$$script"; $(BIN)/python "$$script"; \
 	done
+
+bench-report: setup-test ## how fast a report is made, against papermill and nbconvert
+	@$(BIN)/python benchmarks/report.py
 
 docs: setup ## the pages made from the queries' headers and the commands' help
 	@$(BIN)/python docs/make_docs.py

@@ -16,7 +16,8 @@ _CLI_TOP = """# The command line
 
 Data goes to standard output, words about it to standard error. The exit code is 0 when done, 1 when something failed
 and 2 for wrong use; an error is one line, `--debug` shows where it came from. Settings come from flags, then from
-`AOAI_*` variables, then from `aoai.toml`: `source`, `lake`, `reports`, `time_zone`, `credential`.
+`AOAI_*` variables, then from `aoai.toml`: `source`, `lake`, `reports`, `time_zone`, `credential`,
+`keep`, `deliver`, `link`, `deliver_prompts`.
 
 Made from the commands' own help by `make docs`; a test keeps it current.
 """
@@ -26,10 +27,18 @@ EXAMPLES = {
     "ingest": "aoai ingest sample/logs --lake sample/lake",
     "queries": "aoai queries tokens",
     "query": "aoai query tokens/by-subscription --source sample/lake --param topN=5",
-    "report": "aoai report tokens --source sample/lake --period 2026-11",
+    "report": "aoai report --source sample/lake --period 2026-11 --time-zone Europe/Berlin",
     "doctor": "aoai doctor --source sample/lake",
     "prices list": "aoai prices list",
+    "schedule list": "aoai schedule list",
+    "schedule show": "aoai schedule show crontab --every monthly --at 06:00",
     "export functions": "aoai export functions --target kusto -o cluster.kql",
+    "export alerts": "aoai export alerts -o alert-rules.bicep",
+    "export summary-rules": "aoai export summary-rules -o summary-rules.json",
+    "export query-pack": "aoai export query-pack -o query-pack.json",
+    "export workbook": "aoai export workbook --preview --source sample/lake -o workbook.html",
+    "export grafana": "aoai export grafana -o gateway.json",
+    "export all": "aoai export all -o setup_scripts",
     "setup status": "aoai setup status --config aoai.toml",
 }
 
