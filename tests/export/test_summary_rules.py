@@ -191,15 +191,16 @@ def test_stored_hours_and_hours_of_the_logs_are_counted_once_and_known_tokens_st
     assert len(found) == 2
 
 
-def test_the_rule_and_the_function_hold_under_microsoft_s_parser_with_no_saved_function() -> None:
-    texts = {"rule": rule_query(), "history": history_function()}
+def test_the_function_and_the_queries_hold_under_microsoft_s_parser_with_no_saved_function() -> None:
+    # The rule's text is part of the function's, but for the tables' names and its last line.
+    texts = {"history": history_function()}
+    assert len(set(rule_query().splitlines()) - set(history_function().splitlines())) == 4
     texts |= {entry["id"]: entry["body"] for entry in query_pack() if "hourly sums" in entry["labels"]}
     tables = {name: table.columns for name, table in LOG_TABLES.items()} | {TABLE: STORED | ADDED, HISTORY: COLUMNS}
     found = analyse(texts, tables=tables, functions={})
     assert {name: [str(d) for d in analysis.diagnostics] for name, analysis in found.items()} == {
         name: [] for name in texts
     }
-    assert found["rule"].columns == STORED
     assert found["history"].columns == COLUMNS
 
 
