@@ -227,7 +227,7 @@ def source_without_secrets(source: str) -> str:
 def _days_in(frame: pd.DataFrame, time_zone: str) -> pd.DataFrame:
     """*frame* with its columns of days as *time_zone*'s midnights: a query gives a local clock as if it were UTC's."""
     days = {
-        name: column.dt.tz_localize(None).dt.tz_localize(time_zone, ambiguous=True, nonexistent="shift_forward")
+        str(name): column.dt.tz_localize(None).dt.tz_localize(time_zone, ambiguous=True, nonexistent="shift_forward")
         for name, column in frame.items()
         if str(column.dtype).startswith("datetime64")
         and bool((column.dropna() == column.dropna().dt.normalize()).all())

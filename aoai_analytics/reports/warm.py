@@ -199,7 +199,8 @@ def _rehearse() -> None:
 
     frame = pd.DataFrame({"Name": ["a", "b"], "Value": pd.array([1, 2], dtype="Int64")})
     drawn = figure(frame, "bar x=Value y=Name", title="", units={})
-    texts = dict.fromkeys(("name", "title", "headline", "question", "kql", "digest", "csv"), "")
+    assert drawn is not None
+    texts: dict[str, Any] = dict.fromkeys(("name", "title", "headline", "question", "kql", "digest", "csv"), "")
     table = table_html(frame, {"Name": "string", "Value": "long"}, {}, caption="")
     shown = {"data": drawn.to_plotly_json()["data"], "layout": {"height": 1}}
     answer = Answer(**texts, table=table, csv_rows=0, rows=0, seconds=0, figure=shown, alt=describe(drawn))
