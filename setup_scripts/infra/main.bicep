@@ -558,6 +558,7 @@ module alertRules 'modules/alerts.bicep' = if (alerts != null) {
     runbookUrl: alerts.?runbookUrl ?? ''
     off: alerts.?off ?? []
     severities: alerts.?severities ?? {}
+    muteActions: alerts.?muteActions ?? ''
     budgets: alerts.?budgets ?? {}
     monthlyBudget: alerts.?monthlyBudget == null
       ? null

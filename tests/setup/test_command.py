@@ -26,7 +26,7 @@ def test_verify_prints_a_table_and_exits_1_where_something_is_not_met(
     ended = capsys.readouterr()
     rows = {row["check"]: row for row in json.loads(ended.out)}
     assert rows["logs-arrive"]["state"] == "not met" and "aoai doctor" in rows["logs-arrive"]["found"]
-    assert ended.err.strip() == "1 of 30 are not met."
+    assert ended.err.strip() == "1 of 35 are not met."
 
 
 def test_status_tells_what_is_deployed_and_what_holds(

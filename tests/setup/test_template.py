@@ -11,6 +11,7 @@ from aoai_analytics.setup.steps import STEPS, Step, modules_of, step_named
 from aoai_analytics.setup.template import part, saved_functions, whole
 from tests.conftest import REPO
 from tests.infra.conftest import bicep_program
+from tests.setup.deployments import module_of
 from tests.setup.recording import RECORD, bicep_literal, record_all, recorded, shipped_texts, texts_out
 
 
@@ -24,14 +25,16 @@ def test_the_record_is_what_bicep_says_of_the_templates_now() -> None:
 
 def test_the_steps_together_make_what_the_whole_template_makes() -> None:
     steps = recorded()["open"]
-    final = {resource["id"].lower() for resource in steps["07-network-and-key-vault"]["resources"]}
+    everything = steps["07-network-and-key-vault"]["resources"]
+    final = {resource["id"].lower() for resource in everything}
     before = {
         resource["id"].lower()
         for name, step in steps.items()
         if name != "07-network-and-key-vault"
         for resource in step["resources"]
     }
-    assert {path.rpartition("/providers/")[2].split("/")[1] for path in final - before} == {"vaults"}
+    left = [resource for resource in everything if resource["id"].lower() not in before]
+    assert {module_of(resource["type"].lower(), resource["id"]) for resource in left} == {"keyVault", "reports", "roles"}
     assert before <= final
 
 

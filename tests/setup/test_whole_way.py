@@ -26,7 +26,7 @@ def test_every_step_deploys_verifies_and_can_be_tried(guide: Guide, azure: ArmSe
     states = {finding.check: finding.state for finding in guide.verify().findings}
     assert {check for check, state in states.items() if state != "met"} == {"closed", "private-endpoints"}
     met = [row[-1] for row in guide.status().rows if row[-1]]
-    assert met == ["3 of 3", "3 of 3", "8 of 8", "7 of 7", "2 of 2", "2 of 2", "2 of 2"]
+    assert met == ["3 of 3", "3 of 3", "8 of 8", "11 of 11", "2 of 2", "2 of 2", "3 of 3"]
     connection = dict(guide.connection().rows)
     assert connection["apiUrl"] == f"{azure.url}/gateway/openai"
     assert connection["source"] == f"log-analytics://{WORKSPACE}"

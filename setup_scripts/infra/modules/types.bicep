@@ -184,6 +184,8 @@ type alertSettings = {
   off: alertName[]?
   @description('Severity by rule, 0 (worst) to 4.')
   severities: { *: (0 | 1 | 2 | 3 | 4) }?
+  @description('Time after an alert in which the same rule does nothing more, for example PT4H. Default: an alert fires once, and says when it is over.')
+  muteActions: ('PT5M' | 'PT10M' | 'PT15M' | 'PT30M' | 'PT45M' | 'PT1H' | 'PT2H' | 'PT3H' | 'PT4H' | 'PT5H' | 'PT6H' | 'P1D' | 'P2D')?
   @description('USD a month by API Management subscription, and "(all)" for all together, as text.')
   budgets: { *: string }?
   @description('Budget of the bill for the Azure OpenAI accounts: amount a month in its currency, and the first day of its first month.')
