@@ -1,8 +1,8 @@
 """The workbook as a page with local data: what the portal would show, without Azure.
 
-Made from the workbook's own JSON: its steps are walked, their parameters filled in and their queries asked, of the local
-engine or any other. Where a row is to be selected the first one is, so that what it opens can be seen too. Prompts stay
-hidden unless asked for. All text of the logs is escaped, and the page asks no network for anything.
+Made from the workbook's own JSON: its steps are walked, their parameters filled in and their queries asked, of the
+local engine or any other. Where a row is to be selected the first one is, so that what it opens can be seen too.
+Prompts stay hidden unless asked for. All text of the logs is escaped, and the page asks no network for anything.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def shown(content: Mapping[str, Any], answer: QueryResult, *, selected: bool = F
     kind = content["visualization"]
     if kind == "tiles":
         rows = frame.sort_values("Place")
-        return Shown("tiles", tiles=[(row.Kpi, row.Value, row.Note) for row in rows.itertuples()])
+        return Shown("tiles", tiles=[(str(row.Kpi), str(row.Value), str(row.Note)) for row in rows.itertuples()])
     if kind == "table":
         return _grid(content["gridSettings"], answer, selected)
     drawn = _pie(content["chartSettings"], frame) if kind == "piechart" else _chart(kind, content, frame)

@@ -16,16 +16,20 @@ __all__ = ["MAX_BYTES", "module_bicep", "workbook", "workbook_bicep", "workbook_
 MAX_BYTES = 800_000
 _SCHEMA = "https://github.com/Microsoft/Application-Insights-Workbooks/blob/master/schema/workbook.json"
 _TITLE = (
-    "# Azure OpenAI gateway\n\nWho uses which model through the gateway, what it costs, what is asked and what fails, from "
+    "# Azure OpenAI gateway\n\nWho uses which model through the gateway, what it costs, what is asked and what "
+    "fails, from "
     "the gateway's own logs. Every tile follows the choices below."
 )
 _NO_TABLES = (
-    "**This workspace shows no gateway logs of the last 90 days.** Choose the workspace that API Management's diagnostic "
-    "setting sends the categories *GatewayLogs* and *GatewayLlmLogs* to, as resource-specific tables. Where it is this one: "
+    "**This workspace shows no gateway logs of the last 90 days.** Choose the workspace that API Management's "
+    "diagnostic "
+    "setting sends the categories *GatewayLogs* and *GatewayLlmLogs* to, as resource-specific tables. Where it is "
+    "this one: "
     "the first records take up to two hours, and someone without the right to read the tables sees none and no error."
 )
 _NO_LLM_LOG = (
-    "The LLM log has no records: tokens are then known only where a body was logged, and no prompt is. The diagnostic of the "
+    "The LLM log has no records: tokens are then known only where a body was logged, and no prompt is. The "
+    "diagnostic of the "
     "API turns it on (*largeLanguageModel*), and the diagnostic setting sends its category, *GatewayLlmLogs*."
 )
 
@@ -46,7 +50,8 @@ def workbook() -> dict[str, Any]:
             only_where(text("no log tables", _NO_TABLES, "warning"), "TablesThere", ""),
             only_where(text("no LLM log", _NO_LLM_LOG, "warning"), "TablesThere", "ApiManagementGatewayLogs"),
             tab_links(),
-            # Not in its tab: a parameter of a step that was never open has no value, and the overview asks for cost too.
+            # Not in its tab: a parameter of a step that was never open has no value, and the overview asks for cost
+            # too.
             only_where(prices, "Tab", "cost"),
             *tabs,
         ],
@@ -85,8 +90,8 @@ def workbook_bicep(json_file: str) -> str:
     return _BICEP.replace("{file}", json_file).replace("{step}", step)
 
 
-_BICEP = """metadata description = 'An Azure Workbook over the gateway\\'s logs: tokens, models, users, prompts, reliability, cost, health.'
-// Made by `aoai export workbook --bicep`; a test keeps it current.
+_BICEP = """metadata description = 'An Azure Workbook over the gateway\\'s logs: tokens, models, users, prompts,
+reliability, cost, health.' // Made by `aoai export workbook --bicep`; a test keeps it current.
 
 @description('Name of the workbook as the portal lists it.')
 @minLength(1)

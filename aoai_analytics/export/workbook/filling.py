@@ -1,4 +1,5 @@
-"""A workbook's steps as the service reads them: which are visible, and the text of a query with its parameters filled in.
+"""A workbook's steps as the service reads them: which are visible, and the text of a query with its parameters filled
+in.
 
 For tests and for the preview, which have no service. What is modelled is what this workbook uses: text, drop-down and
 time parameters, their formats, and conditional visibility.
@@ -15,8 +16,8 @@ from typing import Any
 from ...engines.functions import computed_functions
 from .parts import PREFIX, TOKEN, left_out
 
-#: Width of a point by the length of the range, as the service's ``:grain`` grows with it; its own steps are not published
-#: but for 30 minutes at a day (Documentation/Parameters/Time.md).
+#: Width of a point by the length of the range, as the service's ``:grain`` grows with it; its own steps are not
+#: published but for 30 minutes at a day (Documentation/Parameters/Time.md).
 _GRAINS = ((1, "1m"), (4, "5m"), (12, "15m"), (24, "30m"), (72, "1h"), (7 * 24, "6h"), (90 * 24, "1d"))
 
 

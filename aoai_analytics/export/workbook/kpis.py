@@ -18,7 +18,8 @@ class Kpi:
 
 @dataclass(frozen=True)
 class Headline:
-    """``title`` stands above; ``fold`` is the KQL that leaves one row of a query's rows, with the columns that ``kpis`` name."""
+    """``title`` stands above; ``fold`` is the KQL that leaves one row of a query's rows, with the columns that ``kpis``
+    name."""
 
     title: str
     fold: str

@@ -1,14 +1,14 @@
 """What every query of the workbook starts with: the choices, the prices, and the semantic layer, each held once.
 
 The semantic layer is 25 to 60 KB of text; in each of some hundred queries it would make a workbook that the service
-refuses: "Request size is too large" is what one of 1.2 MB was told (Azure/reliability-workbook issue 95), and Microsoft's
-own checks call more than 500 KB an error (microsoft/Application-Insights-Workbooks, scripts/src/Rules.ts). So each of its
-parts is the value of a hidden text parameter, and a query names it in braces. That text parameters serve as "internal
-variables used by other workbook controls", hidden from readers, is documented (the same repository,
-Documentation/Parameters/Text.md), and so is that a parameter's value is put into a query as text; parts of queries in
-hidden parameters are used by its published workbooks (Database watcher's filters, for one). No limit of a text parameter's
-length is documented. A part is one line, whatever a text field makes of line breaks, and holds no braces around a name,
-which would be read as a parameter.
+refuses: "Request size is too large" is what one of 1.2 MB was told (Azure/reliability-workbook issue 95), and
+Microsoft's own checks call more than 500 KB an error (microsoft/Application-Insights-Workbooks,
+scripts/src/Rules.ts). So each of its parts is the value of a hidden text parameter, and a query names it in braces.
+That text parameters serve as "internal variables used by other workbook controls", hidden from readers, is documented
+(the same repository, Documentation/Parameters/Text.md), and that a parameter's value is put into a query as text;
+parts of queries in hidden parameters are used by its published workbooks (Database watcher's filters, for one). No limit of a text
+parameter's length is documented. A part is one line, whatever a text field makes of line breaks, and holds no braces
+around a name, which would be read as a parameter.
 
 A value that a reader chooses is a name that some caller sent, quotes and braces included. It travels as base64, as in
 Microsoft's Database watcher workbooks (pull request 2850 there), so that it can neither end a string nor be taken for a
@@ -21,7 +21,9 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
+from ...engines.inlining import TOKEN as STRINGS
 from ...engines.inlining import definitions
+from ...engines.parameters import quote
 from ...prices import own_prices, price_functions
 from ..embedding import ALL, FILTERS, Embedded, Piece, embed
 
@@ -45,7 +47,8 @@ _OWN_PRICES = rf"""print Line = split(replace_regex(GivenPrices, @"[\r\n]+", ";"
 | mv-expand Line to typeof(string)
 | project Line = trim(@"\s+", Line)
 | where isnotempty(Line)
-| extend Model = extract(@"{_LINE}", 1, Line), Direction = extract(@"{_LINE}", 2, Line), Given = extract(@"{_LINE}", 4, Line)
+| extend Model = extract(@"{_LINE}", 1, Line), Direction = extract(@"{_LINE}", 2, Line)
+| extend Given = extract(@"{_LINE}", 4, Line)
 | project Line, Model, Direction, Scope = iff(isempty(Given), "global", Given),
     PricePerMillion = todouble(extract(@"{_LINE}", 3, Line))
 """
@@ -58,7 +61,8 @@ union
     | join kind=leftanti Own on Model, Scope, Direction
     | extend PricePerMillion = PricePerMillion * (1.0 - GivenDiscount / 100.0), Origin = "price book"),
     (Own
-    | project Model, Version = "", Scope, Regions = "", Direction, PricePerMillion, From = datetime(2000-01-01), Origin = "own")
+    | project Model, Version = "", Scope, Regions = "", Direction, PricePerMillion,
+        From = datetime(2000-01-01), Origin = "own")
 """
 
 
@@ -96,7 +100,7 @@ class Parts:
             head += [GIVEN_CHOICES, f"{{{PREFIX}Choices}}"]
         if any(piece.name.startswith("AoaiPrices") for piece in query.pieces):
             head.append(GIVEN_PRICES)
-        return "\n".join([*head, *self._tokens(query), query.question])
+        return "\n".join([*head, *self._tokens(query), _without_tokens(query.question)])
 
     def _tokens(self, query: Embedded) -> list[str]:
         return [f"{{{self._parameter(piece)}}}" for piece in query.pieces]
@@ -111,6 +115,21 @@ class Parts:
         return self._names[key]
 
 
+def _without_tokens(kql: str) -> str:
+    r"""*kql* with no string that reads as a parameter, such as the regular expression ``\p{Hangul}``: the service would
+    wait for a parameter of that name. The brace is written by its number, which Kusto reads in a string's place."""
+
+    def written(match: re.Match[str]) -> str:
+        literal = match[0]
+        if match["name"] or literal.startswith("//") or not TOKEN.search(literal):
+            return literal
+        verbatim = literal.startswith("@")
+        text = literal[2:-1].replace(literal[-1] * 2, literal[-1]) if verbatim else literal[1:-1]
+        return (quote(text) if verbatim else literal).replace("{", "\\u007b")
+
+    return re.sub(STRINGS, written, kql)
+
+
 def one_line(kql: str) -> str:
     """*kql*, which has no comments, on one line. No string literal of the semantic layer holds a line break."""
     return " ".join(line.strip() for line in kql.splitlines() if line.strip())
@@ -120,11 +139,12 @@ def one_line(kql: str) -> str:
 def choices() -> str:
     """The lets ``ChosenApis`` and so on: what was chosen as an array of names; no choice is every one."""
     lets = []
+    name_of = "base64_decode_tostring(substring(Given, 1))"
     for place, name in enumerate(FILTERS):
         lets.append(
             f'let Chosen{name} = toscalar(print Given = split(tostring(split(GivenChoices, "|")[{place}]), ",")'
             """ | mv-expand Given to typeof(string) | extend Given = trim(@"[ ']+", Given)"""
-            f' | summarize make_list(iff(Given in ("", "{ALL}"), "{ALL}", base64_decode_tostring(substring(Given, 1)))));'
+            f' | summarize make_list(iff(Given in ("", "{ALL}"), "{ALL}", {name_of})));'
         )
     return " ".join(lets)
 

@@ -11,9 +11,10 @@ from ...library import library
 from ...library.privacy import SHOWS_PROMPTS
 from ...library.queries import Query, own_query
 from .kpis import HEADLINES, folded
-from .layout import CONVERSATION, TABS, Tab, Tile, View
+from .layout import TABS
 from .parameters import EVERYWHERE, IN_QUERY, NAMESPACE, WORKSPACE, fields, value_kql
 from .parts import Parts, coded
+from .places import CONVERSATION, Tab, Tile, View
 from .visuals import HEAT, chart_settings, columns_named, grid_settings, label_of, number_format, tile_settings
 
 #: The column that a click on a row sets a parameter by, coded; no reader sees it.
@@ -39,7 +40,8 @@ union
     (AoaiPrices
     | where From <= Last
     | summarize arg_max(From, PricePerMillion) by Model, Version, Scope, Regions, Direction, Origin
-    | summarize Prompt = maxif(PricePerMillion, Direction == "prompt"), CachedPrompt = maxif(PricePerMillion, Direction == "cached-prompt"),
+    | summarize Prompt = maxif(PricePerMillion, Direction == "prompt"),
+        CachedPrompt = maxif(PricePerMillion, Direction == "cached-prompt"),
         Completion = maxif(PricePerMillion, Direction == "completion") by Model, Version, Scope, Regions, Origin),
     (AoaiOwnPrices
     | where isnull(PricePerMillion)
@@ -94,7 +96,8 @@ def _view(tab: Tab, view: View, parts: Parts) -> list[dict[str, Any]]:
 
 def _tiles(where: str, tiles: Iterable[Tile], parts: Parts) -> list[dict[str, Any]]:
     """The tiles' steps; those that show what people wrote stand together behind the reader's choice."""
-    plain, texts = [], []
+    plain: list[dict[str, Any]] = []
+    texts: list[dict[str, Any]] = []
     for tile in tiles:
         (texts if query_of(tile).header.get("shows") == SHOWS_PROMPTS else plain).append(tile_step(where, tile, parts))
     return plain + ([behind_choice(f"{where} texts", texts)] if texts else [])
@@ -104,7 +107,8 @@ def behind_choice(name: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     """*items* for who chose to see what people wrote; for everyone else a line that says so."""
     hint = text(
         f"{name} hidden",
-        "What people wrote is hidden here. Set *Show what people wrote* at the top to see it: that works for readers who "
+        "What people wrote is hidden here. Set *Show what people wrote* at the top to see it: that works for "
+        "readers who "
         "may read the log tables, and shows them prompts and answers of others. Do so only where you are entitled to.",
         "info",
     )

@@ -104,6 +104,13 @@ def columns_named(kql: str) -> list[str]:
     return list(dict.fromkeys(_WORDS.findall(kql[last:])))
 
 
+def is_column(kql: str, column: str) -> bool:
+    """Whether *column* stands by itself in the last shape of *kql*, or is assigned there, and is not only "
+    "computed with."""
+    shapes = _LAST_SHAPE.split(kql)
+    return re.search(rf"(?<![(.])\b{column}\b\s*(?:,|=(?![=~])|\n|$)", shapes[-1]) is not None
+
+
 def grid_settings(
     kql: str,
     units: Mapping[str, str],
@@ -137,7 +144,7 @@ def grid_settings(
     formatters += [
         {"columnMatch": matching([column]), "formatter": THRESHOLDS, "formatOptions": _icons()}
         for column in _STATE_COLUMNS
-        if column in named
+        if column in named and is_column(kql, column)
     ]
     formatters += [
         {
@@ -168,7 +175,7 @@ def label_of(column: str, units: Mapping[str, str]) -> str:
 
 
 def _icons() -> dict[str, Any]:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"operator": "==", "thresholdValue": value, "representation": icon, "text": "{0}{1}"}
         for value, icon in _STATES.items()
     ]
