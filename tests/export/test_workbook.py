@@ -100,8 +100,8 @@ def test_it_is_within_the_services_limit() -> None:
 
 
 def test_every_step_is_of_a_kind_the_schema_knows_with_what_it_asks(made_workbook: dict[str, Any]) -> None:
-    """The public schema (schema/workbook.json there): version and items; a step's type and content; types of "
-    "members."""
+    """The public schema (schema/workbook.json there): version and items; a step's type and content; types of
+    members."""
     assert made_workbook["version"] == "Notebook/1.0"
     versions = {9: "KqlParameterItem/1.0", 3: "KqlItem/1.0", 11: "LinkItem/1.0", 12: "NotebookGroup/1.0"}
     for step in steps(made_workbook["items"]):
@@ -203,8 +203,8 @@ def test_what_people_wrote_is_behind_the_readers_choice(made_workbook: dict[str,
 
 
 def test_a_tile_asks_the_librarys_words(queries: dict[str, str]) -> None:
-    """Behind the parts a tile's text is the library's own, but that tables have the names of their rows in the "
-    "range."""
+    """Behind the parts a tile's text is the library's own, but that tables have the names of their rows in the
+    range."""
     for name, tile in tiles():
         if tile.query in ("prices", "prompts/scripts"):  # not the library's; and \\p{…}, which reads as a parameter
             continue

@@ -6,8 +6,8 @@ Microsoft's own checks call more than 500 KB an error (microsoft/Application-Ins
 scripts/src/Rules.ts). So each of its parts is the value of a hidden text parameter, and a query names it in braces.
 That text parameters serve as "internal variables used by other workbook controls", hidden from readers, is documented
 (the same repository, Documentation/Parameters/Text.md), and that a parameter's value is put into a query as text;
-parts of queries in hidden parameters are used by its published workbooks (Database watcher's filters, for one). No limit of a text
-parameter's length is documented. A part is one line, whatever a text field makes of line breaks, and holds no braces
+parts of queries in hidden parameters are used by its published workbooks (Database watcher's filters, for one). No
+limit of a text parameter's length is documented. A part is one line, whatever a text field makes of line breaks, and holds no braces
 around a name, which would be read as a parameter.
 
 A value that a reader chooses is a name that some caller sent, quotes and braces included. It travels as base64, as in
@@ -42,7 +42,10 @@ GIVEN_PRICES = (
 )
 
 # A line of own prices: model, direction, USD for a million tokens, and the scope where it is not global.
-_LINE = r"^([^,]+?)\s*,\s*(prompt|cached-prompt|completion)\s*,\s*(\d+(?:\.\d+)?)\s*(?:,\s*(global|data-zone|regional)\s*)?$"
+_LINE = (
+    r"^([^,]+?)\s*,\s*(prompt|cached-prompt|completion)\s*,\s*(\d+(?:\.\d+)?)\s*"
+    r"(?:,\s*(global|data-zone|regional)\s*)?$"
+)
 _OWN_PRICES = rf"""print Line = split(replace_regex(GivenPrices, @"[\r\n]+", ";"), ";")
 | mv-expand Line to typeof(string)
 | project Line = trim(@"\s+", Line)

@@ -105,8 +105,8 @@ def columns_named(kql: str) -> list[str]:
 
 
 def is_column(kql: str, column: str) -> bool:
-    """Whether *column* stands by itself in the last shape of *kql*, or is assigned there, and is not only "
-    "computed with."""
+    """Whether *column* stands by itself in the last shape of *kql*, or is assigned there, and is not only
+    computed with."""
     shapes = _LAST_SHAPE.split(kql)
     return re.search(rf"(?<![(.])\b{column}\b\s*(?:,|=(?![=~])|\n|$)", shapes[-1]) is not None
 
