@@ -7,8 +7,8 @@ scripts/src/Rules.ts). So each of its parts is the value of a hidden text parame
 That text parameters serve as "internal variables used by other workbook controls", hidden from readers, is documented
 (the same repository, Documentation/Parameters/Text.md), and that a parameter's value is put into a query as text;
 parts of queries in hidden parameters are used by its published workbooks (Database watcher's filters, for one). No
-limit of a text parameter's length is documented. A part is one line, whatever a text field makes of line breaks, and holds no braces
-around a name, which would be read as a parameter.
+limit of a text parameter's length is documented. A part is one line, whatever a text field makes of line breaks, and
+holds no braces around a name, which would be read as a parameter.
 
 A value that a reader chooses is a name that some caller sent, quotes and braces included. It travels as base64, as in
 Microsoft's Database watcher workbooks (pull request 2850 there), so that it can neither end a string nor be taken for a
