@@ -17,10 +17,10 @@ from aoai_analytics.engines.inlining import called_bare
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.export import COMMITTED, made
 from aoai_analytics.export.embedding import FILTERS
+from aoai_analytics.export.preview import preview_html
 from aoai_analytics.export.workbook import MAX_BYTES, workbook, workbook_json
 from aoai_analytics.export.workbook.filling import Chosen, filled, is_visible, parameters, steps
 from aoai_analytics.export.workbook.layout import NOT_HERE, TABS
-from aoai_analytics.export.workbook.parameters import NAMESPACE
 from aoai_analytics.export.workbook.parts import PREFIX, TOKEN, left_out
 from aoai_analytics.export.workbook.steps import KEY
 from aoai_analytics.library import library
@@ -46,6 +46,7 @@ AWKWARD = [
     "{Apis}",
     "ünïcödé 模型",
     "x\ny",
+    "<script>alert(1)</script>",
 ]
 
 
@@ -168,9 +169,8 @@ def test_each_query_of_the_tabs_sections_is_a_tile_or_says_why_not() -> None:
     ]
 
 
-def test_the_same_library_makes_the_same_bytes() -> None:
-    assert workbook_json() == workbook_json()
-    assert str(NAMESPACE) not in workbook_json()
+def test_the_same_library_makes_the_same_bytes(made_workbook: dict[str, Any]) -> None:
+    assert json.loads(workbook_json()) == made_workbook
 
 
 @pytest.mark.parametrize("file", COMMITTED)
@@ -429,3 +429,28 @@ def test_what_a_reader_types_stays_in_its_string(text: str) -> None:
 def test_parts_left_out_over_a_lake_are_those_that_it_stores() -> None:
     assert left_out("KqlAoaiRequests") and left_out("KqlLogsAroundMonths") and left_out("KqlAoaiLlmTexts")
     assert not any(left_out(name) for name in ("KqlAoaiRequests_Between", "KqlChoices", "KqlAoaiCosts_Between"))
+
+
+def test_the_preview_shows_steps_and_rows_escapes_names_and_hides_texts(
+    awkward_lake: LocalEngine, made_workbook: dict[str, Any]
+) -> None:
+    """Of some of the steps: what stands at the top, the links, and two tiles, one of which shows prompts."""
+    wanted = ("users who users/top", "prompts wrote prompts/completions")
+
+    def kept(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        found = []
+        for step in items:
+            if step["type"] == 12:
+                inner = kept(step["content"]["items"])
+                found += [step | {"content": step["content"] | {"items": inner}}] if inner else []
+            elif step["type"] != 3 or step["name"] in wanted:
+                found.append(step)
+        return found
+
+    some = made_workbook | {"items": kept(made_workbook["items"])}
+    hidden = preview_html(some, awkward_lake, start=START, end=END)
+    assert "Top users" in hidden and "What people wrote is hidden here" in hidden
+    assert "&lt;script&gt;alert(1)" in hidden and "<script>alert(1)" not in hidden
+    assert "Latest prompts" not in hidden and ">hello<" not in hidden and "src=" not in hidden.split("plotly")[0]
+    shown = preview_html(some, awkward_lake, start=START, end=END, show_prompts=True)
+    assert "Latest prompts" in shown and "hello" in shown
