@@ -1,4 +1,4 @@
-"""How long `aoai report` takes for all standing notebooks, against running each with `papermill` and `jupyter nbconvert`.
+"""How long `aoai report` takes for all standing notebooks, against `papermill` and `jupyter nbconvert` for each.
 
     report.py [--lake DIR] [--requests N] [NAME...]
 
@@ -104,7 +104,8 @@ def main() -> int:
     names = given.names or standing()
     with tempfile.TemporaryDirectory() as scratch:
         # Wherever Python was told to leave nothing compiled, both ways would compile everything each time.
-        env = os.environ | {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(given.lake.resolve() / "compiled")}
+        compiled = str(given.lake.resolve() / "compiled")
+        env = os.environ | {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": compiled}
         given.lake.mkdir(parents=True, exist_ok=True)
         lake = make_lake(given.lake.resolve(), given.requests, env)
         small = make_lake(given.lake.resolve(), 2_000, env)
@@ -126,7 +127,8 @@ def main() -> int:
             return 1
     answered = sum(map(len, ours.values()))
     print(f"{len(names)} notebooks, {answered} answers, the same queries and rows in both")
-    print(f"aoai report {report:.1f} s, papermill and nbconvert {plain:.1f} s: ratio {report / plain:.2f} (bound {BOUND})")
+    ratio = report / plain
+    print(f"aoai report {report:.1f} s, papermill and nbconvert {plain:.1f} s: ratio {ratio:.2f} (bound {BOUND})")
     return int(report > BOUND * plain)
 
 

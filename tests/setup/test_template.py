@@ -34,7 +34,8 @@ def test_the_steps_together_make_what_the_whole_template_makes() -> None:
         for resource in step["resources"]
     }
     left = [resource for resource in everything if resource["id"].lower() not in before]
-    assert {module_of(resource["type"].lower(), resource["id"]) for resource in left} == {"keyVault", "reports", "roles"}
+    modules = {module_of(resource["type"].lower(), resource["id"]) for resource in left}
+    assert modules == {"keyVault", "reports", "roles"}
     assert before <= final
 
 
