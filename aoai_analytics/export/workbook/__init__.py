@@ -90,8 +90,8 @@ def workbook_bicep(json_file: str) -> str:
     return _BICEP.replace("{file}", json_file).replace("{step}", step)
 
 
-_BICEP = """metadata description = 'An Azure Workbook over the gateway\\'s logs: tokens, models, users, prompts,
-reliability, cost, health.' // Made by `aoai export workbook --bicep`; a test keeps it current.
+_BICEP = """metadata description = 'An Azure Workbook over the gateway\\'s logs: tokens, users, prompts, failures, cost, health.'
+// Made by `aoai export workbook --bicep`; a test keeps it current.
 
 @description('Name of the workbook as the portal lists it.')
 @minLength(1)

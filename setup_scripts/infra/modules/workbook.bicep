@@ -1,5 +1,5 @@
-metadata description = 'An Azure Workbook over the gateway\'s logs: tokens, models, users, prompts,
-reliability, cost, health.' // Made by `aoai export workbook --bicep`; a test keeps it current.
+metadata description = 'An Azure Workbook over the gateway\'s logs: tokens, users, prompts, failures, cost, health.'
+// Made by `aoai export workbook --bicep`; a test keeps it current.
 
 @description('Name of the workbook as the portal lists it.')
 @minLength(1)
