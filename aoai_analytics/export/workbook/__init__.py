@@ -90,7 +90,7 @@ def workbook_bicep(json_file: str) -> str:
     return _BICEP.replace("{file}", json_file).replace("{step}", step)
 
 
-_BICEP = """metadata description = 'A workbook over the gateway\\'s logs: tokens, users, prompts, failures, cost, health.'
+_BICEP = """metadata description = 'A workbook over the gateway\\'s logs: tokens, users, prompts, failures, cost.'
 // Made by `aoai export workbook --bicep`; a test keeps it current.
 
 @description('Name of the workbook as the portal lists it.')

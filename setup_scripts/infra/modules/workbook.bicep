@@ -1,4 +1,4 @@
-metadata description = 'A workbook over the gateway\'s logs: tokens, users, prompts, failures, cost, health.'
+metadata description = 'A workbook over the gateway\'s logs: tokens, users, prompts, failures, cost.'
 // Made by `aoai export workbook --bicep`; a test keeps it current.
 
 @description('Name of the workbook as the portal lists it.')
