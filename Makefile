@@ -29,7 +29,7 @@ PIP_INSTALL = if $(BIN)/uv pip install --quiet --python $(BIN)/python --constrai
 .PHONY: help setup setup-test test-programs report lint test accuracy bench bench-report docs exports constraints clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## make .venv with the project and its `aoai` command
 

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from aoai_analytics.engines.inlining import called_bare
 from aoai_analytics.engines.local import LocalEngine
-from aoai_analytics.export import COMMITTED, made
 from aoai_analytics.export.embedding import FILTERS
 from aoai_analytics.export.preview import preview_html
 from aoai_analytics.export.workbook import MAX_BYTES, workbook, workbook_json
@@ -28,7 +27,6 @@ from aoai_analytics.library.privacy import SHOWS_PROMPTS
 from aoai_analytics.library.semantic import recompute
 from aoai_analytics.logs.ingest import ingest
 from aoai_analytics.logs.lake import Lake
-from tests.conftest import REPO
 from tests.export.conftest import END, START, coded
 from tests.export.workbook_tiles import expected, is_equal, selected, tiles, values_of
 from tests.kql_parser import analyse
@@ -171,12 +169,6 @@ def test_each_query_of_the_tabs_sections_is_a_tile_or_says_why_not() -> None:
 
 def test_the_same_library_makes_the_same_bytes(made_workbook: dict[str, Any]) -> None:
     assert json.loads(workbook_json()) == made_workbook
-
-
-@pytest.mark.parametrize("file", COMMITTED)
-def test_a_committed_export_is_current(file: str) -> None:
-    path = REPO / "setup_scripts" / file
-    assert path.read_text("utf-8") == made(file), f"{path} is stale: make exports"
 
 
 def test_what_people_wrote_is_behind_the_readers_choice(made_workbook: dict[str, Any]) -> None:
