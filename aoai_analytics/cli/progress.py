@@ -36,7 +36,8 @@ class Lines:
 
     def began(self, name: str) -> None:
         """See reports.run.Progress."""
-        print(f"Running {name}{self._of} …", file=sys.stderr)
+        # In one piece: notebooks that begin at once would write into each other's lines.
+        print(f"Running {name}{self._of} …\n", end="", file=sys.stderr, flush=True)
 
     def cell(self, name: str, done: int, of: int) -> None:
         """See reports.run.Progress."""
