@@ -161,13 +161,7 @@ def every(
 
 def write(text: str, output: Path | None) -> None:
     """*text* to a file, or to standard output. Raises WrongUse where the file cannot be written."""
-    if output is None:
-        print(text, end="")
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise WrongUse(f"cannot write {output}: {error.strerror}") from error
+    options.put(text.encode(), output)
 
 
 @app.callback()

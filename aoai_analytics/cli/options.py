@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -98,6 +99,18 @@ def existing_file(path: Path) -> str:
         raise WrongUse(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise WrongUse(f"{path} is no UTF-8 text") from error
+
+
+def put(data: bytes, path: Path | None) -> None:
+    """*data* in a file, or on standard output. Raises WrongUse where the file cannot be written."""
+    if path is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        return
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise WrongUse(f"cannot write {path}: {error.strerror}") from error
 
 
 def zone_or_default(time_zone: str | None) -> str:

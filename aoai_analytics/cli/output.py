@@ -13,6 +13,7 @@ from ..charts.numbers import is_missing
 from ..engines.protocol import QueryResult
 from ..errors import WrongUse
 from ..reports.period import zone
+from .options import put
 
 # Beyond what JSON itself escapes: C1 controls, which a terminal obeys, and what reorders text.
 _STEERS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
@@ -29,14 +30,7 @@ def write(result: QueryResult, output_format: str, path: Path | None, time_zone:
             raise WrongUse("Parquet is no text for a terminal: add -o FILE")
     else:
         data = {"table": _table, "csv": _csv, "json": _json}[output_format](result, time_zone).encode()
-    if path is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
-        return
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise WrongUse(f"cannot write {path}: {error.strerror}") from error
+    put(data, path)
 
 
 def _csv(result: QueryResult, _zone: str) -> str:

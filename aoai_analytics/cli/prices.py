@@ -56,10 +56,7 @@ def refresh(
     from ..prices.book import plain
 
     done = retail.refresh(endpoint=endpoint or retail.ENDPOINT, regions=region or (), today=datetime.now(UTC).date())
-    try:
-        output.write_text(done.book.csv(), encoding="utf-8")
-    except OSError as error:
-        raise WrongUse(f"cannot write {output}: {error.strerror}") from error
+    options.put(done.book.csv().encode(), output)
     for reading in done.matched:
         m = reading.result
         assert isinstance(m, retail.Matched)

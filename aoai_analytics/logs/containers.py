@@ -19,7 +19,7 @@ from aoai_analytics.errors import LogsError, SourceError, WrongUse
 from aoai_analytics.logs.tables import LOG_TABLES
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobClient, BlobServiceClient
+    from azure.storage.blob import BlobClient
 
 #: Containers of diagnostic settings and of Log Analytics data export, as Azure names them.
 CONTAINERS = (
@@ -101,9 +101,10 @@ class StoredFile:
 def stored_files(place: Place, credential: Any) -> Iterator[StoredFile]:
     """The blobs at *place*, each container's by name. Raises LogsError, SourceError where they cannot be listed."""
     from azure.core.exceptions import ResourceNotFoundError
+    from azure.storage.blob import BlobServiceClient
 
     with _said(place):
-        service = _service(place, credential)
+        service = BlobServiceClient(place.endpoint, credential=credential)
         found = False
         for name in (place.container,) if place.container else CONTAINERS:
             container = service.get_container_client(name)
@@ -118,12 +119,6 @@ def stored_files(place: Place, credential: Any) -> Iterator[StoredFile]:
                     raise
         if not found:
             raise LogsError(f"{place}: none of the containers {', '.join(CONTAINERS)} is in this account; name yours")
-
-
-def _service(place: Place, credential: Any) -> BlobServiceClient:
-    from azure.storage.blob import BlobServiceClient
-
-    return BlobServiceClient(place.endpoint, credential=credential)
 
 
 @contextmanager

@@ -9,11 +9,7 @@ from typing import Any
 from ...config import shipped
 from ..installation import Installation
 from ..template import whole
-from .requirement import NotAskedFor, Requirement, differences
-
-
-def _default(installation: Installation, name: str) -> Any:
-    return installation.parameters.get(name, whole()["parameters"][name].get("defaultValue"))
+from .requirement import NotAskedFor, Requirement, differences, value_of
 
 
 def _provider(installation: Installation, kind: str) -> str:
@@ -25,7 +21,7 @@ def _name(installation: Installation) -> str:
 
 
 def workbook(installation: Installation) -> Iterator[str]:
-    if not _default(installation, "workbook"):
+    if not value_of(installation, "workbook"):
         raise NotAskedFor("workbook is false")
     path = f"{_provider(installation, 'Microsoft.Insights/workbooks')}?category=workbook&api-version=2022-04-01"
     source = installation.id_of("workspace").lower()
@@ -35,14 +31,15 @@ def workbook(installation: Installation) -> Iterator[str]:
 
 
 def query_pack(installation: Installation) -> Iterator[str]:
-    if not _default(installation, "queryPack"):
+    if not value_of(installation, "queryPack"):
         raise NotAskedFor("queryPack is false")
     path = f"{_provider(installation, 'Microsoft.OperationalInsights/queryPacks')}/qp-{_name(installation)}"
     version = "?api-version=2019-09-01"
-    yield from differences("the query pack", installation.get(path + version), {})
+    found = installation.get(path + version)
+    yield from differences("the query pack", found, {})
     saved = {query["name"] for query in installation.list(f"{path}/queries{version}")}
     missing = {query["id"] for query in _shipped("query-pack.json")} - saved
-    if saved and missing:
+    if found and missing:
         yield f"the query pack lacks {len(missing)} of the library's queries"
 
 

@@ -7,12 +7,7 @@ from typing import Any
 
 from ..installation import Installation
 from ..log_queries import rows_of_a_day
-from ..template import whole
-from .requirement import Requirement, differences
-
-
-def _default(installation: Installation, name: str) -> Any:
-    return installation.parameters.get(name, whole()["parameters"][name].get("defaultValue"))
+from .requirement import Requirement, differences, value_of
 
 
 def logger(installation: Installation) -> Iterator[str]:
@@ -45,12 +40,12 @@ def every_request(installation: Installation) -> Iterator[str]:
 def messages(installation: Installation) -> Iterator[str]:
     about, found = list(_diagnostics(installation).items())[1]
     wanted: dict[str, Any] = {"properties.largeLanguageModel.logs": "enabled"}
-    if _default(installation, "logMessages"):
+    if value_of(installation, "logMessages"):
         for side in ("requests", "responses"):
             wanted[f"properties.largeLanguageModel.{side}.messages"] = "all"
             wanted[f"properties.largeLanguageModel.{side}.maxSizeInBytes"] = 262144
     yield from differences(about, found, wanted)
-    if not _default(installation, "logMessages") and found:
+    if not value_of(installation, "logMessages") and found:
         sides = found["properties"].get("largeLanguageModel") or {}
         if sides.get("requests") or sides.get("responses"):
             yield f"{about}: prompts and answers are logged, though logMessages is false"
@@ -58,7 +53,7 @@ def messages(installation: Installation) -> Iterator[str]:
 
 def bodies(installation: Installation) -> Iterator[str]:
     for about, found in _diagnostics(installation).items():
-        asked = _default(installation, "logBodyBytes") if about.startswith("the API") else 0
+        asked = value_of(installation, "logBodyBytes") if about.startswith("the API") else 0
         properties = (found or {}).get("properties", {})
         for end, limit in (("frontend", asked), ("backend", 0)):
             for way in ("request", "response"):
@@ -74,9 +69,9 @@ def destinations(installation: Installation) -> Iterator[str]:
         "properties.workspaceId": installation.id_of("workspace"),
         "properties.logAnalyticsDestinationType": "Dedicated",
     }
-    if _default(installation, "logToStorage"):
+    if value_of(installation, "logToStorage"):
         wanted["properties.storageAccountId"] = installation.id_of("storage")
-    if _default(installation, "logToEventHub"):
+    if value_of(installation, "logToEventHub"):
         wanted["properties.eventHubName"] = "gateway-logs"
     yield from differences("the diagnostic settings gateway-logs", found, wanted)
     on = {log["category"] for log in (found or {}).get("properties", {}).get("logs", []) if log["enabled"]}
@@ -93,7 +88,7 @@ def workspace(installation: Installation) -> Iterator[str]:
         ("ApiManagementGatewayLogs", "retentionDays"),
         ("ApiManagementGatewayLlmLog", "llmLogRetentionDays"),
     ):
-        days = {"properties.plan": "Analytics", "properties.retentionInDays": _default(installation, parameter)}
+        days = {"properties.plan": "Analytics", "properties.retentionInDays": value_of(installation, parameter)}
         yield from differences(f"the table {table}", installation.get(f"{path}/tables/{table}"), days)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..findings import MET, NOT_ASKED, NOT_MET, Finding
 from ..installation import Installation
+from ..template import whole
 
 
 class NotAskedFor(Exception):
@@ -35,6 +36,11 @@ class Requirement:
             return Finding(self.name, self.what, MET)
         way_on = self.way_on or f"run notebooks/setup/{self.step} (aoai setup run --only {self.step[:2]})"
         return Finding(self.name, self.what, NOT_MET, "; ".join(wrong) + ".", way_on)
+
+
+def value_of(installation: Installation, name: str) -> Any:
+    """A parameter of main.json as it was given, else its default."""
+    return installation.parameters.get(name, whole()["parameters"][name].get("defaultValue"))
 
 
 def differences(about: str, found: dict[str, Any] | None, wanted: dict[str, Any]) -> Iterator[str]:
