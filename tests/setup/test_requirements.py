@@ -196,6 +196,13 @@ def test_two_accounts_in_one_region_are_no_other_region(guide: Guide, azure: Arm
     assert "when that region fails" in found(guide, "regions").detail
 
 
+def test_a_query_pack_without_queries_is_noticed(guide: Guide, azure: ArmService) -> None:
+    install(azure, guide)
+    for key in [key for key in azure.state.resources if "/querypacks/qp-aoai-try/queries/" in key]:
+        del azure.state.resources[key]
+    assert "of the library's queries" in found(guide, "query-pack").detail
+
+
 def test_no_row_is_said_of_each_table_that_has_none(guide: Guide, azure: ArmService) -> None:
     install(azure, guide)
     finding = found(guide, "logs-arrive")
