@@ -28,6 +28,10 @@ SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
     # Text is coded as UTF-8. duckdb-kql casts it to a BLOB, which DuckDB refuses past ASCII.
     "base64_encode_tostring": ((1,), "to_base64(encode({0}))"),
     "base64_decode_tostring": ((1,), "coalesce(TRY(decode(from_base64({0}))), '')"),
+    # The same as duckdb-kql's, which names its argument twice: the text of a column takes a thousand characters of SQL,
+    # and reading the SQL is most of what a query on a small lake costs.
+    "isempty": ((1,), "(coalesce(CAST({0} AS VARCHAR), '') = '')"),
+    "isnotempty": ((1,), "(coalesce(CAST({0} AS VARCHAR), '') <> '')"),
     "strcmp": ((2,), "CASE WHEN {0} < {1} THEN -1 WHEN {0} > {1} THEN 1 ELSE 0 END"),
 }
 

@@ -6,31 +6,33 @@ import difflib
 import re
 import threading
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import QueryError
 from ..logs.lake import Lake
-from ..logs.tables import TABLES, Table
+from ..logs.tables import TABLES
 from . import dialect
 from .frames import frame_from_arrow
-from .functions import computed_functions, named_functions, names
-from .parameters import bind, declared
+from .inlining import names_in
+from .parameters import bind
 from .protocol import QueryResult
+from .translation import quoted, sql_text, translate
+from .views import DUCKDB_TYPES, Range, Views
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-#: Functions whose rows of one request come of that request's log rows alone.
-_BY_REQUEST = ("AoaiConversation", "AoaiLlmTexts")
-#: A query that begins with a table's rows of one request, which a literal or a parameter names.
-_ONE_REQUEST = re.compile(r"\s*(\w+)\s*\|\s*where\s+CorrelationId\s*==\s*(\w+|\"[^\"]*\")\s*(?:\||$)")
-#: start <= TimeGenerated < end; None is open.
-Range = tuple[datetime | None, datetime | None]
+#: Rows, and their columns' Kusto types.
+Answer = tuple["pa.Table", dict[str, str]]
+#: The latest answers stay at hand, for whom the same is asked again of the same rows: so many bytes of them.
+_RECENT_BYTES = 64 * 2**20
+#: What gives another answer each time.
+_UNSTEADY = {"now", "ago", "rand", "new_guid"}
 
 _DUCKDB_TO_KUSTO = {
     "BOOLEAN": "bool",
@@ -52,19 +54,6 @@ _DUCKDB_TO_KUSTO = {
     "UUID": "guid",
     "VARCHAR": "string",
 }
-# Kusto type -> the DuckDB type its column is fetched as.
-_FETCHED_AS = {
-    "bool": "BOOLEAN",
-    "int": "INTEGER",
-    "long": "BIGINT",
-    "real": "DOUBLE",
-    "decimal": "DOUBLE",
-    "datetime": "TIMESTAMP",
-    "timespan": "INTERVAL",
-    "string": "VARCHAR",
-    "guid": "VARCHAR",
-    "dynamic": "JSON",
-}
 
 
 class LocalEngine:
@@ -73,9 +62,8 @@ class LocalEngine:
     def __init__(self, lake: Lake, source: str):
         self.source = source
         self._lake = lake
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        # Name -> (definition, columns) of the functions that the connection has as views.
-        self._defined: dict[str, tuple[tuple[str, Functions], tuple[str, ...]]] = {}
+        self._views: Views | None = None
+        self._recent: dict[Hashable, Answer] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -93,160 +81,76 @@ class LocalEngine:
     ) -> QueryResult:
         """See Engine.query."""
         began = time.perf_counter()
-        table, types = self.arrow(bind(kql, parameters), {name: (start, end) for name in TABLES})
+        table, columns = self.arrow(bind(kql, parameters), {name: (start, end) for name in TABLES})
+        types = dict(columns)
         frame = frame_from_arrow(table, types)
         return QueryResult(frame, types, statistics={"seconds": time.perf_counter() - began, "rows": len(frame)})
 
-    def arrow(self, kql: str, ranges: Mapping[str, Range], *, limit_to: str = "") -> tuple[pa.Table, dict[str, str]]:
+    def arrow(self, kql: str, ranges: Mapping[str, Range], *, limit_to: str = "") -> Answer:
         """*kql*'s rows as an Arrow table with its columns' Kusto types; each table's time range by its name.
 
         *limit_to* is an SQL condition on the result. Raises QueryError, LakeError.
         """
         with self._lock:
-            connection = self._connected()
-            functions = {name: computed_functions()[name] for name in named_functions(kql)}
-            request = _one_request(kql)
-            for table in TABLES.values():
-                if any(names(text, table.name) for text in (kql, *functions.values())):
-                    connection.execute(_view(self._lake, table, *ranges.get(table.name, (None, None)), request))
-            columns: dict[str, tuple[str, ...]] = {}
-            for name, text in functions.items():
-                definition = (text, tuple(columns.items()))
-                if self._defined.get(name, ((), ()))[0] != definition:
-                    self._defined[name] = (definition, _define(connection, name, *definition))
-                columns[name] = self._defined[name][1]
-            return _run(connection, kql, limit_to, tuple(columns.items()))
+            views = self._connected()
+            seen = views.show(kql, ranges)
+            with _refusals(kql):
+                sql = translate(kql, seen.functions)
+                asked = (sql, limit_to, seen.of)
+                answer = self._recent.pop(asked, None)
+                if answer is None:
+                    views.keep(seen)
+                    answer = _run(views.connection, sql, limit_to)
+            if not names_in(kql) & _UNSTEADY and answer[0].nbytes <= _RECENT_BYTES:
+                self._recent[asked] = answer
+                while sum(rows.nbytes for rows, _ in self._recent.values()) > _RECENT_BYTES:
+                    del self._recent[next(iter(self._recent))]
+            return answer
 
     def close(self) -> None:
         """See Engine.close."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-                self._defined.clear()
+            if self._views is not None:
+                self._views.connection.close()
+                self._views = None
+                self._recent.clear()
 
-    def _connected(self) -> duckdb.DuckDBPyConnection:
-        if self._connection is None:
+    def _connected(self) -> Views:
+        if self._views is None:
             import duckdb
 
             dialect.install()
             # A query may read the lake's own files and nothing else: no other file, no Python variable.
-            self._connection = duckdb.connect(config={"python_enable_replacements": "false"})
-            self._connection.execute("SET TimeZone='UTC'")
+            connection = duckdb.connect(config={"python_enable_replacements": "false"})
+            connection.execute("SET TimeZone='UTC'")
             # On a terminal DuckDB would draw a bar on standard output; elsewhere the setting may not even be named.
-            if self._connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
-                self._connection.execute("SET enable_progress_bar=false")
-            self._connection.execute(f"SET allowed_directories=[{_sql_text(str(self._lake.path.resolve()) + '/')}]")
-            self._connection.execute("SET enable_external_access=false")
-            self._connection.execute("SET lock_configuration=true")
-        return self._connection
+            if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+                connection.execute("SET enable_progress_bar=false")
+            connection.execute(f"SET allowed_directories=[{sql_text(str(self._lake.path.resolve()) + '/')}]")
+            connection.execute("SET enable_external_access=false")
+            connection.execute("SET lock_configuration=true")
+            self._views = Views(connection, self._lake)
+        return self._views
 
 
-def _one_request(kql: str) -> str:
-    """The CorrelationId of the one request that *kql* asks for by a function computed request by request; '' for all.
-
-    DuckDB cannot take the condition through such a function, and would compute every request's rows for one's.
-    """
-    parameters = declared(kql)
-    lines = [line for line in kql.split("\n") if not line.strip().startswith("//")]
-    body = "\n".join(line for line in lines if not re.match(r"\s*let\s", line))
-    if len(lines) - body.count("\n") - 1 != len(parameters) or not (match := _ONE_REQUEST.match(body)):
-        return ""
-    name, value = match.groups()
-    others = {*TABLES, *computed_functions()} - {name}
-    if name not in _BY_REQUEST or any(names(body, other) for other in others):
-        return ""
-    literal = parameters[value].default if value in parameters else value
-    return literal[1:-1] if re.fullmatch(r'"[\w.:-]+"', literal) else ""
+def _run(connection: duckdb.DuckDBPyConnection, sql: str, limit_to: str) -> Answer:
+    """The rows of *sql* as an Arrow table, and the columns' Kusto types."""
+    relation = connection.sql(sql)
+    types = {name: _kusto_type(str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)}
+    fetched = ", ".join(f"CAST({quoted(n)} AS {DUCKDB_TYPES[kind]}) AS {quoted(n)}" for n, kind in types.items())
+    if limit_to:
+        relation = relation.filter(limit_to)
+    return relation.project(fetched).to_arrow_table(), types
 
 
-def _view(lake: Lake, table: Table, start: datetime | None, end: datetime | None, request: str = "") -> str:
-    """SQL that makes *table*'s view: Kusto's types, no null strings (Kusto has none), the time range applied.
-
-    *request* is the CorrelationId of the only request to see.
-    """
-    start, end = _utc(start), _utc(end)
-    dates = (start.date().isoformat() if start else "0001-01-01", end.date().isoformat() if end else "9999-12-31")
-    files = lake.files(table.name, dates)
-    if not files:
-        nulls = ", ".join(
-            f'CAST(NULL AS {_FETCHED_AS[kql_type]}) AS "{name}"' for name, kql_type in table.columns.items()
-        )
-        return f'CREATE OR REPLACE TEMP VIEW "{table.name}" AS SELECT {nulls} WHERE false'
-    columns = ", ".join(_column(name, kql_type) for name, kql_type in table.columns.items())
-    source = f"read_parquet([{', '.join(map(_sql_text, files))}], hive_partitioning=false, union_by_name=true)"
-    conditions = [
-        f"TimeGenerated {operator} TIMESTAMPTZ {_sql_text(moment.isoformat())}"
-        for operator, moment in ((">=", start), ("<", end))
-        if moment is not None
-    ]
-    if request:
-        conditions.append(f"CorrelationId = {_sql_text(request)}")
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f'CREATE OR REPLACE TEMP VIEW "{table.name}" AS SELECT {columns} FROM {source}{where}'
-
-
-def _column(name: str, kql_type: str) -> str:
-    quoted = f'"{name}"'
-    if kql_type == "string":
-        return f"coalesce({quoted}, '') AS {quoted}"
-    if kql_type == "datetime":
-        return f"timezone('UTC', {quoted}) AS {quoted}"
-    if kql_type == "dynamic":
-        # A piece of a longer text is no JSON by itself: Kusto keeps such a value as a string.
-        return f"CASE WHEN json_valid({quoted}) THEN {quoted}::JSON ELSE to_json({quoted}) END AS {quoted}"
-    return quoted
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    if moment is None:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _sql_text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-#: The functions that a query may name, with their columns.
-Functions = tuple[tuple[str, tuple[str, ...]], ...]
-
-
-def _define(connection: duckdb.DuckDBPyConnection, name: str, kql: str, functions: Functions) -> tuple[str, ...]:
-    """Make the view that a function of the semantic layer is; its columns."""
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW {_name(name)} AS {_translate(kql, functions)}")
-    return tuple(connection.table(name).columns)
-
-
-@lru_cache(maxsize=256)
-def _translate(kql: str, functions: Functions = ()) -> str:
-    """*kql* as DuckDB SQL. Cached: reading a long query costs more than running it on a small lake."""
-    import duckdb_kql
-
-    dialect.install()
-    schema = {name: list(table.columns) for name, table in TABLES.items()}
-    schema |= {name: list(columns) for name, columns in functions}
-    return str(duckdb_kql.to_sql(dialect.prepared(kql), schema=schema, allow_write=False))
-
-
-def _run(
-    connection: duckdb.DuckDBPyConnection, kql: str, limit_to: str, functions: Functions = ()
-) -> tuple[pa.Table, dict[str, str]]:
-    """The rows of *kql* as an Arrow table, and the columns' Kusto types. Raises QueryError."""
+@contextmanager
+def _refusals(kql: str) -> Iterator[None]:
+    """What duckdb-kql and DuckDB refuse of *kql*, raised as QueryError."""
     import duckdb
     from duckdb_kql import KqlError, KqlSyntaxError, KqlUnsupportedError
 
     try:
-        relation = connection.sql(_translate(kql, functions))
-        types = {name: _kusto_type(str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)}
-        fetched = ", ".join(f"CAST({_name(n)} AS {_FETCHED_AS[kind]}) AS {_name(n)}" for n, kind in types.items())
-        if limit_to:
-            relation = relation.filter(limit_to)
-        return relation.project(fetched).to_arrow_table(), types
+        yield
     except KqlSyntaxError as error:
         spot = error.diagnostics[0].span if error.diagnostics else None
         line, column = (spot.line, spot.column + 1) if spot else (None, None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aoai_analytics.engines import connect, local
+from aoai_analytics.engines import connect, views
 from aoai_analytics.library.queries import library
 from tests.reports.sample_report import sample_lake
 
@@ -28,7 +28,7 @@ ID = "0f3a-11"
     ],
 )
 def test_only_a_condition_that_holds_for_all_that_is_read_is_applied_early(kql: str, request_id: str) -> None:
-    assert local._one_request(kql) == request_id
+    assert views._one_request(kql) == request_id
 
 
 def test_a_conversation_is_the_same_read_alone(sample_lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,5 +37,5 @@ def test_a_conversation_is_the_same_read_alone(sample_lake: Path, monkeypatch: p
     one = engine.query(longest).frame["CorrelationId"].iloc[0]
     kql = library().get("prompts/conversation").bind(correlationId=one)
     alone = engine.query(kql).frame
-    monkeypatch.setattr(local, "_one_request", lambda kql: "")
+    monkeypatch.setattr(views, "_one_request", lambda kql: "")
     assert len(alone) > 1 and engine.query(kql).frame.equals(alone)

@@ -1,0 +1,193 @@
+"""What a connection sees of a lake: its tables in a range of time, and the functions of the semantic layer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ..logs.lake import Lake
+from ..logs.tables import TABLES, Table
+from .functions import computed_functions, named_functions, names
+from .parameters import declared
+from .translation import Functions, quoted, sql_text, translate
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: start <= TimeGenerated < end; None is open.
+Range = tuple[datetime | None, datetime | None]
+
+#: Kusto type -> the DuckDB type of its columns.
+DUCKDB_TYPES = {
+    "bool": "BOOLEAN",
+    "int": "INTEGER",
+    "long": "BIGINT",
+    "real": "DOUBLE",
+    "decimal": "DOUBLE",
+    "datetime": "TIMESTAMP",
+    "timespan": "INTERVAL",
+    "string": "VARCHAR",
+    "guid": "VARCHAR",
+    "dynamic": "JSON",
+}
+#: Functions whose rows of one request come of that request's log rows alone.
+_BY_REQUEST = ("AoaiConversation", "AoaiLlmTexts")
+#: A query that begins with a table's rows of one request, which a literal or a parameter names.
+_ONE_REQUEST = re.compile(r"\s*(\w+)\s*\|\s*where\s+CorrelationId\s*==\s*(\w+|\"[^\"]*\")\s*(?:\||$)")
+#: Functions that a page of questions asks again and again, and that cost far more to compute than to keep.
+_KEPT = ("AoaiCosts", "AoaiCoverage")
+#: Of these, rows that are kept at most; each takes some 500 bytes.
+_MOST_KEPT_ROWS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a query sees: the functions it names with their columns, each after those it needs, and ``of``, which is
+    equal for the same rows of the same lake."""
+
+    functions: Functions
+    of: Hashable
+
+
+class Views:
+    """The tables and functions that a connection has as views, each as the last query saw it."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, lake: Lake):
+        self.connection = connection
+        self._lake = lake
+        #: Table or function -> what its view was made of.
+        self._made: dict[str, Hashable] = {}
+        self._columns: dict[str, tuple[str, ...]] = {}
+        #: Of _KEPT, those that were asked as they are now, and whether their rows are kept.
+        self._asked: dict[str, bool] = {}
+
+    def show(self, kql: str, ranges: Mapping[str, Range]) -> Seen:
+        """Let *kql* see the tables and functions it names, each table in its range. Raises LakeError."""
+        texts = {name: computed_functions()[name] for name in named_functions(kql)}
+        request = _one_request(kql)
+        of: dict[str, Hashable] = {}
+        for table in TABLES.values():
+            if any(names(text, table.name) for text in (kql, *texts.values())):
+                sql = self._of_table(table, *ranges.get(table.name, (None, None)), request)
+                if self._made.get(table.name) != sql:
+                    self._define(table.name, sql)
+                    self._made[table.name] = sql
+                of[table.name] = sql
+        columns: dict[str, tuple[str, ...]] = {}
+        for name, text in texts.items():
+            of[name] = (text, tuple(columns.items()), tuple(known for inner, known in of.items() if names(text, inner)))
+            if self._made.get(name) != of[name]:
+                self._define(name, translate(text, tuple(columns.items())))
+                self._made[name] = of[name]
+                self._columns[name] = self._columns_of(name)
+                if self._asked.pop(name, False):
+                    self.connection.execute(f"DROP TABLE {_kept(name)}")
+            columns[name] = self._columns[name]
+        return Seen(tuple(columns.items()), tuple(of.items()))
+
+    def keep(self, seen: Seen) -> None:
+        """Keep the rows of what is asked for the second time, where that saves computing them and there is room."""
+        import duckdb
+
+        for name, _ in seen.functions:
+            if name not in _KEPT:
+                continue
+            if self._asked.get(name) is False and self._fits():
+                try:
+                    self.connection.execute(f"CREATE TEMP TABLE {_kept(name)} AS SELECT * FROM {quoted(name)}")
+                except duckdb.Error:
+                    continue  # no memory, or the query fails too, and says why
+                self._define(name, f"SELECT * FROM {_kept(name)}")
+                self._asked[name] = True
+            self._asked.setdefault(name, False)
+
+    def _define(self, name: str, select: str) -> None:
+        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {select}")
+
+    def _columns_of(self, name: str) -> tuple[str, ...]:
+        # Asking the catalogue spares reading the view once more.
+        sql = f"SELECT column_name FROM duckdb_columns() WHERE table_name = {sql_text(name)} ORDER BY column_index"
+        return tuple(row[0] for row in self.connection.execute(sql).fetchall())
+
+    def _fits(self) -> bool:
+        rows = self.connection.execute('SELECT count(*) FROM "AoaiRequests"').fetchone()
+        return rows is not None and rows[0] <= _MOST_KEPT_ROWS
+
+    def _of_table(self, table: Table, start: datetime | None, end: datetime | None, request: str = "") -> str:
+        """SQL of *table*'s rows: Kusto's types, no null strings (Kusto has none), the time range applied.
+
+        *request* is the CorrelationId of the only request to see.
+        """
+        start, end = _utc(start), _utc(end)
+        dates = (start.date().isoformat() if start else "0001-01-01", end.date().isoformat() if end else "9999-12-31")
+        files = self._lake.files(table.name, dates)
+        conditions = [
+            f"TimeGenerated {operator} TIMESTAMPTZ {sql_text(moment.isoformat())}"
+            for operator, moment in ((">=", start), ("<", end))
+            if moment is not None
+        ]
+        if request:
+            conditions.append(f"CorrelationId = {sql_text(request)}")
+            files = self._files_with(files, conditions[-1])
+        if not files:
+            nulls = ", ".join(f"CAST(NULL AS {DUCKDB_TYPES[kind]}) AS {quoted(n)}" for n, kind in table.columns.items())
+            return f"SELECT {nulls} WHERE false"
+        columns = ", ".join(_column(name, kql_type) for name, kql_type in table.columns.items())
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return f"SELECT {columns} FROM {_read(files)}{where}"
+
+    def _files_with(self, files: list[str], condition: str) -> list[str]:
+        """Of *files*, those that have a row of that condition: one column tells, and the others are long."""
+        if not files:
+            return []
+        sql = f"SELECT DISTINCT filename FROM {_read(files, 'filename=true')} WHERE {condition}"
+        found = {row[0] for row in self.connection.execute(sql).fetchall()}
+        return [file for file in files if file in found]
+
+
+def _kept(name: str) -> str:
+    return quoted(f"{name} kept")
+
+
+def _read(files: list[str], *options: str) -> str:
+    listed = ", ".join(map(sql_text, files))
+    return f"read_parquet([{listed}], {', '.join(('hive_partitioning=false', 'union_by_name=true', *options))})"
+
+
+def _column(name: str, kql_type: str) -> str:
+    column = quoted(name)
+    if kql_type == "string":
+        return f"coalesce({column}, '') AS {column}"
+    if kql_type == "datetime":
+        return f"timezone('UTC', {column}) AS {column}"
+    if kql_type == "dynamic":
+        # A piece of a longer text is no JSON by itself: Kusto keeps such a value as a string.
+        return f"CASE WHEN json_valid({column}) THEN {column}::JSON ELSE to_json({column}) END AS {column}"
+    return column
+
+
+def _one_request(kql: str) -> str:
+    """The CorrelationId of the one request that *kql* asks for by a function computed request by request; '' for all.
+
+    DuckDB cannot take the condition through such a function, and would compute every request's rows for one's.
+    """
+    parameters = declared(kql)
+    lines = [line for line in kql.split("\n") if not line.strip().startswith("//")]
+    body = "\n".join(line for line in lines if not re.match(r"\s*let\s", line))
+    if len(lines) - body.count("\n") - 1 != len(parameters) or not (match := _ONE_REQUEST.match(body)):
+        return ""
+    name, value = match.groups()
+    others = {*TABLES, *computed_functions()} - {name}
+    if name not in _BY_REQUEST or any(names(body, other) for other in others):
+        return ""
+    literal = parameters[value].default if value in parameters else value
+    return literal[1:-1] if re.fullmatch(r'"[\w.:-]+"', literal) else ""
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
