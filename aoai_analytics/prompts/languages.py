@@ -7,7 +7,7 @@ names each right; very short texts and code are what such a model is wrong about
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,7 +39,13 @@ _NAMES = {
 
 def language(text: str) -> str:
     """The language of *text*, one of those in ``_NAMES``, or ``TOO_SHORT`` or ``UNCLEAR``."""
-    prose = _NO_PROSE.sub(" ", text[:_READ]).replace("\x00", " ")
+    return _language(text[:_READ])
+
+
+@lru_cache(maxsize=20_000)
+def _language(text: str) -> str:
+    """As ``language``; topics ask it of the same prompts."""
+    prose = _NO_PROSE.sub(" ", text).replace("\x00", " ")
     if len(_LETTERS.findall(prose)) < LETTERS and len(_IDEOGRAMS.findall(prose)) < IDEOGRAMS:
         return TOO_SHORT
     code, likelihood = _identifier().classify(prose)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .identifiers import CONTEXT, IDENTIFIERS, PHONE, Identifier
@@ -23,12 +23,18 @@ class Found(NamedTuple):
 
 def personal_data(text: str) -> list[Found]:
     """What of *text* is personal data, in order of place; no character counts twice."""
+    return list(_found(text))
+
+
+@lru_cache(maxsize=20_000)
+def _found(text: str) -> tuple[Found, ...]:
+    """As ``personal_data``; remembered, as kinds and requests are two questions of the same texts."""
     found: list[Found] = []
     for identifier in IDENTIFIERS:
         _add(found, _matches(identifier, text))
     if "+" in text:
         _add(found, _phones(text))
-    return sorted(found, key=lambda piece: piece.start)
+    return tuple(sorted(found, key=lambda piece: piece.start))
 
 
 def by_kind(exchanges: pd.DataFrame) -> pd.DataFrame:
