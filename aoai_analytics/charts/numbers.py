@@ -66,6 +66,8 @@ def is_missing(value: Any) -> bool:
         return True
     if isinstance(value, float):
         return math.isnan(value)
+    if isinstance(value, int | str):
+        return False  # as is all that a page's blocks hold: whoever only reads those needs no pandas
     import pandas as pd
 
     return value is pd.NA or value is pd.NaT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,67 +91,71 @@ def report(
     from ..reports.execution import Kernels, light_imports
     from ..reports.run import make_report, standing
 
-    zone = options.zone_or_default(time_zone)
-    kept_for = keep or settings().keep
-    kept = age(kept_for) if kept_for else None
-    folder = out or settings().reports
-    chosen = names or standing()
-    to = deliver or settings().deliver
-    prompts = deliver_prompts or settings().deliver_prompts
-    if to and show_prompts and not prompts:
-        raise WrongUse(
-            "--show-prompts shows what people wrote, and --deliver sends it to others: leave one of them out, "
-            "or add --deliver-prompts"
-        )
-    common: dict[str, Any] = {
-        "source": options.source_or_default(source),
-        "time_zone": zone,
-        "out": folder,
-        "show_prompts": show_prompts,
-        "given": options.parameters(param),
-        "jobs": jobs,
-        "single_file": single_file,
-        "link": link or settings().link,
-    }
     _one_of(period=period, backfill=backfill, due=due, since=since or start or end)
     if back is not None and not due:
         raise WrongUse("--back says how far back --due looks: give --due too")
-    there = delivered(to) if to else {}
-    common["elsewhere"] = there
-    many: list[Named] = [named(period)] if period else between(backfill) if backfill else []
-    if due:
-        now = datetime.now(UTC)
-        many = periods_due(
-            due,
-            out=folder,
-            names=chosen,
-            source=common["source"],
-            time_zone=zone,
-            now=now,
-            back=BACK if back is None else back,
-            keep=kept,
-            elsewhere=there.values(),
-        )
-        if not many:
-            print(
-                f"nothing is due: '{to or folder}' has every {due} report of the last {back or BACK}", file=sys.stderr
+    with ExitStack() as run:
+        run.enter_context(light_imports())
+        # Kernels' imports go on while all else is made ready; not where perhaps nothing is due.
+        kernels = None if due else run.enter_context(Kernels())
+        zone = options.zone_or_default(time_zone)
+        kept_for = keep or settings().keep
+        kept = age(kept_for) if kept_for else None
+        folder = out or settings().reports
+        chosen = names or standing()
+        to = deliver or settings().deliver
+        prompts = deliver_prompts or settings().deliver_prompts
+        if to and show_prompts and not prompts:
+            raise WrongUse(
+                "--show-prompts shows what people wrote, and --deliver sends it to others: leave one of them out, "
+                "or add --deliver-prompts"
             )
-    failed = False
-    with light_imports():
+        common: dict[str, Any] = {
+            "source": options.source_or_default(source),
+            "time_zone": zone,
+            "out": folder,
+            "show_prompts": show_prompts,
+            "given": options.parameters(param),
+            "jobs": jobs,
+            "single_file": single_file,
+            "link": link or settings().link,
+        }
+        there = delivered(to) if to else {}
+        common["elsewhere"] = there
+        many: list[Named] = [named(period)] if period else between(backfill) if backfill else []
+        if due:
+            now = datetime.now(UTC)
+            many = periods_due(
+                due,
+                out=folder,
+                names=chosen,
+                source=common["source"],
+                time_zone=zone,
+                now=now,
+                back=BACK if back is None else back,
+                keep=kept,
+                elsewhere=there.values(),
+            )
+            if not many:
+                print(
+                    f"nothing is due: '{to or folder}' has every {due} report of the last {back or BACK}",
+                    file=sys.stderr,
+                )
+        failed = False
+        common["kernels"] = kernels or (run.enter_context(Kernels()) if many else None)
         if many:
-            with Kernels() as kernels:
-                for each in many:
-                    common |= {"period": each.key, "kernels": kernels, "resume": resume or bool(due)}
-                    failed |= _make(make_report, chosen, common, each.key if len(many) > 1 else "")
+            for each in many:
+                common |= {"period": each.key, "resume": resume or bool(due)}
+                failed |= _make(make_report, chosen, common, each.key if len(many) > 1 else "")
         elif not due:
             first, last = options.time_span(since, start, end, None, time_zone)
             failed = _make(make_report, chosen, common | {"start": first, "end": last, "resume": resume})
-    if kept is not None:
-        _expire(drop_expired, folder, kept)
-    if to:
-        print(send(folder, to, keep=kept, prompts=prompts), file=sys.stderr)
-    if failed:
-        raise typer.Exit(1)
+        if kept is not None:
+            _expire(drop_expired, folder, kept)
+        if to:
+            print(send(folder, to, keep=kept, prompts=prompts), file=sys.stderr)
+        if failed:
+            raise typer.Exit(1)
 
 
 def _one_of(**given: str | None) -> None:

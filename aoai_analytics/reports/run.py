@@ -19,7 +19,7 @@ from ..config import settings, shipped
 from ..engines import connect
 from ..errors import UnknownName, WrongUse
 from ..prices import apply_own_prices
-from . import kept, manifest
+from . import kept, manifest, rendering
 from .assembly import report_files
 from .collection import place, reports, span_name, store
 from .execution import Kernels, NotebookStopped, run_notebook
@@ -214,7 +214,10 @@ class _Run:
             ThreadPoolExecutor(min(jobs, len(paths))) as pool,
             nullcontext(kernels) if kernels else Kernels() as serving,
         ):
-            import papermill.execute  # noqa: F401  (while the kernels' imports go on, and before there are threads)
+            # While the kernels' imports go on, and before there are threads.
+            import papermill.execute  # noqa: F401
+
+            rendering.plotly_script()
 
             order = sorted(paths, key=lambda name: not _about(paths[name]).get("long", False))
             waiting = {name: pool.submit(self._one, name, paths[name], serving) for name in order}

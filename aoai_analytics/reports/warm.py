@@ -70,9 +70,11 @@ class Warm:
                 start_new_session=True,
             )
         self._words = self._socket.makefile("rw", encoding="utf-8")
+        self._forked = False
 
     def fork(self, argv: Sequence[str], env: Mapping[str, str], cwd: str | None) -> Forked:
         """A new kernel, started with ipykernel's arguments *argv*. Raises OSError where the process is gone."""
+        self._forked = True
         return Forked(self, int(self._ask({"argv": list(argv), "env": dict(env), "cwd": cwd})))
 
     def _ask(self, request: Mapping[str, Any]) -> Any:
@@ -86,6 +88,8 @@ class Warm:
 
     def close(self) -> None:
         """End it and its kernels."""
+        if not self._forked:
+            self._process.kill()  # it may be at its imports, and would see to the end of them first
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._process.wait()
@@ -192,10 +196,11 @@ def _rehearse() -> None:
     import pandas as pd
 
     from ..charts import describe, figure, table_html
-    from ..engines import local
+    from ..engines.translation import translate
     from ..library.queries import library
     from .blocks import Answer, Head
     from .display import bundles
+    from .session import HEAD_QUERY
 
     frame = pd.DataFrame({"Name": ["a", "b"], "Value": pd.array([1, 2], dtype="Int64")})
     drawn = figure(frame, "bar x=Value y=Name", title="", units={})
@@ -206,8 +211,9 @@ def _rehearse() -> None:
     answer = Answer(**texts, table=table, csv_rows=0, rows=0, seconds=0, figure=shown, alt=describe(drawn))
     bundles(answer)
     bundles(Head(source="", period="", time_zone="UTC", lines=(), numbers={}, empty=True))
-    library()
-    local._translate("AoaiRequests | summarize Requests = count() by ModelName | sort by Requests desc")
+    # A grammar's tables are built as it is read: the first texts cost the most. Every notebook begins with the head.
+    for name in (HEAD_QUERY, "reliability/anomalies"):
+        translate(library().get(name).text)
 
 
 def main() -> None:
@@ -230,7 +236,6 @@ def main() -> None:
     if request is None:
         os._exit(0)  # it has nothing to tidy up
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    gc.unfreeze()
     _become_kernel(request)
 
 
