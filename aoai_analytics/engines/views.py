@@ -61,8 +61,8 @@ class Views:
         #: Table or function -> what its view was made of.
         self._made: dict[str, Hashable] = {}
         self._columns: dict[str, tuple[str, ...]] = {}
-        #: Of _KEPT, those that were asked as they are now, and whether their rows are kept.
-        self._asked: dict[str, bool] = {}
+        #: Of _KEPT, those whose rows are kept as they are now.
+        self._kept: set[str] = set()
 
     def show(self, kql: str, ranges: Mapping[str, Range]) -> Seen:
         """Let *kql* see the tables and functions it names, each table in its range. Raises LakeError."""
@@ -83,26 +83,25 @@ class Views:
                 self._define(name, translate(text, tuple(columns.items())))
                 self._made[name] = of[name]
                 self._columns[name] = self._columns_of(name)
-                if self._asked.pop(name, False):
+                if name in self._kept:
                     self.connection.execute(f"DROP TABLE {_kept(name)}")
+                    self._kept.remove(name)
             columns[name] = self._columns[name]
         return Seen(tuple(columns.items()), tuple(of.items()))
 
     def keep(self, seen: Seen) -> None:
-        """Keep the rows of what is asked for the second time, where that saves computing them and there is room."""
+        """Keep the rows of functions that are dear to compute, where there is room."""
         import duckdb
 
         for name, _ in seen.functions:
-            if name not in _KEPT:
+            if name not in _KEPT or name in self._kept or not self._fits():
                 continue
-            if self._asked.get(name) is False and self._fits():
-                try:
-                    self.connection.execute(f"CREATE TEMP TABLE {_kept(name)} AS SELECT * FROM {quoted(name)}")
-                except duckdb.Error:
-                    continue  # no memory, or the query fails too, and says why
-                self._define(name, f"SELECT * FROM {_kept(name)}")
-                self._asked[name] = True
-            self._asked.setdefault(name, False)
+            try:
+                self.connection.execute(f"CREATE TEMP TABLE {_kept(name)} AS SELECT * FROM {quoted(name)}")
+            except duckdb.Error:
+                continue  # no memory, or the query fails too, and says why
+            self._define(name, f"SELECT * FROM {_kept(name)}")
+            self._kept.add(name)
 
     def _define(self, name: str, select: str) -> None:
         self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {select}")
@@ -162,7 +161,8 @@ def _column(name: str, kql_type: str) -> str:
     if kql_type == "string":
         return f"coalesce({column}, '') AS {column}"
     if kql_type == "datetime":
-        return f"timezone('UTC', {column}) AS {column}"
+        # As timezone('UTC', ...), which asks a calendar about each value.
+        return f"make_timestamp(epoch_us({column})) AS {column}"
     if kql_type == "dynamic":
         # A piece of a longer text is no JSON by itself: Kusto keeps such a value as a string.
         return f"CASE WHEN json_valid({column}) THEN {column}::JSON ELSE to_json({column}) END AS {column}"

@@ -19,19 +19,28 @@ class Identifier:
     """A kind of number: ``proof`` names the stdnum module whose ``is_valid`` decides, '' where the pattern is enough.
 
     ``context`` must match in the ``CONTEXT`` characters before, where the number's form alone says too little (a
-    check digit lets one of ten or so arbitrary numbers pass).
+    check digit lets one of ten or so arbitrary numbers pass). Whatever ``pattern`` matches holds a match of ``sign``: a
+    text without needs no closer look.
     """
 
     kind: str
     pattern: re.Pattern[str]
+    sign: re.Pattern[str]
     proof: str = ""
     context: re.Pattern[str] | None = None
 
 
-def _row(kind: str, pattern: str, proof: str = "", context: str = "") -> Identifier:
+_AT = re.compile("@")
+_SIX_DIGITS = re.compile(r"\d(?:[ .-]?\d){5}")
+_CODE = re.compile(r"[A-Z]{2}\d{2}")
+
+
+def _row(
+    kind: str, pattern: str, proof: str = "", context: str = "", sign: re.Pattern[str] = _SIX_DIGITS
+) -> Identifier:
     vouching = re.compile(rf"(?:{context})", re.IGNORECASE) if context else None
     # No part of a longer number or word.
-    return Identifier(kind, re.compile(rf"(?<![\w.-])(?:{pattern})(?![\w-])"), proof, vouching)
+    return Identifier(kind, re.compile(rf"(?<![\w.-])(?:{pattern})(?![\w-])"), sign, proof, vouching)
 
 
 # Earlier rows win where two match the same characters.
@@ -41,8 +50,9 @@ IDENTIFIERS = (
         re.compile(
             r"(?<![\w.+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}\b"
         ),
+        _AT,
     ),
-    _row("IBAN", r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?", "iban"),
+    _row("IBAN", r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?", "iban", sign=_CODE),
     # Visa, Mastercard, Diners Club, Discover, JCB, UnionPay in groups of four or none, and American Express.
     _row(
         "payment card",
@@ -50,7 +60,7 @@ IDENTIFIERS = (
         r"|3[47]\d\d([ -]?)\d{6}\2\d{5}",
         "luhn",
     ),
-    _row("Italian tax code", r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", "it.codicefiscale"),
+    _row("Italian tax code", r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", "it.codicefiscale", sign=_CODE),
     _row("Mexican CURP", r"[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z0-9]\d", "mx.curp"),
     _row("Chinese identity number", r"\d{17}[\dX]", "cn.ric"),
     _row("French social security number", r"[12] ?\d{2} ?\d{2} ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}", "fr.nir"),
@@ -71,12 +81,14 @@ IDENTIFIERS = (
     _row("Irish PPS number", r"\d{7}[A-W][A-IW]?", "ie.pps", "pps"),
     _row("NHS number", r"\d{3}[ -]?\d{3}[ -]?\d{4}", "gb.nhs", "nhs"),
     _row("Indian Aadhaar number", r"[2-9]\d{3} ?\d{4} ?\d{4}", "in_.aadhaar", "aadhaar|aadhar"),
-    _row("Indian PAN", r"[A-Z]{5}\d{4}[A-Z]", "in_.pan", r"\bpan\b|permanent account"),
+    _row("Indian PAN", r"[A-Z]{5}\d{4}[A-Z]", "in_.pan", r"\bpan\b|permanent account", _CODE),
     _row("Canadian SIN", r"\d{3}[ -]?\d{3}[ -]?\d{3}", "ca.sin", r"\bsin\b|social insurance"),
     _row("Australian TFN", r"\d{3} ?\d{3} ?\d{3}", "au.tfn", r"tfn|tax file"),
     _row("Japanese My Number", r"\d{4}[ -]?\d{4}[ -]?\d{4}", "jp.in_", "my number|マイナンバ|個人番号"),
     _row("South African id", r"\d{13}", "za.idnr", r"\bid\b|identity"),
 )  # fmt: skip
+#: The signs of them all, each once.
+SIGNS = frozenset(identifier.sign for identifier in IDENTIFIERS)
 
 #: Telephone numbers are phonenumbers' own: those written with + and a country's code, as others may be anything.
 PHONE = "telephone number"

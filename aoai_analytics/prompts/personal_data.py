@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .identifiers import CONTEXT, IDENTIFIERS, PHONE, Identifier
+from .identifiers import CONTEXT, IDENTIFIERS, PHONE, SIGNS, Identifier
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +30,10 @@ def personal_data(text: str) -> list[Found]:
 def _found(text: str) -> tuple[Found, ...]:
     """As ``personal_data``; remembered, as kinds and requests are two questions of the same texts."""
     found: list[Found] = []
+    signs = {sign for sign in SIGNS if sign.search(text)}
     for identifier in IDENTIFIERS:
-        _add(found, _matches(identifier, text))
+        if identifier.sign in signs:
+            _add(found, _matches(identifier, text))
     if "+" in text:
         _add(found, _phones(text))
     return tuple(sorted(found, key=lambda piece: piece.start))

@@ -103,3 +103,10 @@ def test_requests_with_personal_data_are_listed_with_what_was_found() -> None:
 def test_no_rows_give_no_rows_of_the_same_columns() -> None:
     assert list(by_kind(EXCHANGES.head(0)).columns) == list(by_kind(EXCHANGES).columns)
     assert list(by_request(EXCHANGES.head(0)).columns) == list(by_request(EXCHANGES).columns)
+
+
+@pytest.mark.parametrize("identifier", IDENTIFIERS, ids=lambda identifier: identifier.kind)
+@given(data=st.data())
+def test_whatever_a_pattern_matches_holds_its_sign(identifier, data):
+    match = identifier.pattern.search(data.draw(st.from_regex(identifier.pattern)))
+    assert match is None or identifier.sign.search(match[0])
