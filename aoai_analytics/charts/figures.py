@@ -162,7 +162,8 @@ def _axes(data: Series, label: str, tight: bool, days: bool, units: Mapping[str,
             by["autorange"] = "reversed"
             height = 110 + 28 * len(names)
     elif data.kind == "time":
-        by |= {"type": "date", "title": {"text": f"{'Day' if days else 'Time'} ({plotly_text(data.zone)})"}}
+        what = "Time" if not days else "Day" if data.category == "TimeGenerated" else humanised(data.category)
+        by |= {"type": "date", "title": {"text": f"{plotly_text(what)} ({plotly_text(data.zone)})"}}
     else:
         by |= {"type": "linear", "title": {"text": plotly_text(heading(data.category, units.get(data.category, "")))}}
     along, across = ("yaxis", "xaxis") if data.horizontal else ("xaxis", "yaxis")

@@ -112,8 +112,8 @@ class Views:
         return tuple(row[0] for row in self.connection.execute(sql).fetchall())
 
     def _fits(self) -> bool:
-        rows = self.connection.execute('SELECT count(*) FROM "AoaiRequests"').fetchone()
-        return rows is not None and rows[0] <= _MOST_KEPT_ROWS
+        ((rows,),) = self.connection.execute('SELECT count(*) FROM "AoaiRequests"').fetchall()
+        return bool(rows <= _MOST_KEPT_ROWS)
 
     def _of_table(self, table: Table, start: datetime | None, end: datetime | None, request: str = "") -> str:
         """SQL of *table*'s rows: Kusto's types, no null strings (Kusto has none), the time range applied.

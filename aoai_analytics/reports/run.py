@@ -271,7 +271,7 @@ def _to_keep(at: Path, about: Mapping[str, Any], paths: Mapping[str, Path], prog
     """The pages that need not be made again, by name; why there are none is said."""
     found = kept.kept(at, paths)
     good: dict[str, Made] = {}
-    why = "" if found else "no page of an earlier run is kept"
+    why = "" if found or not at.exists() else "no page of an earlier run is kept"
     for name, (of, made) in found.items():
         if changed := manifest.differs(of, about):
             why = changed

@@ -93,6 +93,11 @@ def test_hours_are_shown_in_the_reports_time_zone_and_days_stay_utc_days() -> No
     )
     assert result.data[0].x[0] == "2026-11-01T00:00:00"
     assert result.layout.xaxis.title.text == "Day (UTC)"
+    months = pd.to_datetime(["2026-10-01", "2026-11-01"], utc=True)
+    assert (
+        drawn(tokens(Month=months, TotalTokens=[1, 2]), "bar x=Month y=TotalTokens").layout.xaxis.title.text
+        == "Month (UTC)"
+    )
 
 
 def test_the_hour_that_the_clock_repeats_is_two_hours() -> None:

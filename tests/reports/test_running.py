@@ -20,7 +20,7 @@ import pytest
 from aoai_analytics.cli import main
 from aoai_analytics.errors import ReportError
 from aoai_analytics.reports import manifest as manifests
-from aoai_analytics.reports.execution import Kernels
+from aoai_analytics.reports.execution import Kernels, run_notebook
 from aoai_analytics.reports.folder import making
 from aoai_analytics.reports.run import ReportResult, Silent, make_report
 from tests.reports.own_notebooks import OPEN, write_notebook
@@ -244,3 +244,28 @@ def test_no_kernel_outlives_a_run_that_is_killed(tmp_path: Path) -> None:
     for handle in handles:
         assert select.select([handle], [], [], 20)[0], "it still runs"
         os.close(handle)
+
+
+@LINUX
+def test_a_kernel_writes_out_what_its_notebook_left_open(kernels: Kernels, tmp_path: Path) -> None:
+    left, last = tmp_path / "left", tmp_path / "last"
+    cell = (
+        f"import atexit, pathlib\nfile = open({str(left)!r}, 'w')\nfile.write('all of it')\n"
+        f"ring = [file]\nring.append(ring)\natexit.register(pathlib.Path({str(last)!r}).write_text, 'bye')"
+    )
+    run_notebook(write_notebook(tmp_path, "leaves", cell), {}, kernels=kernels)
+    assert left.read_text() == "all of it" and last.read_text() == "bye"
+
+
+def test_resuming_where_there_is_nothing_yet_is_a_first_run(make: Make, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "notebooks", "first", OPEN)
+    told = Told()
+    make("first", resume=True, progress=told)
+    assert told.ran == ["first"] and told.words == []
+
+
+@LINUX
+def test_kernels_that_nobody_asked_for_are_not_waited_for() -> None:
+    unasked = Kernels()
+    unasked.close()
+    assert unasked._warm is not None and unasked._warm._process.returncode == -signal.SIGKILL

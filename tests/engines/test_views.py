@@ -1,0 +1,154 @@
+"""What a lake's connection keeps at hand never answers for other rows than those that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from aoai_analytics import connect
+from aoai_analytics.engines import local, views
+from aoai_analytics.engines.functions import replace_functions
+from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.logs.lake import Lake
+from aoai_analytics.logs.tables import LLM_LOG, REQUESTS
+
+NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
+TOTAL = "AoaiCosts | summarize Requests = count(), Cost = sum(Cost)"
+
+
+def requests(*ids: str, day: int = 0, **values: Any) -> pa.Table:
+    """Requests of gpt-4o with 1,000 tokens in and out."""
+    time = NOON + timedelta(days=day)
+    row = {
+        "TimeGenerated": time,
+        "date": f"{time:%Y-%m-%d}",
+        "ModelName": "gpt-4o",
+        "ModelVersion": "2024-11-20",
+        "Outcome": "success",
+        "TokenSource": "usage",
+        "PromptTokens": 1000,
+        "CachedTokens": 0,
+        "CompletionTokens": 1000,
+        "TotalTokens": 2000,
+    } | dict.fromkeys(("PromptTokensError", "CompletionTokensError"), 0.0)
+    row |= dict.fromkeys(("PromptTokensSharedError", "CompletionTokensSharedError"), 0.0) | values
+    schema = REQUESTS.arrow_schema()
+    return pa.Table.from_pylist([{n: (row | {"CorrelationId": i}).get(n) for n in schema.names} for i in ids], schema)
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    lake = Lake.create(tmp_path / "lake")
+    lake.append(REQUESTS.name, requests("a", "b"))
+    lake.append(REQUESTS.name, requests("c", day=1))
+    return lake
+
+
+@pytest.fixture
+def engine(lake) -> Iterator[LocalEngine]:
+    engine = LocalEngine.open(lake.path)
+    yield engine
+    engine.close()
+    replace_functions({})
+
+
+def kept(engine: LocalEngine) -> set[str]:
+    assert engine._views is not None
+    return {row[0] for row in engine._views.connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+
+
+def test_the_first_question_keeps_nothing_and_the_second_keeps_what_is_dear(engine):
+    first = engine.query(TOTAL).frame
+    assert first["Requests"].tolist() == [3] and first["Cost"].iloc[0] > 0 and kept(engine) == set()
+    by_model = engine.query("AoaiCosts | summarize Requests = count(), Cost = sum(Cost) by ModelName").frame
+    assert kept(engine) == {"AoaiCosts kept"}
+    assert by_model[["Requests", "Cost"]].equals(first)
+
+
+def test_what_is_kept_is_dropped_where_other_rows_are_asked_for(engine, lake):
+    engine.query("AoaiRequests | count")
+    assert engine.query(TOTAL).frame["Requests"].iloc[0] == 3 and kept(engine)
+    assert engine.query(TOTAL, start=NOON + timedelta(hours=1)).frame["Requests"].iloc[0] == 1
+    lake.append(REQUESTS.name, requests("d"))
+    assert engine.query(TOTAL).frame["Requests"].iloc[0] == 4
+    assert engine.query(TOTAL, end=NOON + timedelta(hours=1)).frame["Requests"].iloc[0] == 3
+    assert kept(engine) == {"AoaiCosts kept"}
+
+
+def test_what_is_kept_is_dropped_where_prices_change(engine):
+    engine.query(TOTAL)
+    assert engine.query("AoaiCosts | where Cost > 0 | count").frame["Count"].iloc[0] == 3
+    nothing = (
+        "datatable(Model: string, Version: string, Scope: string, Regions: string, Direction: string, "
+        'From: datetime, PricePerMillion: real)["x", "", "global", "", "prompt", datetime(2020-01-01), 1.0]'
+    )
+    replace_functions({"AoaiPrices": nothing})
+    assert engine.query("AoaiCosts | where Cost > 0 | count").frame["Count"].iloc[0] == 0
+    replace_functions({})
+    assert engine.query("AoaiCosts | where Cost > 0 | count").frame["Count"].iloc[0] == 3
+
+
+def test_what_does_not_fit_is_computed_each_time(engine, monkeypatch):
+    monkeypatch.setattr(views, "_MOST_KEPT_ROWS", 2)
+    engine.query("AoaiRequests | count")
+    assert engine.query(TOTAL).frame["Requests"].iloc[0] == 3
+    assert kept(engine) == set()
+
+
+def test_coverage_kept_is_coverage_computed(engine, lake):
+    record = {
+        "CorrelationId": "a",
+        "TimeGenerated": NOON,
+        "SequenceNumber": 0,
+        "TotalTokens": 2000,
+        "date": "2026-11-03",
+    }
+    schema = LLM_LOG.arrow_schema()
+    lake.append(LLM_LOG.name, pa.Table.from_pylist([{name: record.get(name) for name in schema.names}], schema))
+    kql = "AoaiCoverage | sort by CorrelationId asc"
+    computed = engine.query(kql).frame
+    assert len(computed) == 1 and kept(engine) == set()
+    assert engine.query(f"{kql} | where true").frame.equals(computed)
+    assert kept(engine) == {"AoaiCoverage kept"}
+
+
+def test_an_answer_is_given_again_only_for_the_same_rows(engine, lake, monkeypatch):
+    ran = []
+    run = local._run
+    monkeypatch.setattr(local, "_run", lambda *given: ran.append(given) or run(*given))
+    kql = "AoaiRequests | summarize Requests = count() // all of them"
+    assert engine.query(kql).frame["Requests"].iloc[0] == 3
+    again = engine.query("// again\nAoaiRequests\n| summarize Requests = count()").frame
+    assert again["Requests"].iloc[0] == 3 and len(ran) == 1
+    again.loc[0, "Requests"] = 99  # one's own frame is one's own
+    assert engine.query(kql).frame["Requests"].iloc[0] == 3 and len(ran) == 1
+    assert engine.query(kql, end=NOON + timedelta(hours=1)).frame["Requests"].iloc[0] == 2
+    lake.append(REQUESTS.name, requests("d"))
+    assert engine.query(kql).frame["Requests"].iloc[0] == 4 and len(ran) == 3
+
+
+def test_what_changes_by_itself_is_asked_anew(engine):
+    kql = "print Id = new_guid(), Now = now()"
+    assert engine.query(kql).frame["Id"].iloc[0] != engine.query(kql).frame["Id"].iloc[0]
+
+
+def test_answers_are_given_up_oldest_first_where_they_grow_too_large(engine, monkeypatch):
+    one = engine.arrow("AoaiRequests | project CorrelationId", {})[0].nbytes
+    monkeypatch.setattr(local, "_RECENT_BYTES", 2 * one)
+    for name in ("ApiId", "Outcome", "CorrelationId"):
+        engine.query(f"AoaiRequests | project {name}")
+    assert 0 < sum(rows.nbytes for rows, _ in engine._recent.values()) <= 2 * one
+    assert any("CorrelationId" in types for _, types in engine._recent.values())
+
+
+def test_one_requests_rows_are_read_from_the_files_that_have_some(lake):
+    engine = connect(lake.path)
+    engine.query("AoaiRequests | count")
+    files = lake.files(REQUESTS.name)
+    assert len(files) == 2
+    assert engine._views._files_with(files, "CorrelationId = 'c'") == files[1:]
+    assert engine._views._files_with(files, "CorrelationId = 'nobody'") == []
