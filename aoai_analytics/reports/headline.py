@@ -36,7 +36,9 @@ def money_and_success(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
     shown = []
     if (cost := numbers.get("Cost")) is not None:
         partly = bool(numbers.get("UncostedRequests"))
-        shown.append({"label": "Cost in USD", "value": AT_LEAST * partly + amount(cost), "marked": partly})
+        # A card has room for seven digits or so, and cents of thousands tell nothing.
+        value = amount(cost) if abs(cost) < 999.995 else human(cost, Unit("", decimals=0))
+        shown.append({"label": "Cost in USD", "value": AT_LEAST * partly + value, "marked": partly})
     if (rate := numbers.get("SuccessRate")) is not None:
         shown.append({"label": "Success rate", "value": percent(rate), "marked": False})
     return shown

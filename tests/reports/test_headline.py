@@ -74,6 +74,7 @@ def test_cost_and_success_rate_are_shown_where_they_are_known() -> None:
     assert (cost["value"], cost["marked"]) == ("≥ 12.50", True)
     assert (success["value"], success["marked"]) == ("99.99%", False)
     assert money_and_success({"Cost": 0.0, "UncostedRequests": 0})[0]["value"] == "0.00"
+    assert money_and_success({"Cost": 1148.97, "UncostedRequests": 7})[0]["value"] == "≥ 1,149"
 
 
 @pytest.mark.parametrize(
