@@ -223,9 +223,11 @@ class _Run:
             waiting = {name: pool.submit(self._one, name, paths[name], serving) for name in order}
             try:
                 return {name: waiting[name].result() for name in paths}
-            except BaseException:
+            except BaseException as error:
                 for future in waiting.values():
                     future.cancel()
+                if not isinstance(error, Exception):
+                    serving.close()  # who stops a run does not wait for its notebooks
                 raise
 
     def moved(self, made: Mapping[str, Made], just_now: Mapping[str, Path]) -> list[str]:

@@ -269,3 +269,26 @@ def test_kernels_that_nobody_asked_for_are_not_waited_for() -> None:
     unasked = Kernels()
     unasked.close()
     assert unasked._warm is not None and unasked._warm._process.returncode == -signal.SIGKILL
+
+
+@LINUX
+def test_a_run_that_is_stopped_ends_at_once(sample_lake: Path, tmp_path: Path) -> None:
+    said = tmp_path / "began"
+    os.mkfifo(said)
+    cell = f"import time\nopen({str(said)!r}, 'w').write('now')\ntime.sleep(600)"
+    write_notebook(tmp_path / "notebooks", "sleeps", cell)
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from aoai_analytics.reports.execution import Kernels\n"
+        "from aoai_analytics.reports.run import make_report\n"
+        "at = Path(sys.argv[2])\n"
+        "with Kernels() as kernels:\n"
+        "    given = {'folder': at / 'notebooks', 'out': at / 'out', 'kernels': kernels}\n"
+        "    make_report(['sleeps'], source=sys.argv[1], **given)\n"
+    )
+    running = subprocess.Popen([sys.executable, "-c", script, str(sample_lake), str(tmp_path)], stderr=subprocess.PIPE)
+    assert said.read_text() == "now"
+    running.send_signal(signal.SIGINT)
+    _, words = running.communicate(timeout=60)
+    assert b"KeyboardInterrupt" in words and not (tmp_path / "out").exists()
