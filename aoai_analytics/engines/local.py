@@ -17,11 +17,11 @@ from ..logs.lake import Lake
 from ..logs.tables import TABLES
 from . import dialect
 from .frames import frame_from_arrow
-from .inlining import names_in
+from .inlining import Range, names_in
 from .parameters import bind
 from .protocol import QueryResult
 from .translation import quoted, sql_text, translate
-from .views import DUCKDB_TYPES, Range, Views
+from .views import DUCKDB_TYPES, Views
 
 if TYPE_CHECKING:
     import duckdb

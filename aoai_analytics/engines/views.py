@@ -5,20 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..logs.lake import Lake
 from ..logs.tables import TABLES, Table
 from .functions import computed_functions, named_functions, names
+from .inlining import Range, utc
 from .parameters import declared
 from .translation import Functions, quoted, sql_text, translate
 
 if TYPE_CHECKING:
     import duckdb
-
-#: start <= TimeGenerated < end; None is open.
-Range = tuple[datetime | None, datetime | None]
 
 #: Kusto type -> the DuckDB type of its columns.
 DUCKDB_TYPES = {
@@ -120,7 +118,7 @@ class Views:
 
         *request* is the CorrelationId of the only request to see.
         """
-        start, end = _utc(start), _utc(end)
+        start, end = start and utc(start), end and utc(end)
         dates = (start.date().isoformat() if start else "0001-01-01", end.date().isoformat() if end else "9999-12-31")
         files = self._lake.files(table.name, dates)
         conditions = [
@@ -185,9 +183,3 @@ def _one_request(kql: str) -> str:
         return ""
     literal = parameters[value].default if value in parameters else value
     return literal[1:-1] if re.fullmatch(r'"[\w.:-]+"', literal) else ""
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    if moment is None:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
