@@ -7,6 +7,7 @@ once; the local engine calls it before it translates.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 
 from .inlining import called_bare
@@ -58,6 +59,16 @@ AGGREGATES: dict[str, tuple[tuple[int, ...], str, str]] = {
     ),
 }
 
+# operator -> DuckDB expression. The same as duckdb-kql's, which makes a pattern for LIKE ... ESCAPE of the text that is
+# looked for: DuckDB looks for a plain text several times as fast.
+OPERATORS = {
+    "contains": "contains(lower(CAST({0} AS VARCHAR)), lower(CAST({1} AS VARCHAR)))",
+    "contains_cs": "contains(CAST({0} AS VARCHAR), CAST({1} AS VARCHAR))",
+}
+
+#: How duckdb-kql begins a bin() of moments by a literal timespan: by seconds as doubles, and a calendar's time zone.
+_BINNED_MOMENT = "to_timestamp(floor("
+
 _STRING_OR_COMMENT = re.compile(r"//[^\n]*|@\"(?:[^\"]|\"\")*\"|@'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|.)", re.DOTALL)
 
@@ -101,9 +112,25 @@ def prepared(kql: str) -> str:
 @cache
 def install() -> None:
     """Add the rows above to duckdb-kql's registries. Its own rows win but for those named here."""
+    from duckdb_kql import ir, translate
     from duckdb_kql.translate import functions
+
+    def binned(node: ir.FunctionCall) -> str:
+        """The same as duckdb-kql's, and two thirds of a query's time less: from the Unix epoch, as it does."""
+        sql = str(known_bin(node))
+        if not sql.startswith(_BINNED_MOMENT):
+            return sql
+        value, width = map(translate.render_expr, node.args)
+        return f"time_bucket(NULLIF({width}, INTERVAL 0 SECONDS), CAST({value} AS TIMESTAMP), TIMESTAMP '1970-01-01')"
+
+    known_bin = translate._SPECIAL_FORMS["bin"]
+    translate._SPECIAL_FORMS["bin"] = binned
 
     for name, (arities, template) in SCALARS.items():
         functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, arities)
     for name, (arities, template, prefix) in AGGREGATES.items():
         functions.AGGREGATE_FUNCTIONS[name] = functions.AggregateSpec(name, template, arities, name_prefix=prefix)
+    for name, template in OPERATORS.items():
+        for operator, rendered in ((name, template), (f"!{name}", f"NOT {template}")):
+            known = functions.BINARY_OPERATORS[operator]
+            functions.BINARY_OPERATORS[operator] = replace(known, template=rendered)

@@ -64,7 +64,6 @@ class LocalEngine:
         self._lake = lake
         self._views: Views | None = None
         self._recent: dict[Hashable, Answer] = {}
-        self._questions = 0
         self._lock = threading.Lock()
 
     @classmethod
@@ -100,10 +99,7 @@ class LocalEngine:
                 asked = (sql, limit_to, seen.of)
                 answer = self._recent.pop(asked, None)
                 if answer is None:
-                    # Who asks a second question asks more; the only one is cheaper without.
-                    if self._questions:
-                        views.keep(seen)
-                    self._questions += 1
+                    views.keep(seen)
                     answer = _run(views.connection, sql, limit_to)
             if not names_in(kql) & _UNSTEADY and answer[0].nbytes <= _RECENT_BYTES:
                 self._recent[asked] = answer

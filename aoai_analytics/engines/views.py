@@ -36,18 +36,22 @@ _BY_REQUEST = ("AoaiConversation", "AoaiLlmTexts")
 #: A query that begins with a table's rows of one request, which a literal or a parameter names.
 _ONE_REQUEST = re.compile(r"\s*(\w+)\s*\|\s*where\s+CorrelationId\s*==\s*(\w+|\"[^\"]*\")\s*(?:\||$)")
 #: Functions that a page of questions asks again and again, and that cost far more to compute than to keep.
-_KEPT = ("AoaiCosts", "AoaiCoverage")
+_KEPT_FUNCTIONS = ("AoaiCosts", "AoaiCoverage")
 #: Of these, rows that are kept at most; each takes some 500 bytes.
 _MOST_KEPT_ROWS = 4_000_000
+#: Tables of long texts: most of a question about them is reading their files, and few questions are asked alone.
+_KEPT_TABLES = ("AoaiMessages",)
+#: Of the memory that DuckDB may take, the part that such a table may.
+_MOST_KEPT_SHARE = 1 / 4
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a query sees: the functions it names with their columns, each after those it needs, and ``of``, which is
-    equal for the same rows of the same lake."""
+    """What a query sees: the functions it names with their columns, each after those it needs, and ``of``, which tells
+    of each table and function the rows: equal for the same rows of the same lake."""
 
     functions: Functions
-    of: Hashable
+    of: tuple[tuple[str, Hashable], ...]
 
 
 class Views:
@@ -59,8 +63,12 @@ class Views:
         #: Table or function -> what its view was made of.
         self._made: dict[str, Hashable] = {}
         self._columns: dict[str, tuple[str, ...]] = {}
-        #: Of _KEPT, those whose rows are kept as they are now.
+        #: Those whose rows are kept as they are now.
         self._kept: set[str] = set()
+        #: What the questions that were computed before saw last.
+        self._asked: dict[str, Hashable] = {}
+        #: The files that a table's rows are read from.
+        self._files: dict[str, list[str]] = {}
 
     def show(self, kql: str, ranges: Mapping[str, Range]) -> Seen:
         """Let *kql* see the tables and functions it names, each table in its range. Raises LakeError."""
@@ -69,49 +77,67 @@ class Views:
         of: dict[str, Hashable] = {}
         for table in TABLES.values():
             if any(names(text, table.name) for text in (kql, *texts.values())):
-                sql = self._of_table(table, *ranges.get(table.name, (None, None)), request)
-                if self._made.get(table.name) != sql:
-                    self._define(table.name, sql)
-                    self._made[table.name] = sql
-                of[table.name] = sql
+                of[table.name] = self._show_table(table, ranges.get(table.name, (None, None)), request)
         columns: dict[str, tuple[str, ...]] = {}
         for name, text in texts.items():
             of[name] = (text, tuple(columns.items()), tuple(known for inner, known in of.items() if names(text, inner)))
             if self._made.get(name) != of[name]:
-                self._define(name, translate(text, tuple(columns.items())))
-                self._made[name] = of[name]
+                self._define(name, translate(text, tuple(columns.items())), of[name])
                 self._columns[name] = self._columns_of(name)
-                if name in self._kept:
-                    self.connection.execute(f"DROP TABLE {_kept(name)}")
-                    self._kept.remove(name)
             columns[name] = self._columns[name]
         return Seen(tuple(columns.items()), tuple(of.items()))
 
+    def _show_table(self, table: Table, asked: Range, request: str) -> Hashable:
+        """What tells the rows of the table's view."""
+        sql = self._of_table(table, *asked)
+        if request and not (table.name in self._kept and self._made[table.name] == sql):
+            sql = self._of_table(table, *asked, request)
+        if self._made.get(table.name) != sql:
+            self._define(table.name, sql, sql)
+        return sql
+
     def keep(self, seen: Seen) -> None:
-        """Keep the rows of functions that are dear to compute, where there is room."""
+        """Keep what a question is about to compute, where that is dear, has room, and is likely to be asked again.
+
+        Which is a function in any question but the first, and a table in the second question about its rows.
+        """
         import duckdb
 
-        for name, _ in seen.functions:
-            if name not in _KEPT or name in self._kept or not self._fits():
+        for name, rows in seen.of:
+            again = name in _KEPT_TABLES and self._asked.get(name) == rows
+            if name in self._kept or not (again or (name in _KEPT_FUNCTIONS and self._asked)) or not self._fits(name):
                 continue
             try:
                 self.connection.execute(f"CREATE TEMP TABLE {_kept(name)} AS SELECT * FROM {quoted(name)}")
             except duckdb.Error:
                 continue  # no memory, or the query fails too, and says why
-            self._define(name, f"SELECT * FROM {_kept(name)}")
+            self._define(name, f"SELECT * FROM {_kept(name)}", rows)
             self._kept.add(name)
+        self._asked.update(seen.of)
 
-    def _define(self, name: str, select: str) -> None:
+    def _define(self, name: str, select: str, rows: Hashable) -> None:
+        """Make a view, whose rows *rows* tells, and let go what is kept of another one."""
         self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {select}")
+        self._made[name] = rows
+        if name in self._kept:
+            self.connection.execute(f"DROP TABLE {_kept(name)}")
+            self._kept.remove(name)
 
     def _columns_of(self, name: str) -> tuple[str, ...]:
         # Asking the catalogue spares reading the view once more.
         sql = f"SELECT column_name FROM duckdb_columns() WHERE table_name = {sql_text(name)} ORDER BY column_index"
         return tuple(row[0] for row in self.connection.execute(sql).fetchall())
 
-    def _fits(self) -> bool:
-        ((rows,),) = self.connection.execute('SELECT count(*) FROM "AoaiRequests"').fetchall()
-        return bool(rows <= _MOST_KEPT_ROWS)
+    def _fits(self, name: str) -> bool:
+        if name in _KEPT_FUNCTIONS:
+            ((rows,),) = self.connection.execute('SELECT count(*) FROM "AoaiRequests"').fetchall()
+            return bool(rows <= _MOST_KEPT_ROWS)
+        if not self._files[name]:
+            return False
+        sql = f"""SELECT sum(total_uncompressed_size), parse_formatted_bytes(current_setting('memory_limit'))
+            FROM parquet_metadata({_listed(self._files[name])})"""
+        ((size, memory),) = self.connection.execute(sql).fetchall()
+        return bool(size <= _MOST_KEPT_SHARE * memory)
 
     def _of_table(self, table: Table, start: datetime | None, end: datetime | None, request: str = "") -> str:
         """SQL of *table*'s rows: Kusto's types, no null strings (Kusto has none), the time range applied.
@@ -129,6 +155,7 @@ class Views:
         if request:
             conditions.append(f"CorrelationId = {sql_text(request)}")
             files = self._files_with(files, conditions[-1])
+        self._files[table.name] = files
         if not files:
             nulls = ", ".join(f"CAST(NULL AS {DUCKDB_TYPES[kind]}) AS {quoted(n)}" for n, kind in table.columns.items())
             return f"SELECT {nulls} WHERE false"
@@ -149,9 +176,12 @@ def _kept(name: str) -> str:
     return quoted(f"{name} kept")
 
 
+def _listed(files: list[str]) -> str:
+    return f"[{', '.join(map(sql_text, files))}]"
+
+
 def _read(files: list[str], *options: str) -> str:
-    listed = ", ".join(map(sql_text, files))
-    return f"read_parquet([{listed}], {', '.join(('hive_partitioning=false', 'union_by_name=true', *options))})"
+    return f"read_parquet({_listed(files)}, {', '.join(('hive_partitioning=false', 'union_by_name=true', *options))})"
 
 
 def _column(name: str, kql_type: str) -> str:

@@ -171,6 +171,45 @@ AoaiRequests | summarize count() by bin(TimeGenerated, step) | top n by TimeGene
     assert len(engine.query(kql, parameters={"n": 9, "step": "30d"}).frame) == 1
 
 
+@settings(max_examples=60)
+@given(
+    st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)),
+    st.sampled_from([("1h", 3600), ("1d", 86400), ("7d", 604800), ("500ms", 0.5), ("30m", 1800), ("36h", 129600)]),
+)
+def test_a_bin_of_moments_counts_from_the_unix_epoch(engine, moment, width):
+    literal, seconds = width
+    frame = engine.query(f"print Bin = bin(todatetime('{moment.isoformat()}'), {literal})").frame
+    binned, step = frame.Bin[0], timedelta(seconds=seconds)
+    assert binned <= pd.Timestamp(moment, tz="UTC") < binned + step
+    assert (binned.to_pydatetime() - datetime(1970, 1, 1, tzinfo=UTC)) % step == timedelta()
+
+
+def test_a_bin_keeps_null_and_a_width_of_nothing_gives_null(engine):
+    kql = "print A = bin(datetime(null), 1h), B = bin(datetime(2026-11-03), 0s), C = bin(14d + 3h, 1d), D = bin(7, 5)"
+    frame = engine.query(kql).frame
+    assert frame[["A", "B"]].isna().all().all()
+    assert frame.C[0] == timedelta(days=14) and frame.D[0] == 5
+
+
+@settings(max_examples=60)
+@given(st.text("aAäÄ%_\\'ß ", max_size=6), st.text("aAäÄ%_\\'ß ", max_size=3))
+def test_contains_finds_a_text_as_it_stands(engine, text, part):
+    kql = """let text = "";
+let part = "";
+print Cs = text contains_cs part, Ci = text contains part
+| extend NotCs = text !contains_cs part, NotCi = text !contains part"""
+    row = engine.query(kql, parameters={"text": text, "part": part}).frame.iloc[0]
+    assert (row.Cs, row.Ci) == (part in text, part.lower() in text.lower())
+    assert (row.NotCs, row.NotCi) == (not row.Cs, not row.Ci)
+
+
+def test_contains_reads_a_list_as_its_text_and_null_as_nothing(engine):
+    kql = r"""print A = tostring(pack_array("ab", "c")) contains "b\",\"C", B = dynamic(["ab"]) contains_cs "b"
+| extend C = dynamic(null) contains "x", D = dynamic(null) !contains "x"
+"""
+    assert engine.query(kql).frame.iloc[0].tolist() == [True, True, False, True]
+
+
 def test_reading_goes_on_while_another_writes(tmp_path):
     lake = Lake.create(tmp_path)
     engine = connect(tmp_path)

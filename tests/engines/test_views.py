@@ -14,7 +14,7 @@ from aoai_analytics.engines import local, views
 from aoai_analytics.engines.functions import replace_functions
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.tables import LLM_LOG, REQUESTS
+from aoai_analytics.logs.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, Table
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 TOTAL = "AoaiCosts | summarize Requests = count(), Cost = sum(Cost)"
@@ -38,6 +38,13 @@ def requests(*ids: str, day: int = 0, **values: Any) -> pa.Table:
     row |= dict.fromkeys(("PromptTokensSharedError", "CompletionTokensSharedError"), 0.0) | values
     schema = REQUESTS.arrow_schema()
     return pa.Table.from_pylist([{n: (row | {"CorrelationId": i}).get(n) for n in schema.names} for i in ids], schema)
+
+
+def rows(table: Table, **values: Any) -> pa.Table:
+    """One row of *table* at noon."""
+    row = {"TimeGenerated": NOON, "date": f"{NOON:%Y-%m-%d}"} | values
+    schema = table.arrow_schema()
+    return pa.Table.from_pylist([{name: row.get(name) for name in schema.names}], schema)
 
 
 @pytest.fixture
@@ -100,20 +107,53 @@ def test_what_does_not_fit_is_computed_each_time(engine, monkeypatch):
 
 
 def test_coverage_kept_is_coverage_computed(engine, lake):
-    record = {
-        "CorrelationId": "a",
-        "TimeGenerated": NOON,
-        "SequenceNumber": 0,
-        "TotalTokens": 2000,
-        "date": "2026-11-03",
-    }
-    schema = LLM_LOG.arrow_schema()
-    lake.append(LLM_LOG.name, pa.Table.from_pylist([{name: record.get(name) for name in schema.names}], schema))
+    lake.append(LLM_LOG.name, rows(LLM_LOG, CorrelationId="a", SequenceNumber=0, TotalTokens=2000))
     kql = "AoaiCoverage | sort by CorrelationId asc"
     computed = engine.query(kql).frame
     assert len(computed) == 1 and kept(engine) == set()
     assert engine.query(f"{kql} | where true").frame.equals(computed)
     assert kept(engine) == {"AoaiCoverage kept"}
+
+
+LENGTHS = "AoaiMessages | summarize Characters = sum(strlen(Prompt))"
+
+
+@pytest.fixture
+def texts(lake):
+    lake.append(MESSAGES.name, rows(MESSAGES, CorrelationId="a", Prompt="what?", Response="that"))
+    return MESSAGES.name
+
+
+def test_texts_are_kept_from_the_second_question_about_them_on(engine, lake, texts):
+    engine.query("AoaiRequests | count")
+    engine.query(TOTAL)
+    assert engine.query(LENGTHS).frame["Characters"].tolist() == [5] and kept(engine) == {"AoaiCosts kept"}
+    frame = engine.query("AoaiMessages | project Prompt, Response, PromptComplete").frame
+    assert frame.iloc[0].tolist()[:2] == ["what?", "that"] and f"{texts} kept" in kept(engine)
+    lake.append(texts, rows(MESSAGES, CorrelationId="b", Prompt="and", Response=None))
+    assert engine.query(LENGTHS).frame["Characters"].tolist() == [8] and f"{texts} kept" not in kept(engine)
+    assert engine.query(LENGTHS, end=NOON).frame["Characters"].fillna(0).tolist() == [0]
+
+
+def test_one_exchange_is_read_from_the_texts_that_are_kept_and_lets_nothing_go(engine, lake, texts):
+    body = '{"messages": [{"role": "user", "content": "what?"}]}'
+    url = "https://gateway.example.net/openai/deployments/gpt-4o/chat/completions"
+    lake.append(GATEWAY_LOGS.name, rows(GATEWAY_LOGS, CorrelationId="a", Url=url, RequestBody=body))
+    exchange = 'AoaiConversation | where CorrelationId == "a" | sort by Index asc | project Text'
+    cold = engine.query(exchange).frame
+    assert cold["Text"].tolist() == ["what?", "that"]
+    for kql in (LENGTHS, f"{LENGTHS}, Answers = sum(strlen(Response))"):
+        engine.query(kql)
+    assert f"{texts} kept" in kept(engine)
+    warm = engine.query(f"{exchange} | take 99").frame
+    assert warm.equals(cold) and f"{texts} kept" in kept(engine)
+
+
+def test_texts_that_would_take_too_much_memory_are_read_each_time(engine, texts, monkeypatch):
+    monkeypatch.setattr(views, "_MOST_KEPT_SHARE", 1e-12)
+    for kql in (LENGTHS, f"{LENGTHS}, Answers = sum(strlen(Response))"):
+        assert engine.query(kql).frame["Characters"].tolist() == [5]
+    assert kept(engine) == set()
 
 
 def test_an_answer_is_given_again_only_for_the_same_rows(engine, lake, monkeypatch):
