@@ -123,6 +123,7 @@ class LocalEngine:
             # A query may read the lake's own files and nothing else: no other file, no Python variable.
             connection = duckdb.connect(config={"python_enable_replacements": "false"})
             connection.execute("SET TimeZone='UTC'")
+            connection.execute("SET parquet_metadata_cache=true")  # the files never change
             # On a terminal DuckDB would draw a bar on standard output; elsewhere the setting may not even be named.
             if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
                 connection.execute("SET enable_progress_bar=false")

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,11 @@ class Kernels:
         process.kill()
         raise OSError("the run was stopped")
 
+    def check(self) -> None:
+        """Raises OSError after ``close``."""
+        if self._closed:
+            raise OSError("the run was stopped")
+
     def close(self) -> None:
         """End the kernels that still run."""
         with self._lock:
@@ -79,25 +84,36 @@ def run_notebook(
     *,
     kernels: Kernels | None = None,
     cells: Cells | None = None,
+    turn: AbstractContextManager[None] | None = None,
 ) -> dict[str, Any]:
     """Run the notebook at *path* and give it back with its outputs (nbformat 4); with *output*, write it there too.
 
-    A cell that raises does not stop the rest: its error is among its outputs. Raises NotebookStopped, which carries the
-    notebook as far as it came, where no kernel starts or it dies.
+    *turn* is entered where the kernel is ready, which may wait, and left after the last cell: kernels start and end
+    while others run. A cell that raises does not stop the rest: its error is among its outputs. Raises NotebookStopped,
+    which carries the notebook as far as it came, where no kernel starts or it dies.
     """
     if kernels is None:
         with Kernels(warmed=False) as own:
-            return run_notebook(path, parameters, output, kernels=own, cells=cells)
+            return run_notebook(path, parameters, output, kernels=own, cells=cells, turn=turn)
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import execute_notebook
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     running: list[Any] = []
+    its_turn = ExitStack()
+
+    def begin(notebook: Any) -> None:
+        running.append(notebook)
+        its_turn.enter_context(turn or nullcontext())
+        kernels.check()
 
     def count(cell: Any, cell_index: int, **_: Any) -> None:
+        done, of = cell_index + 1, len(running[0]["cells"])
         if cells:
-            cells(cell_index + 1, len(running[0]["cells"]))
+            cells(done, of)
+        if done == of:
+            its_turn.close()
 
     try:
         execute_notebook(
@@ -111,7 +127,7 @@ def run_notebook(
             request_save_on_cell_execute=False,
             kernel_manager_class=_manager(kernels),
             allow_errors=True,
-            on_notebook_start=lambda notebook: running.append(notebook),
+            on_notebook_start=begin,
             on_cell_complete=count,
         )
     except PapermillExecutionError:
@@ -122,6 +138,8 @@ def run_notebook(
     except Exception as error:  # whatever it is, it is this notebook's alone; its message may hold anything
         why = f"it could not be run ({type(error).__name__}): run it in Jupyter to see why"
         raise NotebookStopped(why, dict(running[0]) if running else None) from error
+    finally:
+        its_turn.close()
     return dict(running[0])
 
 

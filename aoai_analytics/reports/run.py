@@ -6,10 +6,11 @@ import difflib
 import hashlib
 import json
 import os
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -211,7 +212,8 @@ class _Run:
             return {}
         # Kernels end before the pool is waited for: a run that is stopped stops at once.
         with (
-            ThreadPoolExecutor(min(jobs, len(paths))) as pool,
+            # One more than run at a time: its kernel starts meanwhile.
+            ThreadPoolExecutor(min(jobs + 1, len(paths))) as pool,
             nullcontext(kernels) if kernels else Kernels() as serving,
         ):
             # While the kernels' imports go on, and before there are threads.
@@ -220,7 +222,8 @@ class _Run:
             rendering.plotly_script()
 
             order = sorted(paths, key=lambda name: not _about(paths[name]).get("long", False))
-            waiting = {name: pool.submit(self._one, name, paths[name], serving) for name in order}
+            turns = _Turns(order, jobs)
+            waiting = {name: pool.submit(self._one, name, paths[name], serving, turns) for name in order}
             try:
                 return {name: waiting[name].result() for name in paths}
             except BaseException as error:
@@ -235,10 +238,21 @@ class _Run:
         older = [name for name in made if name not in just_now]
         return older if manifest.moved(entry for _, entry in made.values()) else []
 
-    def _one(self, name: str, path: Path, kernels: Kernels) -> Made:
-        self.progress.began(name)
+    def _one(self, name: str, path: Path, kernels: Kernels, turns: _Turns) -> Made:
         began = time.perf_counter()
-        page = _page(name, path, self.parameters[name], kernels, self.progress)
+
+        @contextmanager
+        def turn() -> Iterator[None]:
+            nonlocal began
+            with turns.of(name):
+                began = time.perf_counter()
+                self.progress.began(name)
+                yield
+
+        try:
+            page = _page(name, path, self.parameters[name], kernels, self.progress, turn())
+        finally:
+            turns.over(name)
         problems = len(page.failures) + len(page.problems)
         entry = manifest.entry(page, seconds=time.perf_counter() - began, notebook=_digest(path))
         if not problems:
@@ -247,10 +261,51 @@ class _Run:
         return page, entry
 
 
-def _page(name: str, path: Path, parameters: Mapping[str, Any], kernels: Kernels, progress: Progress) -> Page:
+class _Turns:
+    """Lets *jobs* notebooks run at a time, begun in the order of their *names*."""
+
+    def __init__(self, names: Sequence[str], jobs: int):
+        self._waiting = list(names)
+        self._free = jobs
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """The notebook's turn, which is waited for."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._free and self._waiting[0] == name)
+            self._free -= 1
+        self.over(name)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += 1
+                self._changed.notify_all()
+
+    def over(self, name: str) -> None:
+        """Nobody waits for the notebook: it has its turn, or never will."""
+        with self._changed:
+            if name in self._waiting:
+                self._waiting.remove(name)
+                self._changed.notify_all()
+
+
+def _page(
+    name: str,
+    path: Path,
+    parameters: Mapping[str, Any],
+    kernels: Kernels,
+    progress: Progress,
+    turn: AbstractContextManager[None],
+) -> Page:
     """The page of a notebook, also where it could not be run to its end."""
+
+    def cells(done: int, of: int) -> None:
+        progress.cell(name, done, of)
+
     try:
-        notebook = run_notebook(path, parameters, kernels=kernels, cells=lambda done, of: progress.cell(name, done, of))
+        notebook = run_notebook(path, parameters, kernels=kernels, cells=cells, turn=turn)
     except NotebookStopped as stopped:
         page = read_page(name, stopped.notebook or {"cells": []})
         failure = {"where": "The notebook", "what": str(stopped)}
