@@ -6,8 +6,8 @@ Both ways run the same notebooks with the same parameters on the same lake, one 
 once on a small lake before, so that neither pays for the compiling of Python or for a cold disk. A machine's own pace
 may change by a fifth within minutes, so the report is made before and after the plain commands, and its mean counts.
 Prints the seconds of both and their ratio. Ends with 1 where a notebook failed, where the answers differ between the
-two ways, or where the ratio is above 0.4. The lake of made-up traffic is made in DIR where there is none yet, which takes
-a while: a million requests are 12 GB of logs, which are removed once they are read.
+two ways, or where the ratio is above 0.4. The lake of made-up traffic is made in DIR where there is none yet, which
+takes a while: a million requests are 12 GB of logs, which are removed once they are read.
 """
 
 from __future__ import annotations

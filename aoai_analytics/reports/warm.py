@@ -198,6 +198,8 @@ def _end(app: Any) -> None:
     """
     app.shell.user_ns.clear()  # closes, and so writes out, what the notebook left open
     gc.collect()
+    # It would wait for a thread that may wait, for seconds, for another that it has just ended.
+    atexit.unregister(app.close)
     atexit._run_exitfuncs()
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None:
@@ -241,7 +243,7 @@ def main() -> None:
     gc.disable()  # nothing here is garbage, and looking for it takes a fifth of the time that the first kernel waits
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the starting process's to handle
     words = socket.socket(fileno=int(sys.argv[1]))
-    # A kernel would load a debugger as it starts, which takes longer than the rest of its start: nobody debugs a report.
+    # A kernel would load a debugger as it starts, which takes longer than all the rest: nobody debugs a report.
     sys.modules["debugpy"] = None  # type: ignore[assignment]
     importlib.import_module("ipykernel.debugger")
     del sys.modules["debugpy"]

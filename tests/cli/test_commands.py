@@ -48,6 +48,13 @@ def test_from_sample_to_answer(aoai):
     assert int(answer.out.splitlines()[1]) >= 50
 
 
+def test_nothing_is_said_but_the_answer_to_the_very_end(lake):
+    code = "import sys; from aoai_analytics.cli import main; sys.exit(main())"
+    words = [sys.executable, "-c", code, "query", "tokens/by-subscription", "--source", str(lake)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("SubscriptionId")
+
+
 def test_queries_lists_names_and_questions(aoai):
     listed = aoai("queries", "tokens")
     assert "tokens/by-caller-and-model" in listed.out

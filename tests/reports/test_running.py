@@ -98,6 +98,26 @@ def test_notebooks_run_at_the_same_time_each_in_a_fresh_kernel(make: Make, tmp_p
     assert one_id != two_id and one_drawn != two_drawn
 
 
+@LINUX
+def test_a_kernel_starts_while_another_notebook_runs_and_waits_for_its_turn(make: Make, tmp_path: Path) -> None:
+    boot = "import time; now = lambda: time.clock_gettime(time.CLOCK_BOOTTIME)"
+    started = "import os; started = int(open('/proc/self/stat').read().split()[21]) / os.sysconf('SC_CLK_TCK')"
+    last = f"open({str(tmp_path)!r} + '/' + name, 'w').write(f'{{started}} {{began}} {{now()}}')"
+    order = ["c", "a", "d", "b"]
+    for name in order:
+        cells = (f"{boot}; began = now(); {started}; name = {name!r}; time.sleep(1)", last)
+        write_notebook(tmp_path / "notebooks", name, *(cells if name != "d" else ("import os; os._exit(9)",)))
+    told = Told()
+    result = make(*order, jobs=1, progress=told)
+    assert told.ran == order and [line.split(":")[0] for line in result.failures] == ["d"]
+    times = {name: [float(word) for word in (tmp_path / name).read_text().split()] for name in ("c", "a", "b")}
+    (_, _, first_ended), (second_started, second_began, second_ended), (third_started, third_began, _) = times.values()
+    assert second_started < first_ended <= second_began
+    assert second_ended <= third_began and third_started < third_began
+    seconds = {name: page["seconds"] for name, page in pages(tmp_path / "out").items() if name != "d"}
+    assert all(1 <= took < 3 for took in seconds.values()), seconds
+
+
 def test_a_kernel_that_dies_and_a_notebook_that_is_none_leave_the_other_pages(make: Make, tmp_path: Path) -> None:
     folder = tmp_path / "notebooks"
     write_notebook(folder, "dies", OPEN, "report.show('models/usage')", "import os; os._exit(9)", "print('never')")
@@ -265,6 +285,14 @@ def test_resuming_where_there_is_nothing_yet_is_a_first_run(make: Make, tmp_path
 
 
 @LINUX
+@LINUX
+def test_a_kernel_loads_no_debugger_and_a_notebook_may(kernels: Kernels, tmp_path: Path) -> None:
+    cells = ("import sys; print('pydevd' in sys.modules, 'debugpy' in sys.modules)", "import debugpy; print('found')")
+    ran = run_notebook(write_notebook(tmp_path, "asks", *cells), {}, kernels=kernels)
+    printed = [output["text"] for cell in ran["cells"] for output in cell.get("outputs", []) if "text" in output]
+    assert printed == ["False False\n", "found\n"]
+
+
 def test_kernels_that_nobody_asked_for_are_not_waited_for() -> None:
     unasked = Kernels()
     unasked.close()
@@ -277,6 +305,7 @@ def test_a_run_that_is_stopped_ends_at_once(sample_lake: Path, tmp_path: Path) -
     os.mkfifo(said)
     cell = f"import time\nopen({str(said)!r}, 'w').write('now')\ntime.sleep(600)"
     write_notebook(tmp_path / "notebooks", "sleeps", cell)
+    write_notebook(tmp_path / "notebooks", "waits", "open('ran', 'w')")
     script = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -285,10 +314,10 @@ def test_a_run_that_is_stopped_ends_at_once(sample_lake: Path, tmp_path: Path) -
         "at = Path(sys.argv[2])\n"
         "with Kernels() as kernels:\n"
         "    given = {'folder': at / 'notebooks', 'out': at / 'out', 'kernels': kernels}\n"
-        "    make_report(['sleeps'], source=sys.argv[1], **given)\n"
+        "    make_report(['sleeps', 'waits'], source=sys.argv[1], jobs=1, **given)\n"
     )
     running = subprocess.Popen([sys.executable, "-c", script, str(sample_lake), str(tmp_path)], stderr=subprocess.PIPE)
     assert said.read_text() == "now"
     running.send_signal(signal.SIGINT)
     _, words = running.communicate(timeout=60)
-    assert b"KeyboardInterrupt" in words and not (tmp_path / "out").exists()
+    assert b"KeyboardInterrupt" in words and not (tmp_path / "out").exists() and not Path("ran").exists()
