@@ -116,7 +116,7 @@ def install() -> None:
     from duckdb_kql.translate import functions
 
     def binned(node: ir.FunctionCall) -> str:
-        """The same as duckdb-kql's, and two thirds of a query's time less: from the Unix epoch, as it does."""
+        """The same as duckdb-kql's, from the Unix epoch too, but in whole microseconds, and asking no calendar."""
         sql = str(known_bin(node))
         if not sql.startswith(_BINNED_MOMENT):
             return sql

@@ -88,8 +88,9 @@ class Views:
         return Seen(tuple(columns.items()), tuple(of.items()))
 
     def _show_table(self, table: Table, asked: Range, request: str) -> Hashable:
-        """What tells the rows of the table's view."""
+        """Let the table's view have its rows of that range, or of *request*; what tells them."""
         sql = self._of_table(table, *asked)
+        # Where all rows are kept, one request's need no reading.
         if request and not (table.name in self._kept and self._made[table.name] == sql):
             sql = self._of_table(table, *asked, request)
         if self._made.get(table.name) != sql:
