@@ -53,21 +53,16 @@ class Kernels:
         process.kill()
         raise OSError("the run was stopped")
 
-    def check(self) -> None:
-        """Raises OSError after ``close``."""
-        if self._closed:
-            raise OSError("the run was stopped")
-
     def close(self) -> None:
         """End the kernels that still run."""
         with self._lock:
             self._closed = True
+        if self._warm is not None:
+            self._warm.close()  # first: whoever asks it for a kernel would be waited for
         for process in self._processes:
             if process.poll() is None:
                 with suppress(OSError):
                     process.kill()
-        if self._warm is not None:
-            self._warm.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Kernels:
@@ -106,7 +101,6 @@ def run_notebook(
     def begin(notebook: Any) -> None:
         running.append(notebook)
         its_turn.enter_context(turn or nullcontext())
-        kernels.check()
 
     def count(cell: Any, cell_index: int, **_: Any) -> None:
         done, of = cell_index + 1, len(running[0]["cells"])

@@ -40,6 +40,8 @@ _IMPORTED = (
 )
 #: Seconds to wait for the process's word: its imports, on a machine that is busy.
 _PATIENCE = 120
+#: And for its end.
+_LAST_PATIENCE = 5
 
 
 def supported() -> bool:
@@ -94,7 +96,11 @@ class Warm:
             self._process.kill()  # it may be at its imports, and would see to the end of them first
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._process.wait()
+        try:
+            self._process.wait(_LAST_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # its kernels end as soon as they miss it
+            self._process.wait()
         with contextlib.suppress(OSError):
             self._words.close()
         self._socket.close()

@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -300,12 +302,31 @@ def test_kernels_that_nobody_asked_for_are_not_waited_for() -> None:
 
 
 @LINUX
+def test_a_process_that_forks_no_more_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aoai_analytics.reports.warm._LAST_PATIENCE", 0.1)
+    stuck = Kernels()
+    run_notebook(write_notebook(tmp_path, "runs", "print(1)"), {}, kernels=stuck)
+    assert stuck._warm is not None
+    os.kill(stuck._warm._process.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        asks = pool.submit(run_notebook, tmp_path / "runs.ipynb", {}, kernels=stuck)
+        while not stuck._warm._lock.locked():
+            time.sleep(0.01)
+        began = time.monotonic()
+        stuck.close()
+        assert time.monotonic() - began < 10 and stuck._warm._process.returncode == -signal.SIGKILL
+        with pytest.raises(ReportError, match="could not be run"):
+            asks.result(60)
+
+
+@LINUX
 def test_a_run_that_is_stopped_ends_at_once(sample_lake: Path, tmp_path: Path) -> None:
     said = tmp_path / "began"
     os.mkfifo(said)
     cell = f"import time\nopen({str(said)!r}, 'w').write('now')\ntime.sleep(600)"
     write_notebook(tmp_path / "notebooks", "sleeps", cell)
-    write_notebook(tmp_path / "notebooks", "waits", "open('ran', 'w')")
+    ran = tmp_path / "ran"
+    write_notebook(tmp_path / "notebooks", "waits", f"open({str(ran)!r}, 'w')")
     script = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -320,4 +341,4 @@ def test_a_run_that_is_stopped_ends_at_once(sample_lake: Path, tmp_path: Path) -
     assert said.read_text() == "now"
     running.send_signal(signal.SIGINT)
     _, words = running.communicate(timeout=60)
-    assert b"KeyboardInterrupt" in words and not (tmp_path / "out").exists() and not Path("ran").exists()
+    assert b"KeyboardInterrupt" in words and not (tmp_path / "out").exists() and not ran.exists()
