@@ -328,10 +328,11 @@ def test_a_run_that_is_stopped_ends_at_once(sample_lake: Path, tmp_path: Path) -
     ran = tmp_path / "ran"
     write_notebook(tmp_path / "notebooks", "waits", f"open({str(ran)!r}, 'w')")
     script = (
-        "import sys\n"
+        "import signal, sys\n"
         "from pathlib import Path\n"
         "from aoai_analytics.reports.execution import Kernels\n"
         "from aoai_analytics.reports.run import make_report\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins without\n"
         "at = Path(sys.argv[2])\n"
         "with Kernels() as kernels:\n"
         "    given = {'folder': at / 'notebooks', 'out': at / 'out', 'kernels': kernels}\n"
