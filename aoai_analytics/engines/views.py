@@ -89,10 +89,10 @@ class Views:
 
     def _show_table(self, table: Table, asked: Range, request: str) -> Hashable:
         """Let the table's view have its rows of that range, or of *request*; what tells them."""
-        sql = self._of_table(table, *asked)
         # Where all rows are kept, one request's need no reading.
-        if request and not (table.name in self._kept and self._made[table.name] == sql):
-            sql = self._of_table(table, *asked, request)
+        if request and table.name in self._kept and self._made[table.name] == (sql := self._of_table(table, *asked)):
+            return sql
+        sql = self._of_table(table, *asked, request)
         if self._made.get(table.name) != sql:
             self._define(table.name, sql, sql)
         return sql
@@ -105,8 +105,10 @@ class Views:
         import duckdb
 
         for name, rows in seen.of:
-            again = name in _KEPT_TABLES and self._asked.get(name) == rows
-            if name in self._kept or not (again or (name in _KEPT_FUNCTIONS and self._asked)) or not self._fits(name):
+            likely = (name in _KEPT_FUNCTIONS and self._asked) or (
+                name in _KEPT_TABLES and self._asked.get(name) == rows
+            )
+            if not likely or name in self._kept or not self._fits(name):
                 continue
             try:
                 self.connection.execute(f"CREATE TEMP TABLE {_kept(name)} AS SELECT * FROM {quoted(name)}")

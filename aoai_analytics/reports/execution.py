@@ -8,8 +8,8 @@ import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -195,19 +195,10 @@ def _manager(kernels: Kernels) -> type:
     return ThisPython
 
 
-@contextmanager
-def light_imports() -> Iterator[None]:
+def light_imports() -> AbstractContextManager[None]:
     """Import without what costs seconds and is not used here.
 
     jsonschema, by way of nbformat, compiles ``rfc3987_syntax``'s grammar as it is imported, to check formats that no
     schema of a notebook names. For a process of one's own only: there jsonschema never checks an ``iri`` again.
     """
-    unused = "rfc3987_syntax"
-    blocked = unused not in sys.modules
-    if blocked:
-        sys.modules[unused] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        if blocked:
-            del sys.modules[unused]
+    return warm.without("rfc3987_syntax")

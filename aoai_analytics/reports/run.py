@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -300,12 +301,8 @@ def _page(
     turn: AbstractContextManager[None],
 ) -> Page:
     """The page of a notebook, also where it could not be run to its end."""
-
-    def cells(done: int, of: int) -> None:
-        progress.cell(name, done, of)
-
     try:
-        notebook = run_notebook(path, parameters, kernels=kernels, cells=cells, turn=turn)
+        notebook = run_notebook(path, parameters, kernels=kernels, cells=partial(progress.cell, name), turn=turn)
     except NotebookStopped as stopped:
         page = read_page(name, stopped.notebook or {"cells": []})
         failure = {"where": "The notebook", "what": str(stopped)}

@@ -19,7 +19,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,19 @@ class Forked:
         self.send_signal(signal.SIGTERM)
 
 
+@contextlib.contextmanager
+def without(module: str) -> Iterator[None]:
+    """Import as though *module* were not installed; for what does without it. What is loaded already stays."""
+    blocked = module not in sys.modules
+    if blocked:
+        sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if blocked:
+            del sys.modules[module]
+
+
 def _serve(words: socket.socket) -> dict[str, Any] | None:
     """Answer requests until the other side is gone. Returns the request in the fork that is to serve it, else None."""
     kernels: dict[int, int | None] = {}
@@ -250,9 +263,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the starting process's to handle
     words = socket.socket(fileno=int(sys.argv[1]))
     # A kernel would load a debugger as it starts, which takes longer than all the rest: nobody debugs a report.
-    sys.modules["debugpy"] = None  # type: ignore[assignment]
-    importlib.import_module("ipykernel.debugger")
-    del sys.modules["debugpy"]
+    with without("debugpy"):
+        importlib.import_module("ipykernel.debugger")
     for module in _IMPORTED:
         importlib.import_module(module)
     _rehearse()

@@ -20,12 +20,16 @@ NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 TOTAL = "AoaiCosts | summarize Requests = count(), Cost = sum(Cost)"
 
 
-def requests(*ids: str, day: int = 0, **values: Any) -> pa.Table:
+def rows(table: Table, **values: Any) -> pa.Table:
+    """One row of *table*, at noon where its values say nothing else."""
+    row = {"TimeGenerated": NOON} | values
+    return pa.Table.from_pylist([row | {"date": f"{row['TimeGenerated']:%Y-%m-%d}"}], table.arrow_schema())
+
+
+def requests(*ids: str, day: int = 0) -> pa.Table:
     """Requests of gpt-4o with 1,000 tokens in and out."""
-    time = NOON + timedelta(days=day)
-    row = {
-        "TimeGenerated": time,
-        "date": f"{time:%Y-%m-%d}",
+    values = {
+        "TimeGenerated": NOON + timedelta(days=day),
         "ModelName": "gpt-4o",
         "ModelVersion": "2024-11-20",
         "Outcome": "success",
@@ -34,17 +38,12 @@ def requests(*ids: str, day: int = 0, **values: Any) -> pa.Table:
         "CachedTokens": 0,
         "CompletionTokens": 1000,
         "TotalTokens": 2000,
-    } | dict.fromkeys(("PromptTokensError", "CompletionTokensError"), 0.0)
-    row |= dict.fromkeys(("PromptTokensSharedError", "CompletionTokensSharedError"), 0.0) | values
-    schema = REQUESTS.arrow_schema()
-    return pa.Table.from_pylist([{n: (row | {"CorrelationId": i}).get(n) for n in schema.names} for i in ids], schema)
-
-
-def rows(table: Table, **values: Any) -> pa.Table:
-    """One row of *table* at noon."""
-    row = {"TimeGenerated": NOON, "date": f"{NOON:%Y-%m-%d}"} | values
-    schema = table.arrow_schema()
-    return pa.Table.from_pylist([{name: row.get(name) for name in schema.names}], schema)
+        "PromptTokensError": 0.0,
+        "CompletionTokensError": 0.0,
+        "PromptTokensSharedError": 0.0,
+        "CompletionTokensSharedError": 0.0,
+    }
+    return pa.concat_tables(rows(REQUESTS, CorrelationId=name, **values) for name in ids)
 
 
 @pytest.fixture

@@ -287,7 +287,6 @@ def test_resuming_where_there_is_nothing_yet_is_a_first_run(make: Make, tmp_path
 
 
 @LINUX
-@LINUX
 def test_a_kernel_loads_no_debugger_and_a_notebook_may(kernels: Kernels, tmp_path: Path) -> None:
     cells = ("import sys; print('pydevd' in sys.modules, 'debugpy' in sys.modules)", "import debugpy; print('found')")
     ran = run_notebook(write_notebook(tmp_path, "asks", *cells), {}, kernels=kernels)
@@ -295,6 +294,7 @@ def test_a_kernel_loads_no_debugger_and_a_notebook_may(kernels: Kernels, tmp_pat
     assert printed == ["False False\n", "found\n"]
 
 
+@LINUX
 def test_kernels_that_nobody_asked_for_are_not_waited_for() -> None:
     unasked = Kernels()
     unasked.close()
