@@ -26,9 +26,9 @@ import pyarrow as pa
 
 from aoai_analytics.engines.log_analytics import LogAnalyticsEngine
 from aoai_analytics.engines.pace import Pace
-from aoai_analytics.library.pull import PullProgress, pull
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.pull import PullProgress, pull
+from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES
 from tests.contract.log_analytics_service import WORKSPACE, Credential, Limits, LogAnalyticsService
 
 BOUND = 1.3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aoai_analytics.logs.tables import MESSAGES, REQUESTS, TABLES
+from aoai_analytics.schema.tables import MESSAGES, REQUESTS, TABLES
 from tests.kql_parser import KQL, Analysis, analyse, diagnostics, semantic_layer
 
 FILES = {path.relative_to(KQL).with_suffix("").as_posix(): path for path in sorted(KQL.rglob("*.kql"))}

@@ -43,7 +43,7 @@ PACKAGE_OF_IMPORT = {
 #: times; python-stdnum's modules are imported by the names of the numbers they know.
 NOT_IMPORTED = {"jupyterlab", "python-stdnum", "pytz"}
 #: Modules of the package that only those who develop it run, with the test extra installed.
-DEVELOPMENT_TOOLS = {"aoai_analytics/logs/sample/build_vocabulary.py"}
+DEVELOPMENT_TOOLS = {"aoai_analytics/sample/build_vocabulary.py"}
 
 
 def pins() -> dict[str, list[Requirement]]:

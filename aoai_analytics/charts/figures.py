@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import WrongUse
+from ..format.labels import heading, humanised, named, plain, plotly_text, shortened
+from ..format.numbers import human, unit_of
 from .kinds import Chart, parse_chart
-from .labels import heading, humanised, named, plain, plotly_text, shortened
-from .numbers import human, unit_of
 from .series import Series, clock, has_unknown, is_number, listed, series, shown_time
 from .style import DASHES, OTHER_COLOR, PATTERNS, PLAIN_SERIES, templates
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import WrongUse
-from .labels import named
-from .numbers import human, is_missing, unit_of
+from ..format.labels import named
+from ..format.numbers import human, is_missing, unit_of
 from .series import is_number
 
 if TYPE_CHECKING:

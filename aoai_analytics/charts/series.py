@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import WrongUse
+from ..format.labels import humanised, named
+from ..format.numbers import additive, is_missing
 from .kinds import Chart
-from .labels import humanised, named
-from .numbers import additive, is_missing
 from .style import MAX_SERIES
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .labels import NONE, heading, html_text, one_line, plain
-from .numbers import UNKNOWN, decimals_for, exact, is_missing, span, unit_of
+from ..format.labels import NONE, heading, html_text, one_line, plain
+from ..format.numbers import UNKNOWN, decimals_for, exact, is_missing, span, unit_of
 from .series import shown_time
 
 if TYPE_CHECKING:

@@ -68,8 +68,8 @@ def _summary(findings: list[Finding]) -> str:
 
 def _place(finding: Finding, time_zone: str) -> str:
     """Where and when, '' for everywhere and always."""
-    from ..charts.labels import plain
-    from ..reports.period import in_words
+    from ..format.labels import plain
+    from ..format.periods import in_words
 
     places = [f"{column} {', '.join(map(plain, names))}" for column, names in finding.where.items()]
     if finding.start or finding.end:

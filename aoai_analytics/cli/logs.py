@@ -15,7 +15,7 @@ from . import options
 from .progress import bar
 
 if TYPE_CHECKING:
-    from ..logs.lake import Lake
+    from ..lake.delta import Lake
 
 
 def sample(
@@ -28,7 +28,7 @@ def sample(
     ] = "default",
 ) -> None:
     """Make sample gateway logs, in the diagnostic-settings layout, with the truth beside them in truth.csv."""
-    from ..logs.sample import write_sample
+    from ..sample import write_sample
 
     with bar("Making requests") as progress:
         summary = write_sample(out, requests=requests, days=days, seed=seed, mix=mix, progress=progress)  # type: ignore[arg-type]
@@ -57,7 +57,7 @@ def ingest(
     credential: options.Credential = None,
 ) -> None:
     """Read gateway logs into a lake: only what is new, and nothing twice; may be stopped and run again."""
-    from ..logs.lake import Lake
+    from ..lake.delta import Lake
 
     folder = lake or settings().lake
     sources = [text for text in logs if text.startswith("log-analytics://")]
@@ -79,9 +79,9 @@ def ingest(
 
 def _read(logs: list[str], lake: Lake, *, messages: bool) -> None:
     from ..engines.credentials import credential_for
-    from ..library.semantic import recompute
-    from ..logs.containers import place_of
-    from ..logs.ingest import ingest as read
+    from ..lake.containers import place_of
+    from ..lake.ingest import ingest as read
+    from ..lake.recompute import recompute
 
     # Signing in is asked of those only who read from Azure.
     credential = credential_for(settings().credential) if any(map(place_of, logs)) else None
@@ -117,7 +117,7 @@ def _read(logs: list[str], lake: Lake, *, messages: bool) -> None:
 
 def _pull(source: str, lake: Lake, start: datetime | None, end: datetime | None, *, messages: bool) -> None:
     from ..engines.log_analytics import LogAnalyticsEngine
-    from ..library.pull import pull
+    from ..lake.pull import pull
 
     engine = LogAnalyticsEngine.open(source, credential=settings().credential)
     try:

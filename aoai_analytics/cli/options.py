@@ -12,7 +12,7 @@ import typer
 
 from ..config import settings
 from ..errors import WrongUse
-from ..reports.period import named, span
+from ..format.periods import named, span
 
 Source = Annotated[
     str | None,

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..charts.labels import one_line, plain
-from ..charts.numbers import is_missing
 from ..engines.protocol import QueryResult
 from ..errors import WrongUse
-from ..reports.period import zone
+from ..format.labels import one_line, plain
+from ..format.numbers import is_missing
+from ..format.periods import zone
 from .options import put
 
 # Beyond what JSON itself escapes: C1 controls, which a terminal obeys, and what reorders text.
@@ -34,7 +34,7 @@ def write(result: QueryResult, output_format: str, path: Path | None, time_zone:
 
 
 def _csv(result: QueryResult, _zone: str) -> str:
-    from ..reports.downloads import csv_text
+    from ..reporting.downloads import csv_text
 
     return csv_text(result.frame, max_rows=len(result.frame)).replace("\r\n", "\n")
 

@@ -94,10 +94,10 @@ def showback(
 ) -> None:
     """Write what each subscription is to be charged, to the cent, for a spreadsheet."""
     from ..engines import connect
+    from ..format.periods import in_words
     from ..library import library
     from ..prices import apply_own_prices
     from ..prices.showback import QUERY, write_showback
-    from ..reports.period import in_words
 
     apply_own_prices()
     first, last = options.time_span(since, start, end, period, time_zone)

@@ -12,7 +12,7 @@ import typer
 
 from ..config import settings
 from ..errors import ReportError, WrongUse
-from ..reports.period import Named, age, between, named
+from ..format.periods import Named, age, between, named
 from . import options, progress
 
 
@@ -83,11 +83,11 @@ def report(
     again replaces it. --backfill makes every one of its periods again, with --resume those that failed or are missing.
     --deliver sends the reports in --out that the place it names has not; what is there is not due.
     """
-    from ..reports.collection import drop_expired
-    from ..reports.due import BACK
-    from ..reports.due import due as periods_due
-    from ..reports.execution import Kernels, light_imports
-    from ..reports.run import make_report, standing
+    from ..reporting.collection import drop_expired
+    from ..reporting.due import BACK
+    from ..reporting.due import due as periods_due
+    from ..reporting.execution import Kernels, light_imports
+    from ..reporting.run import make_report, standing
 
     _one_of(period=period, backfill=backfill, due=due, since=since or start or end)
     if back is not None and not due:
@@ -151,7 +151,7 @@ def report(
         if kept is not None:
             _expire(drop_expired, folder, kept)
         if to:
-            from ..reports.delivery import deliver as send
+            from ..reporting.delivery import deliver as send
 
             print(send(folder, to, keep=kept, prompts=prompts), file=sys.stderr)
         if failed:
@@ -159,7 +159,7 @@ def report(
 
 
 def _delivered(to: str) -> dict[str, Any]:
-    from ..reports.delivery import delivered  # Azure's libraries, which take their time
+    from ..reporting.delivery import delivered  # Azure's libraries, which take their time
 
     return dict(delivered(to))
 

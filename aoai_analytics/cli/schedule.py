@@ -22,7 +22,7 @@ app = typer.Typer(help="Run reports on a timer: print the file that does, with y
 @app.command("list")
 def list_them() -> None:
     """List the schedules: what each is, and by what time it runs."""
-    from ..reports.schedules import kinds
+    from ..reporting.schedules import kinds
 
     found = kinds()
     for name, kind in found.items():
@@ -79,7 +79,7 @@ def show(
     It runs each day and makes the reports that are due, so that a missed or failed run is made up for by the next.
     What you leave out comes from aoai.toml or the AOAI_* variables.
     """
-    from ..reports.schedules import Schedule, checked, fill, kind, together
+    from ..reporting.schedules import Schedule, checked, fill, kind, together
 
     given: dict[str, Any] = {
         "every": every, "at": _at(at), "reports": tuple(report or ()), "source": source, "logs": tuple(logs or ()),

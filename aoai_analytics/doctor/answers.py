@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..charts.numbers import is_missing
 from ..engines.protocol import Engine
+from ..format.numbers import is_missing
 from ..library.queries import library
 from .findings import Hidden
 

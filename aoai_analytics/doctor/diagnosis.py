@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..engines.protocol import Engine
-from ..logs.tables import GATEWAY_LOGS, LLM_LOG
+from ..schema.tables import GATEWAY_LOGS, LLM_LOG
 from . import rules
 from .answers import Answers, total
 from .findings import SEVERITIES, Finding, Hidden, finding

@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import Any
 
-from ..charts.numbers import is_missing
+from ..format.numbers import is_missing
 from .answers import Answers, hidden, severity, total, values
 from .findings import Finding, Hidden, finding
 from .hours import falls, runs

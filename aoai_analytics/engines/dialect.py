@@ -10,8 +10,8 @@ import re
 from dataclasses import replace
 from functools import cache
 
-from .inlining import called_bare
-from .parameters import declared
+from .kql.inlining import called_bare
+from .kql.parameters import declared
 
 # scalar function -> (argument counts, DuckDB expression; {0} is the first argument)
 SCALARS: dict[str, tuple[tuple[int, ...], str]] = {

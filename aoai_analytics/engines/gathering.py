@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ..errors import QueryError
-from .inlining import Range, utc
-from .pipelines import RowWise, put_together, row_wise
+from .kql.inlining import Range, utc
+from .kql.pipelines import RowWise, put_together, row_wise
 
 if TYPE_CHECKING:
     import pyarrow as pa

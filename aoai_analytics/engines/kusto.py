@@ -14,11 +14,11 @@ from ..errors import PartialResult, QueryError, SourceError, UnknownName, WrongU
 from .credentials import checked_endpoint, credential_for, is_plain_http
 from .frames import frame_from_arrow
 from .gathering import Answer, TooMuch, gather
-from .inlining import Range, definitions, scoped
+from .kql.inlining import Range, definitions, scoped
+from .kql.parameters import bind, declared, literal
+from .kql.pipelines import sources
 from .log_analytics import at_its_place
 from .pace import Pace, Stopped
-from .parameters import bind, declared, literal
-from .pipelines import sources
 from .protocol import QueryResult
 from .wire import arrow_table, kusto_type
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import QueryError
-from ..logs.lake import Lake
-from ..logs.tables import TABLES
+from ..lake.delta import Lake
+from ..schema.tables import TABLES
 from . import dialect
 from .frames import frame_from_arrow
-from .inlining import Range, names_in
-from .parameters import bind
+from .kql.inlining import Range, names_in
+from .kql.parameters import bind
 from .protocol import QueryResult
 from .translation import quoted, sql_text, translate
 from .views import DUCKDB_TYPES, Views

@@ -13,11 +13,11 @@ from ..errors import QueryError, SourceError, WrongUse
 from .credentials import checked_endpoint, credential_for
 from .frames import frame_from_arrow
 from .gathering import Answer, gather
-from .inlining import Range, Scoped, definitions, scoped
+from .kql.inlining import Range, Scoped, definitions, scoped
+from .kql.parameters import bind
+from .kql.pipelines import sources
 from .log_analytics_api import PUBLIC_ENDPOINT, LogsApi
 from .pace import Pace, Stopped
-from .parameters import bind
-from .pipelines import sources
 from .protocol import QueryResult
 
 SCHEME = "log-analytics"

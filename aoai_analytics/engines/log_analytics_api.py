@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import QueryError, SourceError, UnknownName
 from .credentials import is_plain_http
 from .gathering import Answer, TooMuch
-from .inlining import Range, utc
+from .kql.inlining import Range, utc
 from .pace import Pace
 from .wire import arrow_table, kusto_type
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..logs.tables import TABLES
+from ..schema.tables import TABLES
 from . import dialect
 
 #: The functions that a query may name, with their columns.

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..logs.lake import Lake
-from ..logs.tables import TABLES, Table
-from .functions import computed_functions, named_functions, names
-from .inlining import Range, utc
-from .parameters import declared
+from ..lake.delta import Lake
+from ..schema.tables import TABLES, Table
+from .kql.functions import computed_functions, named_functions, names
+from .kql.inlining import Range, utc
+from .kql.parameters import declared
 from .translation import Functions, quoted, sql_text, translate
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from .parameters import parse_timespan
+from ..format.periods import parse_timespan
 
 if TYPE_CHECKING:
     import pyarrow as pa

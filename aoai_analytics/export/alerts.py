@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..engines.inlining import without_comments
-from ..engines.parameters import Parameter
+from ..engines.kql.inlining import without_comments
+from ..engines.kql.parameters import Parameter
 from ..library import library
 from ..library.queries import Query
 

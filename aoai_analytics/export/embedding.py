@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..engines.inlining import as_lets, called_bare, definitions, names_in, needed, reached, with_names
-from ..engines.parameters import declared
+from ..engines.kql.inlining import as_lets, called_bare, definitions, names_in, needed, reached, with_names
+from ..engines.kql.parameters import declared
 from ..errors import UnknownName
-from ..logs.tables import LLM_LOG, LOG_TABLES, MESSAGES, REQUESTS, REQUESTS_LOGGED
+from ..schema.tables import LLM_LOG, LOG_TABLES, MESSAGES, REQUESTS, REQUESTS_LOGGED
 
 #: What ``embed`` can filter by, as an expression over ``AoaiRequests``. A user is who users/*.kql say.
 FILTERS = {
@@ -27,8 +27,8 @@ FILTERS = {
 ALL = "*"
 
 _BETWEEN = "TimeGenerated >= RangeStart and TimeGenerated < RangeEnd"
-# As engines.inlining: estimates are fitted by month, over the month before too; other functions need whole days; an LLM
-# record may be logged a day before or after its gateway row.
+# As engines.kql.inlining: estimates are fitted by month, over the month before too; other functions need whole days;
+# an LLM record may be logged a day before or after its gateway row.
 _AROUND = {
     "Months": ("startofmonth(startofmonth(RangeStart) - 1d)", 'datetime_add("month", 1, startofmonth(RangeEnd - 1ms))'),
     "Days": ("startofday(RangeStart)", "startofday(RangeEnd - 1ms) + 1d"),
@@ -71,7 +71,7 @@ def embed(
     *start* and *end* are KQL expressions of type datetime, *chosen* gives for a name of ``FILTERS`` an expression of
     type dynamic (an array of strings; one that holds ``*`` lets everything through), *values* for a parameter of the
     query the expression that its ``let`` gets: the tool's macros, as the tool puts values into them. *functions* are
-    by default the package's (name -> text, see ``engines.inlining.definitions``). Raises UnknownName.
+    by default the package's (name -> text, see ``engines.kql.inlining.definitions``). Raises UnknownName.
     """
     functions = definitions() if functions is None else functions
     chosen, values = dict(chosen or {}), dict(values or {})

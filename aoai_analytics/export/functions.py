@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..engines.inlining import definitions
+from ..engines.kql.inlining import definitions
 
 #: Where the portal lists them, as in ``modules/workspace.bicep``.
 CATEGORY = "Azure OpenAI gateway analytics"

@@ -26,9 +26,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..charts.labels import NONE
-from ..engines.inlining import definitions, names_in
+from ..engines.kql.inlining import definitions, names_in
 from ..errors import UnknownName
+from ..format.labels import NONE
 from ..library import Query, library
 from ..library.queries import own_query
 from ..prices import own_prices, price_functions

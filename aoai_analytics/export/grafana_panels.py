@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..charts.labels import heading, humanised
-from ..charts.numbers import UNITS, UNKNOWN, unit_of
+from ..format.labels import heading, humanised
+from ..format.numbers import UNITS, UNKNOWN, unit_of
 from .grafana_queries import CHOICES, Shown
 
 #: Grafana's unit of a header's unit; any other is said in the heading.

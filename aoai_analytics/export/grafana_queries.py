@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..charts.kinds import Chart, parse_chart
-from ..charts.labels import NONE
-from ..charts.numbers import additive
+from ..format.labels import NONE
+from ..format.numbers import additive
 from ..library.queries import Query
 
 #: Columns that hold a moment; every other axis of a chart is a category.

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 
-from ..engines.inlining import definitions
+from ..engines.kql.inlining import definitions
 from ..library import library
-from ..logs.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES, Table
+from ..schema.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES, Table
 
 #: Where Event Hub messages, diagnostic settings' blobs and the like land as they come; emptied at once.
 LANDING = "AoaiLogsRaw"

@@ -14,10 +14,10 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from ..charts import CONFIG, templates
-from ..charts.numbers import is_missing
 from ..engines.local import LocalEngine
 from ..engines.protocol import Engine, QueryResult
 from ..errors import AoaiError, WrongUse
+from ..format.numbers import is_missing
 from .preview_visuals import Shown, shown
 from .workbook.filling import Chosen, filled, is_visible, parameters, steps
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..charts import describe, figure
-from ..charts.labels import html_text, one_line, plain
-from ..charts.numbers import is_missing
 from ..engines.protocol import QueryResult
 from ..errors import WrongUse
+from ..format.labels import html_text, one_line, plain
+from ..format.numbers import is_missing
 from .workbook.visuals import BAR, BYTES, HEAT, HIDDEN, LINK, MILLISECONDS, PERCENT, SECONDS, THRESHOLDS
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..engines.inlining import as_lets, definitions, names_in, needed, with_names, without_comments
-from ..engines.parameters import declared
+from ..engines.kql.inlining import as_lets, definitions, names_in, needed, with_names, without_comments
+from ..engines.kql.parameters import declared
 from ..errors import WrongUse
 from ..library import library
 from ..library.queries import Query
-from ..logs.tables import GATEWAY_LOGS, LLM_LOG, REQUESTS
+from ..schema.tables import GATEWAY_LOGS, LLM_LOG, REQUESTS
 
 HOURLY = "AoaiHourly"
 HISTORY = "AoaiHistory"

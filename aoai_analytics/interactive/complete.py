@@ -6,8 +6,8 @@ import re
 from functools import cache
 from typing import Any
 
-from ..engines.functions import computed_functions
-from ..logs.tables import TABLES
+from ..engines.kql.functions import computed_functions
+from ..schema.tables import TABLES
 
 # https://learn.microsoft.com/kusto/query/: the tabular operators and what goes with them.
 _OPERATORS = tuple(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 from ..config import settings
 from ..engines import Engine, QueryResult, connect
 from ..errors import AoaiError, QueryError, WrongUse
+from ..format.periods import span
 from ..prices import apply_own_prices
 from ..prompts import ask
-from ..reports.period import span
 from .complete import matcher
 from .render import chart_of, split
 

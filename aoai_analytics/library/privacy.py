@@ -9,8 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..engines.protocol import QueryResult
-from ..logs.records import TEXT_COLUMNS as LOGGED_TEXT
-from ..logs.tables import MESSAGES, TABLES
+from ..lake.records import TEXT_COLUMNS as LOGGED_TEXT
+from ..schema.tables import MESSAGES, TABLES
 from .queries import Query, library
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import shipped
-from ..engines.parameters import Parameter, bind, declared
+from ..engines.kql.parameters import Parameter, bind, declared
 from ..errors import UnknownName, WrongUse
 
 #: The folder that defines tables as functions; all other folders hold questions.
@@ -38,7 +38,7 @@ class Query:
     parameters: Mapping[str, Parameter]
 
     def bind(self, **values: Any) -> str:
-        """The query's text with parameters set. Raises UnknownName or WrongUse; see ``engines.parameters.bind``."""
+        """The query's text with parameters set. Raises UnknownName or WrongUse; see ``engines.kql.parameters.bind``."""
         try:
             return bind(self.text, values)
         except UnknownName as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..engines.parameters import quote
+from ..engines.kql.parameters import quote
 from .book import PriceBook, plain
 
 #: A deployment that provisioned throughput units serve: its tokens are paid by the unit and hour.

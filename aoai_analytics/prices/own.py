@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import settings
-from ..engines.functions import replace_functions
+from ..engines.kql.functions import replace_functions
 from ..errors import WrongUse
 from .book import CURRENCY, DIRECTIONS, SCOPES, Price, PriceBook, price_of, read_prices, shipped_book
 from .functions import PROVISIONED, Placed, price_functions

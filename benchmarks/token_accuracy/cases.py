@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aoai_analytics.logs.blobs import Content, find_blobs
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.pieces import JsonReader
-from aoai_analytics.logs.records import SHAPES, Misfit, OtherCategory, table_of, to_arrow, to_row
+from aoai_analytics.lake.blobs import Content, find_blobs
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.pieces import JsonReader
+from aoai_analytics.lake.records import SHAPES, Misfit, OtherCategory, table_of, to_arrow, to_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,8 +64,8 @@ def cases(seeds: Sequence[int], shared: Path | None) -> list[Case]:
 
 def prepare(case: Case, folder: Path, requests: int) -> Counted:
     """Make or unpack the case's logs under *folder*, and read them. Raises AoaiError."""
-    from aoai_analytics.library.semantic import recompute
-    from aoai_analytics.logs.ingest import ingest
+    from aoai_analytics.lake.ingest import ingest
+    from aoai_analytics.lake.recompute import recompute
 
     logs, truth = _logs(case, folder, requests)
     delivered = Lake.create(folder / "delivered")
@@ -90,7 +90,7 @@ def read_truth(path: Path) -> pd.DataFrame:
 
 
 def _logs(case: Case, folder: Path, requests: int) -> tuple[Path, Path]:
-    from aoai_analytics.logs.sample import write_sample
+    from aoai_analytics.sample import write_sample
 
     if case.mix:
         out = folder / "sample"

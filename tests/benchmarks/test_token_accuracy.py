@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from aoai_analytics.logs.sample import write_sample
+from aoai_analytics.sample import write_sample
 from benchmarks.token_accuracy.checks import misses
 from benchmarks.token_accuracy.measures import Measured, measure
 from tests.conftest import REPO

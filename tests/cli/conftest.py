@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from aoai_analytics.cli import main
-from aoai_analytics.library.semantic import recompute
-from aoai_analytics.logs.ingest import ingest
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.sample import write_sample
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
+from aoai_analytics.lake.recompute import recompute
+from aoai_analytics.sample import write_sample
 
 
 @dataclass(frozen=True)

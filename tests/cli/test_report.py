@@ -14,8 +14,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from aoai_analytics.cli import progress
 from aoai_analytics.errors import ReportError
-from aoai_analytics.reports.period import ended
-from aoai_analytics.reports.run import ReportResult
+from aoai_analytics.format.periods import ended
+from aoai_analytics.reporting.run import ReportResult
 
 
 class Made:
@@ -43,9 +43,9 @@ class Made:
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     made = Made()
-    monkeypatch.setattr("aoai_analytics.reports.run.make_report", made)
-    monkeypatch.setattr("aoai_analytics.reports.execution.Kernels.__init__", lambda self: None)
-    monkeypatch.setattr("aoai_analytics.reports.execution.Kernels.close", lambda self: None)
+    monkeypatch.setattr("aoai_analytics.reporting.run.make_report", made)
+    monkeypatch.setattr("aoai_analytics.reporting.execution.Kernels.__init__", lambda self: None)
+    monkeypatch.setattr("aoai_analytics.reporting.execution.Kernels.close", lambda self: None)
     return made
 
 
@@ -104,7 +104,7 @@ def test_reports_older_than_is_kept_go_by_option_or_setting(
         asked.append((out, keep))
         return ["2025-01"]
 
-    monkeypatch.setattr("aoai_analytics.reports.collection.drop_expired", drop)
+    monkeypatch.setattr("aoai_analytics.reporting.collection.drop_expired", drop)
     assert aoai("report", "tokens").err == "Running tokens …\n" and asked == []
     ended = aoai("report", "tokens", "--keep", "400d")
     assert asked.pop() == (Path("reports"), timedelta(days=400))

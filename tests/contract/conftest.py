@@ -14,11 +14,11 @@ from aoai_analytics.engines.kusto import KustoEngine
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.engines.log_analytics import LogAnalyticsEngine
 from aoai_analytics.engines.pace import Pace
-from aoai_analytics.library.semantic import recompute
-from aoai_analytics.logs.ingest import ingest
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.sample import write_sample
-from aoai_analytics.logs.tables import LOG_TABLES, TABLES
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
+from aoai_analytics.lake.recompute import recompute
+from aoai_analytics.sample import write_sample
+from aoai_analytics.schema.tables import LOG_TABLES, TABLES
 from tests.contract.kusto_service import KustoService, database_of
 from tests.contract.log_analytics_service import WORKSPACE, Credential, Limits, LogAnalyticsService
 
@@ -64,9 +64,7 @@ def asking() -> Iterator[Asking]:
     def ask(service: LogAnalyticsService, *, workspaces: str = WORKSPACE, credential: Credential | None = None):
         pace = Pace(requests=None, sleep=lambda _: None, first_wait=0.0)
         source = f"log-analytics://{workspaces}"
-        engine = LogAnalyticsEngine.open(
-            source, credential=credential or Credential(), endpoint=service.url, pace=pace
-        )
+        engine = LogAnalyticsEngine.open(source, credential=credential or Credential(), endpoint=service.url, pace=pace)
         engines.append(engine)
         return engine
 

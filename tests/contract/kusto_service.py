@@ -16,9 +16,9 @@ from duckdb_kql import server as duckdb_kql_server
 from duckdb_kql.errors import KqlError
 
 from aoai_analytics.engines import dialect
-from aoai_analytics.engines.parameters import declared
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.tables import LOG_TABLES, Table
+from aoai_analytics.engines.kql.parameters import declared
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.schema.tables import LOG_TABLES, Table
 
 _TYPES = {
     "string": "VARCHAR",

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from azure.core.credentials import AccessToken
 
-from aoai_analytics.engines.inlining import definitions, needed
+from aoai_analytics.engines.kql.inlining import definitions, needed
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.errors import QueryError
-from aoai_analytics.logs.tables import TABLES
+from aoai_analytics.schema.tables import TABLES
 
 WORKSPACE = "11111111-2222-3333-4444-555555555555"
 SECRET = "s3cr3t-t0ken"

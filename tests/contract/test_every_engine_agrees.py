@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from aoai_analytics.engines.inlining import definitions
+from aoai_analytics.engines.kql.inlining import definitions
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.library import Query, library
-from aoai_analytics.logs.tables import TABLES
+from aoai_analytics.schema.tables import TABLES
 from tests.contract.comparing import assert_same
 from tests.contract.conftest import Asking, cluster_engine
 from tests.contract.kusto_service import KustoService

@@ -130,9 +130,7 @@ def test_a_partial_answer_for_another_reason_than_a_limit_is_not_asked_for_again
     with LogAnalyticsService(local, limits=unlimited()) as service:
         result = asking(service).query("ApiManagementGatewayLogs | project CorrelationId")
         assert service.exchanges["asked"] == 1
-    assert result.partial and result.warnings == (
-        "rows are missing: One of the workspaces could not be resolved",
-    )
+    assert result.partial and result.warnings == ("rows are missing: One of the workspaces could not be resolved",)
 
 
 @pytest.mark.parametrize("kind", ["429-after", "429", "503", "500", "dropped", "cut-off", "broken-json"])

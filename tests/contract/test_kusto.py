@@ -19,7 +19,7 @@ import pytest
 from aoai_analytics.engines import connect
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.errors import AoaiError, QueryError, SourceError, UnknownName
-from aoai_analytics.logs.lake import Lake
+from aoai_analytics.lake.delta import Lake
 from tests.contract.comparing import assert_same
 from tests.contract.conftest import cluster_engine
 from tests.contract.kusto_service import KustoService, database_of

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from aoai_analytics.engines.kql.parameters import quote
 from aoai_analytics.engines.local import LocalEngine
-from aoai_analytics.engines.parameters import quote
 from aoai_analytics.errors import QueryError
 from tests.contract.conftest import cluster_engine
 from tests.contract.kusto_service import KustoService
@@ -39,9 +39,7 @@ ATTACKS = (
 
 
 @pytest.fixture(scope="module")
-def engines(
-    local: LocalEngine, bare_workspace: LogAnalyticsService, bare_cluster: KustoService
-) -> dict[str, Any]:
+def engines(local: LocalEngine, bare_workspace: LogAnalyticsService, bare_cluster: KustoService) -> dict[str, Any]:
     from aoai_analytics import connect
     from tests.contract.log_analytics_service import Credential
 

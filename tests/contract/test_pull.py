@@ -12,10 +12,10 @@ import pytest
 
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.errors import PartialResult, SourceError
-from aoai_analytics.library import pull as pulling
-from aoai_analytics.library.pull import PullProgress, pull
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES
+from aoai_analytics.lake import pull as pulling
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.pull import PullProgress, pull
+from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES
 from tests.contract.comparing import assert_same
 from tests.contract.conftest import Asking, unlimited
 from tests.contract.log_analytics_service import Credential, Faults, Limits, LogAnalyticsService

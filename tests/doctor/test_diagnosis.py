@@ -12,9 +12,9 @@ from aoai_analytics import connect
 from aoai_analytics.doctor import Finding, diagnose
 from aoai_analytics.doctor.findings import KINDS, SEVERITIES
 from aoai_analytics.engines.protocol import QueryResult
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.records import SHAPES, table_of, to_arrow, to_row
 from aoai_analytics.library.queries import library
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.records import SHAPES, table_of, to_arrow, to_row
 from tests.doctor.conftest import Sampled, lake_of
 
 # What the sample's generator plants that is no matter of coverage, or that a lake cannot show.
@@ -200,7 +200,7 @@ def delivered_twice(folder: Path, logs: Path, only: str = "") -> Path:
                     rows += [to_row(record, shape)] * 2
         if rows:
             lake.append(name, to_arrow(shape, rows))
-    from aoai_analytics.library.semantic import recompute
+    from aoai_analytics.lake.recompute import recompute
 
     recompute(lake)
     return folder

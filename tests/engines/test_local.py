@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from aoai_analytics import connect
 from aoai_analytics.errors import LakeError, QueryError, SourceError
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.tables import GATEWAY_LOGS, REQUESTS
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.schema.tables import GATEWAY_LOGS, REQUESTS
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 

@@ -11,10 +11,10 @@ import pytest
 
 from aoai_analytics import connect
 from aoai_analytics.engines import local, views
-from aoai_analytics.engines.functions import replace_functions
+from aoai_analytics.engines.kql.functions import replace_functions
 from aoai_analytics.engines.local import LocalEngine
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, Table
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, Table
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 TOTAL = "AoaiCosts | summarize Requests = count(), Cost = sum(Cost)"

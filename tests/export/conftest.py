@@ -16,9 +16,9 @@ from filelock import FileLock
 
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.engines.protocol import QueryResult
-from aoai_analytics.library.semantic import recompute
-from aoai_analytics.logs.ingest import ingest
-from aoai_analytics.logs.lake import Lake
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
+from aoai_analytics.lake.recompute import recompute
 
 #: The range of the shared traffic.
 START, END = datetime(2026, 10, 30, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)

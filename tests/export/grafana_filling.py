@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from aoai_analytics.engines.parameters import declared
+from aoai_analytics.engines.kql.parameters import declared
 
 VARIABLE = re.compile(r"\$(\w+)|\[\[(\w+?)(?::(\w+))?\]\]|\$\{(\w+)(?:\.([^:^}]+))?(?::([^}]+))?\}", re.ASCII)
 _AZURE_MACRO = re.compile(r"\$__(timeFilter|timeFrom|timeTo|interval|contains|escapeMulti)(?:\(([^)]*)\))?")

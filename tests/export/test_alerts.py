@@ -16,15 +16,15 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from aoai_analytics.engines.inlining import definitions
+from aoai_analytics.engines.kql.inlining import definitions
 from aoai_analytics.engines.local import LocalEngine
-from aoai_analytics.engines.parameters import parse_timespan
 from aoai_analytics.export.alerts import ALERTS, LONGEST, PAGE, Alert
 from aoai_analytics.export.summary_rules import COLUMNS
+from aoai_analytics.format.periods import parse_timespan
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.recompute import _as_stored
 from aoai_analytics.library import library
-from aoai_analytics.library.semantic import _as_stored
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.tables import GATEWAY_LOGS, LLM_LOG, REQUESTS, REQUESTS_LOGGED, TABLES
+from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, REQUESTS, REQUESTS_LOGGED, TABLES
 from tests.conftest import REPO
 from tests.export.alert_cases import ANSWERS, AT, BUDGETS, CASES, Case, placed
 from tests.functions.raw_logs import _table

@@ -10,8 +10,8 @@ import pytest
 
 from aoai_analytics.cli import main
 from aoai_analytics.config import settings
-from aoai_analytics.engines.functions import replace_functions
-from aoai_analytics.engines.inlining import names_in
+from aoai_analytics.engines.kql.functions import replace_functions
+from aoai_analytics.engines.kql.inlining import names_in
 from aoai_analytics.export import made
 from aoai_analytics.export.functions import functions_json, saved_functions
 from aoai_analytics.library import library

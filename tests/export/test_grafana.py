@@ -18,9 +18,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from aoai_analytics.charts.labels import NONE
 from aoai_analytics.cli import app
-from aoai_analytics.engines.inlining import called_bare, definitions
+from aoai_analytics.engines.kql.inlining import called_bare, definitions
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.errors import UnknownName
 from aoai_analytics.export import COMMITTED, made
@@ -28,8 +27,9 @@ from aoai_analytics.export.embedding import FILTERS
 from aoai_analytics.export.grafana import DATA_SOURCES, PRICES, exported, grafana_dashboard, query_of
 from aoai_analytics.export.grafana_queries import CHOICES, MOMENTS, Shown
 from aoai_analytics.export.workbook.layout import TABS, Tile
+from aoai_analytics.format.labels import NONE
 from aoai_analytics.library import library
-from aoai_analytics.logs.tables import TABLES
+from aoai_analytics.schema.tables import TABLES
 from tests.export.conftest import END, START
 from tests.export.grafana_filling import VARIABLE, Picked, asked, filled, literals_first, panels
 from tests.kql_parser import analyse

@@ -11,11 +11,11 @@ import pytest
 
 from aoai_analytics.engines import dialect
 from aoai_analytics.export.kusto import LANDING, function_command, kusto_commands
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
 from aoai_analytics.library import library
-from aoai_analytics.logs.ingest import ingest
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.sample import write_sample
-from aoai_analytics.logs.tables import LOG_TABLES
+from aoai_analytics.sample import write_sample
+from aoai_analytics.schema.tables import LOG_TABLES
 from tests.kql_parser import analyse
 
 _FUNCTION = re.compile(r"^\.create-or-alter function with \([^)]*\) (\w+)\(\) \{\n(.*?)\n\}$", re.MULTILINE | re.DOTALL)

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aoai_analytics.engines.functions import replace_functions
+from aoai_analytics.engines.kql.functions import replace_functions
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.errors import WrongUse
 from aoai_analytics.export.query_pack import query_pack
@@ -27,9 +27,9 @@ from aoai_analytics.export.summary_rules import (
     rollup,
     rule_query,
 )
+from aoai_analytics.lake.delta import Lake
 from aoai_analytics.library.queries import own_query
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES
+from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES
 from tests.functions.raw_logs import _table, llm, request
 from tests.kql.cases import engine_over
 from tests.kql_parser import analyse

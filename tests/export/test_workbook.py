@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aoai_analytics.engines.inlining import called_bare
+from aoai_analytics.engines.kql.inlining import called_bare
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.export.embedding import FILTERS
 from aoai_analytics.export.preview import preview_html
@@ -22,11 +22,11 @@ from aoai_analytics.export.workbook.filling import Chosen, filled, is_visible, p
 from aoai_analytics.export.workbook.layout import NOT_HERE, TABS
 from aoai_analytics.export.workbook.parts import PREFIX, TOKEN, left_out
 from aoai_analytics.export.workbook.steps import KEY
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
+from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.library import library
 from aoai_analytics.library.privacy import SHOWS_PROMPTS
-from aoai_analytics.library.semantic import recompute
-from aoai_analytics.logs.ingest import ingest
-from aoai_analytics.logs.lake import Lake
 from tests.export.conftest import END, START, coded
 from tests.export.workbook_tiles import expected, is_equal, selected, tiles, values_of
 from tests.kql_parser import analyse

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from aoai_analytics.engines.kql.parameters import bind
 from aoai_analytics.engines.local import LocalEngine
-from aoai_analytics.engines.parameters import bind
 from aoai_analytics.engines.protocol import QueryResult
 from aoai_analytics.export.workbook import workbook
 from aoai_analytics.export.workbook.filling import Chosen, filled, grain, parameters, steps

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from aoai_analytics.engines.frames import frame_from_arrow
 from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.lake.delta import Lake
 from aoai_analytics.library import library
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.tables import GATEWAY_LOGS, LLM_LOG, Table
+from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, Table
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 CHAT_URL = "https://gateway.example/openai/deployments/chat/chat/completions?api-version=2024-10-21"

@@ -8,15 +8,18 @@ import pandas as pd
 import pytest
 
 from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.library import library
-from aoai_analytics.library.semantic import recompute
-from aoai_analytics.logs.lake import Lake
 
 from .raw_logs import answered, llm, request
 
 SYSTEM = {"role": "system", "content": "Be brief."}
 CALL = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"n": "7"}'}}
-PICTURE = [{"type": "text", "text": 'see "this"'}, {"type": "image_url", "image_url": {"url": "https://p.example/1.png"}}]
+PICTURE = [
+    {"type": "text", "text": 'see "this"'},
+    {"type": "image_url", "image_url": {"url": "https://p.example/1.png"}},
+]
 TURNS = [
     SYSTEM,
     {"role": "user", "content": "one\ntwo"},

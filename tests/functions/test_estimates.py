@@ -13,9 +13,9 @@ import pytest
 
 from aoai_analytics.engines.frames import frame_from_arrow
 from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.lake.delta import Lake
 from aoai_analytics.library import library
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.tables import REQUESTS, REQUESTS_LOGGED
+from aoai_analytics.schema.tables import REQUESTS, REQUESTS_LOGGED
 
 START = datetime(2026, 11, 3, tzinfo=UTC)
 TOKENS = ["PromptTokens", "CompletionTokens", "TotalTokens"]

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from aoai_analytics import connect
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.recompute import recompute
+from aoai_analytics.lake.records import SHAPES, table_of, to_arrow, to_row
 from aoai_analytics.library.queries import library
-from aoai_analytics.library.semantic import recompute
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.records import SHAPES, table_of, to_arrow, to_row
 
 URL = "https://apim-contoso.azure-api.net/openai/v1/chat/completions"
 WHOLE = json.dumps({"model": "gpt-4o-2024-08-06", "choices": [], "usage": {

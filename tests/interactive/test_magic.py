@@ -9,10 +9,10 @@ from IPython.utils.capture import capture_output
 
 from aoai_analytics.interactive.complete import words
 from aoai_analytics.interactive.render import Render, chart_of, split
-from aoai_analytics.library.semantic import recompute
-from aoai_analytics.logs.ingest import ingest
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.sample import write_sample
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
+from aoai_analytics.lake.recompute import recompute
+from aoai_analytics.sample import write_sample
 
 
 @pytest.fixture(scope="module")

@@ -27,10 +27,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from aoai_analytics.charts.numbers import is_missing
 from aoai_analytics.engines.local import LocalEngine
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.tables import REQUESTS
+from aoai_analytics.format.numbers import is_missing
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.schema.tables import REQUESTS
 
 FOLDER = Path(__file__).parent / "cases"
 REST = "…"

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from aoai_analytics.engines.functions import replace_functions
+from aoai_analytics.engines.kql.functions import replace_functions
 from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
+from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.library.queries import library
-from aoai_analytics.library.semantic import recompute
-from aoai_analytics.logs.ingest import ingest
-from aoai_analytics.logs.lake import Lake
 from aoai_analytics.prices import price_functions, shipped_book
 from aoai_analytics.prices.functions import Placed
 from tests.kql.cases import REST, cases, engine_over

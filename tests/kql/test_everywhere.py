@@ -10,10 +10,10 @@ import pytest
 
 from aoai_analytics.charts import figure, headline, parse_chart
 from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
+from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.library.queries import Query, library
-from aoai_analytics.library.semantic import recompute
-from aoai_analytics.logs.ingest import ingest
-from aoai_analytics.logs.lake import Lake
 from tests.kql.cases import engine_over
 
 QUERIES = list(library())

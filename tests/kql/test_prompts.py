@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.lake.delta import Lake
 from aoai_analytics.library import library
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.tables import MESSAGES
+from aoai_analytics.schema.tables import MESSAGES
 from tests.kql.cases import engine_over, plain
 
 DAY = "2026-11-02"
@@ -81,7 +81,7 @@ def test_search_finds_words_in_prompts_and_answers_of_a_user_and_a_model(engine:
     assert answer(engine, "search", "CorrelationId", model="o4-mini") == [("r2",)]
     assert [name for (name,) in answer(engine, "search", "CorrelationId")] == ["r6", "r5", "r4", "r3", "r2", "r1"]
     assert answer(engine, "search", "CorrelationId", text="no such words") == []
-    assert answer(engine, "search", "CorrelationId", text="\"; AoaiMessages | take 1 //") == []
+    assert answer(engine, "search", "CorrelationId", text='"; AoaiMessages | take 1 //') == []
 
 
 def test_the_latest_prompts_come_first(engine: LocalEngine) -> None:

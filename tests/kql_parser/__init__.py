@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from aoai_analytics.logs.tables import LOG_TABLES
+from aoai_analytics.schema.tables import LOG_TABLES
 
 HERE = Path(__file__).parent
 KQL = HERE.parents[1] / "kql"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from aoai_analytics.library.semantic import recompute
-from aoai_analytics.logs.ingest import ingest
-from aoai_analytics.logs.lake import Lake
-from aoai_analytics.logs.sample import write_sample
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
+from aoai_analytics.lake.recompute import recompute
+from aoai_analytics.sample import write_sample
 
 
 def lake_of(folder: Path, logs: Path, *, messages: bool = True) -> Path:

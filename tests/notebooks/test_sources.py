@@ -8,8 +8,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from aoai_analytics.reports import session
-from aoai_analytics.reports.blocks import Answer, Head
+from aoai_analytics.reporting import session
+from aoai_analytics.reporting.blocks import Answer, Head
 from tests.conftest import REPO
 
 NOTEBOOKS = sorted((REPO / "notebooks/analysis").glob("*.ipynb"))

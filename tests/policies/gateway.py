@@ -74,12 +74,16 @@ def effective(product: str | None = None, *, options: Sequence[str] = (), first:
 def scenario(changes: Json, *, product: str | None = "silver") -> Json:
     """A chat completion with a key of ``product`` (none: no credentials), with ``changes`` laid over it."""
     base: Json = {
-        "request": {"url": CHAT, "headers": {"Content-Type": "application/json"},
-                    "body": {"messages": [{"role": "user", "content": "Good morning"}]},
-                    "matchedParameters": {"deployment-id": "chat-prod"}},
+        "request": {
+            "url": CHAT,
+            "headers": {"Content-Type": "application/json"},
+            "body": {"messages": [{"role": "user", "content": "Good morning"}]},
+            "matchedParameters": {"deployment-id": "chat-prod"},
+        },
         "api": {"id": "azure-openai", "path": "openai"},
-        "namedValues": {name: row["value"] or "00000000-0000-0000-0000-000000000001"
-                        for name, row in NAMED_VALUES.items()},
+        "namedValues": {
+            name: row["value"] or "00000000-0000-0000-0000-000000000001" for name, row in NAMED_VALUES.items()
+        },
     }
     if product:
         base |= {"product": {"id": product}, "subscription": {"id": "sub-research", "key": KEY}}
@@ -100,8 +104,13 @@ def send(policy: str, request: Json, *, fragments: Path = FRAGMENTS) -> Json:
     """What the simulator says of one request: ``client``, ``backend``, ``traces``, ``metrics``, ``variables`` …"""
     with tempfile.TemporaryDirectory() as folder:
         (document := Path(folder) / "policy.xml").write_text(policy)
-        run = subprocess.run([SIMULATOR, "run", document, "-", "--fragments", fragments],
-                             input=json.dumps(request), capture_output=True, text=True, timeout=120)
+        run = subprocess.run(
+            [SIMULATOR, "run", document, "-", "--fragments", fragments],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
     assert run.returncode == 0, run.stderr
     result: Json = json.loads(run.stdout)
     for part in ("client", "backend", "sendRequest", "traces", "metrics"):

@@ -10,8 +10,11 @@ from tests.policies.gateway import ANSWERS, attempt, error, messages
 ATTEMPTS = 1 + int(gateway.NAMED_VALUES["backend-retries"]["value"])
 DEFAULT_WAIT = gateway.NAMED_VALUES["retry-after-seconds"]["value"]
 ROWS = pytest.mark.parametrize("row", ANSWERS["answers"], ids=lambda row: row["answer"])
-GOOD = {"status": 200, "headers": {"Content-Type": "application/json"},
-        "body": {"object": "chat.completion", "usage": {"prompt_tokens": 3, "completion_tokens": 5}}}
+GOOD = {
+    "status": 200,
+    "headers": {"Content-Type": "application/json"},
+    "body": {"object": "chat.completion", "usage": {"prompt_tokens": 3, "completion_tokens": 5}},
+}
 BACKEND_ERROR = {"message": "From the account.", "code": "from-the-account", "innererror": {"detail": 1}}
 
 
@@ -83,8 +86,12 @@ def test_the_wait_that_an_earlier_backend_named_serves_where_the_last_one_names_
 def test_an_error_that_is_no_json_gets_the_shape_all_the_same():
     result = run([{"status": 404, "headers": {"Content-Type": "text/html"}, "body": "<h1>Not here</h1>"}])
     assert result["client"]["status"] == 404
-    assert error(result) == {"message": "The model's service answered 404.", "type": "invalid_request_error",
-                             "param": None, "code": None}
+    assert error(result) == {
+        "message": "The model's service answered 404.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": None,
+    }
 
 
 @gateway.needs_simulator
@@ -101,10 +108,13 @@ def test_each_attempt_is_traced_with_the_pool_member_that_it_asked(tmp_path):
         (tmp_path / file.name).write_text(file.read_text())
     fragment = tmp_path / "backend-attempts.xml"
     forward = '<forward-request buffer-request-body="true" buffer-response="false" />'
-    member = ('<set-url>@("https://" + new [] { "aoai-westus3", "aoai-eastus2" }[(int)context.Variables["attempt"] - 1]'
-              ' + ".openai.azure.com" + context.Request.Url.Path + context.Request.Url.QueryString)</set-url>')
+    member = (
+        '<set-url>@("https://" + new [] { "aoai-westus3", "aoai-eastus2" }[(int)context.Variables["attempt"] - 1]'
+        ' + ".openai.azure.com" + context.Request.Url.Path + context.Request.Url.QueryString)</set-url>'
+    )
     assert forward in fragment.read_text()
     fragment.write_text(fragment.read_text().replace(forward, forward + member))
-    result = gateway.send(gateway.effective("silver"), gateway.scenario({"backend": [{"status": 429}, GOOD]}),
-                          fragments=tmp_path)
+    result = gateway.send(
+        gateway.effective("silver"), gateway.scenario({"backend": [{"status": 429}, GOOD]}), fragments=tmp_path
+    )
     assert messages(result) == [attempt(1, 429, "aoai-westus3"), attempt(2, 200, "aoai-eastus2")]

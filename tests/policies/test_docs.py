@@ -14,10 +14,27 @@ def table() -> str:
     """The table of backend answers, as its page shall have it."""
     yes = {True: "yes", False: "no"}
     wait = {"backend": "the backend's", "default": "`retry-after-seconds`", None: ""}
-    head = ["backend answers", "breaker", "retry", "the caller gets in the end", "error code", "Retry-After",
-            "what it means"]
-    rows = [[row["answer"], yes[row["breaker"]], yes[row["retry"]], str(row["caller"]), row["code"] or "",
-             wait[row["retryAfter"]], row["meaning"]] for row in gateway.ANSWERS["answers"]]
+    head = [
+        "backend answers",
+        "breaker",
+        "retry",
+        "the caller gets in the end",
+        "error code",
+        "Retry-After",
+        "what it means",
+    ]
+    rows = [
+        [
+            row["answer"],
+            yes[row["breaker"]],
+            yes[row["retry"]],
+            str(row["caller"]),
+            row["code"] or "",
+            wait[row["retryAfter"]],
+            row["meaning"],
+        ]
+        for row in gateway.ANSWERS["answers"]
+    ]
     lines = [f"| {' | '.join(cells)} |\n" for cells in [head, *rows]]
     return "".join([lines[0], "|" + "---|" * len(head) + "\n", *lines[1:]])
 

@@ -36,7 +36,8 @@ def test_every_fragment_is_allowed_in_the_section_that_includes_it(tmp_path):
             if include.tag == "include-fragment":
                 policies = list(ET.parse(gateway.FRAGMENTS / f"{include.get('fragment-id')}.xml").getroot())
                 (tmp_path / f"{include.get('fragment-id')}.xml").write_text(
-                    ET.tostring(_document(section.tag, policies), encoding="unicode"))
+                    ET.tostring(_document(section.tag, policies), encoding="unicode")
+                )
             assert include.tag != "base" or place == 0, "an outer scope's policies come first"
     documents = sorted(tmp_path.glob("*.xml"))
     assert len(documents) == len(list(gateway.FRAGMENTS.glob("*.xml"))), "a fragment is included nowhere"

@@ -15,11 +15,13 @@ PROMPT = '"messages": ' + json.dumps([{"content": '"stream_options": {"a": 1}'}]
 ASKED = '"stream_options":{"include_usage":true}'
 # What the client sent, what the backend gets (None: the same).
 BODIES = {
-    "no stream_options": ('{"stream": true, "n": 1}', '{' + ASKED + ',"stream": true, "n": 1}'),
-    "empty stream_options": ('{"stream":true,"stream_options":{}}', '{"stream":true,' + ASKED + '}'),
-    "null stream_options": ('{"stream":true,"stream_options": null}', '{"stream":true,' + ASKED + '}'),
-    "another option stays": ('{"stream_options": {"include_obfuscation": false},"stream":true}',
-                             '{"stream_options":{"include_obfuscation":false,"include_usage":true},"stream":true}'),
+    "no stream_options": ('{"stream": true, "n": 1}', "{" + ASKED + ',"stream": true, "n": 1}'),
+    "empty stream_options": ('{"stream":true,"stream_options":{}}', '{"stream":true,' + ASKED + "}"),
+    "null stream_options": ('{"stream":true,"stream_options": null}', '{"stream":true,' + ASKED + "}"),
+    "another option stays": (
+        '{"stream_options": {"include_obfuscation": false},"stream":true}',
+        '{"stream_options":{"include_obfuscation":false,"include_usage":true},"stream":true}',
+    ),
     "asked for already": ('{"stream":true,"stream_options":{"include_usage":true}}', None),
     "declined": ('{"stream":true,"stream_options":{"include_usage":false}}', None),
     "no stream": ('{"stream":false}', None),
@@ -28,14 +30,20 @@ BODIES = {
     "stream_options is no object": ('{"stream":true,"stream_options":"all"}', None),
     "dates, numbers and spaces": ("{ " + ODD, "{" + ASKED + ", " + ODD),
     "a prompt about stream_options": (
-        '{"stream": true, ' + PROMPT + "}", "{" + ASKED + ',"stream": true, ' + PROMPT + "}"),
+        '{"stream": true, ' + PROMPT + "}",
+        "{" + ASKED + ',"stream": true, ' + PROMPT + "}",
+    ),
     "a prompt about them beside them": (
-        "{" + PROMPT + ', "stream": true, "stream_options": null}', "{" + PROMPT + ', "stream": true, ' + ASKED + "}"),
+        "{" + PROMPT + ', "stream": true, "stream_options": null}',
+        "{" + PROMPT + ', "stream": true, ' + ASKED + "}",
+    ),
     "a tool with a member of that name": (
-        '{"stream":true,"stream_options":{},"tools":[{"parameters":{"stream_options":{}}}]}', None),
+        '{"stream":true,"stream_options":{},"tools":[{"parameters":{"stream_options":{}}}]}',
+        None,
+    ),
     "no JSON": ('{"stream": true', None),
-    "an array": ('[true]', None),
-    "text": ('stream', None),
+    "an array": ("[true]", None),
+    "text": ("stream", None),
 }
 
 
@@ -72,9 +80,13 @@ ROUTES = {
     "chat of v1": ("/openai/v1/chat/completions", True),
     "chat of v1, preview": ("/openai/v1/chat/completions?api-version=preview", True),
     "chat, the first version that knows it": (
-        "/openai/deployments/chat-prod/chat/completions?api-version=2024-09-01-preview", True),
+        "/openai/deployments/chat-prod/chat/completions?api-version=2024-09-01-preview",
+        True,
+    ),
     "chat, the last that does not": (
-        "/openai/deployments/chat-prod/chat/completions?api-version=2024-08-01-preview", False),
+        "/openai/deployments/chat-prod/chat/completions?api-version=2024-08-01-preview",
+        False,
+    ),
     "responses": ("/openai/responses?api-version=2025-04-01-preview", False),
     "responses of v1": ("/openai/v1/responses", False),
     "legacy completions": ("/openai/deployments/legacy/completions?api-version=2024-10-21", False),

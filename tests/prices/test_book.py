@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aoai_analytics.errors import WrongUse
-from aoai_analytics.logs.sample.world import PRICES
 from aoai_analytics.prices import Price, PriceBook, read_book, shipped_book
 from aoai_analytics.prices.book import COLUMNS, DIRECTIONS, SCOPES, plain
+from aoai_analytics.sample.world import PRICES
 
 HEAD = ",".join(COLUMNS)
 ROW = "gpt-4o,2024-08-06,global,,prompt,1M tokens,USD,2.50,2024-10-01,our contract"

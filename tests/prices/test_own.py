@@ -10,11 +10,11 @@ import pytest
 
 from aoai_analytics.cli import main
 from aoai_analytics.config import settings
-from aoai_analytics.engines.functions import replace_functions
+from aoai_analytics.engines.kql.functions import replace_functions
 from aoai_analytics.errors import WrongUse
 from aoai_analytics.prices import apply_own_prices, own_prices, shipped_book
 from aoai_analytics.prices.functions import Placed
-from aoai_analytics.reports import open_report
+from aoai_analytics.reporting import open_report
 from tests.kql.cases import engine_over
 
 REQUESTS = [

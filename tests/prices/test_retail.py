@@ -138,9 +138,7 @@ def api() -> Iterator[Api]:
 
 
 def prices(done: Refreshed) -> dict[tuple[str, str, str, str], tuple[Decimal, str]]:
-    return {
-        (p.model, p.scope, p.direction, " ".join(p.regions)): (p.per_million, str(p.start)) for p in done.book
-    }
+    return {(p.model, p.scope, p.direction, " ".join(p.regions)): (p.per_million, str(p.start)) for p in done.book}
 
 
 def test_pages_are_read_to_the_last_and_become_prices_for_a_million_tokens(api: Api) -> None:

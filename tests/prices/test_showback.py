@@ -12,7 +12,7 @@ import pytest
 from aoai_analytics.cli import main
 from tests.kql.cases import engine_over
 
-NAMES = ["sub-a", "=1+1", "+49 30", "@sum(A1)", "-x", "\tb", "http://x.example", "", "Ünï\"c,ode"]
+NAMES = ["sub-a", "=1+1", "+49 30", "@sum(A1)", "-x", "\tb", "http://x.example", "", 'Ünï"c,ode']
 
 
 @pytest.fixture

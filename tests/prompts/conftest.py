@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from aoai_analytics.library.semantic import recompute
-from aoai_analytics.logs.ingest import ingest
-from aoai_analytics.logs.lake import Lake
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
+from aoai_analytics.lake.recompute import recompute
 
 MARKER = "zqxMARKERxqz"
 TEXTS = [

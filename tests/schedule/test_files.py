@@ -24,7 +24,7 @@ import yaml
 from aoai_analytics.cli import main
 from aoai_analytics.config import settings
 from aoai_analytics.errors import UnknownName
-from aoai_analytics.reports.schedules import Schedule, checked, fill, kinds, together
+from aoai_analytics.reporting.schedules import Schedule, checked, fill, kinds, together
 from tests.conftest import REPO
 from tests.schedule.reading import cron_command
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ...engines.functions import computed_functions
+from ...engines.kql.functions import computed_functions
 from .parts import PREFIX, TOKEN, left_out
 
 #: Width of a point by the length of the range, as the service's ``:grain`` grows with it; its own steps are not

@@ -21,9 +21,9 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from ...engines.inlining import TOKEN as STRINGS
-from ...engines.inlining import definitions
-from ...engines.parameters import quote
+from ...engines.kql.inlining import TOKEN as STRINGS
+from ...engines.kql.inlining import definitions
+from ...engines.kql.parameters import quote
 from ...prices import own_prices, price_functions
 from ..embedding import ALL, FILTERS, Embedded, Piece, embed
 

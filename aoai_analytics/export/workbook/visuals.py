@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...charts import Chart
-from ...charts.labels import heading
-from ...charts.numbers import unit_of
+from ...format.labels import heading
+from ...format.numbers import unit_of
 
 # Column renderers.
 TEXT, BAR, HIDDEN, TIME, LINK, HEAT, BIG, THRESHOLDS = 1, 3, 5, 6, 7, 8, 12, 18

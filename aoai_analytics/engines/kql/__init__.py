@@ -1,0 +1,1 @@
+"""Reading KQL: the one place of the package that looks inside a query."""

@@ -1,0 +1,190 @@
+"""The period of a report: from whole days or moments in its time zone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ..errors import WrongUse
+
+_TIMESPAN_UNITS = {
+    "d": "days",
+    "h": "hours",
+    "m": "minutes",
+    "s": "seconds",
+    "ms": "milliseconds",
+    "microsecond": "microseconds",
+}
+
+Moment = str | date | datetime | None
+
+#: How each kind of a named period is written.
+WRITTEN = {"monthly": "a month 2026-10", "weekly": "a week 2026-W44", "daily": "a day 2026-11-22"}
+
+
+@dataclass(frozen=True)
+class Named:
+    """A month, a week (ISO 8601) or a day: *kind* of ``WRITTEN``, its *key*, its first day and the first one after."""
+
+    kind: str
+    key: str
+    first: date
+    after: date
+
+    def span(self, time_zone: str) -> tuple[datetime, datetime]:
+        """start <= time < end in UTC: from midnight to midnight in *time_zone*, so a day may have 23 or 25 hours."""
+        return _midnight(self.first, time_zone), _midnight(self.after, time_zone)
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone of an IANA name. Raises WrongUse."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise WrongUse(f"unknown time zone '{name}': give an IANA name such as UTC or Europe/Berlin") from error
+
+
+def moment(value: Moment, time_zone: str, name: str = "start") -> datetime | None:
+    """*value* in UTC: text in ISO 8601, a date (its midnight) or a datetime; without an offset, in *time_zone*.
+
+    Raises WrongUse for text that is no date.
+    """
+    if value is None or value == "":
+        return None
+    local = zone(time_zone)
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise WrongUse(f"{name} '{value}' is no date: write it as 2026-11-01 or 2026-11-01T08:00") from error
+    elif not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    return (value if value.tzinfo else value.replace(tzinfo=local)).astimezone(UTC)
+
+
+def span(since: str | None, start: Moment, end: Moment, time_zone: str) -> tuple[datetime | None, datetime | None]:
+    """The period in UTC that ``--since`` (``7d``) or ``--start``, and ``--end`` say; None is open. Raises WrongUse."""
+    if since and start:
+        raise WrongUse("--since and --start both say where to begin: give one of them")
+    begin, until = moment(start, time_zone, "start"), moment(end, time_zone, "end")
+    if since:
+        try:
+            begin = (until or datetime.now(UTC)) - parse_timespan(since)
+        except (ValueError, OverflowError) as error:
+            raise WrongUse(f"--since '{since}' is no span of time: write it as 7d, 12h or 90m") from error
+    if begin and until and begin >= until:
+        raise WrongUse("the period ends before it begins")
+    return begin, until
+
+
+def named(text: str) -> Named:
+    """The period of that name: ``2026-10``, ``2026-W44`` or ``2026-11-22``. Raises WrongUse."""
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}", text):
+            return _around("monthly", date.fromisoformat(f"{text}-01"))
+        if match := re.fullmatch(r"(\d{4})-W(\d{1,2})", text):
+            return _around("weekly", date.fromisocalendar(int(match[1]), int(match[2]), 1))
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            return _around("daily", date.fromisoformat(text))
+    except (ValueError, OverflowError):
+        pass
+    raise WrongUse(f"'{text}' is no period: write {' or '.join(WRITTEN.values())}")
+
+
+def between(text: str) -> list[Named]:
+    """The periods from A to B, both included, of ``A..B``. Raises WrongUse where they are not of one kind."""
+    first, separator, last = text.partition("..")
+    if not separator:
+        raise WrongUse(f"'{text}' is no range of periods: write it as 2026-07..2026-10")
+    one, until = named(first), named(last)
+    if one.kind != until.kind:
+        raise WrongUse(f"'{text}' goes from one kind of period to another: give two months, two weeks or two days")
+    if one.first > until.first:
+        raise WrongUse(f"'{text}' ends before it begins")
+    found = [one]
+    while found[-1].first < until.first:
+        found.append(_around(one.kind, found[-1].after))
+    return found
+
+
+def ended(kind: str, now: datetime, time_zone: str, back: int) -> list[Named]:
+    """The last *back* whole periods of a *kind* of ``WRITTEN`` that have ended by *now* in *time_zone*, oldest first.
+
+    Raises WrongUse for another kind.
+    """
+    if kind not in WRITTEN:
+        raise WrongUse(f"'{kind}' is no kind of period: {', '.join(WRITTEN)}")
+    found: list[Named] = []
+    running = _around(kind, now.astimezone(zone(time_zone)).date())
+    while len(found) < back:
+        running = _around(kind, running.first - timedelta(days=1))
+        found.insert(0, running)
+    return found
+
+
+def _around(kind: str, day: date) -> Named:
+    """The period of a kind that *day* is in."""
+    if kind == "monthly":
+        first = day.replace(day=1)
+        return Named(kind, f"{first:%Y-%m}", first, (first + timedelta(days=32)).replace(day=1))
+    if kind == "weekly":
+        first = day - timedelta(days=day.weekday())
+        year, week, _ = first.isocalendar()
+        return Named(kind, f"{year}-W{week:02}", first, first + timedelta(days=7))
+    return Named(kind, day.isoformat(), day, day + timedelta(days=1))
+
+
+def _midnight(day: date, time_zone: str) -> datetime:
+    return datetime.combine(day, time(), zone(time_zone)).astimezone(UTC)
+
+
+def age(text: str, name: str = "keep") -> timedelta:
+    """A span of time above zero as settings and options write it, e.g. ``400d``. Raises WrongUse."""
+    try:
+        span = parse_timespan(text)
+    except (ValueError, OverflowError):
+        span = timedelta()
+    if span <= timedelta():
+        raise WrongUse(f"{name} '{text}' is no span of time: write it as 400d")
+    return span
+
+
+def in_words(start: datetime | None, end: datetime | None, time_zone: str) -> str:
+    """The period as a report says it; *end* is not part of it, so whole days name the last one."""
+    if start is None and end is None:
+        return "all there is"
+    local = zone(time_zone)
+    first, last = (value.astimezone(local) if value else None for value in (start, end))
+    if first and last and first.time() == last.time() == time():
+        until = date.fromordinal(last.date().toordinal() - 1)
+        return _day(first.date()) if until <= first.date() else f"{_day(first.date())} to {_day(until)}"
+    if first is None:
+        return f"until {_moment(last)}"
+    return f"since {_moment(first)}" if last is None else f"{_moment(first)} to {_moment(last)}"
+
+
+def said(value: datetime, time_zone: str) -> str:
+    """A moment as a report says it: ``1 Nov 2026, 08:15``."""
+    return _moment(value.astimezone(zone(time_zone)))
+
+
+def _day(value: date) -> str:
+    return f"{value.day} {value:%b %Y}"
+
+
+def _moment(value: datetime | None) -> str:
+    return f"{_day(value)}, {value:%H:%M}" if value else ""
+
+
+def parse_timespan(text: str) -> timedelta:
+    """``"7d"``, ``"90m"``, ``"1.5h"``, ``"1.02:03:04"`` as a timedelta. Raises ValueError."""
+    match = re.fullmatch(r"\s*(-?\d+(?:\.\d+)?)\s*(d|h|m|s|ms|microsecond)\s*", text)
+    if match:
+        return timedelta(**{_TIMESPAN_UNITS[match[2]]: float(match[1])})
+    match = re.fullmatch(r"\s*(-?)(?:(\d+)\.)?(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d{1,6})?))?\s*", text)
+    if not match:
+        raise ValueError(text)
+    span = timedelta(days=int(match[2] or 0), hours=int(match[3]), minutes=int(match[4]), seconds=float(match[5] or 0))
+    return -span if match[1] else span

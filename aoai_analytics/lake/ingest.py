@@ -1,0 +1,245 @@
+"""Reading logs into the lake: incremental, exactly once, and safe to kill at any moment.
+
+The work goes in batches. A batch's rows are staged in the lake, then an *intent* is written that says all the batch
+does: its staged files, how far each blob was read, what was quarantined. From then on it is finished whatever
+happens: the next ingest carries an intent out that it finds. Each step of that may be done twice without harm:
+commits carry the batch's number as a Delta transaction, files are replaced whole.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from aoai_analytics.errors import LogsError
+from aoai_analytics.lake.blobs import Blob, Content, Unreadable, content_hash, find_blobs
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.journal import Batch, Journal, Position
+from aoai_analytics.lake.pieces import JsonReader, Piece, csv_pieces, parquet_pieces
+from aoai_analytics.lake.records import SHAPES, Misfit, OtherCategory, is_told, table_of, to_row
+
+#: Input bytes, and rows, after which a batch is committed. Memory is a small multiple of the bytes.
+BATCH_BYTES = 64 << 20
+BATCH_ROWS = 200_000
+#: Input bytes between two calls of ``progress`` within a file.
+TELL_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class IngestProgress:
+    """How far an ingest is: bytes of the files (as stored), and records."""
+
+    bytes_done: int
+    bytes_total: int
+    records: int
+
+
+@dataclass
+class IngestSummary:
+    """What an ingest did.
+
+    ``files`` that were found; records that are ``new``, ``duplicate`` (all columns equal to a row of the lake),
+    ``quarantined`` (no record, or one with a value that does not fit; a file that cannot be read counts one) or of
+    ``other`` categories; ``pending`` files that end with half a record, left for a later run; ``bytes`` of log text
+    read, in ``seconds``; ``dates`` that got rows; ``problems``: one line for each file that could not be read.
+    """
+
+    files: int = 0
+    new: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    other: int = 0
+    pending: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    dates: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def records(self) -> int:
+        """Everything that was read: new, duplicate, quarantined and other."""
+        return self.new + self.duplicate + self.quarantined + self.other
+
+    @property
+    def megabytes_per_second(self) -> float:
+        """Log text read a second, in units of 1,000,000 bytes; 0 where nothing was read."""
+        return self.bytes / 1e6 / self.seconds if self.seconds else 0.0
+
+
+def ingest(
+    logs: Sequence[str | Path],
+    lake: Lake,
+    *,
+    messages: bool = True,
+    credential: Any = None,
+    progress: Callable[[IngestProgress], None] | None = None,
+) -> IngestSummary:
+    """Reads what is new in *logs* (files, folders, places in Azure Storage: see ``find_blobs``) into *lake*.
+
+    With ``messages=False`` no body and no message text reaches the lake; rows that then are equal in all columns
+    (the chunks of one long message) are kept once.
+    Raises LogsError where there is nothing to read or nothing could be read; SourceError for a storage that cannot be
+    read; LakeError where the lake cannot be written or another process writes it. What was ingested before an error
+    stays.
+    """
+    started = time.perf_counter()
+    blobs = find_blobs(logs, credential)
+    with lake.lock():
+        run = _Run(lake, blobs, messages, progress)
+        run.carry_out()
+    run.summary.seconds = time.perf_counter() - started
+    if blobs and run.unreadable == len(blobs):
+        raise LogsError(f"none of {len(blobs)} files could be read; the first: {run.summary.problems[0]}")
+    return run.summary
+
+
+class _Run:
+    """One ingest: the batch being filled, and what was done so far."""
+
+    def __init__(
+        self, lake: Lake, blobs: list[Blob], messages: bool, progress: Callable[[IngestProgress], None] | None
+    ):
+        self.lake = lake
+        self.blobs = blobs
+        self.messages = messages
+        self.report = progress or (lambda _: None)
+        self.summary = IngestSummary(files=len(blobs))
+        self.unreadable = 0
+        self.journal = Journal(lake)
+        self.batch = self.journal.new_batch()
+        self.bytes_before = 0
+        self._untold = 0
+        self.bytes_total = sum(blob.size for blob in blobs)
+
+    def carry_out(self) -> None:
+        unfinished = self.journal.recover()
+        if unfinished is not None:
+            self._count(unfinished)
+            self.batch = self.journal.new_batch()
+        for blob in self.blobs:
+            try:
+                self._read(blob)
+            except OSError as error:
+                self._problem(blob, f"{error.strerror or type(error).__name__}; it is read when it can be")
+                self.unreadable += 1
+            self.bytes_before += blob.size
+            self._tell(0)
+        self._commit()
+
+    def _count(self, batch: Batch) -> None:
+        summary = self.summary
+        summary.new += batch.new
+        summary.duplicate += batch.duplicate
+        summary.other += batch.other
+        summary.quarantined += len(batch.quarantine)
+        summary.dates = sorted({*summary.dates, *batch.dates})
+
+    def _tell(self, bytes_of_blob: int) -> None:
+        records = self.summary.records + self.batch.records
+        self.report(IngestProgress(self.bytes_before + bytes_of_blob, self.bytes_total, records))
+
+    def _problem(self, blob: Blob, reason: str) -> None:
+        self.summary.problems.append(f"{blob.path}: {reason}")
+
+    def _read(self, blob: Blob) -> None:
+        known = self.journal.unchanged(blob)
+        if known is None:
+            try:
+                with Content(blob) as content:
+                    known = self._read_content(blob, content)
+            except Unreadable as error:
+                known = self._failed(blob, Position(blob.key), str(error))
+            self._note(blob, known)
+        if known.pending:
+            self.summary.pending += 1
+        if known.failure:
+            self._problem(blob, known.failure)
+            self.unreadable += known.position == 0
+
+    def _read_content(self, blob: Blob, content: Content) -> Position:
+        if content.kind == "json":
+            return self._read_json(blob, content)
+        if not content.head:
+            return Position(blob.key)
+        if content.kind == "avro":
+            raise Unreadable("an Avro file, which this program does not read: let the Event Hub be captured as JSON")
+        if content.kind == "unknown":
+            raise Unreadable("no log: neither JSON nor Parquet, nor CSV with TimeGenerated and CorrelationId")
+        return self._read_rows(blob, content)
+
+    def _read_json(self, blob: Blob, content: Content) -> Position:
+        known = self.journal.continued(blob, content) or Position(blob.key)
+        reader = JsonReader(content, known.position)
+        try:
+            for piece in reader:
+                self._take(blob, piece, content)
+                if self.batch.is_full(BATCH_BYTES, BATCH_ROWS):
+                    self._note(blob, self.journal.reached(blob, content, reader.position), whole=False)
+                    self._commit()
+        except Unreadable as error:
+            # The line that the content breaks off in was not taken: it is read if the file is ever completed.
+            return self._failed(blob, self.journal.reached(blob, content, reader.position), str(error))
+        return replace(self.journal.reached(blob, content, reader.position), pending=reader.pending)
+
+    def _read_rows(self, blob: Blob, content: Content) -> Position:
+        # Such files are written once and whole, so their content identifies them wherever they lie.
+        known = self.journal.with_content(blob, content_hash(blob))
+        pieces = csv_pieces if content.kind == "csv" else parquet_pieces
+        try:
+            for piece in pieces(content, known.position):
+                if piece.position == 0 and piece.records and not is_told(piece.records[0], blob.hint):
+                    raise Unreadable("its columns are not those of a gateway log")
+                self._take(blob, piece, content, unit="row")
+                known = replace(known, position=piece.end)
+                if self.batch.is_full(BATCH_BYTES, BATCH_ROWS):
+                    self._note(blob, known, whole=False)
+                    self._commit()
+        except Unreadable as error:
+            return self._failed(blob, known, str(error))
+        return known
+
+    def _take(self, blob: Blob, piece: Piece, content: Content, unit: str = "byte") -> None:
+        batch = self.batch
+        batch.bytes += piece.size
+        self.summary.bytes += piece.size
+        if piece.reason is not None:
+            self._quarantine(blob, piece, piece.reason, unit)
+        for number, record in enumerate(piece.records):
+            try:
+                if not isinstance(record, dict):
+                    raise Misfit("not a JSON object")
+                shape = SHAPES[table_of(record, blob.hint).name]
+                batch.add(shape.table.name, to_row(record, shape, messages=self.messages))
+            except OtherCategory:
+                batch.other += 1
+            except Misfit as error:
+                several = f" (record {number + 1} of {len(piece.records)})" if len(piece.records) > 1 else ""
+                self._quarantine(blob, piece, f"{error}{several}", unit)
+        self._untold += piece.size
+        if self._untold >= TELL_BYTES:
+            self._untold = 0
+            self._tell(content.stored)
+
+    def _quarantine(self, blob: Blob, piece: Piece, reason: str, unit: str) -> None:
+        place = {"file": str(blob.path), "unit": unit, "offset": piece.position, "length": piece.end - piece.position}
+        self.batch.quarantine.append({**place, "reason": reason})
+
+    def _failed(self, blob: Blob, known: Position, reason: str) -> Position:
+        """What is known of a blob that cannot be read from ``known.position`` on; the rest is quarantined."""
+        place = {"file": str(blob.path), "unit": "row" if known.content else "byte", "offset": known.position}
+        self.batch.quarantine.append({**place, "length": None, "reason": reason})
+        return replace(known, failure=reason)
+
+    def _note(self, blob: Blob, known: Position, *, whole: bool = True) -> None:
+        """Remembers how far a blob was read; only of a *whole* one that it need not be opened while unchanged."""
+        if whole:
+            known = replace(known, size=blob.size, modified=blob.modified)
+        self.journal.note(self.batch, known)
+
+    def _commit(self) -> None:
+        done = self.journal.commit(self.batch)
+        self._count(done)
+        self.batch = self.journal.new_batch()

@@ -1,0 +1,273 @@
+"""Log files -> records, each with the place it was read from.
+
+Nothing is ever held whole but one record, or one document: JSON lines over ``LINE_LIMIT`` and documents over
+``DOCUMENT_LIMIT`` are skipped and reported by their place.
+
+Positions: for JSON a byte offset in the (uncompressed) content, always just after a complete line or record, so
+that a blob which grows is read on from there; for CSV and Parquet the number of rows read.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from aoai_analytics.lake.blobs import BOM, Content, Unreadable
+
+LINE_LIMIT = 16 << 20
+DOCUMENT_LIMIT = 256 << 20
+
+_DOCUMENT = re.compile(rb'\s*(?:\{\s*"records"\s*:|\[)')
+# The first line of a document that is spread over several lines.
+_SPREAD = re.compile(rb'(?:\{|\{\s*"records"\s*:|(?:\{\s*"records"\s*:\s*)?\[\s*(?:\{|\{.*\}\s*,)?)')
+_CSV_SUFFIX = re.compile(r"\s*\[(.*)\]$")
+
+
+class Piece(NamedTuple):
+    """Records that stand together (one line; a document; a CSV row), or the reason why there are none.
+
+    ``position`` and ``end`` are where it begins and where the next one does: bytes, or rows where the blob's
+    ``unit`` is ``row``. ``size`` is its bytes of input, for limits and rates.
+    """
+
+    position: int
+    end: int
+    size: int
+    records: list[Any]
+    reason: str | None = None
+
+
+def parse_json(line: bytes) -> Any:
+    """The value of a JSON text; raises ValueError.
+
+    Gateways cut bodies at a number of bytes, also within a character: bytes that are no UTF-8 and half surrogate
+    pairs become U+FFFD instead of costing the record.
+    """
+    import orjson
+
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        if line.lstrip()[:1] not in (b"{", b"["):
+            raise
+    import json
+
+    def refuse(_: str) -> None:
+        raise ValueError("not JSON")
+
+    try:
+        value = json.loads(line.decode("utf-8", "replace"), parse_constant=refuse)
+        text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return orjson.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def records_in(value: Any) -> list[Any] | None:
+    """The records of a JSON value: itself, or a document's or an array's members; None where it holds none.
+
+    A member may be no record: who makes rows of them says so.
+    """
+    if isinstance(value, dict):
+        inner = value.get("records")
+        return inner if isinstance(inner, list) else [value]
+    if isinstance(value, list):
+        return [record for member in value for record in records_in(member) or [member]]
+    return None
+
+
+class JsonReader:
+    """The pieces of a JSON blob from *start* on: iterate; then ``position`` is where to go on another time.
+
+    ``pending`` tells that the content ends with half a record, which starts at ``position``.
+    """
+
+    def __init__(self, content: Content, start: int = 0):
+        self.position = start
+        self.pending = False
+        self._content = content
+
+    def __iter__(self) -> Iterator[Piece]:
+        spread = self._spread_document()
+        if spread is not None:
+            yield from spread
+            return
+        for position, line, size, ended in _lines(self._content.blocks(self.position), self.position):
+            if line is None:
+                if not ended:
+                    self.pending = True
+                    return
+                too_long = f"a line of {size} bytes is over the limit of {LINE_LIMIT}"
+                self.position = position + size
+                yield Piece(position, self.position, size, [], too_long)
+                continue
+            if position == 0:
+                line = line.removeprefix(BOM)
+            try:
+                value = parse_json(line)
+            except ValueError:
+                if line.isspace() or not line:
+                    self.position = position + size if ended else position
+                    continue
+                if not ended:
+                    self.pending = True
+                    return
+                piece = Piece(position, position + size, size, [], "not JSON")
+            else:
+                records = records_in(value)
+                if records is None and not ended:
+                    self.pending = True
+                    return
+                reason = "not a JSON object" if records is None else None
+                piece = Piece(position, position + size, size, records or [], reason)
+            self.position = piece.end
+            yield piece
+
+    def _spread_document(self) -> Iterator[Piece] | None:
+        """The one piece of a document that is written over several lines; None where this is none."""
+        if self.position:
+            return None
+        first, _, rest = self._content.head.removeprefix(BOM).lstrip().partition(b"\n")
+        if not _SPREAD.fullmatch(first.rstrip()):
+            return None
+        # In such a document a line that is a record by itself is followed by a comma, unless it is the last.
+        if any(_is_object(line) for line in rest.split(b"\n")[:-1]):
+            return None
+        return self._document()
+
+    def _document(self) -> Iterator[Piece]:
+        parts = []
+        size = 0
+        for block in self._content.blocks():
+            size += len(block)
+            if size <= DOCUMENT_LIMIT:
+                parts.append(block)
+        if size > DOCUMENT_LIMIT:
+            self.position = size
+            reason = f"a document of {size} bytes over several lines is over the limit of {DOCUMENT_LIMIT}"
+            yield Piece(0, size, size, [], reason)
+            return
+        try:
+            records = records_in(parse_json(b"".join(parts).removeprefix(BOM)))
+        except ValueError:
+            if not parts[-1].rstrip().endswith(b"]}"):
+                self.pending = True
+                return
+            self.position = size
+            yield Piece(0, size, size, [], "a document over several lines that is not JSON")
+            return
+        self.position = size
+        yield Piece(0, size, size, records or [], None if records is not None else "not a JSON object")
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return line.lstrip()[:1] == b"{" and isinstance(parse_json(line), dict)
+    except ValueError:
+        return False
+
+
+def _lines(blocks: Iterator[bytes], start: int) -> Iterator[tuple[int, bytes | None, int, bool]]:
+    """(position, line, size with its newline, whether it has one); the line is None where it is over its limit."""
+    position = start
+    kept: list[bytes] = []
+    kept_size = 0
+    limit = LINE_LIMIT
+    too_long = False
+    for block in blocks:
+        lines = block.split(b"\n")
+        last = lines.pop()
+        for index, line in enumerate(lines):
+            size = len(line) + 1
+            if index == 0 and kept_size:
+                size += kept_size
+                kept.append(line)
+                line = b"".join(kept)
+                kept, kept_size = [], 0
+            over = too_long or (size - 1 > LINE_LIMIT and not (_DOCUMENT.match(line) and size <= DOCUMENT_LIMIT))
+            yield position, None if over else line, size, True
+            position += size
+            too_long = False
+        if not last:
+            continue
+        if kept_size < 64:
+            limit = DOCUMENT_LIMIT if _DOCUMENT.match(b"".join([*kept, last[:64]])) else LINE_LIMIT
+        kept_size += len(last)
+        too_long = too_long or kept_size > limit
+        kept = [] if too_long else [*kept, last]
+    if kept_size:
+        yield position, None if too_long else b"".join(kept), kept_size, False
+
+
+def csv_pieces(content: Content, start: int = 0) -> Iterator[Piece]:
+    """The rows of a CSV file from row *start* on; raises Unreadable where the rest cannot be read."""
+    rows = csv.reader(_text_lines(content.blocks()))
+    limit = csv.field_size_limit(LINE_LIMIT)
+    try:
+        header = [_column(name) for name in next(rows, [])]
+        for number, values in enumerate(rows):
+            if number < start or not values:
+                continue
+            size = sum(map(len, values)) + len(values)
+            if len(values) != len(header):
+                reason = f"{len(values)} fields where the header has {len(header)}"
+                yield Piece(number, number + 1, size, [], reason)
+                continue
+            record = {name: value for name, value in zip(header, values, strict=True) if value != ""}
+            yield Piece(number, number + 1, size, [record])
+    except csv.Error:
+        raise Unreadable("not valid CSV from here on") from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _text_lines(blocks: Iterator[bytes]) -> Iterator[str]:
+    for position, line, size, ended in _lines(blocks, 0):
+        if line is None:
+            raise Unreadable(f"a line of {size} bytes is over the limit of {LINE_LIMIT}")
+        text = line.decode("utf-8-sig" if position == 0 else "utf-8", "replace")
+        yield text + "\n" if ended else text
+
+
+def _column(header: str) -> str:
+    """A column's name of a CSV header; the portal writes times as ``TimeGenerated [UTC]``."""
+    found = _CSV_SUFFIX.search(header)
+    if found and found.group(1).upper() not in ("UTC", "GMT", "Z"):
+        raise Unreadable(f"its times are in {found.group(1)[:40]}: export with UTC")
+    return _CSV_SUFFIX.sub("", header).strip()
+
+
+def parquet_pieces(content: Content, start: int = 0) -> Iterator[Piece]:
+    """The rows of a Parquet file from row *start* on; raises Unreadable where it cannot be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if content.gzipped:
+        raise Unreadable("a gzipped Parquet file: unpack it first")
+    try:
+        file = pq.ParquetFile(content.stream)
+        number = 0
+        for batch in file.iter_batches(batch_size=1000):
+            if number + batch.num_rows <= start:
+                number += batch.num_rows
+                continue
+            size = batch.nbytes // max(1, batch.num_rows)
+            for record in pa.Table.from_batches([batch]).cast(_microseconds(batch.schema), safe=False).to_pylist():
+                if number >= start:
+                    yield Piece(number, number + 1, size, [record])
+                number += 1
+    except (pa.ArrowException, OSError) as error:
+        raise Unreadable("not a readable Parquet file from here on") from error
+
+
+def _microseconds(schema: Any) -> Any:
+    import pyarrow as pa
+
+    fields = []
+    for column in schema:
+        if pa.types.is_timestamp(column.type):
+            column = column.with_type(pa.timestamp("us", tz=column.type.tz))
+        fields.append(column)
+    return pa.schema(fields)

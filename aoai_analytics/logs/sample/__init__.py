@@ -1,8 +1,0 @@
-"""Sample gateway logs: a made-up month of a gateway, as its diagnostic settings would store it, with the truth."""
-
-from __future__ import annotations
-
-from aoai_analytics.logs.sample.flaws import Mix
-from aoai_analytics.logs.sample.write import SampleSummary, write_sample
-
-__all__ = ["Mix", "SampleSummary", "write_sample"]

@@ -1,0 +1,59 @@
+"""Which named periods' reports are due: over, and not there yet as a whole. A machine that was off catches up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ..errors import WrongUse
+from ..format.periods import Named, ended
+from . import manifest
+from .collection import reports
+from .session import source_without_secrets
+
+#: How many periods one catches up with where nothing else is said.
+BACK = 3
+
+
+def due(
+    kind: str,
+    *,
+    out: Path | str,
+    names: Sequence[str],
+    source: str | Path,
+    time_zone: str,
+    now: datetime,
+    back: int = BACK,
+    keep: timedelta | None = None,
+    elsewhere: Iterable[manifest.Manifest] = (),
+) -> list[Named]:
+    """Of the last *back* periods of a *kind* (``monthly``, ``weekly``, ``daily``), those whose report is due.
+
+    That is each that has ended by *now* in *time_zone*, no longer than *keep* ago, and of which *out* has no report of
+    *source* with the notebooks *names*, made without a failure after the period's end; nor are those due that are
+    *elsewhere*, by their manifests. Oldest first. Raises WrongUse.
+    """
+    if back < 1:
+        raise WrongUse(f"--back {back}: at least one period")
+    there = [*elsewhere, *(found for _, found in reports(Path(out)))]
+    wanted = []
+    for period in ended(kind, now, time_zone, back):
+        start, end = period.span(time_zone)
+        about = {
+            "key": period.key,
+            "start": start.isoformat(),
+            "end": end.isoformat(),
+            "time_zone": time_zone,
+            "source": source_without_secrets(str(source)),
+        }
+        if keep is not None and end + keep < now:
+            continue
+        if not any(manifest.whole(found, about, names) and _after(found, end) for found in there):
+            wanted.append(period)
+    return wanted
+
+
+def _after(found: manifest.Manifest, end: datetime) -> bool:
+    """Whether the report was made when its period was over."""
+    return datetime.fromisoformat(found["made"]) >= end

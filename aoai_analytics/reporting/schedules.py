@@ -1,0 +1,312 @@
+"""What runs reports on a timer, filled in with one's values.
+
+The files in ``setup_scripts/schedule`` are complete as they stand, with the defaults of ``Schedule``; ``fill`` writes
+other values into the places that hold these. Every schedule looks once a day and makes what is due (``aoai report
+--due``), so that neither a missed run, nor a failed one, nor a shift of the clock loses a report.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from ..config import shipped
+from ..errors import UnknownName, WrongUse
+from ..format.labels import plain
+from ..format.periods import WRITTEN, age, zone
+from .summary import checked_link
+
+#: How far a clock is ahead of UTC at a moment.
+Clock = Callable[[datetime], timedelta]
+FOLDER = "schedule"
+# Vixie cron refuses longer commands.
+_LONGEST_CRON = 990
+_MODULE = re.compile(r"^(?:module \w+|import \{[^}]*\} from) '([^']+\.bicep)'", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What is made when, as options of ``aoai report``; ``at`` is a time of day in ``time_zone``.
+
+    ``logs`` are ingested first, into the lake ``source``. ``program`` is the aoai command and ``folder`` where it runs,
+    both absolute paths; ``name`` and ``workspace`` are of the installation in Azure. Empty values are left out.
+    """
+
+    every: str = "monthly"
+    at: time = time(6)
+    time_zone: str = "UTC"
+    source: str = "log-analytics://00000000-0000-0000-0000-000000000000"
+    logs: tuple[str, ...] = ()
+    reports: tuple[str, ...] = ()
+    out: str = "reports"
+    deliver: str = ""
+    link: str = ""
+    keep: str = ""
+    credential: str = ""
+    program: str = "/opt/aoai-analytics/bin/aoai"
+    folder: str = "/var/lib/aoai-analytics"
+    name: str = "aoai"
+    workspace: str = "log-aoai"
+
+    def __post_init__(self) -> None:
+        """Raises WrongUse for a value that cannot be one."""
+        if self.every not in WRITTEN:
+            raise WrongUse(f"--every '{self.every}' is none: {', '.join(WRITTEN)}")
+        zone(self.time_zone)
+        if self.keep:
+            age(self.keep)
+        if self.link:
+            checked_link(self.link)
+        if self.logs and "://" in self.source:
+            raise WrongUse("--logs are read into a lake: give its folder as --source, or leave --logs out")
+        for name, least, most in (("name", 3, 12), ("workspace", 4, 63)):
+            if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9-]{{{least - 1},{most - 1}}}", getattr(self, name)):
+                raise WrongUse(f"--{name} '{getattr(self, name)}': {least} to {most} letters, digits and hyphens")
+        for name in ("program", "folder"):
+            if not getattr(self, name).startswith("/"):
+                raise WrongUse(f"--{name} '{getattr(self, name)}' must be an absolute path, which begins with '/'")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            for text in value if isinstance(value, tuple) else (str(value),):
+                if plain(text) != text or text != text.strip():
+                    raise WrongUse(f"--{field.name.replace('_', '-')} holds a control character or ends in a space")
+                if field.name == "reports" and text.startswith("-"):
+                    raise WrongUse(f"'{text}' is no name of a report")
+
+    def ingest(self) -> list[str]:
+        """The arguments of ``aoai`` that read the logs; none where there are none to read."""
+        return ["ingest", *self.logs, "--lake", self.source] if self.logs else []
+
+    def report(self) -> list[list[str]]:
+        """The arguments of ``aoai`` that make the reports, in the groups that a line shows."""
+        given = {
+            "due": self.every,
+            "source": self.source,
+            "time-zone": self.time_zone,
+            "out": self.out,
+            "deliver": self.deliver,
+            "link": self.link,
+            "keep": self.keep,
+            "credential": self.credential,
+        }
+        return [["report", *self.reports], *([f"--{name}", value] for name, value in given.items() if value)]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way to run reports on a timer: what it is, by what time it runs, its files, and the values it takes."""
+
+    title: str
+    clock: str
+    files: tuple[str, ...]
+    takes: frozenset[str]
+    fill: Callable[[str, str, Schedule, Clock], str]
+
+
+def kinds() -> dict[str, Kind]:
+    """The schedules by name."""
+    return dict(_KINDS)
+
+
+def kind(name: str) -> Kind:
+    """The schedule of that name. Raises UnknownName."""
+    if name not in _KINDS:
+        raise UnknownName(f"there is no schedule '{name}'; there is {', '.join(_KINDS)}")
+    return _KINDS[name]
+
+
+def fill(name: str, schedule: Schedule, clock: Clock | None = None) -> dict[str, str]:
+    """The files of the schedule *name* with the values of *schedule*, by file name.
+
+    *clock* is that of the machine whose cron runs it (None: UTC). Raises UnknownName, WrongUse.
+    """
+    of = kind(name)
+    texts = {Path(file).name: (shipped("setup_scripts") / FOLDER / file).read_text("utf-8") for file in of.files}
+    return {file: of.fill(file, text, schedule, clock or _utc) for file, text in texts.items()}
+
+
+def together(name: str, schedule: Schedule) -> dict[str, str]:
+    """As ``fill``, with all that the files need beside them, so that a folder of these is complete."""
+    files = fill(name, schedule)
+    modules = shipped("setup_scripts") / "infra/modules"
+    wanted = [Path(path).name for text in files.values() for path in re.findall(r"^using '(.+)'$", text, re.MULTILINE)]
+    files = {
+        file: re.sub(r"^using '.*/(.+)'$", r"using '\1'", text, flags=re.MULTILINE) for file, text in files.items()
+    }
+    while wanted:
+        module = wanted.pop()
+        if module not in files:
+            files[module] = (modules / module).read_text("utf-8")
+            wanted += _MODULE.findall(files[module])
+    return files
+
+
+def by_the_clock(at: time, time_zone: str, clock: Clock, today: date) -> tuple[time, list[time]]:
+    """When it is *at* in *time_zone* by another *clock*, and which times that is in the zone over two years.
+
+    Where the two shift at different days, it is the latest of the times, so that it is never before *at*.
+    """
+    local = zone(time_zone)
+    ahead = []
+    for day in range(731):
+        naive = datetime.combine(today + timedelta(days=day), at)
+        moment = naive.replace(tzinfo=local).astimezone(UTC)
+        ahead.append(moment.replace(tzinfo=None) + clock(moment) - naive)
+    shown = datetime.combine(today, at) + max(ahead)
+    times = {(shown - each).time() for each in ahead}
+    return shown.time(), sorted(times, key=lambda each: (each < at, each))
+
+
+def _utc(moment: datetime) -> timedelta:
+    return timedelta()
+
+
+def _cron(schedule: Schedule, clock: Clock) -> tuple[str, str]:
+    """The times of a cron expression, and the words that say what they are in the schedule's zone."""
+    shown, times = by_the_clock(schedule.at, schedule.time_zone, clock, datetime.now(UTC).date())
+    words = " or ".join(f"{each:%H:%M}" for each in times)
+    return f"{shown.minute} {shown.hour} * * *", f"where this is {words} in {schedule.time_zone}"
+
+
+def _replaced(text: str, pattern: str, value: str) -> str:
+    """*text* with the one place that *pattern* finds replaced as it stands by *value*."""
+    found, count = re.subn(pattern, lambda _: value, text, flags=re.MULTILINE)
+    assert count == 1, f"{pattern} stands {count} times in the shipped file"
+    return found
+
+
+def _crontab(_file: str, text: str, schedule: Schedule, clock: Clock) -> str:
+    times, words = _cron(schedule, clock)
+    program, folder = _cron_quoted(schedule.program), _cron_quoted(schedule.folder)
+    log = _cron_quoted(f"{schedule.folder.rstrip('/')}/report.log")
+    runs = [schedule.ingest(), [word for group in schedule.report() for word in group]]
+    commands = " && ".join(" ".join([program, *map(_cron_quoted, run)]) for run in runs if run)
+    command = (
+        f"cd {folder} && {{ flock -n 9 || exit 0; {commands}; }} 9>.report.lock >>report.log 2>&1 || tail -n 20 {log}"
+    )
+    if len(command) > _LONGEST_CRON:
+        raise WrongUse("the command is too long for cron: put values into the folder's aoai.toml, or use systemd")
+    text = _replaced(text, r"^# By this machine's clock, .*$", f"# By this machine's clock, {words}.")
+    return _replaced(text, r"^\d+ \d+ \* \* \* .*$", f"{times} {command}")
+
+
+def _systemd(file: str, text: str, schedule: Schedule, clock: Clock) -> str:
+    if file.endswith(".timer"):
+        when = f"OnCalendar=*-*-* {schedule.at:%H:%M}:00 {schedule.time_zone}"
+        return _replaced(text, r"^OnCalendar=.*$", when)
+    if schedule.folder.endswith("\\"):
+        raise WrongUse("--folder ends in a backslash, which systemd reads as a line that goes on")
+    text = _replaced(text, r"^WorkingDirectory=.*$", f"WorkingDirectory={schedule.folder.replace('%', '%%')}")
+    groups = [[schedule.program, *schedule.report()[0]], *schedule.report()[1:]]
+    start = " \\\n    ".join(" ".join(map(_systemd_quoted, group)) for group in groups)
+    before = [schedule.program, *schedule.ingest()]
+    lines = [f"ExecStartPre={' '.join(map(_systemd_quoted, before))}"] if schedule.logs else []
+    return _replaced(text, r"^ExecStart=(?:.*\\\n)*.*$", "\n".join([*lines, f"ExecStart={start}"]))
+
+
+def _github(_file: str, text: str, schedule: Schedule, clock: Clock) -> str:
+    _needs_a_service(schedule)
+    text = _replaced(text, r"^    - cron: .*$", f"    - cron: {schedule.at.minute} {schedule.at.hour} * * *")
+    text = _replaced(text, r"^      timezone: .*$", f"      timezone: {schedule.time_zone}")
+    groups = Schedule.report(_with(schedule, out="reports", credential=schedule.credential or "AzureCliCredential"))
+    lines = " \\\n            ".join(" ".join(map(_github_quoted, group)) for group in groups)
+    return _replaced(text, r"^          aoai report .*\\\n(?:            --.*\\\n)*", f"          aoai {lines} \\\n")
+
+
+def _container_apps(_file: str, text: str, schedule: Schedule, clock: Clock) -> str:
+    times, words = _cron(schedule, _utc)
+    values = {
+        "name": _bicep(schedule.name),
+        "workspaceName": _bicep(schedule.workspace),
+        "cron": _bicep(times),
+        "every": _bicep(schedule.every),
+        "timeZone": _bicep(schedule.time_zone),
+        "keep": _bicep(schedule.keep),
+        "reports": f"[{', '.join(map(_bicep, schedule.reports))}]",
+    }
+    for name, value in values.items():
+        text = _replaced(text, rf"^param {name} = .*$", f"param {name} = {value}")
+    return _replaced(text, r"^// Container Apps counts in UTC, .*$", f"// Container Apps counts in UTC, {words}.")
+
+
+def _needs_a_service(schedule: Schedule) -> None:
+    if "://" not in schedule.source:
+        raise WrongUse(
+            f"the lake '{schedule.source}' is a folder of this machine, which a runner elsewhere does not have: "
+            "give --source log-analytics://WORKSPACE-ID or kusto://CLUSTER/DATABASE"
+        )
+
+
+def _with(schedule: Schedule, **values: str) -> Schedule:
+    return Schedule(**{field.name: getattr(schedule, field.name) for field in fields(schedule)} | values)
+
+
+def _cron_quoted(text: str) -> str:
+    r"""*text* as a word of the shell in a crontab, where ``%`` ends the command unless a backslash stands before it.
+
+    cron takes any backslash as the beginning of a pair, so that a quote is put between those of *text* and ``\%``.
+    """
+    if "%" not in text:
+        return shlex.quote(text)
+    return "'" + text.replace("'", "'\"'\"'").replace("%", "''\\%") + "'"
+
+
+def _systemd_quoted(text: str) -> str:
+    """*text* as a word of a command line in a unit (systemd.service, "Command lines")."""
+    text = text.replace("%", "%%").replace("$", "$$")
+    if re.fullmatch(r"[\w@%+=:,./$-]+", text, re.ASCII) and "$" not in text:
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _github_quoted(text: str) -> str:
+    """*text* as a word of a script in a workflow, where ``${{`` begins an expression also within quotes."""
+    return shlex.quote(text).replace("${{", "${{ '${{' }}")
+
+
+def _bicep(text: str) -> str:
+    """*text* as a Bicep string."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${") + "'"
+
+
+_COMMON = {"every", "at", "time_zone", "reports", "keep"}
+_RUN = _COMMON | {"source", "deliver", "link", "credential"}
+_HERE = _RUN | {"logs", "out", "program", "folder"}
+_KINDS: Mapping[str, Kind] = {
+    "crontab": Kind(
+        "a line for cron, on a machine of your own", "by that machine's clock", ("crontab",), frozenset(_HERE), _crontab
+    ),
+    "systemd": Kind(
+        "a service and its timer, on a machine of your own",
+        "in the time zone you name",
+        ("systemd/aoai-report.service", "systemd/aoai-report.timer"),
+        frozenset(_HERE),
+        _systemd,
+    ),
+    "github": Kind(
+        "a workflow of GitHub Actions",
+        "in the time zone you name",
+        ("github/aoai-report.yml",),
+        frozenset(_RUN),
+        _github,
+    ),
+    "container-apps": Kind(
+        "a job of Azure Container Apps, with a website for the pages",
+        "in UTC",
+        ("container-apps/report.bicepparam",),
+        frozenset(_COMMON | {"name", "workspace"}),
+        _container_apps,
+    ),
+}
+
+
+def checked(name: str, given: Sequence[str]) -> None:
+    """Raises WrongUse where *given* names a value that the schedule *name* does not take."""
+    of = kind(name)
+    if other := [value for value in given if value not in of.takes]:
+        words = ", ".join(f"--{value.replace('_', '-')}" for value in other)
+        raise WrongUse(f"the schedule {name} takes no {words}")

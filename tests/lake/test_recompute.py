@@ -1,0 +1,143 @@
+"""The computed tables: what a date's rows are depends on the logs alone, never on when and how they were ingested."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from aoai_analytics import connect
+from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.lake import recompute as semantic
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
+from aoai_analytics.schema.tables import GATEWAY_LOGS, MESSAGES, REQUESTS
+
+DAY = datetime(2026, 11, 3, tzinfo=UTC)
+
+
+def gateway(name: str, time: datetime, **properties) -> dict:
+    url = "https://gateway.example/openai/deployments/chat/chat/completions"
+    backend = {"backendUrl": "https://aoai.openai.azure.com/x", "backendResponseCode": 200, "backendTime": 900}
+    base = {"method": "POST", "url": url, "responseCode": 200, "requestSize": 900, "responseSize": 1800} | backend
+    record = {"time": time.isoformat(), "category": "GatewayLogs", "correlationId": name, "durationMs": 950}
+    return record | {"properties": base | properties}
+
+
+def llm(name: str, time: datetime, **properties) -> dict:
+    base = {"sequenceNumber": 0, "promptTokens": 100, "completionTokens": 20, "totalTokens": 120}
+    base |= {"deploymentName": "chat", "modelName": "gpt-4o-2024-08-06"}
+    return {
+        "time": time.isoformat(),
+        "category": "GatewayLlmLogs",
+        "correlationId": name,
+        "properties": base | properties,
+    }
+
+
+def write(path, *records: dict):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def rows(lake: Lake, table: str = REQUESTS.name) -> pd.DataFrame:
+    frame = connect(lake.path).query(table).frame
+    return frame.sort_values("CorrelationId").reset_index(drop=True)
+
+
+def test_nothing_to_do_does_nothing(tmp_path):
+    assert semantic.recompute(Lake.create(tmp_path)) == []
+
+
+def test_an_llm_row_that_comes_later_and_after_midnight_reaches_its_request(tmp_path):
+    lake = Lake.create(tmp_path / "lake")
+    evening = DAY + timedelta(hours=23, minutes=59)
+    ingest([write(tmp_path / "one.json", gateway("a", evening))], lake)
+    assert semantic.recompute(lake) == ["2026-11-03"]
+    assert rows(lake).TokenSource[0] == "none"
+    ingest([write(tmp_path / "two.json", llm("a", evening + timedelta(minutes=2)))], lake)
+    assert "2026-11-03" in semantic.recompute(lake)
+    found = rows(lake)
+    assert (len(found), found.TokenSource[0], found.TotalTokens[0]) == (1, "llm-log", 120)
+
+
+def test_many_small_ingests_and_one_large_give_the_same_tables(tmp_path, shared_data):
+    whole, parts = Lake.create(tmp_path / "whole"), Lake.create(tmp_path / "parts")
+    ingest([shared_data / "logs"], whole)
+    semantic.recompute(whole)
+    hours = sorted((shared_data / "logs").rglob("h=*"), key=lambda path: path.as_posix()[::-1])
+    for start in range(0, len(hours), 40):
+        ingest(hours[start : start + 40], parts)
+        semantic.recompute(parts)
+    for table in (REQUESTS.name, MESSAGES.name):
+        pd.testing.assert_frame_equal(rows(whole, table), rows(parts, table))
+
+
+@pytest.mark.parametrize("stop_at", [0, 2])
+def test_stopped_midway_and_run_again_it_ends_as_if_never_stopped(tmp_path, monkeypatch, stop_at):
+    logs = write(tmp_path / "logs.json", *(gateway(str(n), DAY + timedelta(hours=n)) for n in range(50)))
+    expected = Lake.create(tmp_path / "expected")
+    ingest([logs], expected)
+    semantic.recompute(expected)
+    lake = Lake.create(tmp_path / "lake")
+    ingest([logs], lake)
+    replace, calls = Lake.replace_dates, []
+
+    def stop(self, *args, **kwargs):
+        if len(calls) == stop_at:
+            raise KeyboardInterrupt
+        calls.append(args[0])
+        replace(self, *args, **kwargs)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Lake, "replace_dates", stop)
+        semantic.recompute(lake)
+    assert lake.dirty_dates(functions=semantic.functions_version()) != []
+    semantic.recompute(lake)
+    pd.testing.assert_frame_equal(rows(lake), rows(expected))
+    assert lake.dirty_dates(functions=semantic.functions_version()) == []
+
+
+def test_other_functions_make_every_date_dirty(tmp_path, monkeypatch):
+    lake = Lake.create(tmp_path / "lake")
+    ingest([write(tmp_path / "logs.json", gateway("a", DAY), gateway("b", DAY + timedelta(days=3)))], lake)
+    assert len(semantic.recompute(lake)) == 2
+    monkeypatch.setattr(semantic, "functions_version", lambda: "other")
+    assert len(semantic.recompute(lake)) == 2
+    assert semantic.recompute(lake) == []
+
+
+def test_the_tables_hold_their_columns_in_kustos_way(tmp_path):
+    lake = Lake.create(tmp_path / "lake")
+    ingest([write(tmp_path / "logs.json", gateway("a", DAY), llm("a", DAY))], lake)
+    semantic.recompute(lake)
+    result = connect(lake.path).query("AoaiRequests")
+    assert result.types == REQUESTS.columns
+    assert result.frame.EndUserId[0] == ""
+    engine = LocalEngine(lake, "lake")
+    raw, _ = engine.arrow(GATEWAY_LOGS.name, {})
+    assert len(raw) == 1
+
+
+def test_on_real_shaped_logs_every_request_is_found_once_and_every_logged_number_is_right(tmp_path, shared_data):
+    lake = Lake.create(tmp_path)
+    ingest([shared_data / "logs"], lake)
+    semantic.recompute(lake)
+    found = rows(lake).set_index("CorrelationId")
+    truth = pd.read_csv(shared_data / "truth.csv", keep_default_na=False).set_index("CorrelationId")
+    assert set(found.index) == set(truth.index)
+    assert found.index.is_unique
+    truth = truth.loc[found.index]
+    logged = found.TokenSource != "estimated"
+    for column in ("PromptTokens", "CompletionTokens"):
+        assert (found[column][logged] == truth[column][logged]).all()
+    for column in ("CachedTokens", "ReasoningTokens"):
+        told = found[column].notna()
+        assert (found[column][told] == truth[column][told]).all()
+    total = (truth.PromptTokens + truth.CompletionTokens).sum()
+    assert abs(found.TotalTokens.sum() - total) < 0.0025 * total
+    for column in ("CallerIpAddress", "SubscriptionId", "ApiId", "BackendHost", "ResponseCode", "Attempts"):
+        assert (found[column] == truth[column]).all(), column
