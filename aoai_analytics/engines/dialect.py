@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from functools import cache
 
+from ..schema.tables import TABLES
 from .kql.inlining import called_bare
 from .kql.parameters import declared
 
@@ -69,6 +70,8 @@ OPERATORS = {
 #: How duckdb-kql begins a bin() of moments by a literal timespan: by seconds as doubles, and a calendar's time zone.
 _BINNED_MOMENT = "to_timestamp(floor("
 
+# The default is a literal or one call, as in column_ifexists("PromptCachedTokens", int(null)).
+_IF_EXISTS = re.compile(r"\bcolumn_?ifexists\(\s*[\"'](\w+)[\"']\s*,\s*([^(),]*(?:\([^()]*\))?)\s*\)")
 _STRING_OR_COMMENT = re.compile(r"//[^\n]*|@\"(?:[^\"]|\"\")*\"|@'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|.)", re.DOTALL)
 
@@ -104,9 +107,22 @@ def inline_row_counts(kql: str) -> str:
     return kql
 
 
+def existing_columns(kql: str) -> str:
+    """*kql* with each ``column_ifexists("Name", default)`` as the column itself: a lake has every column it knows.
+
+    A name that no table of a lake has is replaced by its default.
+    """
+    return _IF_EXISTS.sub(lambda match: match[1] if match[1] in _columns() else match[2].strip(), kql)
+
+
+@cache
+def _columns() -> frozenset[str]:
+    return frozenset(column for table in TABLES.values() for column in table.columns)
+
+
 def prepared(kql: str) -> str:
     """*kql* as duckdb-kql can read it."""
-    return decode_numbered_escapes(inline_row_counts(called_bare(kql)))
+    return decode_numbered_escapes(inline_row_counts(existing_columns(called_bare(kql))))
 
 
 @cache

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES, Table
+from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES, PROPERTIES, Table
 
 #: Columns that hold what people wrote and models answered; null where an ingest keeps no messages.
 TEXT_COLUMNS = frozenset(
@@ -29,6 +29,8 @@ TEXT_COLUMNS = frozenset(
         "BackendResponseBody",
         "RequestMessages",
         "ResponseMessages",
+        # Fields that the table lacks: nobody knows what they hold.
+        PROPERTIES,
     )
 )
 
@@ -216,6 +218,9 @@ def row_shape(table: Table) -> RowShape:
         field = (index, _CONVERTERS[kql_type], as_is)
         for spelling in (name, _camel(name), name.lower()):
             fields[spelling] = field
+    if PROPERTIES in table.beyond:
+        # Not the member of that name, which holds the columns.
+        fields = {spelling: field for spelling, field in fields.items() if spelling.lower() != "properties"}
     prefix = "LastError"
     return RowShape(
         table=table,

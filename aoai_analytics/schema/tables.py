@@ -25,13 +25,26 @@ KQL_TO_ARROW = {
 }
 
 
+#: The column that keeps a record's fields that are no column, by name.
+PROPERTIES = "Properties"
+
+
 @dataclass(frozen=True)
 class Table:
-    """A table: its name, its columns (name -> KQL type, in order), and what identifies a record."""
+    """A table: its name, its columns (name -> KQL type, in order), and what identifies a record.
+
+    ``beyond`` are the columns that Log Analytics lacks: KQL reads them by ``column_ifexists``.
+    """
 
     name: str
     columns: dict[str, str]
     key: tuple[str, ...]
+    beyond: frozenset[str] = frozenset()
+
+    @property
+    def workspace_columns(self) -> dict[str, str]:
+        """The columns that the table has in a Log Analytics workspace."""
+        return {name: kind for name, kind in self.columns.items() if name not in self.beyond}
 
     def arrow_schema(self, *, partitioned: bool = True) -> pa.Schema:
         """The lake's Arrow schema: the columns, and last the partition column ``date`` (string, ``YYYY-MM-DD``)."""
@@ -72,9 +85,11 @@ GATEWAY_LOGS = Table(
         LastErrorElapsed long; LastErrorMessage, LastErrorReason, LastErrorScope, LastErrorSection,
         LastErrorSource string;
         IsMasterTrace, IsTraceAllowed, IsTraceExpired, IsTraceRequested bool;
-        SourceSystem, Type, _ResourceId, _SubscriptionId string; _BilledSize real; _IsBillable string"""
+        SourceSystem, Type, _ResourceId, _SubscriptionId string; _BilledSize real; _IsBillable string;
+        Properties dynamic"""
     ),
     key=("CorrelationId",),
+    beyond=frozenset((PROPERTIES,)),
 )
 
 LLM_LOG = Table(
@@ -83,9 +98,12 @@ LLM_LOG = Table(
         """TenantId string; TimeGenerated datetime; OperationName, CorrelationId, Region, RequestId string;
         SequenceNumber int; ApiVersion, DeploymentName, ModelName string; IsStreamCompletion bool;
         PromptTokens, CompletionTokens, TotalTokens int; RequestMessages, ResponseMessages dynamic;
-        SourceSystem, Type, _ResourceId, _SubscriptionId string; _BilledSize real; _IsBillable string"""
+        SourceSystem, Type, _ResourceId, _SubscriptionId string; _BilledSize real; _IsBillable string;
+        PromptCachedTokens, CompletionReasoningTokens int; Properties dynamic"""
     ),
     key=("CorrelationId", "SequenceNumber"),
+    # Event Hub, Storage and AzureDiagnostics records have the two token counts.
+    beyond=frozenset(("PromptCachedTokens", "CompletionReasoningTokens", PROPERTIES)),
 )
 
 _REQUEST_COLUMNS = """TimeGenerated datetime; CorrelationId, ApiId, OperationId, Surface,

@@ -243,3 +243,10 @@ def test_an_unknown_source_and_a_folder_that_is_no_lake_are_told_apart(tmp_path)
         connect("foo://bar")
     with pytest.raises(LakeError, match="is no lake; make one first: aoai ingest"):
         connect(tmp_path)
+
+
+def test_a_column_that_log_analytics_lacks_is_read_by_column_ifexists(engine):
+    kql = """ApiManagementGatewayLlmLog
+        | project A = column_ifexists("PromptCachedTokens", int(null)), B = column_ifexists('Never', 7),
+            C = columnifexists("Never", "")"""
+    assert engine.query(kql).types == {"A": "int", "B": "int", "C": "string"}

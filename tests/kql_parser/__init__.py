@@ -19,7 +19,7 @@ from aoai_analytics.schema.tables import LOG_TABLES
 
 HERE = Path(__file__).parent
 KQL = HERE.parents[1] / "kql"
-LOG_COLUMNS = {name: table.columns for name, table in LOG_TABLES.items()}
+LOG_COLUMNS = {name: table.workspace_columns for name, table in LOG_TABLES.items()}
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,12 @@ def test_without_category_the_type_the_folder_or_the_columns_tell_the_table():
         table_of({"ResponseCode": "200"})
 
 
+def test_the_llm_log_of_storage_and_event_hub_keeps_cached_and_reasoning_tokens():
+    row = row_of(llm(1, 0, promptTokens=2000, promptCachedTokens=1920, completionReasoningTokens="64"))
+    assert (row["PromptTokens"], row["PromptCachedTokens"], row["CompletionReasoningTokens"]) == (2000, 1920, 64)
+    assert row_of(llm(1, 0, promptTokens=2000))["PromptCachedTokens"] is None
+
+
 def test_without_messages_no_text_stays_but_sizes_and_tokens_do():
     row = row_of(gateway(1, responseBody=MARKER, backendRequestBody=MARKER), messages=False)
     assert MARKER not in str(row)
