@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the program itself: docs/queries.md and docs/cli.md. `make docs` runs it."""
+"""Generate docs/queries.md and docs/cli.md from the program. `make docs` runs it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from aoai_analytics.library.catalogue import markdown
 DOCS = Path(__file__).parent
 _CLI_TOP = """# The command line
 
-Data goes to standard output, words about it to standard error. The exit code is 0 when done, 1 when something failed
-and 2 for wrong use; an error is one line, `--debug` shows where it came from. Settings come from flags, then from
-`AOAI_*` variables, then from `aoai.toml`: `source`, `lake`, `reports`, `time_zone`, `credential`,
-`keep`, `deliver`, `link`, `deliver_prompts`.
+Data goes to standard output, messages to standard error. Exit codes: 0 done, 1 failed, 2 usage error. An error is one
+line; `--debug` adds the traceback. Settings come from flags first, then `AOAI_*` variables, then `aoai.toml`: `source`,
+`lake`, `reports`, `time_zone`, `credential`, `keep`, `deliver`, `link`, `deliver_prompts`.
 
-Made from the commands' own help by `make docs`; a test keeps it current.
+`make docs` generates this page from the commands' help; a test keeps it current.
 """
-# Command line -> a line one may copy.
+# Command -> an example to copy.
 EXAMPLES = {
     "sample": "aoai sample sample --requests 20000",
     "ingest": "aoai ingest sample/logs --lake sample/lake",
@@ -44,7 +43,7 @@ EXAMPLES = {
 
 
 def pages() -> dict[Path, str]:
-    """Each page's path and its text as it should be."""
+    """Each page's path and current text."""
     return {DOCS / "queries.md": markdown(library()), DOCS / "cli.md": _cli()}
 
 

@@ -1,6 +1,6 @@
 """The ``aoai`` command.
 
-Data goes to standard output, words about it to standard error; exit 0 done, 1 failed, 2 wrong use.
+Data goes to standard output, messages to standard error. Exit codes: 0 done, 1 failed, 2 usage error.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import gc
 import logging
 import sys
 import traceback
+from inspect import getdoc
 from typing import Annotated, Any
 
 import typer
@@ -20,9 +21,11 @@ from . import doctor, export, logs, prices, queries, report, schedule, setup
 # typer exports this class's child only.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
+_ABOUT = "Token usage, cost and reliability of Azure OpenAI behind API Management, from the gateway's logs."
+
 app = typer.Typer(
     name="aoai",
-    help="Trustworthy answers from the logs of an API Management gateway in front of Azure OpenAI.",
+    help=_ABOUT,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -34,6 +37,20 @@ app.add_typer(setup.app, name="setup")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(prices.app, name="prices")
 app.add_typer(export.app, name="export")
+
+
+def _list_whole_descriptions(group: typer.Typer) -> None:
+    """Give every command a short help, its docstring's first paragraph: typer cuts off any other at the width."""
+    for command in group.registered_commands:
+        paragraph = (getdoc(command.callback) or "").partition("\n\n")[0]
+        command.short_help = " ".join(paragraph.split()).removesuffix(".")
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            inner.short_help = str(inner.typer_instance.info.help or "").removesuffix(".")
+            _list_whole_descriptions(inner.typer_instance)
+
+
+_list_whole_descriptions(app)
 
 
 def _version(wanted: bool) -> None:
@@ -48,19 +65,18 @@ def _version(wanted: bool) -> None:
 def _app(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
-) -> None:
-    """Trustworthy answers from the logs of an API Management gateway in front of Azure OpenAI."""
+) -> None: ...
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code. An error is one line on standard error, a traceback with ``--debug``."""
+    """Run the command line and return the exit code. Errors are one line; ``--debug`` adds a traceback."""
     arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = "--debug" in arguments
-    # One may ask for the traceback at the end of the line, where the failed command already stands.
+    # People add --debug at the end of a command that failed.
     arguments = (["--debug"] if debug else []) + [word for word in arguments if word != "--debug"]
-    # Without a handler of one's own, what Azure's libraries log would stand beside the one line of an error.
+    # Without a handler, Azure's libraries would log next to the error's one line.
     logging.getLogger("azure").addHandler(logging.NullHandler())
     atexit.register(_end_soon)
     caught: BaseException
@@ -69,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
     except UsageError as error:
         caught, code, message = error, 2, _wrong_use(error)
     except (typer.Abort, KeyboardInterrupt):
-        return _said("stopped; what was finished is kept", 130)
+        return _failed("stopped; finished work is kept", 130)
     except AoaiError as error:
         caught, code, message = error, error.exit_code, str(error)
     except BrokenPipeError:
@@ -78,29 +94,29 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         caught, code, message = error, 1, f"{error.filename or 'input or output'}: {error.strerror or error}"
     except Exception as error:
-        # The message of an error nobody foresaw may hold anything, prompts too.
-        message = f"an unexpected {type(error).__name__}; run it again with --debug to see where"
+        # The message of an unexpected error may hold anything, prompts included.
+        message = f"unexpected {type(error).__name__}; run again with --debug to see where"
         caught, code = error, 1
     if debug:
         traceback.print_exception(caught)
-    return _said(message, code)
+    return _failed(message, code)
 
 
 def _end_soon() -> None:
-    """Spare Python's look through all that was imported for garbage, at its end: a quarter of a second, for nothing.
+    """Skip Python's final garbage collection of everything imported, which takes a quarter of a second.
 
-    Not where DuckDB is loaded, which counts what is not collected as leaked, and says so on standard error.
+    Not if DuckDB is loaded: it reports uncollected objects as leaks on standard error.
     """
     if "duckdb" not in sys.modules:
         gc.freeze()
 
 
 def _wrong_use(error: Any) -> str:
-    """What typer found wrong, and the command whose help tells more."""
-    command = f"{error.ctx.info_name} " if error.ctx and error.ctx.parent else ""
-    return f"{error.format_message()} 'aoai {command}--help' tells more."
+    """What typer found wrong, and which command's help to read."""
+    command = error.ctx.command_path if error.ctx else "aoai"
+    return f"{error.format_message()} Try '{command} --help'."
 
 
-def _said(message: str, code: int) -> int:
+def _failed(message: str, code: int) -> int:
     print(f"aoai: {' '.join(message.split())}", file=sys.stderr)
     return code

@@ -1,4 +1,4 @@
-"""``aoai doctor``: is logging complete, and what can these logs not tell?"""
+"""``aoai doctor``: find logging gaps and how to fix them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,10 @@ def doctor(
     period: options.Period = None,
     time_zone: options.TimeZone = None,
     credential: options.Credential = None,
-    output_format: Annotated[
-        Literal["table", "json"], typer.Option("--format", "-f", help="How findings are written.")
-    ] = "table",
-    strict: Annotated[bool, typer.Option("--strict", help="End with 1 where there is a problem or a warning.")] = False,
+    output_format: Annotated[Literal["table", "json"], typer.Option("--format", "-f", help="Output format.")] = "table",
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if there is a problem or a warning.")] = False,
 ) -> None:
-    """Say what is wrong with the logs: what it is, which numbers it hides, and what setting mends it."""
+    """Find logging gaps: what is missing, which numbers it affects and which setting fixes it."""
     from ..doctor import LIMITS, diagnose
     from ..engines import connect
 
@@ -47,7 +45,7 @@ def doctor(
     else:
         print("".join(_block(finding, options.zone_or_default(time_zone)) for finding in findings), end="")
     print(_summary(findings), file=sys.stderr)
-    print("What no log tells, and so no doctor finds:", file=sys.stderr)
+    print("Not detectable from logs:", file=sys.stderr)
     for limit in LIMITS:
         print(f"- {limit}", file=sys.stderr)
     if strict and any(finding.severity != "note" for finding in findings):
@@ -56,7 +54,7 @@ def doctor(
 
 def _summary(findings: list[Finding]) -> str:
     if not findings:
-        return "Nothing found: the logs of this period look complete."
+        return "No findings: the logs for this period look complete."
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in _COLOURS}
     return (
         ", ".join(
@@ -67,7 +65,7 @@ def _summary(findings: list[Finding]) -> str:
 
 
 def _place(finding: Finding, time_zone: str) -> str:
-    """Where and when, '' for everywhere and always."""
+    """Where and when; '' if it applies everywhere and always."""
     from ..format.labels import plain
     from ..format.periods import in_words
 
@@ -78,14 +76,14 @@ def _place(finding: Finding, time_zone: str) -> str:
 
 
 def _hidden(finding: Finding) -> str:
-    """The numbers that the finding makes uncertain, '' where it says none."""
+    """The numbers that the finding makes uncertain; '' if it gives none."""
     of = finding.hidden
     said = []
     if of.estimated_requests:
         error = f" (standard error at most {of.estimated_tokens_error:,.0f})" if of.estimated_tokens_error else ""
-        said.append(f"{of.estimated_tokens or 0:,} tokens of {_requests(of.estimated_requests)} are estimated{error}")
+        said.append(f"{of.estimated_tokens or 0:,} tokens in {_requests(of.estimated_requests)} are estimated{error}")
     if of.unknown_requests:
-        said.append(f"tokens of {_requests(of.unknown_requests)} are unknown")
+        said.append(f"tokens for {_requests(of.unknown_requests)} are unknown")
     return "; ".join(said)
 
 
@@ -98,8 +96,8 @@ def _block(finding: Finding, time_zone: str) -> str:
     for label, text in (
         ("where", _place(finding, time_zone)),
         ("numbers", _hidden(finding)),
-        ("hides", finding.hides),
-        ("mends", finding.mends),
+        ("impact", finding.impact),
+        ("fix", finding.fix),
         ("query", f"aoai query {finding.query}"),
     ):
         if text:
@@ -113,13 +111,13 @@ def _on_terminal(findings: list[Finding], time_zone: str) -> None:
     from rich.text import Text
 
     table = Table(show_lines=True)
-    for heading in ("Finding", "What", "What it hides", "What mends it"):
+    for heading in ("Finding", "Details", "Impact", "Fix"):
         table.add_column(heading, overflow="fold")
     for finding in findings:
         name = Text(finding.kind, style=_COLOURS[finding.severity])
         name.append(f"\n{finding.severity}", style="dim")
         what = "\n".join(filter(None, (finding.what, _place(finding, time_zone))))
-        hides = "\n".join(filter(None, (finding.hides, _hidden(finding))))
-        table.add_row(name, Text(what), Text(hides), Text(f"{finding.mends}\naoai query {finding.query}"))
+        impact = "\n".join(filter(None, (finding.impact, _hidden(finding))))
+        table.add_row(name, Text(what), Text(impact), Text(f"{finding.fix}\naoai query {finding.query}"))
     if findings:
         Console().print(table)

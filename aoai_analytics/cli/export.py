@@ -1,4 +1,4 @@
-"""``aoai export``: what the kit gives to other tools."""
+"""``aoai export``: files for other tools."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ import typer
 from ..errors import WrongUse
 from . import options, progress
 
-app = typer.Typer(help="Write what other tools need, made from the same queries.", no_args_is_help=True)
+app = typer.Typer(help="Export the queries to Azure Workbooks, alerts, Grafana and Kusto.", no_args_is_help=True)
 
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.", metavar="F")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.", metavar="F")
+]
 
 
 @app.command()
 def functions(
     target: Annotated[
-        Literal["log-analytics", "kusto"], typer.Option("--target", help="Where they are to be saved.")
+        Literal["log-analytics", "kusto"], typer.Option("--target", help="Where to save the functions.")
     ] = "kusto",
     output: Output = None,
 ) -> None:
-    """The semantic layer with your own prices, to be saved where the queries run.
+    """Export the semantic layer, with your own prices, as functions to save where the queries run.
 
-    For kusto: commands that make an Azure Data Explorer or Eventhouse database ready, with tables, mappings, policies
-    and functions. For log-analytics: an ARM template that saves the functions in a workspace.
+    For kusto: commands that prepare an Azure Data Explorer or Eventhouse database: tables, mappings, policies and
+    functions. For log-analytics: an ARM template that saves the functions in a workspace.
     """
     from ..export.functions import functions_json
     from ..export.kusto import kusto_commands
@@ -37,7 +39,7 @@ def functions(
 
 @app.command()
 def alerts(output: Output = None) -> None:
-    """The alert rules of kql/alerts, as the Bicep file that modules/alerts.bicep deploys."""
+    """Export the alert rules in kql/alerts as the Bicep file that modules/alerts.bicep deploys."""
     from ..export.alerts import alerts_bicep
 
     write(alerts_bicep(), output)
@@ -45,7 +47,7 @@ def alerts(output: Output = None) -> None:
 
 @app.command("summary-rules")
 def summary_rules(output: Output = None) -> None:
-    """The summary rule that keeps hourly sums, with your own prices: what modules/summary-rules.bicep takes."""
+    """Export the summary rule for hourly totals, with your own prices, for modules/summary-rules.bicep."""
     from ..export.summary_rules import rollup_json
     from ..prices import apply_own_prices
 
@@ -56,9 +58,11 @@ def summary_rules(output: Output = None) -> None:
 @app.command("query-pack")
 def query_pack(
     output: Output = None,
-    prompts: Annotated[bool, typer.Option("--prompts", help="Also the queries that show what people wrote.")] = False,
+    prompts: Annotated[
+        bool, typer.Option("--prompts", help="Include queries that show prompts and responses.")
+    ] = False,
 ) -> None:
-    """The library for the portal's query picker: what modules/query-pack.bicep takes."""
+    """Export the library for the portal's query picker, for modules/query-pack.bicep."""
     from ..export.query_pack import query_pack_json
 
     write(query_pack_json(prompts=prompts), output)
@@ -67,8 +71,8 @@ def query_pack(
 @app.command()
 def workbook(
     output: Output = None,
-    bicep: Annotated[bool, typer.Option("--bicep", help="The Bicep module that deploys it, beside the JSON.")] = False,
-    preview: Annotated[bool, typer.Option("--preview", help="A page that shows it with data of --source.")] = False,
+    bicep: Annotated[bool, typer.Option("--bicep", help="Also write the Bicep module that deploys it.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Write an HTML preview with data from --source.")] = False,
     source: options.Source = None,
     since: options.Since = None,
     start: options.Start = None,
@@ -78,20 +82,20 @@ def workbook(
     credential: options.Credential = None,
     show_prompts: options.ShowPrompts = False,
 ) -> None:
-    """An Azure Workbook of the gateway, as JSON for the portal's advanced editor.
+    """Export an Azure Workbook as JSON for the portal's advanced editor.
 
-    With --preview, an HTML page that shows it without Azure: its queries are asked of a lake, for the period or for all
-    that the lake holds.
+    --preview writes an HTML page that shows the workbook without Azure: its queries run on a lake, for the given period
+    or for everything in the lake.
     """
     if preview and bicep:
-        raise WrongUse("--preview and --bicep are two things: ask for one")
+        raise WrongUse("--preview and --bicep are mutually exclusive")
     if preview:
         within = options.time_span(since, start, end, period, time_zone)
         _preview(options.source_or_default(source), within, show_prompts, output)
         return
     if source or since or start or end or period or show_prompts:
         raise WrongUse(
-            "a source, a period and --show-prompts are for --preview; in Azure the workbook's reader chooses"
+            "--source, a period and --show-prompts need --preview; in Azure, the workbook's reader sets them"
         )
     from ..export.workbook import workbook_bicep, workbook_json
 
@@ -99,7 +103,7 @@ def workbook(
         write(workbook_json(), output)
         return
     if output is None:
-        raise WrongUse("--bicep needs --output F: the module reads the workbook from a file beside it")
+        raise WrongUse("--bicep needs --output F: the module reads the workbook from a JSON file next to it")
     json_file = output.with_suffix(".json")
     write(workbook_json(), json_file)
     write(workbook_bicep(json_file.name), output)
@@ -114,7 +118,7 @@ def _preview(source: str, within: options.Span, show_prompts: bool, output: Path
     apply_own_prices()
     engine = connect(source)
     try:
-        with progress.bar("Asking the workbook's questions") as report:
+        with progress.bar("Running the workbook's queries") as report:
             page = preview_html(
                 made(),
                 engine,
@@ -133,11 +137,11 @@ def _preview(source: str, within: options.Span, show_prompts: bool, output: Path
 def grafana(
     data_source: Annotated[
         Literal["azure-monitor", "azure-data-explorer"],
-        typer.Option("--data-source", help="Grafana's data source: Log Analytics is asked through azure-monitor."),
+        typer.Option("--data-source", help="Grafana data source; for Log Analytics, use azure-monitor."),
     ] = "azure-monitor",
     output: Output = None,
 ) -> None:
-    """A Grafana dashboard of the gateway with the workbook's panels, as JSON to import."""
+    """Export a Grafana dashboard with the workbook's panels, as JSON to import."""
     from ..export.grafana import grafana_dashboard
 
     write(grafana_dashboard(data_source), output)
@@ -146,10 +150,10 @@ def grafana(
 @app.command("all")
 def every(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The folder setup_scripts of a checkout.", metavar="DIR")
+        Path, typer.Option("--output", "-o", help="The setup_scripts folder of a checkout.", metavar="DIR")
     ],
 ) -> None:
-    """Write every file that is made of the queries and kept in the repository: the workbook and the others."""
+    """Write every generated file that the repository keeps: the workbook, alerts, dashboards and functions."""
     from ..export import COMMITTED, made
 
     for file in COMMITTED:
@@ -160,10 +164,10 @@ def every(
 
 
 def write(text: str, output: Path | None) -> None:
-    """*text* to a file, or to standard output. Raises WrongUse where the file cannot be written."""
+    """Write *text* to a file or standard output. Raises WrongUse if the file cannot be written."""
     options.put(text.encode(), output)
 
 
 @app.callback()
 def _app() -> None:
-    """Write what other tools need, made from the same queries."""
+    """Export the queries to Azure Workbooks, alerts, Grafana and Kusto."""

@@ -1,4 +1,4 @@
-"""``aoai sample`` and ``aoai ingest``: logs made, logs read."""
+"""``aoai sample`` and ``aoai ingest``: generate logs, ingest logs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,23 @@ if TYPE_CHECKING:
 
 
 def sample(
-    out: Annotated[Path, typer.Argument(help="A folder; new, empty, or of an earlier sample.", metavar="OUT")],
-    requests: Annotated[int, typer.Option("--requests", help="Requests to make up.", metavar="N")] = 50_000,
-    days: Annotated[int, typer.Option("--days", help="Days they spread over.", metavar="D")] = 14,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed gives other traffic.", metavar="S")] = 1,
+    out: Annotated[Path, typer.Argument(help="Output folder: new, empty or from an earlier sample.", metavar="OUT")],
+    requests: Annotated[int, typer.Option("--requests", help="Number of requests to generate.", metavar="N")] = 50_000,
+    days: Annotated[int, typer.Option("--days", help="Number of days to spread them over.", metavar="D")] = 14,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Random seed: a different seed gives different traffic.", metavar="S")
+    ] = 1,
     mix: Annotated[
         str, typer.Option("--mix", help="default, complete (nothing missing), languages or unseen-model.", metavar="M")
     ] = "default",
 ) -> None:
-    """Make sample gateway logs, in the diagnostic-settings layout, with the truth beside them in truth.csv."""
+    """Generate sample gateway logs, with the true values in truth.csv.
+
+    The logs have the layout that a diagnostic setting writes to a storage account.
+    """
     from ..sample import write_sample
 
-    with bar("Making requests") as progress:
+    with bar("Generating requests") as progress:
         summary = write_sample(out, requests=requests, days=days, seed=seed, mix=mix, progress=progress)  # type: ignore[arg-type]
     print(
         f"{summary.requests:,} requests from {summary.start:%Y-%m-%d} to {summary.end:%Y-%m-%d}, "
@@ -43,30 +48,31 @@ def ingest(
     logs: Annotated[
         list[str],
         typer.Argument(
-            help="Folders, files or https:// containers of gateway logs, or one log-analytics:// source.",
+            help="Folders, files or https:// containers with gateway logs, or one log-analytics:// source.",
             metavar="LOGS...",
         ),
     ],
-    lake: Annotated[Path | None, typer.Option("--lake", help="The lake's folder.", metavar="DIR")] = None,
-    no_messages: Annotated[
-        bool, typer.Option("--no-messages", help="Let no prompt and no answer into the lake.")
-    ] = False,
+    lake: Annotated[Path | None, typer.Option("--lake", help="Lake folder.", metavar="DIR")] = None,
+    no_messages: Annotated[bool, typer.Option("--no-messages", help="Do not store prompts or responses.")] = False,
     since: options.Since = None,
     start: options.Start = None,
     end: options.End = None,
     credential: options.Credential = None,
 ) -> None:
-    """Read gateway logs into a lake: only what is new, and nothing twice; may be stopped and run again."""
+    """Ingest gateway logs into a lake.
+
+    Reads only new records and stores none twice. You can stop it at any time and run it again.
+    """
     from ..lake.delta import Lake
 
     folder = lake or settings().lake
     sources = [text for text in logs if text.startswith("log-analytics://")]
     if sources and len(logs) > 1:
-        raise WrongUse("a log-analytics:// source is pulled by itself: give it alone")
+        raise WrongUse("a log-analytics:// source cannot be combined with other logs: ingest it in a run of its own")
     if sources and not (since or start):
-        raise WrongUse("say from when to pull: --since 30d, or --start 2026-11-01")
+        raise WrongUse("--since or --start is required for a workspace, e.g. --since 30d or --start 2026-11-01")
     if not sources and (since or start or end):
-        raise WrongUse("files are read whole: leave out --since, --start and --end")
+        raise WrongUse("--since, --start and --end apply only to a log-analytics:// source; files are read whole")
     target = Lake.create(folder)
     with target.lock():
         if sources:
@@ -83,7 +89,7 @@ def _read(logs: list[str], lake: Lake, *, messages: bool) -> None:
     from ..lake.ingest import ingest as read
     from ..lake.recompute import recompute
 
-    # Signing in is asked of those only who read from Azure.
+    # Only reading from Azure needs a login.
     credential = credential_for(settings().credential) if any(map(place_of, logs)) else None
     with bar("Reading logs", of_bytes=True) as progress:
         summary = read(
@@ -93,7 +99,7 @@ def _read(logs: list[str], lake: Lake, *, messages: bool) -> None:
             credential=credential,
             progress=lambda p: progress(p.bytes_done, p.bytes_total),
         )
-    with bar("Computing requests, day by day") as progress:
+    with bar("Computing requests by day") as progress:
         recompute(lake, progress=progress)
     for problem in summary.problems:
         print(problem, file=sys.stderr)
@@ -105,14 +111,14 @@ def _read(logs: list[str], lake: Lake, *, messages: bool) -> None:
             "duplicate": f"{summary.duplicate:,}",
             "quarantined": f"{summary.quarantined:,}",
             "other categories": f"{summary.other:,}",
-            "half a record at a file's end": f"{summary.pending:,}",
+            "incomplete trailing record": f"{summary.pending:,}",
             "MB/s": f"{summary.megabytes_per_second:,.0f} ({summary.bytes / 1e6:,.0f} MB in {summary.seconds:,.1f} s)",
         }
     )
     if summary.quarantined:
-        print(f"Where the quarantined records are: {lake.path / '_aoai' / 'quarantine'}", file=sys.stderr)
+        print(f"Quarantined records: {lake.path / '_aoai' / 'quarantine'}", file=sys.stderr)
     if summary.pending:
-        print("Half records are read by a later ingest, once the gateway has written the rest.", file=sys.stderr)
+        print("Ingest again to read incomplete records, once the gateway has written the rest.", file=sys.stderr)
 
 
 def _pull(source: str, lake: Lake, start: datetime | None, end: datetime | None, *, messages: bool) -> None:
@@ -121,7 +127,7 @@ def _pull(source: str, lake: Lake, start: datetime | None, end: datetime | None,
 
     engine = LogAnalyticsEngine.open(source, credential=settings().credential)
     try:
-        with bar("Pulling rows") as progress, bar("Computing requests, day by day") as computing:
+        with bar("Pulling rows") as progress, bar("Computing requests by day") as computing:
             summary = pull(
                 engine,
                 lake,
@@ -136,7 +142,7 @@ def _pull(source: str, lake: Lake, start: datetime | None, end: datetime | None,
     _tell(
         {
             "hours": f"{summary.hours:,}",
-            "hours known already": f"{summary.known:,}",
+            "hours already pulled": f"{summary.known:,}",
             "new": f"{summary.new:,}",
             "duplicate": f"{summary.duplicate:,}",
             "seconds": f"{summary.seconds:,.1f}",

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the period they name."""
+"""Options that several commands share, and the period they select."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ..format.periods import named, span
 Source = Annotated[
     str | None,
     typer.Option(
-        "--source", "-s", help="A lake's folder, log-analytics://WORKSPACE-ID or kusto://CLUSTER/DATABASE.", metavar="S"
+        "--source", "-s", help="Lake folder, log-analytics://WORKSPACE-ID or kusto://CLUSTER/DATABASE.", metavar="S"
     ),
 ]
-Since = Annotated[str | None, typer.Option("--since", help="From that long ago until now: 7d, 12h.", metavar="SPAN")]
+Since = Annotated[str | None, typer.Option("--since", help="Look back this far, e.g. 7d or 12h.", metavar="SPAN")]
 Start = Annotated[
-    str | None, typer.Option("--start", help="First moment, e.g. 2026-11-01 or 2026-11-01T08:00.", metavar="T")
+    str | None, typer.Option("--start", help="Start (inclusive), e.g. 2026-11-01 or 2026-11-01T08:00.", metavar="T")
 ]
-End = Annotated[str | None, typer.Option("--end", help="First moment no longer part of it.", metavar="T")]
+End = Annotated[str | None, typer.Option("--end", help="End (exclusive).", metavar="T")]
 Period = Annotated[
-    str | None, typer.Option("--period", help="A month 2026-10, a week 2026-W44 or a day 2026-11-22.", metavar="P")
+    str | None, typer.Option("--period", help="Month 2026-10, week 2026-W44 or day 2026-11-22.", metavar="P")
 ]
 TimeZone = Annotated[
-    str | None, typer.Option("--time-zone", help="IANA name; of dates given and shown.", metavar="ZONE")
+    str | None, typer.Option("--time-zone", help="Time zone for input and output, e.g. Europe/Berlin.", metavar="ZONE")
 ]
 
 
 def _use_credential(name: str | None) -> str | None:
-    """Make *name* the setting, also for the kernels that run a report's notebooks."""
+    """Make *name* the setting, including for the kernels that run a report's notebooks."""
     if name:
         os.environ["AOAI_CREDENTIAL"] = name
         settings.cache_clear()
@@ -45,15 +45,13 @@ Credential = Annotated[
     str | None,
     typer.Option(
         "--credential",
-        help="How to sign in to Azure: a class of azure-identity, such as AzureCliCredential.",
+        help="azure-identity class to sign in with, e.g. AzureCliCredential.",
         metavar="NAME",
         callback=_use_credential,
     ),
 ]
-ShowPrompts = Annotated[bool, typer.Option("--show-prompts", help="Show what people wrote; hidden without it.")]
-Param = Annotated[
-    list[str] | None, typer.Option("--param", "-p", help="A parameter's value; may be repeated.", metavar="K=V")
-]
+ShowPrompts = Annotated[bool, typer.Option("--show-prompts", help="Show prompts and responses (default: hidden).")]
+Param = Annotated[list[str] | None, typer.Option("--param", "-p", help="Set a parameter; repeatable.", metavar="K=V")]
 
 Span = tuple[datetime | None, datetime | None]
 
@@ -71,10 +69,10 @@ def time_span(
     period: str | None = None,
     time_zone: str | None = None,
 ) -> Span:
-    """The period that the options name, in UTC; (None, None) for all there is. Raises WrongUse."""
+    """The period that the options select, in UTC; (None, None) for no bounds. Raises WrongUse."""
     time_zone = time_zone or settings().time_zone
     if period and (since or start or end):
-        raise WrongUse("--period says it all: leave out --since, --start and --end")
+        raise WrongUse("--period cannot be combined with --since, --start or --end")
     if period:
         return named(period).span(time_zone)
     return span(since, start, end, time_zone)
@@ -86,23 +84,23 @@ def parameters(pairs: list[str] | None) -> dict[str, str]:
     for pair in pairs or []:
         key, separator, value = pair.partition("=")
         if not separator or not key:
-            raise WrongUse("--param takes NAME=VALUE, such as topN=5")
+            raise WrongUse("--param takes NAME=VALUE, e.g. topN=5")
         values[key] = value
     return values
 
 
 def existing_file(path: Path) -> str:
-    """The text of a file. Raises WrongUse where there is none that can be read as UTF-8."""
+    """The text of a file. Raises WrongUse if it cannot be read as UTF-8."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise WrongUse(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise WrongUse(f"{path} is no UTF-8 text") from error
+        raise WrongUse(f"{path} is not valid UTF-8") from error
 
 
 def put(data: bytes, path: Path | None) -> None:
-    """*data* in a file, or on standard output. Raises WrongUse where the file cannot be written."""
+    """Write *data* to a file or standard output. Raises WrongUse if the file cannot be written."""
     if path is None:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()

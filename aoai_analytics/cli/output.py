@@ -1,4 +1,4 @@
-"""A result's rows as a table for people, or CSV, JSON and Parquet for programs."""
+"""Write a result as a table for people, or as CSV, JSON or Parquet for programs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ..format.numbers import is_missing
 from ..format.periods import zone
 from .options import put
 
-# Beyond what JSON itself escapes: C1 controls, which a terminal obeys, and what reorders text.
+# Characters that JSON does not escape: C1 controls, which a terminal obeys, and those that reorder text.
 _STEERS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _NUMBERS = ("int", "long", "real", "decimal")
-#: The widest text of a table's cell on a terminal.
+#: Longest text in a table cell on a terminal, in characters.
 _WIDEST = 60
 
 
 def write(result: QueryResult, output_format: str, path: Path | None, time_zone: str) -> None:
-    """Write *result* to *path* or standard output. Raises WrongUse where that cannot be."""
+    """Write *result* to *path* or standard output. Raises WrongUse if that fails."""
     if output_format == "parquet":
         data = _parquet(result)
         if path is None and sys.stdout.isatty():
-            raise WrongUse("Parquet is no text for a terminal: add -o FILE")
+            raise WrongUse("refusing to write binary Parquet to a terminal: add -o FILE")
     else:
         data = {"table": _table, "csv": _csv, "json": _json}[output_format](result, time_zone).encode()
     put(data, path)
@@ -40,7 +40,7 @@ def _csv(result: QueryResult, _zone: str) -> str:
 
 
 def _json(result: QueryResult, _zone: str) -> str:
-    """A list of objects; times in ISO 8601 UTC, dynamic values as they are, null where unknown."""
+    """A list of objects: times in ISO 8601 UTC, dynamic values unchanged, null for unknown."""
     import json
 
     columns = [[_json_value(value) for value in result.frame[name]] for name in result.types]
@@ -73,7 +73,7 @@ def _parquet(result: QueryResult) -> bytes:
 
 
 def _table(result: QueryResult, time_zone: str) -> str:
-    """Columns set apart by two spaces; numbers with thousands separators, to the right; null as 'unknown'."""
+    """Columns separated by two spaces; numbers right-aligned with thousands separators; null as 'unknown'."""
     local = zone(time_zone)
     columns: list[list[str]] = []
     for name, kql_type in result.types.items():

@@ -1,4 +1,4 @@
-"""``aoai prices``: the price book in force, list prices of today, and the show-back table for finance."""
+"""``aoai prices``: the current price book, today's list prices and the showback table for finance."""
 
 from __future__ import annotations
 
@@ -15,43 +15,47 @@ from . import options
 if TYPE_CHECKING:
     from ..prices import PriceBook
 
-app = typer.Typer(help="What tokens cost: the price book, today's list prices, the show-back table.")
+app = typer.Typer(help="Token prices: list, refresh from Azure, showback for finance.")
 
 
 @app.command("list")
 def list_prices(
     model: Annotated[str | None, typer.Option("--model", "-m", help="Only this model.", metavar="M")] = None,
     scope: Annotated[
-        str | None, typer.Option("--scope", help="Only global, data-zone or regional.", metavar="SCOPE")
+        str | None, typer.Option("--scope", help="Only this scope: global, data-zone or regional.", metavar="SCOPE")
     ] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="As a price book's CSV, with each price's source.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Write a price book CSV with the source of each price.")
+    ] = False,
 ) -> None:
-    """List the prices in force, own ones included, in USD for a million tokens."""
+    """List current prices, including your own, in USD per 1M tokens."""
     from ..prices import PriceBook, own_prices
     from ..prices.book import SCOPES
 
     book = own_prices().book
     if model is not None and model not in book.models:
-        raise WrongUse(f"there is no price of '{model}': its requests are unpriced; there are {', '.join(book.models)}")
+        raise WrongUse(
+            f"no price for '{model}': its requests are unpriced. Models with a price: {', '.join(book.models)}"
+        )
     if scope is not None and scope not in SCOPES:
-        raise WrongUse(f"--scope is one of {', '.join(SCOPES)}, not '{scope}'")
+        raise WrongUse(f"--scope must be one of {', '.join(SCOPES)}, not '{scope}'")
     chosen = PriceBook(p for p in book if model in (None, p.model) and scope in (None, p.scope))
     sys.stdout.write(chosen.csv() if as_csv else _table(chosen))
 
 
 @app.command()
 def refresh(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The price book to write.", metavar="FILE")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Price book to write.", metavar="FILE")] = Path(
         "prices.csv"
     ),
     region: Annotated[
-        list[str] | None, typer.Option("--region", help="Regional prices of this region only; may be repeated.")
+        list[str] | None, typer.Option("--region", help="Regional prices for this region only; repeatable.")
     ] = None,
     endpoint: Annotated[
-        str | None, typer.Option("--endpoint", help="Another URL of the Retail Prices API.", metavar="URL")
+        str | None, typer.Option("--endpoint", help="Retail Prices API URL to use instead of Azure's.", metavar="URL")
     ] = None,
 ) -> None:
-    """Read today's list prices from the Azure Retail Prices API into a price book of your own."""
+    """Fetch today's list prices from the Azure Retail Prices API into your own price book."""
     from ..prices import retail
     from ..prices.book import plain
 
@@ -67,10 +71,10 @@ def refresh(
         assert isinstance(reading.result, retail.Unmatched)
         print(f"unmatched: {reading.meter}: {reading.price} per {reading.unit}: {reading.result.reason}")
     for line in done.dropped:
-        print(f"left out: {line}")
+        print(f"skipped: {line}")
     print(
         f"{len(done.book):,} prices of {len(done.book.models)} models in {output}, from {len(done.matched):,} meters; "
-        f"{len(done.unmatched):,} meters are not matched, {len(done.dropped):,} prices left out.\n"
+        f"{len(done.unmatched):,} meters not matched, {len(done.dropped):,} prices skipped.\n"
         f'To use them: [prices] file = "{output}" in aoai.toml.',
         file=sys.stderr,
     )
@@ -78,7 +82,7 @@ def refresh(
 
 @app.command()
 def showback(
-    output: Annotated[Path, typer.Option("--output", "-o", help="FILE.csv or FILE.xlsx.", metavar="FILE")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Output file: .csv or .xlsx.", metavar="FILE")],
     source: options.Source = None,
     since: options.Since = None,
     start: options.Start = None,
@@ -88,11 +92,11 @@ def showback(
     commitment: Annotated[
         list[str] | None,
         typer.Option(
-            "--commitment", help="USD of a provisioned deployment in the period; may be repeated.", metavar="A/D=USD"
+            "--commitment", help="USD for a provisioned deployment in the period; repeatable.", metavar="A/D=USD"
         ),
     ] = None,
 ) -> None:
-    """Write what each subscription is to be charged, to the cent, for a spreadsheet."""
+    """Write the amount to charge each subscription, to the cent, as a spreadsheet."""
     from ..engines import connect
     from ..format.periods import in_words
     from ..library import library
@@ -111,17 +115,17 @@ def showback(
     for warning in result.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     if result.partial:
-        raise WrongUse("the source gave only part of the requests: nothing is written; choose a shorter period")
+        raise WrongUse("the source returned only part of the requests, so nothing was written; choose a shorter period")
     words = in_words(first, last, options.zone_or_default(time_zone))
     cents = write_showback(result.frame, output, period=words, source=name)
-    print(f"{cents / 100:,.2f} USD of {len(result.frame):,} subscriptions in {output}", file=sys.stderr)
+    print(f"{output}: {cents / 100:,.2f} USD for {len(result.frame):,} subscriptions", file=sys.stderr)
 
 
 @app.command()
 def functions(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.", metavar="DIR")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Output folder.", metavar="DIR")],
 ) -> None:
-    """Write the KQL functions of the prices in force, to be saved in a workspace."""
+    """Write current prices as KQL functions to save in a workspace."""
     from ..prices import own_prices, price_functions
 
     own = own_prices()

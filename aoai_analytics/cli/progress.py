@@ -1,4 +1,4 @@
-"""Progress: on a terminal bars, in a pipe none, and for a report a line a notebook."""
+"""Progress: bars on a terminal, none in a pipe; for a report in a pipe, one line per notebook."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def bar(what: str, *, of_bytes: bool = False) -> Iterator[Callable[[int, int], N
 
 
 class Lines:
-    """A report's progress in a pipe: a line a notebook, as it begins. *of* names the period where there are several."""
+    """A report's progress in a pipe: one line when a notebook starts. *of* names the period if there are several."""
 
     def __init__(self, of: str = ""):
         self._of = f" of {of}" if of else ""
@@ -36,7 +36,7 @@ class Lines:
 
     def began(self, name: str) -> None:
         """See reports.run.Progress."""
-        # In one piece: notebooks that begin at once would write into each other's lines.
+        # One write: notebooks that start together would otherwise mix their lines.
         print(f"Running {name}{self._of} …\n", end="", file=sys.stderr, flush=True)
 
     def cell(self, name: str, done: int, of: int) -> None:
@@ -47,12 +47,12 @@ class Lines:
 
 
 class Table:
-    """A report's progress on a terminal: of each notebook, what runs, how far it is, and for how many seconds."""
+    """A report's progress on a terminal: the state, progress and duration of each notebook."""
 
     def __init__(self, progress: Any, names: Sequence[str], of: str):
         self._progress = progress
         self._tasks = {
-            name: progress.add_task(f"{of} {name}".strip(), total=None, start=False, state="waits") for name in names
+            name: progress.add_task(f"{of} {name}".strip(), total=None, start=False, state="waiting") for name in names
         }
 
     def said(self, text: str) -> None:
@@ -62,7 +62,7 @@ class Table:
     def began(self, name: str) -> None:
         """See reports.run.Progress."""
         self._progress.start_task(self._tasks[name])
-        self._progress.update(self._tasks[name], state="runs")
+        self._progress.update(self._tasks[name], state="running")
 
     def cell(self, name: str, done: int, of: int) -> None:
         """See reports.run.Progress."""
@@ -78,7 +78,7 @@ class Table:
 
 @contextmanager
 def notebooks(names: Sequence[str], of: str = "") -> Iterator[Lines | Table]:
-    """How the notebooks *names* of a report get on; *of* names its period where there are several."""
+    """Show the progress of the notebooks *names*; *of* names the period if there are several."""
     if not sys.stderr.isatty():
         yield Lines(of)
         return

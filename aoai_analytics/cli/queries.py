@@ -1,4 +1,4 @@
-"""``aoai queries`` and ``aoai query``: the library, and its answers."""
+"""``aoai queries`` and ``aoai query``: list the library, run a query."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Format = Literal["table", "csv", "json", "parquet"]
 
 
 def queries(
-    section: Annotated[str | None, typer.Argument(help="Only this section.", metavar="[SECTION]")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with parameters and units.")] = False,
+    section: Annotated[str | None, typer.Argument(help="Only this section.", metavar="SECTION")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON, with parameters and units.")] = False,
 ) -> None:
-    """List the library: each query by name, with the question that it answers."""
+    """List the queries and the question each one answers."""
     from ..library import library
 
     listed = library().section(section) if section else list(library())
@@ -46,9 +46,13 @@ def queries(
 
 
 def query(
-    name: Annotated[str | None, typer.Argument(help="A query of the library.", metavar="[NAME]")] = None,
-    kql: Annotated[str | None, typer.Option("--kql", help="KQL text instead of a name.", metavar="TEXT")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="A file of KQL instead of a name.", metavar="F")] = None,
+    name: Annotated[str | None, typer.Argument(help="Query name; 'aoai queries' lists them.", metavar="NAME")] = None,
+    kql: Annotated[
+        str | None, typer.Option("--kql", help="KQL text to run instead of a named query.", metavar="TEXT")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="KQL file to run instead of a named query.", metavar="F")
+    ] = None,
     source: options.Source = None,
     since: options.Since = None,
     start: options.Start = None,
@@ -56,12 +60,14 @@ def query(
     period: options.Period = None,
     time_zone: options.TimeZone = None,
     param: options.Param = None,
-    output_format: Annotated[Format, typer.Option("--format", "-f", help="How rows are written.")] = "table",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.", metavar="F")] = None,
+    output_format: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = "table",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.", metavar="F")
+    ] = None,
     show_prompts: options.ShowPrompts = False,
     credential: options.Credential = None,
 ) -> None:
-    """Answer a question of the library, or KQL of your own."""
+    """Run a query from the library, or your own KQL."""
     from ..engines import connect
     from ..library import library
     from ..prices import apply_own_prices
@@ -69,7 +75,7 @@ def query(
     from . import output as writing
 
     if sum(given is not None for given in (name, kql, file)) != 1:
-        raise WrongUse("give one of: a query's NAME ('aoai queries' lists them), --kql TEXT, --file F")
+        raise WrongUse("give exactly one of NAME ('aoai queries' lists them), --kql TEXT or --file F")
     values = options.parameters(param)
     named = library().get(name) if name is not None else None
     if named is not None:
@@ -84,7 +90,7 @@ def query(
         asked = ask(engine, text, query=named, start=first, end=last, parameters=values, show_prompts=show_prompts)
         result = asked.result
         if asked.texts_hidden:
-            print("What people wrote is hidden; --show-prompts shows it.", file=sys.stderr)
+            print("Prompts and responses are hidden; add --show-prompts to show them.", file=sys.stderr)
         for warning in result.warnings:
             print(f"Warning: {warning}", file=sys.stderr)
         writing.write(result, output_format, output, options.zone_or_default(time_zone))
@@ -98,5 +104,5 @@ def query(
 
 def _no_rows(in_period: bool) -> str:
     if in_period:
-        return "No rows in this period, which need not mean no traffic: without a period all there is is shown."
-    return "No rows, which need not mean no traffic: the logs may lack what the query asks for."
+        return "No rows in this period. This does not mean there was no traffic; try again without a period."
+    return "No rows. This does not mean there was no traffic: the logs may lack the data this query needs."

@@ -1,4 +1,4 @@
-"""``aoai report``: the notebooks run, their pages written."""
+"""``aoai report``: run the notebooks and write their pages."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from . import options, progress
 
 def report(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Which; the standing ones without it.", metavar="[NAME...]")
+        list[str] | None, typer.Argument(help="Reports to run (default: all standard ones).", metavar="NAME")
     ] = None,
     source: options.Source = None,
     period: options.Period = None,
     backfill: Annotated[
         str | None,
-        typer.Option("--backfill", help="Each period of a range, such as 2026-07..2026-10.", metavar="A..B"),
+        typer.Option("--backfill", help="Run every period in a range, e.g. 2026-07..2026-10.", metavar="A..B"),
     ] = None,
     due: Annotated[
         str | None,
         typer.Option(
             "--due",
-            help="Each period that is over and has no whole report yet: monthly, weekly, daily.",
+            help="Run every finished period without a complete report: monthly, weekly or daily.",
             metavar="KIND",
         ),
     ] = None,
     back: Annotated[
-        int | None, typer.Option("--back", help="How many periods back --due looks; 3 without it.", metavar="N")
+        int | None, typer.Option("--back", help="Number of periods --due looks back (default: 3).", metavar="N")
     ] = None,
     since: options.Since = None,
     start: options.Start = None,
@@ -43,45 +43,44 @@ def report(
     time_zone: options.TimeZone = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="The folder for the pages; a named period has one of its own in it.", metavar="DIR"),
+        typer.Option("--out", help="Output folder; each period gets a subfolder.", metavar="DIR"),
     ] = None,
     keep: Annotated[
         str | None,
-        typer.Option("--keep", help="Remove reports whose period ended longer ago, e.g. 400d.", metavar="SPAN"),
+        typer.Option("--keep", help="Delete reports whose period ended longer ago, e.g. 400d.", metavar="SPAN"),
     ] = None,
     deliver: Annotated[
         str | None,
         typer.Option(
             "--deliver",
-            help="Send the reports to a folder, or a container: https://ACCOUNT.blob.core.windows.net/$web.",
+            help="Copy the reports to a folder or a container, e.g. https://ACCOUNT.blob.core.windows.net/$web.",
             metavar="TO",
         ),
     ] = None,
     link: Annotated[
         str | None,
-        typer.Option("--link", help="Where the pages are then read; the summary leads there.", metavar="URL"),
+        typer.Option("--link", help="Public URL of the delivered pages, for the summary.", metavar="URL"),
     ] = None,
     deliver_prompts: Annotated[
-        bool, typer.Option("--deliver-prompts", help="Send also reports that show what people wrote.")
+        bool, typer.Option("--deliver-prompts", help="Also deliver reports that show prompts and responses.")
     ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Run only what failed, or what a run that was stopped left undone.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Run only notebooks that failed or did not finish.")] = False,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", help="Notebooks at a time; one a core without it.", metavar="N")
+        int | None,
+        typer.Option("--jobs", "-j", help="Notebooks to run at once (default: number of CPUs).", metavar="N"),
     ] = None,
-    single_file: Annotated[
-        bool, typer.Option("--single-file", help="All pages in one file that can be sent on its own.")
-    ] = False,
+    single_file: Annotated[bool, typer.Option("--single-file", help="Write all pages into one file.")] = False,
     param: options.Param = None,
     show_prompts: options.ShowPrompts = False,
     credential: options.Credential = None,
 ) -> None:
-    """Make an HTML report; the last line is the path of its first page. Exits 1 where a part of it failed.
+    """Run the analysis notebooks and write an HTML report.
 
-    The report of a period goes to a folder of its name in --out, and --out/index.html lists them all. The same period
-    again replaces it. --backfill makes every one of its periods again, with --resume those that failed or are missing.
-    --deliver sends the reports in --out that the place it names has not; what is there is not due.
+    The last line of output is the path of the report's first page. Exits 1 if part of the report failed.
+
+    Each period has a subfolder in --out, and --out/index.html lists all reports. Running a period again replaces its
+    report. --backfill runs every period in its range; with --resume, only those that failed or are missing. --deliver
+    copies reports that are not yet at the destination; --due skips periods that are already there.
     """
     from ..reporting.collection import drop_expired
     from ..reporting.due import BACK
@@ -91,10 +90,10 @@ def report(
 
     _one_of(period=period, backfill=backfill, due=due, since=since or start or end)
     if back is not None and not due:
-        raise WrongUse("--back says how far back --due looks: give --due too")
+        raise WrongUse("--back needs --due")
     with ExitStack() as run:
         run.enter_context(light_imports())
-        # Kernels' imports go on while all else is made ready; not where perhaps nothing is due.
+        # Kernels import while the rest is prepared; not with --due, where there may be nothing to run.
         kernels = None if due else run.enter_context(Kernels())
         zone = options.zone_or_default(time_zone)
         kept_for = keep or settings().keep
@@ -105,7 +104,7 @@ def report(
         prompts = deliver_prompts or settings().deliver_prompts
         if to and show_prompts and not prompts:
             raise WrongUse(
-                "--show-prompts shows what people wrote, and --deliver sends it to others: leave one of them out, "
+                "--show-prompts with --deliver would share prompts and responses: remove one of them, "
                 "or add --deliver-prompts"
             )
         common: dict[str, Any] = {
@@ -136,7 +135,7 @@ def report(
             )
             if not many:
                 print(
-                    f"nothing is due: '{to or folder}' has every {due} report of the last {back or BACK}",
+                    f"nothing is due: '{to or folder}' has the last {back or BACK} {due} reports",
                     file=sys.stderr,
                 )
         failed = False
@@ -165,16 +164,16 @@ def _delivered(to: str) -> dict[str, Any]:
 
 
 def _one_of(**given: str | None) -> None:
-    """Raises WrongUse where several options name the period."""
+    """Raises WrongUse if several options select the period."""
     named_by = [name for name, value in given.items() if value]
     if len(named_by) > 1:
-        words = {"since": "--since, --start and --end"}
+        words = {"since": "--since, --start or --end"}
         first, second = (words.get(name, f"--{name}") for name in named_by[:2])
-        raise WrongUse(f"{first} says it all: leave out {second}")
+        raise WrongUse(f"{first} cannot be combined with {second}")
 
 
 def _make(make_report: Any, names: list[str], common: dict[str, Any], of: str = "") -> bool:
-    """Make one report; whether a part of it failed. Of several, one that cannot be made leaves the others be."""
+    """Make one report; True if a part of it failed. With several reports, an error in one does not stop the others."""
     try:
         with progress.notebooks(names, of) as shown:
             result = make_report(names, **common, progress=shown)
@@ -192,4 +191,4 @@ def _make(make_report: Any, names: list[str], common: dict[str, Any], of: str = 
 def _expire(drop_expired: Any, folder: Path, keep: timedelta) -> None:
     gone = drop_expired(folder, keep, datetime.now(UTC))
     if gone:
-        print(f"removed as older than is kept: {', '.join(gone)}", file=sys.stderr)
+        print(f"deleted, past --keep: {', '.join(gone)}", file=sys.stderr)

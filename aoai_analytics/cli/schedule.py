@@ -1,4 +1,4 @@
-"""``aoai schedule``: what runs reports on a timer, filled in with one's values."""
+"""``aoai schedule``: print the files that run reports on a timer, with your values."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..config import settings
 from ..errors import WrongUse
 from . import options
 
-app = typer.Typer(help="Run reports on a timer: print the file that does, with your values.", no_args_is_help=True)
+app = typer.Typer(help="Print the files that run reports on a timer.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_them() -> None:
-    """List the schedules: what each is, and by what time it runs."""
+    """List the kinds of schedule and the clock each one follows."""
     from ..reporting.schedules import kinds
 
     found = kinds()
@@ -33,51 +33,50 @@ def list_them() -> None:
 def show(
     name: Annotated[str, typer.Argument(help="crontab, systemd, github or container-apps.", metavar="NAME")],
     every: Annotated[str, typer.Option("--every", help="monthly, weekly or daily.", metavar="KIND")] = "monthly",
-    at: Annotated[
-        str, typer.Option("--at", help="The time of day, in your time zone, to look for what is due.", metavar="HH:MM")
-    ] = "06:00",
+    at: Annotated[str, typer.Option("--at", help="Time of day to run, in your time zone.", metavar="HH:MM")] = "06:00",
     report: Annotated[
         list[str] | None,
-        typer.Option("--report", help="A report; may be repeated; the standing ones without it.", metavar="NAME"),
+        typer.Option("--report", help="Report to run; repeatable (default: all standard ones).", metavar="NAME"),
     ] = None,
     source: options.Source = None,
     logs: Annotated[
         list[str] | None,
-        typer.Option("--logs", help="Logs to ingest into the lake first; may be repeated.", metavar="LOGS"),
+        typer.Option("--logs", help="Logs to ingest into the lake first; repeatable.", metavar="LOGS"),
     ] = None,
     time_zone: options.TimeZone = None,
-    out: Annotated[str | None, typer.Option("--out", help="The folder for the pages.", metavar="DIR")] = None,
+    out: Annotated[str | None, typer.Option("--out", help="Folder for the pages.", metavar="DIR")] = None,
     deliver: Annotated[
-        str | None, typer.Option("--deliver", help="A folder or container that the pages are sent to.", metavar="TO")
+        str | None, typer.Option("--deliver", help="Folder or container to copy the pages to.", metavar="TO")
     ] = None,
     link: Annotated[
-        str | None, typer.Option("--link", help="Where the pages are read, for the summary.", metavar="URL")
+        str | None, typer.Option("--link", help="Public URL of the delivered pages.", metavar="URL")
     ] = None,
     keep: Annotated[
-        str | None, typer.Option("--keep", help="How long reports stay after their period, e.g. 400d.", metavar="SPAN")
+        str | None,
+        typer.Option("--keep", help="How long to keep reports after their period, e.g. 400d.", metavar="SPAN"),
     ] = None,
     credential: options.Credential = None,
     program: Annotated[
-        str | None, typer.Option("--program", help="The aoai command; this one without it.", metavar="PATH")
+        str | None, typer.Option("--program", help="Path of the aoai command (default: this one).", metavar="PATH")
     ] = None,
     folder: Annotated[
         str | None,
-        typer.Option("--folder", help="Where it runs, and finds aoai.toml; here without it.", metavar="DIR"),
+        typer.Option("--folder", help="Working folder with aoai.toml (default: this one).", metavar="DIR"),
     ] = None,
     installation: Annotated[
-        str | None, typer.Option("--name", help="container-apps: what the resources are named after.", metavar="NAME")
+        str | None, typer.Option("--name", help="container-apps: base name of the resources.", metavar="NAME")
     ] = None,
     workspace: Annotated[
-        str | None, typer.Option("--workspace", help="container-apps: the workspace's name.", metavar="NAME")
+        str | None, typer.Option("--workspace", help="container-apps: workspace name.", metavar="NAME")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the files into this folder.", metavar="DIR")
+        Path | None, typer.Option("--output", "-o", help="Write the files to this folder.", metavar="DIR")
     ] = None,
 ) -> None:
-    """Print a schedule filled in with your values, ready to use; its first lines say how.
+    """Print a schedule with your values, ready to use. Its first lines explain how to install it.
 
-    It runs each day and makes the reports that are due, so that a missed or failed run is made up for by the next.
-    What you leave out comes from aoai.toml or the AOAI_* variables.
+    The schedule runs daily and makes the reports that are due, so the next run makes up for a missed or failed one.
+    Options you leave out come from aoai.toml or the AOAI_* variables.
     """
     from ..reporting.schedules import Schedule, checked, fill, kind, together
 
@@ -107,11 +106,11 @@ def _at(text: str) -> time_of_day:
     try:
         return datetime.strptime(text, "%H:%M").time()
     except ValueError as error:
-        raise WrongUse(f"--at '{text}' is no time of day: write it as 06:00") from error
+        raise WrongUse(f"--at '{text}' is not a time of day: use HH:MM, e.g. 06:00") from error
 
 
 def _here() -> dict[str, Any]:
-    """The values that the settings and this machine give."""
+    """Values from the settings and this machine."""
     chosen = settings()
     found = Path(sys.argv[0]).absolute() if Path(sys.argv[0]).name == "aoai" else None
     program = found if found and found.is_file() else shutil.which("aoai") or Path(sys.executable).with_name("aoai")
@@ -129,7 +128,7 @@ def _here() -> dict[str, Any]:
 
 
 def _this_clock(moment: datetime) -> timedelta:
-    """How far this machine's clock is ahead of UTC at a moment."""
+    """This machine's UTC offset at a given time."""
     return timedelta(seconds=time.localtime(moment.timestamp()).tm_gmtoff)
 
 
@@ -145,4 +144,4 @@ def _write(folder: Path, files: dict[str, str]) -> None:
 
 @app.callback()
 def _app() -> None:
-    """Run reports on a timer: print the file that does, with your values."""
+    """Print the files that run reports on a timer."""

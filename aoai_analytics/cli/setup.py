@@ -1,4 +1,4 @@
-"""``aoai setup``: the guided setup, from a terminal or a pipeline."""
+"""``aoai setup``: run the guided setup from a terminal or a pipeline."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ if TYPE_CHECKING:
     from ..setup import Guide
     from ..setup.findings import Table
 
-app = typer.Typer(no_args_is_help=True, help="Set the gateway up, step by step, and check what stands.")
+app = typer.Typer(no_args_is_help=True, help="Set up the gateway step by step and verify it.")
 
-Config = Annotated[Path, typer.Option("--config", "-c", help="The file with the table [setup].", metavar="FILE")]
-Step = Annotated[
-    str | None, typer.Option("--step", help="One step, by name or number; all without it.", metavar="STEP")
-]
+Config = Annotated[Path, typer.Option("--config", "-c", help="File with the [setup] table.", metavar="FILE")]
+Step = Annotated[str | None, typer.Option("--step", help="Step name or number (default: all).", metavar="STEP")]
 Json = Annotated[bool, typer.Option("--json", help="Write the table as JSON.")]
 CONFIG = Path("aoai.toml")
 
 
 @app.command()
 def example() -> None:
-    """Print an aoai.toml to put your own values in."""
+    """Print an example aoai.toml to fill in."""
     from ..config import shipped
 
     print((shipped("notebooks") / "setup/aoai.example.toml").read_text("utf-8"), end="")
@@ -32,36 +30,32 @@ def example() -> None:
 
 @app.command()
 def check(config: Config = CONFIG, json: Json = False) -> None:
-    """Check sign-in, rights, regions, models, quota and names, before anything is made. Exits 1 where one fails."""
+    """Check login, permissions, regions, models, quota and names before deploying. Exits 1 if a check fails."""
     _show_findings(_guide(config).check(), json)
 
 
 @app.command("what-if")
 def what_if(
-    step: Annotated[str, typer.Argument(help="A step, by name or number.", metavar="STEP")], config: Config = CONFIG
+    step: Annotated[str, typer.Argument(help="Step name or number.", metavar="STEP")], config: Config = CONFIG
 ) -> None:
-    """Say what deploying a step would change. Makes nothing."""
+    """Show what deploying a step would change, without deploying it."""
     print(_guide(config).what_if(step))
 
 
 @app.command()
 def run(
     config: Config = CONFIG,
-    first: Annotated[str | None, typer.Option("--from", help="The first step to run.", metavar="STEP")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="The last step to run.", metavar="STEP")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First step to run.", metavar="STEP")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last step to run.", metavar="STEP")] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="Only that step; may be repeated.", metavar="STEP")
+        list[str] | None, typer.Option("--only", help="Run only this step; repeatable.", metavar="STEP")
     ] = None,
-    wait: Annotated[
-        float, typer.Option("--wait-minutes", help="How long to wait for rows in the logs, at most.")
-    ] = 120,
-    out: Annotated[Path, typer.Option("--out", help="Where the notebooks go, with their outputs.")] = Path(
-        "setup-runs"
-    ),
+    wait: Annotated[float, typer.Option("--wait-minutes", help="Longest time to wait for log rows.")] = 120,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the executed notebooks.")] = Path("setup-runs"),
 ) -> None:
-    """Run the setup notebooks in order and stop at the first failure. Safe to run again.
+    """Run the setup notebooks in order; stop at the first failure. Safe to run again.
 
-    Without a choice it runs all that build, 00 to 07; 08-clients needs a key in GATEWAY_KEY, and 09-clean-up removes.
+    By default it runs the notebooks that deploy: 00 to 07. 08-clients needs a key in GATEWAY_KEY; 09-clean-up deletes.
     """
     from ..setup.running import CLIENTS, chosen, for_clients
     from ..setup.running import run as run_notebooks
@@ -77,13 +71,13 @@ def run(
 
 @app.command()
 def verify(config: Config = CONFIG, step: Step = None, json: Json = False) -> None:
-    """Ask the services about every requirement, and print the table. Exits 1 where one is not met."""
+    """Check every requirement against Azure and print the results. Exits 1 if one is not met."""
     _show_findings(_guide(config).findings(step), json)
 
 
 @app.command()
 def status(config: Config = CONFIG, json: Json = False) -> None:
-    """Each step: when it was deployed, and how many of its requirements are met now."""
+    """Show when each step was deployed and how many of its requirements are met."""
     _show(_guide(config).status(), json)
 
 
@@ -91,27 +85,27 @@ def status(config: Config = CONFIG, json: Json = False) -> None:
 def clean_up(
     config: Config = CONFIG,
     delete: Annotated[
-        str | None, typer.Option("--delete", help="Delete the resource group of that name.", metavar="RESOURCE-GROUP")
+        str | None, typer.Option("--delete", help="Delete this resource group.", metavar="RESOURCE-GROUP")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again; for pipelines.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip confirmation, for pipelines.")] = False,
 ) -> None:
-    """List what the resource group holds; with its name, and when you confirm it, delete it with all in it."""
+    """List the contents of the resource group. With --delete, delete it after confirmation."""
     guide = _guide(config)
     print(guide.inventory())
     if delete:
-        _confirmed(f"the resource group {delete} with everything above", delete, yes)
+        _confirmed(f"the resource group {delete} and everything listed above", delete, yes)
         print(guide.delete(delete))
 
 
 @app.command()
 def purge(
-    name: Annotated[str, typer.Argument(help="A soft-deleted account or gateway.")],
+    name: Annotated[str, typer.Argument(help="Soft-deleted account or gateway.")],
     config: Config = CONFIG,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again; for pipelines.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip confirmation, for pipelines.")] = False,
 ) -> None:
-    """Purge a soft-deleted account or gateway when you confirm it, which frees its name and cannot be undone."""
+    """Purge a soft-deleted account or gateway after confirmation. Frees its name; cannot be undone."""
     guide = _guide(config)
-    _confirmed(f"{name}, for good", name, yes)
+    _confirmed(f"{name} permanently", name, yes)
     print(guide.purge(name, name))
 
 
@@ -126,10 +120,10 @@ def _say(line: str) -> None:
 
 
 def _confirmed(what: str, name: str, yes: bool) -> None:
-    if not yes and typer.prompt(f"This deletes {what}. Type its name to confirm", err=True) != name:
+    if not yes and typer.prompt(f"This deletes {what}. Type the name to confirm", err=True) != name:
         from ..errors import SetupError
 
-        raise SetupError("nothing was deleted: the name was not confirmed")
+        raise SetupError("nothing was deleted: the name you typed does not match")
 
 
 def _show(table: Table, json: bool) -> None:
@@ -146,6 +140,6 @@ def _show(table: Table, json: bool) -> None:
 def _show_findings(findings: Any, json: bool) -> None:
     _show(findings, json)
     if findings.failed:
-        _say(f"{len(findings.failed)} of {len(findings.findings)} are not met.")
+        _say(f"{len(findings.failed)} of {len(findings.findings)} requirements are not met.")
         raise typer.Exit(1)
-    _say("Everything asked for is met.")
+    _say("All requirements are met.")

@@ -1,4 +1,4 @@
-"""Is logging complete, and what can these logs not tell? Findings, each with what it hides and what mends it."""
+"""Is logging complete? Findings, each with its impact and its fix."""
 
 from __future__ import annotations
 

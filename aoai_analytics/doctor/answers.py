@@ -1,4 +1,4 @@
-"""The answers that the rules read: the library's health questions."""
+"""The query results that the rules read: the library's health queries."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class Answers:
-    """Asks *engine* the library's questions about one period, and keeps the answers."""
+    """Runs the library's health queries on *engine* for one period and keeps the results."""
 
     def __init__(self, engine: Engine, start: datetime | None, end: datetime | None):
         self._engine = engine
         self._period = (start, end)
         self._frames: dict[str, pd.DataFrame] = {}
-        #: The questions whose answer lacks rows, with what the engine says of it.
+        #: Queries with a partial result, and the engine's warnings.
         self.partial: dict[str, str] = {}
 
     def frame(self, name: str, **parameters: str) -> pd.DataFrame:
-        """The answer to ``health/NAME`` with its parameters set. Raises QueryError, SourceError."""
+        """The result of ``health/NAME`` with *parameters*. Raises QueryError, SourceError."""
         if name not in self._frames:
             start, end = self._period
             kql = library().get(f"health/{name}").bind(**parameters)
@@ -42,17 +42,17 @@ class Answers:
 
 
 def as_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A row for each of *frame*'s, by column."""
+    """*frame*'s rows as dictionaries by column."""
     return [{str(column): value for column, value in row.items()} for row in frame.to_dict("records")]
 
 
 def total(rows: Iterable[dict[str, Any]], column: str) -> int:
-    """The sum of a column; null counts nothing."""
+    """The sum of a column; null counts as 0."""
     return sum(int(row[column]) for row in rows if not is_missing(row[column]))
 
 
 def hidden(rows: list[dict[str, Any]], *, requests: str = "Requests") -> Hidden:
-    """What *rows* hide in all. Errors are added as they are: they may come from one fit, so this is their most."""
+    """What *rows* hide in total. Errors are added, not squared: they may share one fit, so this is an upper bound."""
     return Hidden(
         requests=total(rows, requests),
         estimated_requests=total(rows, "EstimatedRequests"),
@@ -65,13 +65,13 @@ def hidden(rows: list[dict[str, Any]], *, requests: str = "Requests") -> Hidden:
 
 
 def values(rows: Iterable[dict[str, Any]], *columns: str) -> dict[str, list[str]]:
-    """Each column's different values that are not empty, in order of their first."""
+    """Each column's distinct non-empty values, in order of appearance."""
     found = {column: list(dict.fromkeys(str(row[column]) for row in rows if row[column])) for column in columns}
     return {column: names for column, names in found.items() if names}
 
 
 def severity(of: Hidden) -> str:
-    """How bad it is that these numbers are hidden."""
+    """The severity of hiding these numbers."""
     if of.unknown_requests:
         return "problem"
     return "warning" if of.estimated_requests else "note"

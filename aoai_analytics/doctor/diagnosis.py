@@ -1,4 +1,4 @@
-"""The diagnosis: are there logs at all, and what is wrong with them?"""
+"""The diagnosis: are there logs, and what is wrong with them?"""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .findings import SEVERITIES, Finding, Hidden, finding
 
 
 def diagnose(engine: Engine, start: datetime | None = None, end: datetime | None = None) -> list[Finding]:
-    """What is wrong with the logs of start <= time < end (None: open), the worst first; none where all is well.
+    """Findings for the logs of start <= time < end (None: no bound), worst first; empty if all is well.
 
-    Raises QueryError or SourceError where the engine cannot answer.
+    Raises QueryError or SourceError if the engine fails.
     """
     answers = Answers(engine, start, end)
     found = _findings(answers)
     for name, said in answers.partial.items():
-        what = f"the answer to {name} lacks rows" + (f": {said}" if said else "")
+        what = f"the result of {name} is incomplete" + (f": {said}" if said else "")
         found.append(finding("answer-incomplete", "problem", what))
     return sorted(found, key=lambda one: (SEVERITIES.index(one.severity), -(one.hidden.requests or 0)))
 
@@ -28,19 +28,19 @@ def _findings(answers: Answers) -> list[Finding]:
     records = {row["TableName"]: int(row["Records"]) for row in answers.rows("tables")}
     gateway, llm = records[GATEWAY_LOGS.name], records[LLM_LOG.name]
     if not gateway and not llm:
-        return [finding("no-records", "problem", "neither log table has a record in this period")]
+        return [finding("no-records", "problem", "both log tables are empty in this period")]
     if not gateway:
         requests = int(answers.rows("repeated-records")[0]["Requests"])
-        what = f"{GATEWAY_LOGS.name} has no record, while {LLM_LOG.name} has {llm:,} of {requests:,} requests"
+        what = f"{GATEWAY_LOGS.name} has no records; {LLM_LOG.name} has {llm:,} records of {requests:,} requests"
         return [finding("gateway-log-empty", "problem", what, Hidden(requests=requests))]
     coverage = answers.rows("coverage-by-api")
     if not coverage:
-        what = f"none of {gateway:,} gateway records is of a request to a language model"
+        what = f"none of the {gateway:,} gateway records is a request to a language model"
         return [finding("no-model-requests", "problem", what)]
     found = rules.apply(answers)
     answered = total(coverage, "AnsweredRequests")
     if not llm and answered:
-        # One finding says it: the same for every API would say it many times.
+        # One finding is enough: do not repeat it for every API.
         found = [one for one in found if one.kind != "llm-logging-off"]
         of = Hidden(
             requests=answered,
@@ -48,6 +48,6 @@ def _findings(answers: Answers) -> list[Finding]:
             estimated_tokens=total(coverage, "EstimatedTokens"),
             unknown_requests=total(coverage, "UnknownRequests"),
         )
-        what = f"{LLM_LOG.name} has no record, while {answered:,} requests were answered"
+        what = f"{LLM_LOG.name} has no records, although {answered:,} requests were answered"
         found.append(finding("llm-log-empty", "problem", what, of))
     return found

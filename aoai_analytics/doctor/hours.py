@@ -1,4 +1,4 @@
-"""Hours that belong together: runs of consecutive hours in which something is unusual."""
+"""Runs of consecutive unusual hours."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 _HOUR = timedelta(hours=1)
 
-#: A fall is of hours with fewer requests than usual, and begins and ends with one of less than this share …
+#: A fall is a run of hours with fewer requests than usual. Its first and last hour have less than this share …
 FALLEN_HOUR = 0.85
-#: … that has less than this share in all, for so many hours, and that chance does not explain.
+#: … the whole run less than this share, over at least this many hours, and more than chance explains.
 FALLEN = 0.75
 FALLEN_HOURS = 3
 FALLEN_SIGMAS = 5.0
-#: An hour without records is a gap where so many are usual in the gap: chance leaves none in e^12 = 160,000.
+#: Empty hours are a gap if this many requests are usual in them: by chance, one in e^12 = 160,000 would be empty.
 GAP_USUAL = 12
 
 
 @dataclass(frozen=True)
 class Fall:
-    """Consecutive hours with fewer requests than usual, none at all where ``found`` is 0."""
+    """Consecutive hours with fewer requests than usual; ``found`` is 0 in a gap."""
 
     start: datetime
     end: datetime
@@ -36,9 +36,9 @@ class Fall:
 
 
 def runs(rows: Sequence[dict[str, Any]], belongs: Callable[[dict[str, Any]], bool]) -> list[list[dict[str, Any]]]:
-    """Rows that belong, grouped by unbroken hours; *rows* have TimeGenerated, one a hour, in order.
+    """Matching rows, grouped into unbroken runs. *rows* have TimeGenerated, one per hour, in order.
 
-    An hour that is not among *rows* breaks nothing: nobody called in it.
+    An hour missing from *rows* does not break a run: there were no calls in it.
     """
     found: list[list[dict[str, Any]]] = []
     open_run = False
@@ -54,7 +54,7 @@ def runs(rows: Sequence[dict[str, Any]], belongs: Callable[[dict[str, Any]], boo
 
 
 def falls(frame: pd.DataFrame) -> list[Fall]:
-    """Gaps and falls in the answer of health/requests-by-hour, in order of time."""
+    """Gaps and falls in the result of health/requests-by-hour, by time."""
     rows = as_rows(frame[frame["UsualRequests"].notna()])
     empty = [_fall(run) for run in runs(rows, lambda row: row["Requests"] == 0)]
     low = [_trimmed(run) for run in runs(rows, lambda row: 0 < row["Requests"] < row["UsualRequests"])]
@@ -62,14 +62,14 @@ def falls(frame: pd.DataFrame) -> list[Fall]:
     fallen = [
         fall
         for fall in (_fall(run) for run in low if len(run) >= FALLEN_HOURS)
-        # Both counts vary by chance as much as their square root.
+        # By chance, each count varies by about its square root.
         if fall.found < FALLEN * fall.usual and fall.usual - fall.found > FALLEN_SIGMAS * sqrt(fall.usual + fall.found)
     ]
     return sorted(gaps + fallen, key=lambda fall: fall.start)
 
 
 def _trimmed(run: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """*run* without the hours at its ends that are hardly below what is usual."""
+    """*run* without the first and last hours that are only slightly below usual."""
     fallen = [n for n, row in enumerate(run) if row["Requests"] < FALLEN_HOUR * row["UsualRequests"]]
     return run[fallen[0] : fallen[-1] + 1] if fallen else []
 

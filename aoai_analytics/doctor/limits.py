@@ -1,12 +1,12 @@
-"""What no log of the gateway tells, so that the doctor cannot find it either."""
+"""Problems that the doctor cannot detect, because no gateway log shows them."""
 
 from __future__ import annotations
 
 LIMITS = (
-    "How late records come: a lake's records carry no time of arrival. In Log Analytics, "
-    "ApiManagementGatewayLogs | summarize percentile(ingestion_time() - TimeGenerated, 95) tells.",
-    "Sampling that was always on: it drops both logs' records of a request together, and leaves no trace. "
-    "Only a change of it shows, against the same hours of other weeks (three weeks of logs are best, two the least).",
-    "Rows that restricted access keeps from you: a table, or some of its rows, are silently not there.",
-    "Calls that go past the gateway, straight to a model's own endpoint.",
+    "Ingestion delay: records in a lake have no arrival time. In Log Analytics, run "
+    "ApiManagementGatewayLogs | summarize percentile(ingestion_time() - TimeGenerated, 95).",
+    "Sampling that was always on: it drops a request's records from both logs and leaves no trace. "
+    "Only a change shows, compared with the same hours of other weeks (at least two weeks of logs, better three).",
+    "Rows that restricted access hides: a table, or some of its rows, is silently missing.",
+    "Calls that bypass the gateway and go straight to a model endpoint.",
 )

@@ -1,4 +1,4 @@
-"""The rules: each reads an answer and says what is wrong. All numbers come from KQL; here is only what they mean."""
+"""The rules: each reads a query result and reports findings. KQL computes all numbers; the rules interpret them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .answers import Answers, hidden, severity, total, values
 from .findings import Finding, Hidden, finding
 from .hours import falls, runs
 
-#: What the LLM log is made for; of other kinds it matters only where tokens are unknown.
+#: Surfaces that the LLM log covers; for others it matters only if tokens are unknown.
 LLM_LOG_SURFACES = ("chat", "completions", "responses", "embeddings")
-#: Answered requests below which nothing is said of a whole API.
+#: With fewer answered requests, nothing is reported about an API.
 FEW = 5
-#: Answered requests without LLM rows that make an interruption: at a share of nine in ten, chance leaves one in 10^15.
+#: Answered requests without LLM rows that count as an interruption: if nine in ten are logged, chance is one in 10^15.
 INTERRUPTION = 15
-#: The share (percent) of LLM rows without a gateway row, day by day, that speaks of sampling rather than of losses.
+#: Daily share (percent) of LLM rows without a gateway row that suggests sampling rather than losses.
 SAMPLED = 5.0
-#: The share (percent) that speaks of a gateway log that was off.
+#: Share (percent) that suggests the gateway log was off.
 ALMOST_ALL = 90.0
 
 _HOUR = timedelta(hours=1)
@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 
 def share(part: int, whole: int) -> str:
-    """``4.1%``, never rounded to nothing or to all."""
+    """``4.1%``; never rounds to 0% or 100%."""
     percent = 100 * part / whole if whole else 0.0
     if 0 < percent < 0.1:
         return "under 0.1%"
@@ -37,23 +37,23 @@ def share(part: int, whole: int) -> str:
 
 
 def quiet_hours(answers: Answers) -> Iterator[Finding]:
-    """Hours without any record, or with far fewer than usual."""
+    """Hours with no records, or far fewer than usual."""
     for fall in falls(answers.frame("requests-by-hour")):
         missing = Hidden(requests=fall.usual - fall.found)
         hours = (fall.end - fall.start) // _HOUR
         if not fall.found:
-            what = f"no record of any kind for {hours} h, where about {fall.usual:,} requests are usual"
+            what = f"no records for {hours} h, where about {fall.usual:,} requests are usual"
             yield finding("log-gap", "problem", what, missing, start=fall.start, end=fall.end)
         else:
             what = (
                 f"{fall.found:,} requests in {hours} h, {share(fall.found, fall.usual)} of the {fall.usual:,} usual: "
-                "fewer calls, or logs of only a sample"
+                "fewer calls, or sampled logs"
             )
             yield finding("sampling-below-100", "warning", what, missing, start=fall.start, end=fall.end)
 
 
 def llm_logging_off(answers: Answers) -> Iterator[Finding]:
-    """APIs and kinds of request that the LLM log never knows."""
+    """APIs and surfaces that are never in the LLM log."""
     for row in answers.rows("coverage-by-api"):
         answered = int(row["AnsweredRequests"])
         if answered < FEW or row["LlmLoggedRequests"]:
@@ -61,12 +61,12 @@ def llm_logging_off(answers: Answers) -> Iterator[Finding]:
         of = hidden([row], requests="AnsweredRequests")
         if row["Surface"] not in LLM_LOG_SURFACES and not (of.unknown_requests or of.estimated_requests):
             continue
-        what = f"none of {answered:,} answered requests is in the LLM log"
+        what = f"none of the {answered:,} answered requests is in the LLM log"
         yield finding("llm-logging-off", severity(of), what, of, where=values([row], "ApiId", "Surface"))
 
 
 def llm_logging_interrupted(answers: Answers) -> Iterator[Finding]:
-    """Times in which the LLM log knows none of an API's requests, while at others it does."""
+    """Periods in which none of an API's requests are in the LLM log, although others are."""
     by_api: dict[str, list[Row]] = defaultdict(list)
     for row in answers.rows("llm-log-over-time", step="1h"):
         by_api[row["ApiId"]].append(row)
@@ -86,7 +86,7 @@ def llm_logging_interrupted(answers: Answers) -> Iterator[Finding]:
             yield finding(
                 "llm-logging-interrupted",
                 severity(of),
-                f"none of {answered:,} answered requests is in the LLM log",
+                f"none of the {answered:,} answered requests is in the LLM log",
                 of,
                 where={"ApiId": [api]},
                 start=run[0]["TimeGenerated"].to_pydatetime(),
@@ -95,7 +95,7 @@ def llm_logging_interrupted(answers: Answers) -> Iterator[Finding]:
 
 
 def llm_rows_missing(answers: Answers) -> Iterator[Finding]:
-    """Requests that the LLM log lacks, where it is on."""
+    """Requests missing from the LLM log although it is on."""
     all_rows = answers.rows("missing-llm-rows")
     rows = [row for row in all_rows if row["Requests"]]
     if rows:
@@ -106,7 +106,7 @@ def llm_rows_missing(answers: Answers) -> Iterator[Finding]:
 
 
 def llm_tokens_zero(answers: Answers) -> Iterator[Finding]:
-    """Requests that the LLM log knows without their tokens."""
+    """Requests in the LLM log without tokens."""
     all_rows = answers.rows("llm-rows-without-tokens")
     rows = [row for row in all_rows if row["Requests"]]
     if rows:
@@ -114,25 +114,25 @@ def llm_tokens_zero(answers: Answers) -> Iterator[Finding]:
         whole = total(all_rows, "OfRequests")
         told = total(rows, "ToldElsewhere")
         what = (
-            f"the LLM log gives no tokens for {of.requests:,} of {whole:,} answered requests "
-            f"({share(of.requests or 0, whole)}); bodies tell {told:,} of them"
+            f"the LLM log has no tokens for {of.requests:,} of {whole:,} answered requests "
+            f"({share(of.requests or 0, whole)}); {told:,} of them have usage in the body"
         )
         yield finding("llm-tokens-zero", severity(of), what, of, where=values(rows, "ApiId"))
 
 
 def streams_without_usage(answers: Answers) -> Iterator[Finding]:
-    """Streams whose tokens nobody asked for."""
+    """Streams that did not request usage."""
     all_rows = answers.rows("streams-without-usage")
     rows = [row for row in all_rows if row["Requests"]]
     if rows:
         of = hidden(rows)
         whole = total(all_rows, "OfRequests")
-        what = f"{of.requests:,} of {whole:,} streamed answers ({share(of.requests or 0, whole)}) tell no usage"
+        what = f"{of.requests:,} of {whole:,} streamed responses ({share(of.requests or 0, whole)}) have no usage"
         yield finding("streams-without-usage", severity(of), what, of, where=values(rows, "ApiId", "ModelName"))
 
 
 def bodies(answers: Answers) -> Iterator[Finding]:
-    """APIs without body logging, and bodies lost or cut where it is on."""
+    """APIs without body logging; bodies lost or truncated although it is on."""
     by_api: dict[str, list[Row]] = defaultdict(list)
     for row in answers.rows("body-losses"):
         by_api[row["ApiId"]].append(row)
@@ -140,34 +140,37 @@ def bodies(answers: Answers) -> Iterator[Finding]:
     for api, rows in by_api.items():
         gone = [row for row in rows if row["BodyLoss"] in ("absent", "over-limit")]
         answered = int(rows[0]["OfRequests"])
-        # An entry over its limit cannot be told from one without bodies where an API logs none.
+        # If an API logs no bodies, an entry over the limit looks the same as one without bodies.
         if answered >= FEW and total(gone, "Requests") == answered:
             of = hidden(gone)
-            what = f"none of {answered:,} answers has a body"
+            what = f"none of the {answered:,} responses has a logged body"
             yield finding("body-logging-off", severity(of), what, of, where={"ApiId": [api]})
         else:
             lost += rows
     whole = sum({row["ApiId"]: int(row["OfRequests"]) for row in lost}.values())
     for kind, loss, said in (
-        ("bodies-truncated", "cut", "have a body cut at 8,192 bytes"),
-        ("entries-over-limit", "over-limit", "may have lost all bodies with an entry over 32 KB"),
+        ("bodies-truncated", "cut", "have a body truncated at 8,192 bytes"),
+        ("entries-over-limit", "over-limit", "probably lost all bodies because the entry exceeded 32 KB"),
         ("bodies-missing", "absent", "have no body, although their API logs bodies"),
     ):
         rows = [row for row in lost if row["BodyLoss"] == loss]
         if rows:
             of = hidden(rows)
-            what = f"{of.requests:,} of {whole:,} answers ({share(of.requests or 0, whole)}) {said}"
+            what = f"{of.requests:,} of {whole:,} responses ({share(of.requests or 0, whole)}) {said}"
             yield finding(kind, severity(of), what, of, where=values(rows, "ApiId"))
 
 
 def rows_without_partner(answers: Answers) -> Iterator[Finding]:
-    """Requests of which only the LLM log knows: whole days, a share that stays, or single losses."""
+    """Requests in the LLM log only: whole days, a constant share, or single losses."""
     days = answers.rows("rows-without-partner")
-    # No request with LLM rows gives no share.
+    # Days without LLM rows have no share.
     told = [row for row in days if not is_missing(row["LlmLogOnlyShare"])]
     for run in runs(told, lambda row: row["LlmLogOnlyShare"] >= ALMOST_ALL and row["LlmLogOnly"] >= INTERRUPTION):
         alone = total(run, "LlmLogOnly")
-        what = f"{alone:,} requests with {total(run, 'LlmLogOnlyTokens'):,} tokens are in the LLM log only: almost all"
+        what = (
+            f"almost all requests on these days ({alone:,}, with {total(run, 'LlmLogOnlyTokens'):,} tokens) are in the "
+            "LLM log only"
+        )
         begin, end = (run[i]["TimeGenerated"].to_pydatetime() for i in (0, -1))
         of = Hidden(requests=alone)
         yield finding("gateway-log-interrupted", "problem", what, of, start=begin, end=end + timedelta(days=1))
@@ -178,14 +181,14 @@ def rows_without_partner(answers: Answers) -> Iterator[Finding]:
     what = f"{alone:,} requests with {total(told, 'LlmLogOnlyTokens'):,} tokens are in the LLM log only"
     least, most = (bound(float(row["LlmLogOnlyShare"]) for row in told) for bound in (min, max))
     if least >= SAMPLED:
-        what += f", from {least:.1f}% to {most:.1f}% of its requests on each of {len(told)} days"
+        what += f": {least:.1f}% to {most:.1f}% of its requests on each of {len(told)} days"
         yield finding("sampling-suspected", "problem", what, Hidden(requests=alone))
     else:
         yield finding("llm-rows-without-gateway-row", "warning", what, Hidden(requests=alone))
 
 
 def tokens_not_told(answers: Answers) -> Iterator[Finding]:
-    """All requests whose tokens no log tells: those in no total, and those that are estimated."""
+    """Requests with no logged token usage: in no total, or estimated."""
     rows = answers.rows("unknown-tokens")
     answered = total(answers.rows("coverage-by-api"), "AnsweredRequests")
     unknown = [row for row in rows if row["UnknownRequests"]]
@@ -199,18 +202,18 @@ def tokens_not_told(answers: Answers) -> Iterator[Finding]:
         of = hidden(estimated, requests="EstimatedRequests")
         tokens = total(answers.rows("coverage-by-api"), "Tokens")
         what = (
-            f"{of.requests:,} of {answered:,} answered requests ({share(of.requests or 0, answered)}) are estimated: "
-            f"{of.estimated_tokens:,} tokens, {share(of.estimated_tokens or 0, tokens)} of all"
+            f"{of.requests:,} of {answered:,} answered requests ({share(of.requests or 0, answered)}) have estimated "
+            f"tokens: {of.estimated_tokens:,}, {share(of.estimated_tokens or 0, tokens)} of the total"
         )
         yield finding("tokens-nowhere", "warning", what, of, where=values(estimated, "Surface"))
 
 
 def columns_missing(answers: Answers) -> Iterator[Finding]:
-    """Columns of the gateway's rows that are empty."""
+    """Empty columns in gateway rows."""
     rows = answers.rows("coverage-by-api")
     for kind, column, base, said in (
-        ("client-address-missing", "WithoutAddress", "Requests", "requests name no caller's address"),
-        ("message-bytes-missing", "WithoutBytes", "AnsweredRequests", "answered requests lack their messages' bytes"),
+        ("client-address-missing", "WithoutAddress", "Requests", "requests have no caller address"),
+        ("message-bytes-missing", "WithoutBytes", "AnsweredRequests", "answered requests have no message sizes"),
     ):
         without = [row for row in rows if row[column]]
         count, whole = total(without, column), total(rows, base)
@@ -220,18 +223,18 @@ def columns_missing(answers: Answers) -> Iterator[Finding]:
 
 
 def repeated(answers: Answers) -> Iterator[Finding]:
-    """Records delivered twice, where that still shows."""
+    """Records delivered twice, if that is still visible."""
     row = answers.rows("repeated-records")[0]
     for kind, column, said in (
         ("gateway-rows-twice", "GatewayRowsTwice", "a gateway row"),
-        ("llm-rows-twice", "LlmUsageRowsTwice", "the LLM log's row of tokens"),
+        ("llm-rows-twice", "LlmUsageRowsTwice", "the LLM log's token row"),
     ):
         if count := int(row[column]):
             what = f"{count:,} of {int(row['Requests']):,} requests have {said} more than once"
             yield finding(kind, "note", what, Hidden(requests=count))
 
 
-#: Every rule for logs that have records in both tables.
+#: Every rule for logs with records in both tables.
 RULES: tuple[Callable[[Answers], Iterator[Finding]], ...] = (
     tokens_not_told,
     quiet_hours,
@@ -248,5 +251,5 @@ RULES: tuple[Callable[[Answers], Iterator[Finding]], ...] = (
 
 
 def apply(answers: Answers) -> list[Finding]:
-    """What every rule finds."""
+    """Findings from every rule."""
     return list(chain.from_iterable(rule(answers) for rule in RULES))

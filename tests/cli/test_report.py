@@ -83,7 +83,7 @@ def test_what_is_due_is_made_and_nothing_due_is_said(aoai: Any, made: Made, tmp_
         (tmp_path / "reports" / period.key / "manifest.json").write_text(json.dumps(about | {"files": []}))
     again = aoai("report", "tokens", "--due", "daily", "--back", 2, "--source", "lake")
     assert (again.code, again.out, len(made.asked)) == (0, "", 2)
-    assert again.err == "nothing is due: 'reports' has every daily report of the last 2\n"
+    assert again.err == "nothing is due: 'reports' has the last 2 daily reports\n"
 
 
 def test_a_doubt_is_said_on_a_line_and_in_the_exit_code(aoai: Any, made: Made) -> None:
@@ -108,7 +108,7 @@ def test_reports_older_than_is_kept_go_by_option_or_setting(
     assert aoai("report", "tokens").err == "Running tokens …\n" and asked == []
     ended = aoai("report", "tokens", "--keep", "400d")
     assert asked.pop() == (Path("reports"), timedelta(days=400))
-    assert ended.err.splitlines()[-1] == "removed as older than is kept: 2025-01"
+    assert ended.err.splitlines()[-1] == "deleted, past --keep: 2025-01"
     (tmp_path / "aoai.toml").write_text('keep = "90d"\n')
     settings.cache_clear()
     try:

@@ -139,9 +139,9 @@ def test_a_finding_names_a_query_of_the_library_and_is_json(of_default: list[Fin
         assert (again["kind"], again["hidden"]["requests"]) == (finding.kind, finding.hidden.requests)
 
 
-def test_every_kind_says_what_it_hides_what_mends_it_and_which_query_shows_it() -> None:
+def test_every_kind_has_an_impact_a_fix_and_a_query() -> None:
     for name, kind in KINDS.items():
-        assert kind.hides and kind.mends, name
+        assert kind.impact and kind.fix, name
         assert library().get(kind.query).section == "health", name
 
 
@@ -165,7 +165,7 @@ def test_an_empty_lake_is_nothing_known_rather_than_zero_traffic(tmp_path: Path)
     (finding,) = found(lake_of(tmp_path / "lake"))
     assert (finding.kind, finding.severity) == ("no-records", "problem")
     for cause in ("restricted access", "GatewayLogs", "two hours", "period"):
-        assert cause in finding.mends
+        assert cause in finding.fix
 
 
 def test_a_period_without_records_is_nothing_known_either(small_sample: Sampled) -> None:

@@ -27,24 +27,24 @@ def test_findings_are_blocks_of_lines_where_no_terminal_is(small_sample: Sampled
     for block in blocks:
         first, *rest = block.splitlines()
         assert first.split(": ")[0] in ("problem", "warning", "note")
-        assert {line.split(":")[0].strip() for line in rest} >= {"hides", "mends", "query"}
+        assert {line.split(":")[0].strip() for line in rest} >= {"impact", "fix", "query"}
 
 
 def test_words_about_the_findings_go_to_standard_error(small_sample: Sampled) -> None:
     result = run("--source", str(small_sample.lake))
-    assert "warnings." in result.stderr and "What no log tells" in result.stderr
-    assert "What no log tells" not in result.stdout
+    assert "warnings." in result.stderr and "Not detectable from logs" in result.stderr
+    assert "Not detectable from logs" not in result.stdout
 
 
 def test_json_is_a_list_of_findings(small_sample: Sampled) -> None:
     findings = json.loads(run("--source", str(small_sample.lake), "--format", "json").stdout)
-    assert {"kind", "severity", "what", "where", "hidden", "hides", "mends", "query"} <= findings[0].keys()
+    assert {"kind", "severity", "what", "where", "hidden", "impact", "fix", "query"} <= findings[0].keys()
 
 
 def test_complete_logs_give_no_data_and_say_so(complete_sample: Sampled) -> None:
     result = run("--source", str(complete_sample.lake), "--strict")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "Nothing found" in result.stderr
+    assert "No findings" in result.stderr
     assert json.loads(run("--source", str(complete_sample.lake), "--format", "json").stdout) == []
 
 
@@ -55,7 +55,7 @@ def test_strict_ends_with_1_where_there_is_a_warning(small_sample: Sampled) -> N
 def test_an_empty_period_is_said_to_be_nothing_known(small_sample: Sampled) -> None:
     result = run("--source", str(small_sample.lake), "--start", "2020-01-01", "--end", "2020-02-01")
     assert result.stdout.startswith("problem: no-records")
-    assert "Nothing found" not in result.stderr
+    assert "No findings" not in result.stderr
 
 
 def test_on_a_terminal_it_is_a_table(small_sample: Sampled, monkeypatch: pytest.MonkeyPatch) -> None:

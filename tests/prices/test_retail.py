@@ -245,7 +245,7 @@ def test_the_command_writes_a_price_book_and_explains_each_meter(
     explained = "gpt 4.1 Inp glbl Tokens: 0.002 per 1K -> gpt-4.1 (all versions), global, prompt: 2 USD per 1M tokens"
     assert f"\nmatched: {explained}\n" in f"\n{out}"
     assert "unmatched: mystery Inp glbl Tokens: 0.5 per 1K: its name tells no model that is known here" in out
-    assert "left out: gpt-4o 2024-08-06" in out
+    assert "skipped: gpt-4o 2024-08-06" in out
     assert "11 prices of 4 models" in err and f'file = "{path}"' in err
     assert len(read_book(path)) == 11
     api.body = b"<html>"

@@ -95,7 +95,7 @@ def test_the_list_names_each_schedule(capsys: pytest.CaptureFixture[str]) -> Non
         (["crontab", "--workspace", "log-x"], "the schedule crontab takes no --workspace"),
         (["container-apps", "--source", "lake"], "the schedule container-apps takes no --source"),
         (["container-apps", "--name", "aoai"], "the schedule container-apps needs --workspace NAME"),
-        (["crontab", "--at", "6 am"], "--at '6 am' is no time of day: write it as 06:00"),
+        (["crontab", "--at", "6 am"], "--at '6 am' is not a time of day: use HH:MM, e.g. 06:00"),
         (["github"], "give --source log-analytics://WORKSPACE-ID"),
     ],
 )

@@ -94,7 +94,7 @@ def test_the_command_lists_and_deletes_only_what_is_typed_again(
     assert "vaults/kv-aoai-try-7vewmkzu4764" in capsys.readouterr().out
     monkeypatch.setattr("typer.prompt", lambda *words, **options: "no")
     assert main([*arguments, "--delete", "rg-aoai-try"]) == 1
-    assert "nothing was deleted: the name was not confirmed" in capsys.readouterr().err
+    assert "nothing was deleted: the name you typed does not match" in capsys.readouterr().err
     assert deleted(azure) == []
     monkeypatch.setattr("typer.prompt", lambda *words, **options: "rg-aoai-try")
     assert main([*arguments, "--delete", "rg-aoai-try"]) == 0

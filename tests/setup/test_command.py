@@ -21,12 +21,12 @@ def test_verify_prints_a_table_and_exits_1_where_something_is_not_met(
     install(azure, guide)
     assert main(["setup", "verify", "--config", str(config), "--step", "02"]) == 0
     ended = capsys.readouterr()
-    assert "gateway-identity" in ended.out and ended.err.strip() == "Everything asked for is met."
+    assert "gateway-identity" in ended.out and ended.err.strip() == "All requirements are met."
     assert main(["setup", "verify", "--config", str(config), "--json"]) == 1
     ended = capsys.readouterr()
     rows = {row["check"]: row for row in json.loads(ended.out)}
     assert rows["logs-arrive"]["state"] == "not met" and "aoai doctor" in rows["logs-arrive"]["found"]
-    assert ended.err.strip() == "1 of 35 are not met."
+    assert ended.err.strip() == "1 of 35 requirements are not met."
 
 
 def test_status_tells_what_is_deployed_and_what_holds(

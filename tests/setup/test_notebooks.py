@@ -72,7 +72,7 @@ def test_one_command_runs_them_all_and_the_whole_stands(
     ]
     capsys.readouterr()
     assert main(["setup", "verify", "--config", str(config)]) == 0
-    assert "Everything asked for is met." in capsys.readouterr().err
+    assert "All requirements are met." in capsys.readouterr().err
     ran = "".join(path.read_text("utf-8") for path in (tmp_path / "runs").glob("*.ipynb"))
     for secret in ("a" * 32, "b" * 32, "c" * 32, "e30."):
         assert secret not in ran
