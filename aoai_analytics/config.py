@@ -16,7 +16,7 @@ def shipped(folder: str) -> Path:
     for place in (package / folder, package.parent / folder):
         if place.is_dir():
             return place
-    raise WrongUse(f"this installation lacks its '{folder}' folder: install aoai-analytics again")
+    raise WrongUse(f"the '{folder}' folder is missing from this installation: reinstall aoai-analytics")
 
 
 @dataclass(frozen=True)

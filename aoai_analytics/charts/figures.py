@@ -189,7 +189,7 @@ def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zo
 
     x, y, z = spec.x[0], spec.y[0], spec.color
     if not is_number(frame[z]):
-        raise WrongUse(f"a heatmap's color is a column of numbers; {z} is none")
+        raise WrongUse(f"a heatmap's color must be a numeric column; {z} is not")
     axes = {}
     for key in (x, y):
         column = frame[key]
@@ -197,7 +197,7 @@ def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zo
         axes[key] = shown_time(column, time_zone)[0] if moment else column if is_number(column) else column.map(named)
     rows = pd.DataFrame({"x": axes[x], "y": axes[y], "z": frame[z].astype("Float64")}).dropna(subset=["x", "y"])
     if rows.duplicated(["x", "y"]).any():
-        raise WrongUse(f"several rows share a field of the heatmap of {x} and {y}: summarize by these two")
+        raise WrongUse(f"several rows share a cell of the heatmap of {x} and {y}: summarize by both")
     grid = rows.pivot(index="y", columns="x", values="z").astype("float64")
     if not is_number(frame[y]):
         grid = grid.reindex(list(dict.fromkeys(rows["y"])))

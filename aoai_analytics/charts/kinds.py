@@ -69,7 +69,7 @@ def parse_chart(text: str) -> Chart:
     kind = kind or "table"
     if kind not in KINDS:
         near = difflib.get_close_matches(kind, KINDS, n=1)
-        raise WrongUse(f"chart '{text}': there is no kind '{kind}'; use {near[0] if near else ', '.join(KINDS)}")
+        raise WrongUse(f"chart '{text}': unknown kind '{kind}'; use {near[0] if near else ', '.join(KINDS)}")
     keys: dict[str, tuple[str, ...]] = {}
     for word in rest.split():
         key, separator, value = word.partition("=")
@@ -81,5 +81,5 @@ def parse_chart(text: str) -> Chart:
         raise WrongUse(f"chart '{text}': a {kind} needs {' and '.join(f'{key}=Column' for key in missing)}")
     color = keys.get("color", ("",))
     if len(color) > 1 or (len(keys.get("x", ())) > 1 and len(keys.get("y", ())) > 1):
-        raise WrongUse(f"chart '{text}': only one of x and y may name several columns, and color one")
+        raise WrongUse(f"chart '{text}': only one of x and y can have several columns; color takes one")
     return Chart(kind, keys.get("x", ()), keys.get("y", ()), color[0])

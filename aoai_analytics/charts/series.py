@@ -91,7 +91,7 @@ def _roles(frame: pd.DataFrame, chart: Chart) -> tuple[tuple[str, ...], str, boo
     lying = chart.row.trace == "bar" and is_number(frame[chart.x[0]]) and not is_number(frame[chart.y[0]])
     measures, category = (chart.x, chart.y[0]) if lying else (chart.y, chart.x[0])
     if not is_number(frame[measures[0]]):
-        raise WrongUse(f"a {chart.kind} chart needs a column of numbers: neither {chart.x[0]} nor {chart.y[0]} is one")
+        raise WrongUse(f"a {chart.kind} chart needs a numeric column: neither {chart.x[0]} nor {chart.y[0]} is numeric")
     return measures, category, lying
 
 
@@ -122,8 +122,8 @@ def _pivot(
     groups = rows.groupby(["at", "name"], sort=False)["value"]
     if not adds and int(groups.size().max() if len(rows) else 0) > 1:
         raise WrongUse(
-            f"several rows share a {chart.kind}'s point and {', '.join(measures)} cannot be added up: "
-            "name the column that tells them apart as color="
+            f"several rows share a point of the {chart.kind}, and {', '.join(measures)} cannot be summed: "
+            "set color= to the column that distinguishes them"
         )
     order = list(dict.fromkeys(rows["at"])), list(dict.fromkeys(rows["name"]))
     # min_count: a sum of nothing but nulls stays unknown.

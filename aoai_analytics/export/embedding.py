@@ -97,7 +97,7 @@ def embed(
     lets = [f"let RangeStart = {start};", f"let RangeEnd = {end};"]
     for name, expression in chosen.items():
         if name not in FILTERS:
-            raise UnknownName(f"there is no filter '{name}'; there is {', '.join(FILTERS)}")
+            raise UnknownName(f"unknown filter '{name}'; use one of {', '.join(FILTERS)}")
         lets.append(f"let Chosen{name} = {expression};")
     return Embedded("\n".join([*lets, *given]) + "\n", tuple(pieces), with_names(question, renamed))
 
@@ -107,7 +107,7 @@ def _parameters_out(kql: str, values: Mapping[str, str]) -> tuple[list[str], str
     parameters = declared(kql)
     for name in values:
         if name not in parameters:
-            raise UnknownName(f"the query has no parameter '{name}'; there is {', '.join(parameters) or 'none'}")
+            raise UnknownName(f"the query has no parameter '{name}'; it has {', '.join(parameters) or 'none'}")
     lines = kql.split("\n")
     given = [f"let {name} = {values.get(name, parameter.default)};" for name, parameter in parameters.items()]
     taken = {parameter.line for parameter in parameters.values()}

@@ -137,7 +137,7 @@ DATA_SOURCES = {
 def grafana_dashboard(data_source: str = "azure-monitor") -> str:
     """The dashboard for *data_source* (a name of ``DATA_SOURCES``) as JSON text. Raises UnknownName."""
     if data_source not in DATA_SOURCES:
-        raise UnknownName(f"there is no data source '{data_source}'; there is {', '.join(DATA_SOURCES)}")
+        raise UnknownName(f"unknown data source '{data_source}'; use one of {', '.join(DATA_SOURCES)}")
     return json.dumps(_dashboard(DATA_SOURCES[data_source]), ensure_ascii=False, indent=1) + "\n"
 
 

@@ -175,7 +175,7 @@ def _extent(engine: Engine) -> tuple[datetime, datetime]:
     ends = "ApiManagementGatewayLogs | summarize First = min(TimeGenerated), Last = max(TimeGenerated)"
     row = engine.query(ends).frame.iloc[0]
     if is_missing(row["First"]):
-        raise WrongUse("there is no record of the gateway to show: name another --source, or ingest logs first")
+        raise WrongUse("no gateway records to show: choose another --source, or ingest logs first")
     hour = {"minute": 0, "second": 0, "microsecond": 0}
     return row["First"].to_pydatetime().replace(**hour), row["Last"].to_pydatetime().replace(**hour) + timedelta(
         hours=1

@@ -115,7 +115,7 @@ def over_hours(query: Query, source: str = HISTORY) -> str:
     """
     can = query.header.get("rollup", "")
     if can != "yes" and not can.startswith("without "):
-        raise WrongUse(f"{query.name}: its header has no line '// rollup: yes', or 'without' and names of columns")
+        raise WrongUse(f"{query.name}: the header needs '// rollup: yes', or '// rollup: without COLUMN, COLUMN'")
     taken = {parameter.line for parameter in declared(query.text).values()}
     lines = query.text.split("\n")
     given = "".join(f"{lines[number]}\n" for number in sorted(taken))
@@ -123,13 +123,13 @@ def over_hours(query: Query, source: str = HISTORY) -> str:
     for column in re.findall(r"\w+", can.removeprefix("without ")) if can != "yes" else ():
         code, found = re.subn(rf"^\s*{column} = [^\n]*,\n", "", code, flags=re.MULTILINE)
         if found != 1:
-            raise WrongUse(f"{query.name}: '// rollup: {can}': there is no line '{column} = …,' to leave out")
+            raise WrongUse(f"{query.name}: '// rollup: {can}': no line '{column} = …,' to remove")
     code = _NARROWED.sub(r"\1", code)
     code = re.sub(r"\bcountif\(", "sumif(Requests, ", re.sub(r"\bcount\(\)", "sum(Requests)", code))
     unknown = (names_in(code) & _columns_of_requests()) - COLUMNS.keys()
     if unknown or (lost := _NOT_OF_SUMS.search(code)):
         what = ", ".join(sorted(unknown)) or lost[0].strip()  # type: ignore[index]
-        raise WrongUse(f"{query.name}: hourly sums do not have what it needs: {what}")
+        raise WrongUse(f"{query.name}: hourly totals lack data it needs: {what}")
     code = with_names(code, dict.fromkeys(_ROWS, source))
     return given + "".join(f"{line.rstrip()}\n" for line in code.split("\n") if line.strip())
 

@@ -43,7 +43,7 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise WrongUse(f"unknown time zone '{name}': give an IANA name such as UTC or Europe/Berlin") from error
+        raise WrongUse(f"unknown time zone '{name}': use an IANA name, e.g. UTC or Europe/Berlin") from error
 
 
 def moment(value: Moment, time_zone: str, name: str = "start") -> datetime | None:
@@ -58,7 +58,7 @@ def moment(value: Moment, time_zone: str, name: str = "start") -> datetime | Non
         try:
             value = datetime.fromisoformat(value)
         except ValueError as error:
-            raise WrongUse(f"{name} '{value}' is no date: write it as 2026-11-01 or 2026-11-01T08:00") from error
+            raise WrongUse(f"{name} '{value}' is not a date: use 2026-11-01 or 2026-11-01T08:00") from error
     elif not isinstance(value, datetime):
         value = datetime.combine(value, time())
     return (value if value.tzinfo else value.replace(tzinfo=local)).astimezone(UTC)
@@ -67,15 +67,15 @@ def moment(value: Moment, time_zone: str, name: str = "start") -> datetime | Non
 def span(since: str | None, start: Moment, end: Moment, time_zone: str) -> tuple[datetime | None, datetime | None]:
     """The period in UTC that ``--since`` (``7d``) or ``--start``, and ``--end`` say; None is open. Raises WrongUse."""
     if since and start:
-        raise WrongUse("--since and --start both say where to begin: give one of them")
+        raise WrongUse("--since and --start are mutually exclusive")
     begin, until = moment(start, time_zone, "start"), moment(end, time_zone, "end")
     if since:
         try:
             begin = (until or datetime.now(UTC)) - parse_timespan(since)
         except (ValueError, OverflowError) as error:
-            raise WrongUse(f"--since '{since}' is no span of time: write it as 7d, 12h or 90m") from error
+            raise WrongUse(f"--since '{since}' is not a duration: use e.g. 7d, 12h or 90m") from error
     if begin and until and begin >= until:
-        raise WrongUse("the period ends before it begins")
+        raise WrongUse("the period ends before it starts")
     return begin, until
 
 
@@ -90,19 +90,19 @@ def named(text: str) -> Named:
             return _around("daily", date.fromisoformat(text))
     except (ValueError, OverflowError):
         pass
-    raise WrongUse(f"'{text}' is no period: write {' or '.join(WRITTEN.values())}")
+    raise WrongUse(f"'{text}' is not a period: use {' or '.join(WRITTEN.values())}")
 
 
 def between(text: str) -> list[Named]:
     """The periods from A to B, both included, of ``A..B``. Raises WrongUse where they are not of one kind."""
     first, separator, last = text.partition("..")
     if not separator:
-        raise WrongUse(f"'{text}' is no range of periods: write it as 2026-07..2026-10")
+        raise WrongUse(f"'{text}' is not a range of periods: use e.g. 2026-07..2026-10")
     one, until = named(first), named(last)
     if one.kind != until.kind:
-        raise WrongUse(f"'{text}' goes from one kind of period to another: give two months, two weeks or two days")
+        raise WrongUse(f"'{text}' mixes kinds of period: give two months, two weeks or two days")
     if one.first > until.first:
-        raise WrongUse(f"'{text}' ends before it begins")
+        raise WrongUse(f"'{text}' ends before it starts")
     found = [one]
     while found[-1].first < until.first:
         found.append(_around(one.kind, found[-1].after))
@@ -115,7 +115,7 @@ def ended(kind: str, now: datetime, time_zone: str, back: int) -> list[Named]:
     Raises WrongUse for another kind.
     """
     if kind not in WRITTEN:
-        raise WrongUse(f"'{kind}' is no kind of period: {', '.join(WRITTEN)}")
+        raise WrongUse(f"'{kind}' is not a kind of period: use {', '.join(WRITTEN)}")
     found: list[Named] = []
     running = _around(kind, now.astimezone(zone(time_zone)).date())
     while len(found) < back:
@@ -147,7 +147,7 @@ def age(text: str, name: str = "keep") -> timedelta:
     except (ValueError, OverflowError):
         span = timedelta()
     if span <= timedelta():
-        raise WrongUse(f"{name} '{text}' is no span of time: write it as 400d")
+        raise WrongUse(f"{name} '{text}' is not a duration: use e.g. 400d")
     return span
 
 

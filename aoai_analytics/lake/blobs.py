@@ -67,7 +67,7 @@ def find_blobs(logs: Sequence[str | Path], credential: Any = None) -> list[Blob]
     LogsError for a path that does not exist, or when no file is found, SourceError where a storage cannot be read.
     """
     if not logs:
-        raise WrongUse("no logs given; name the folder that holds the gateway's logs")
+        raise WrongUse("no logs given; give the folder with the gateway's logs")
     found: dict[Path, str] = {}
     stored: dict[str, Blob] = {}
     for given in logs:
@@ -83,11 +83,11 @@ def find_blobs(logs: Sequence[str | Path], credential: Any = None) -> list[Blob]
         elif root.exists():
             found[root.absolute()] = ""
         else:
-            raise LogsError(f"{given}: no such file or folder; give the folder that holds the gateway's logs")
+            raise LogsError(f"{given}: no such file or folder; give the folder with the gateway's logs")
     if not found and not stored:
         names = ", ".join(f"*{suffix}" for suffix in SUFFIXES)
         places = ", ".join(str(given) for given in logs)
-        raise LogsError(f"no logs in {places}: looked for {names}, also with .gz, in every folder below")
+        raise LogsError(f"no logs in {places}: searched all subfolders for {names}, with or without .gz")
     blobs = list(stored.values())
     for path, problem in found.items():
         size, modified = (0, 0) if problem else _stat(path)
@@ -155,12 +155,12 @@ def _gunzip(stream: BinaryIO) -> Iterator[bytes]:
             waiting = stream.read(1 << 18)
             if not waiting:
                 if begun:
-                    raise Unreadable("the gzip data ends early")
+                    raise Unreadable("truncated gzip data")
                 return
         try:
             block = inflate.decompress(waiting, BLOCK)
         except zlib.error:
-            raise Unreadable("not valid gzip data") from None
+            raise Unreadable("invalid gzip data") from None
         begun = True
         waiting = inflate.unconsumed_tail
         if inflate.eof:

@@ -60,8 +60,8 @@ def place_of(text: str) -> Place | None:
     names = [unquote(name) for name in parts.path.split("/") if name]
     if parts.query or parts.password is not None:
         raise WrongUse(
-            "the URL of the logs holds a key or a SAS: leave out what follows the '?', "
-            "and sign in with the role Storage Blob Data Reader (--credential names how)"
+            "the URL of the logs contains a key or SAS: remove everything from '?' on, "
+            "and sign in with the role Storage Blob Data Reader (see --credential)"
         )
     if scheme in _LAKE_SCHEMES:
         if not parts.username:
@@ -72,13 +72,13 @@ def place_of(text: str) -> Place | None:
         account, *names = names or [""]
         if not account:
             raise WrongUse(
-                f"{text}: the emulator's account follows its port, as in {text.rstrip('/')}/devstoreaccount1"
+                f"{text}: add the emulator's account name after the port, as in {text.rstrip('/')}/devstoreaccount1"
             )
         endpoint = f"{scheme}://{parts.netloc}/{account}"
     elif scheme == "http":
         raise WrongUse(f"{text} would send a token unencrypted: use https://")
     elif ".blob." not in host:
-        raise WrongUse(f"{text}: no address of Azure Storage; it is https://ACCOUNT.blob.core.windows.net/CONTAINER")
+        raise WrongUse(f"{text} is not an Azure Storage URL; use https://ACCOUNT.blob.core.windows.net/CONTAINER")
     else:
         account, endpoint = host.partition(".")[0], f"https://{host}"
     return Place(endpoint, account, names[0] if names else "", "/".join(names[1:]))
@@ -118,7 +118,7 @@ def stored_files(place: Place, credential: Any) -> Iterator[StoredFile]:
                 if place.container:
                     raise
         if not found:
-            raise LogsError(f"{place}: none of the containers {', '.join(CONTAINERS)} is in this account; name yours")
+            raise LogsError(f"{place}: this account has no container {' or '.join(CONTAINERS)}; add yours to the URL")
 
 
 @contextmanager
@@ -130,18 +130,18 @@ def _said(place: Place) -> Iterator[None]:
         yield
     except ResourceNotFoundError as error:
         raise LogsError(
-            f"{place}: there is no such container; the diagnostic setting makes it with the first log"
+            f"{place}: container not found; the diagnostic setting creates it with the first log"
         ) from error
     except ClientAuthenticationError as error:
-        raise SourceError(f"{place}: not signed in to Azure; run 'az login', or name a --credential") from error
+        raise SourceError(f"{place}: not signed in to Azure; run 'az login' or set --credential") from error
     except HttpResponseError as error:
         if error.status_code == 403:
             raise SourceError(
-                f"{place}: refused; it takes the role Storage Blob Data Reader and an open firewall"
+                f"{place}: access denied; you need the role Storage Blob Data Reader and network access"
             ) from error
-        raise SourceError(f"{place}: the storage answers {_reason(error)}; run it again") from error
+        raise SourceError(f"{place}: storage returned {_reason(error)}; run again") from error
     except AzureError as error:
-        raise SourceError(f"{place}: the storage cannot be reached ({_reason(error)})") from error
+        raise SourceError(f"{place}: cannot reach the storage account ({_reason(error)})") from error
 
 
 def _reason(error: Exception) -> str:
@@ -182,7 +182,7 @@ class _Bytes(io.RawIOBase):
         try:
             got = self._client.download_blob(offset=self._at, length=wanted).readall()
         except AzureError as error:
-            raise OSError(None, f"the storage answers {_reason(error)}") from error
+            raise OSError(None, f"storage returned {_reason(error)}") from error
         buffer[: len(got)] = got
         self._at += len(got)
         return len(got)

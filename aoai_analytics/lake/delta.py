@@ -43,13 +43,13 @@ class Lake:
             found = json.loads(marker.read_bytes())
             version = int(found["format"])
         except (FileNotFoundError, NotADirectoryError):
-            raise LakeError(f"{path} is no lake; make one first: aoai ingest LOGS --lake {path}") from None
+            raise LakeError(f"{path} is not a lake; create one with: aoai ingest LOGS --lake {path}") from None
         except (ValueError, KeyError, TypeError):
             raise LakeError(f"{marker} is damaged; ingest the logs into a new folder") from None
         except OSError as error:
             raise LakeError(f"cannot open the lake {path}: {error.strerror}") from error
         if version > FORMAT:
-            raise LakeError(f"the lake {path} has format {version}, this version reads {FORMAT}; upgrade this program")
+            raise LakeError(f"the lake {path} has format {version}, not {FORMAT}: upgrade aoai-analytics")
         self._locked = 0
 
     @classmethod
@@ -72,7 +72,7 @@ class Lake:
         try:
             import fcntl
         except ModuleNotFoundError:
-            raise LakeError("a lake is written on Linux, macOS or WSL only; this system has no file locks") from None
+            raise LakeError("writing a lake needs Linux, macOS or WSL: this system has no file locks") from None
 
         if self._locked:
             self._locked += 1
@@ -87,7 +87,7 @@ class Lake:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise LakeError(f"another process is writing the lake {self.path}; run again when it is done") from None
+                raise LakeError(f"another process is writing to the lake {self.path}; try again later") from None
             self._locked = 1
             try:
                 yield
@@ -98,7 +98,7 @@ class Lake:
 
     def _table(self, name: str) -> Table:
         if name not in TABLES:
-            raise UnknownName(f"{name} is no table of the lake; there are {', '.join(TABLES)}")
+            raise UnknownName(f"the lake has no table {name}; it has {', '.join(TABLES)}")
         return TABLES[name]
 
     def _delta(self, name: str) -> DeltaTable | None:
@@ -277,7 +277,7 @@ class Lake:
         strange = set(pc.unique(rows["date"]).to_pylist()) - set(dates)
         if strange:
             names = ", ".join(sorted(map(str, strange)))
-            raise LakeError(f"{table_name} was given rows of {names}, which are not among the dates to replace")
+            raise LakeError(f"{table_name} got rows for {names}, which are not among the dates to replace")
         self.commit(table_name, self.stage(table_name, rows), replace=dates, metadata=metadata)
 
     def discard(self, table_name: str, staged: Sequence[StagedFile]) -> None:

@@ -34,7 +34,7 @@ def without_known(lake: Lake, shape: RowShape, rows: Sequence[tuple[Any, ...]]) 
             try:
                 known.update(_matching(path, shape, new))
             except (OSError, pa.ArrowException) as error:
-                raise LakeError(f"cannot read {path} of the lake; ingest the logs into a new folder") from error
+                raise LakeError(f"cannot read {path} in the lake; ingest the logs into a new folder") from error
     return [row for row in rows if row not in known] if known else list(rows)
 
 

@@ -92,7 +92,7 @@ def ingest(
         run.carry_out()
     run.summary.seconds = time.perf_counter() - started
     if blobs and run.unreadable == len(blobs):
-        raise LogsError(f"none of {len(blobs)} files could be read; the first: {run.summary.problems[0]}")
+        raise LogsError(f"none of {len(blobs)} files could be read; first error: {run.summary.problems[0]}")
     return run.summary
 
 
@@ -165,9 +165,9 @@ class _Run:
         if not content.head:
             return Position(blob.key)
         if content.kind == "avro":
-            raise Unreadable("an Avro file, which this program does not read: let the Event Hub be captured as JSON")
+            raise Unreadable("Avro is not supported: capture the Event Hub as JSON")
         if content.kind == "unknown":
-            raise Unreadable("no log: neither JSON nor Parquet, nor CSV with TimeGenerated and CorrelationId")
+            raise Unreadable("not a log: expected JSON, Parquet, or CSV with TimeGenerated and CorrelationId")
         return self._read_rows(blob, content)
 
     def _read_json(self, blob: Blob, content: Content) -> Position:
@@ -191,7 +191,7 @@ class _Run:
         try:
             for piece in pieces(content, known.position):
                 if piece.position == 0 and piece.records and not is_told(piece.records[0], blob.hint):
-                    raise Unreadable("its columns are not those of a gateway log")
+                    raise Unreadable("its columns do not match a gateway log")
                 self._take(blob, piece, content, unit="row")
                 known = replace(known, position=piece.end)
                 if self.batch.is_full(BATCH_BYTES, BATCH_ROWS):

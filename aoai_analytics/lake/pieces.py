@@ -218,7 +218,7 @@ def csv_pieces(content: Content, start: int = 0) -> Iterator[Piece]:
             record = {name: value for name, value in zip(header, values, strict=True) if value != ""}
             yield Piece(number, number + 1, size, [record])
     except csv.Error:
-        raise Unreadable("not valid CSV from here on") from None
+        raise Unreadable("invalid CSV from here on") from None
     finally:
         csv.field_size_limit(limit)
 
@@ -235,7 +235,7 @@ def _column(header: str) -> str:
     """A column's name of a CSV header; the portal writes times as ``TimeGenerated [UTC]``."""
     found = _CSV_SUFFIX.search(header)
     if found and found.group(1).upper() not in ("UTC", "GMT", "Z"):
-        raise Unreadable(f"its times are in {found.group(1)[:40]}: export with UTC")
+        raise Unreadable(f"its times are in {found.group(1)[:40]}: export in UTC")
     return _CSV_SUFFIX.sub("", header).strip()
 
 
@@ -245,7 +245,7 @@ def parquet_pieces(content: Content, start: int = 0) -> Iterator[Piece]:
     import pyarrow.parquet as pq
 
     if content.gzipped:
-        raise Unreadable("a gzipped Parquet file: unpack it first")
+        raise Unreadable("gzipped Parquet is not supported: unpack it first")
     try:
         file = pq.ParquetFile(content.stream)
         number = 0
@@ -259,7 +259,7 @@ def parquet_pieces(content: Content, start: int = 0) -> Iterator[Piece]:
                     yield Piece(number, number + 1, size, [record])
                 number += 1
     except (pa.ArrowException, OSError) as error:
-        raise Unreadable("not a readable Parquet file from here on") from error
+        raise Unreadable("unreadable Parquet from here on") from error
 
 
 def _microseconds(schema: Any) -> Any:

@@ -96,7 +96,7 @@ def pull(
     start = _utc(start).replace(minute=0, second=0, microsecond=0)
     end = _utc(end) if end else datetime.now(UTC)
     if start >= end:
-        raise WrongUse("a pull needs a start before its end")
+        raise WrongUse("the start of a pull must be before its end")
     with lake.lock():
         # An ingest that was killed is finished first; what any left half-written is removed.
         Journal(lake).recover()
@@ -159,7 +159,7 @@ class _Pull:
             (start, end),
         )
         if counted.cut is not None:
-            raise PartialResult(f"{self.engine.source} did not count all rows of {table.name}: {counted.cut}")
+            raise PartialResult(f"{self.engine.source} returned an incomplete count for {table.name}: {counted.cut}")
         self.summary.requests += counted.requests
         hours: dict[datetime, tuple[int, int]] = {}
         for row in sorted(counted.rows.to_pylist(), key=lambda row: row["Hour"]):
@@ -210,11 +210,11 @@ class _Pull:
             answer = again
         when = f"{part.table.name} from {part.start:%Y-%m-%d %H:%M} to {part.end:%Y-%m-%d %H:%M}"
         if answer.cut is not None:
-            raise PartialResult(f"{self.engine.source} did not give all rows of {when}: {answer.cut}")
+            raise PartialResult(f"{self.engine.source} did not return all rows for {when}: {answer.cut}")
         if part.rows is not None and answer.rows.num_rows < part.rows:
             given = f"{answer.rows.num_rows:,}"
-            counted = f"{part.rows:,} rows of {when}"
-            raise PartialResult(f"{self.engine.source} counts {counted} and gives {given}; run again")
+            counted = f"{part.rows:,} rows for {when}"
+            raise PartialResult(f"{self.engine.source} counted {counted} but returned {given}; run again")
         return answer
 
     def _write(self, part: _Slice, answer: Answer) -> None:
@@ -244,8 +244,8 @@ class _Pull:
                 return {}
             if self.rows_of_parts[key] < part.hours[hour]:
                 raise PartialResult(
-                    f"{self.engine.source} counts {part.hours[hour]:,} rows of {part.table.name} in the hour from "
-                    f"{hour:%Y-%m-%d %H:%M} and gives {self.rows_of_parts[key]:,}; run again"
+                    f"{self.engine.source} counted {part.hours[hour]:,} rows of {part.table.name} in the hour from "
+                    f"{hour:%Y-%m-%d %H:%M} but returned {self.rows_of_parts[key]:,}; run again"
                 )
             self.summary.hours += 1
             return {self._mark(hour): self.rows_of_parts[key]}

@@ -105,12 +105,12 @@ def read_prices(path: Path) -> list[Price]:
     except OSError as error:
         raise WrongUse(f"cannot read the price book {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise WrongUse(f"the price book {path} is no UTF-8 text: save it as 'CSV UTF-8'") from error
+        raise WrongUse(f"the price book {path} is not valid UTF-8: save it as 'CSV UTF-8'") from error
     reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", restval="")
     missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
         needed = ",".join(COLUMNS)
-        raise WrongUse(f"the price book {path} lacks the column {', '.join(missing)}: its first line must be {needed}")
+        raise WrongUse(f"the price book {path} has no column {', '.join(missing)}: its first line must be {needed}")
     rows = []
     try:
         for row in reader:
@@ -129,22 +129,22 @@ def price_of(row: dict[str, str], where: str) -> Price:
             raise WrongUse(f"{where}: {column} is empty")
     for column, known in (("Scope", SCOPES), ("Direction", DIRECTIONS), ("Unit", tuple(UNITS))):
         if cell[column] not in known:
-            raise WrongUse(f"{where}: {column} is one of {', '.join(known)}, not '{cell[column]}'")
+            raise WrongUse(f"{where}: {column} must be one of {', '.join(known)}, not '{cell[column]}'")
     if cell["Currency"] != CURRENCY:
-        raise WrongUse(f"{where}: Currency is {CURRENCY}, not '{cell['Currency']}': convert the price")
+        raise WrongUse(f"{where}: Currency must be {CURRENCY}, not '{cell['Currency']}': convert the price")
     try:
         amount = Decimal(cell["Price"])
     except InvalidOperation as error:
-        raise WrongUse(f"{where}: Price is a number such as 2.50, not '{cell['Price']}'") from error
+        raise WrongUse(f"{where}: Price must be a number such as 2.50, not '{cell['Price']}'") from error
     if not amount.is_finite() or amount < 0:
-        raise WrongUse(f"{where}: Price is 0 or more, not '{cell['Price']}'")
+        raise WrongUse(f"{where}: Price must be 0 or more, not '{cell['Price']}'")
     try:
         start = date.fromisoformat(cell["From"])
     except ValueError as error:
-        raise WrongUse(f"{where}: From is a day such as 2026-11-01, not '{cell['From']}'") from error
+        raise WrongUse(f"{where}: From must be a date such as 2026-11-01, not '{cell['From']}'") from error
     regions = tuple(sorted(set(cell["Regions"].lower().split())))
     if cell["Scope"] == "global" and regions:
-        raise WrongUse(f"{where}: a global price has no Regions")
+        raise WrongUse(f"{where}: a global price cannot have Regions")
     per_million = amount * UNITS[cell["Unit"]]
     model, version = cell["Model"], cell["Version"]
     return Price(model, version, cell["Scope"], regions, cell["Direction"], per_million, start, cell["Source"])
@@ -165,16 +165,16 @@ def _refuse_contradictions(prices: tuple[Price, ...]) -> None:
         for region in price.regions or ("",):
             key = (price.model, price.version, price.scope, region, price.direction, price.start)
             if key in seen:
-                raise WrongUse(f"two prices hold for {_named(price)} from {price.start} on: leave one of them")
+                raise WrongUse(f"two prices for {_named(price)} start on {price.start}: remove one of them")
             seen[key] = price
         versions[price.model, price.scope].add(bool(price.version))
         everywhere[price.model, price.version, price.scope].add(bool(price.regions))
     for (model, scope), found in versions.items():
         if len(found) > 1:
-            raise WrongUse(f"prices of {model} ({scope}) name a Version or none: give all of them one, or none")
+            raise WrongUse(f"some prices of {model} ({scope}) have a Version, some do not: use for all or none")
     for (model, version, scope), found in everywhere.items():
         if len(found) > 1:
-            raise WrongUse(f"prices of {model} {version}({scope}) name Regions or none: give all of them some, or none")
+            raise WrongUse(f"some prices of {model} {version}({scope}) have Regions, some do not: use for all or none")
 
 
 def _named(price: Price) -> str:

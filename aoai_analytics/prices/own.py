@@ -52,11 +52,11 @@ def own_prices() -> OwnPrices:
     given: dict[str, Any] = settings().prices
     unknown = [key for key in given if key not in _KEYS]
     if unknown:
-        raise WrongUse(f"aoai.toml: [prices] has no '{unknown[0]}'; it takes {', '.join(_KEYS)}")
+        raise WrongUse(f"aoai.toml: unknown key '{unknown[0]}' in [prices]; use {', '.join(_KEYS)}")
     prices: list[Price] = []
     if "file" in given:
         if not isinstance(given["file"], str):
-            raise WrongUse("aoai.toml: [prices] file is the name of a CSV file")
+            raise WrongUse("aoai.toml: [prices] file must be the name of a CSV file")
         prices += read_prices(Path(given["file"]))
     for model, entry in _table(given, "models").items():
         prices += _of_model(model, entry)
@@ -77,7 +77,7 @@ def apply_own_prices() -> OwnPrices:
 def _table(given: dict[str, Any], key: str) -> dict[str, Any]:
     table = given.get(key, {})
     if not isinstance(table, dict):
-        raise WrongUse(f"aoai.toml: [prices.{key}] is a table")
+        raise WrongUse(f"aoai.toml: [prices.{key}] must be a table")
     return table
 
 
@@ -86,10 +86,10 @@ def _of_model(model: str, entry: Any) -> list[Price]:
     where = f'aoai.toml: [prices.models."{model}"]'
     optional = ("version", "scope", "regions", "from")
     if not isinstance(entry, dict) or not set(entry) & set(DIRECTIONS):
-        raise WrongUse(f"{where} gives at least one of {', '.join(DIRECTIONS)}, in {CURRENCY} for a million tokens")
+        raise WrongUse(f"{where} needs at least one of {', '.join(DIRECTIONS)}, in {CURRENCY} per 1M tokens")
     unknown = [key for key in entry if key not in (*DIRECTIONS, *optional)]
     if unknown:
-        raise WrongUse(f"{where} has no '{unknown[0]}'; it takes {', '.join((*DIRECTIONS, *optional))}")
+        raise WrongUse(f"{where}: unknown key '{unknown[0]}'; use {', '.join((*DIRECTIONS, *optional))}")
     cells = {
         "Model": model,
         "Version": str(entry.get("version", "")),
@@ -112,7 +112,7 @@ def _placed(name: str, text: Any) -> Placed:
     region = region.strip().lower()
     if scope not in (*SCOPES, PROVISIONED) or (scope == "regional" and not region) or " " in region:
         raise WrongUse(
-            f"aoai.toml: [prices.deployments] \"{name}\" is one of global, data-zone, 'regional REGION', provisioned "
-            "(data-zone may name its region too)"
+            f"aoai.toml: [prices.deployments] \"{name}\" must be one of global, data-zone, 'regional REGION', "
+            "provisioned (data-zone can have a region too)"
         )
     return Placed(scope, region)

@@ -68,7 +68,7 @@ def refresh(
     wanted = {region.lower() for region in regions}
     readings = _readings(list(_items(endpoint, progress)))
     if not readings:
-        raise SourceError(f"{endpoint} lists no meter of {_PRODUCT}: the service may have been renamed again")
+        raise SourceError(f"{endpoint} lists no meters for {_PRODUCT}: the service may have been renamed")
     book, dropped = _book(readings, wanted, today)
     return Refreshed(book, tuple(readings), tuple(dropped))
 
@@ -104,12 +104,12 @@ def _pages(client: Any, endpoint: str, parameters: dict[str, str]) -> Iterator[d
         except AzureError as error:
             raise SourceError(f"cannot read prices from {endpoint}: {error.message}") from error
         if response.status_code != 200:
-            raise SourceError(f"{endpoint} answered {response.status_code} {response.reason or ''}".rstrip())
+            raise SourceError(f"{endpoint} returned {response.status_code} {response.reason or ''}".rstrip())
         try:
             page = response.json()
             items, following = page["Items"], page.get("NextPageLink")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SourceError(f"{endpoint} did not answer with a page of prices ('Items', 'NextPageLink')") from error
+            raise SourceError(f"{endpoint} did not return a page of prices ('Items', 'NextPageLink')") from error
         yield from items
         if not following:
             return
@@ -117,7 +117,7 @@ def _pages(client: Any, endpoint: str, parameters: dict[str, str]) -> Iterator[d
         if urlsplit(link).netloc.split(":")[0] != urlsplit(endpoint).netloc.split(":")[0]:
             raise SourceError(f"{endpoint} links its next page to another host, {urlsplit(link).netloc}")
         request = HttpRequest("GET", link)
-    raise SourceError(f"{endpoint} has more than {_MOST_PAGES} pages of {_PRODUCT}: its filter was not applied")
+    raise SourceError(f"{endpoint} returned more than {_MOST_PAGES} pages for {_PRODUCT}: it ignored the filter")
 
 
 def _readings(items: list[dict[str, Any]]) -> list[Reading]:
@@ -132,7 +132,7 @@ def _readings(items: list[dict[str, Any]]) -> list[Reading]:
             key = (str(item["meterName"]), str(item["productName"]), str(item["unitOfMeasure"]), price, start)
             region = str(item["armRegionName"]).lower()
         except (KeyError, ValueError, ArithmeticError) as error:
-            raise SourceError(f"a meter of the Retail Prices API lacks or garbles a field: {error}") from error
+            raise SourceError(f"a Retail Prices API meter has a missing or invalid field: {error}") from error
         if Decimal(str(item.get("tierMinimumUnits") or 0)) == 0 and not region.startswith("usgov"):
             places[key].add(region)
     return [

@@ -38,9 +38,9 @@ def write_showback(frame: pd.DataFrame, path: Path, *, period: str, source: str)
     """
     writers = {".csv": _csv, ".xlsx": _xlsx}
     if path.suffix.lower() not in writers:
-        raise WrongUse(f"'{path}' is to end in .csv or .xlsx")
+        raise WrongUse(f"'{path}' must end in .csv or .xlsx")
     rows = [[_value(column, row[column]) for column in _COLUMNS] for row in frame.to_dict("records")]
-    data = writers[path.suffix.lower()](rows, frame, f"Show-back of {source}, {period}")
+    data = writers[path.suffix.lower()](rows, frame, f"Showback for {source}, {period}")
     try:
         path.write_bytes(data)
     except OSError as error:

@@ -128,5 +128,5 @@ def step_of(query: Query) -> Step | None:
         return None
     if name not in STEPS:
         near = difflib.get_close_matches(name, STEPS, n=1)
-        raise WrongUse(f"{query.name}: there is no step '{name}'; use {near[0] if near else ', '.join(STEPS)}")
+        raise WrongUse(f"{query.name}: unknown step '{name}'; use {near[0] if near else ', '.join(STEPS)}")
     return STEPS[name]

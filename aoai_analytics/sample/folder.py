@@ -41,7 +41,7 @@ def replaced(out: Path) -> Iterator[tuple[Path, dict[str, object]]]:
         _mark(out, complete=True, **about)
     except OSError as error:
         why = error.strerror or error
-        raise AoaiError(f"Cannot write a sample to {out}: {why}. Name a folder that can be written.") from error
+        raise AoaiError(f"cannot write a sample to {out}: {why}; choose a writable folder") from error
 
 
 def _put_in_place(partial: Path, out: Path) -> None:
@@ -59,7 +59,7 @@ def _claim(out: Path) -> None:
         foreign = sorted(held - {MARKER, _NEW_MARKER, PARTIAL, *PARTS})
         if held and (foreign or not _marked(out)):
             what = f"it holds {foreign[0]}" if foreign else f"it has no {MARKER}"
-            raise AoaiError(f"{out} is not empty and no earlier sample ({what}). Name a new or an empty folder.")
+            raise AoaiError(f"{out} is neither empty nor an earlier sample ({what}); choose a new or empty folder")
         if held:
             return
     out.mkdir(parents=True, exist_ok=True)

@@ -67,9 +67,9 @@ def write_sample(
     """
     for name, value in {"requests": requests, "days": days}.items():
         if value < 1:
-            raise WrongUse(f"{name} is {value}; a sample needs at least 1.")
+            raise WrongUse(f"{name} is {value}; a sample needs at least 1")
     if mix not in MIXES:
-        raise WrongUse(f"There is no mix {mix!r}; there are {', '.join(MIXES)}.")
+        raise WrongUse(f"unknown mix {mix!r}; use one of {', '.join(MIXES)}")
     first_day = start or LAST_DAY - timedelta(days=days - 1)
     with replaced(Path(out)) as (folder, about):
         summary = _write(folder, requests, days, seed, first_day, mix, progress or (lambda done, total: None))

@@ -42,11 +42,11 @@ def credential_named(name: str | None) -> Any:
 
     made = getattr(azure.identity, name or "DefaultAzureCredential", None)
     if not (name or "Default").endswith(("Credential", "Default")) or made is None:
-        raise WrongUse("setup.credential is no class of azure-identity: use AzureCliCredential, or leave it out")
+        raise WrongUse("setup.credential is not an azure-identity class: use AzureCliCredential, or leave it out")
     try:
         return made()
     except (TypeError, ValueError) as error:
-        raise WrongUse(f"setup.credential: {name} needs arguments: leave it out, and set AZURE_* instead") from error
+        raise WrongUse(f"setup.credential: {name} needs arguments: leave it out and set AZURE_* variables") from error
 
 
 class Arm:
@@ -194,7 +194,7 @@ class Arm:
             request = HttpRequest("DELETE", f"{self.endpoint}{path}", params={"api-version": _version(path)})
             first = self._reader.send_request(request, _return_pipeline_response=True)
             if first.http_response.status_code == 404:
-                raise SetupError(f"{_short(path)}: there is nothing of that name to delete")
+                raise SetupError(f"{_short(path)}: nothing to delete")
             first.http_response.raise_for_status()
             method = ARMPolling(self.configuration.poll_seconds, path_format_arguments={})
             poller: Any = LROPoller(self._reader, first, lambda response: None, method)

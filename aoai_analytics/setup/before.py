@@ -37,7 +37,7 @@ def signed_in(arm: Arm) -> Finding:
     who = arm.who()
     if configuration.tenant and who["tenant"] and who["tenant"] != str(configuration.tenant):
         raise SetupError(
-            f"you are signed in to tenant {who['tenant']}, but setup.tenant is {configuration.tenant}. Way on: "
+            f"you are logged in to tenant {who['tenant']}, but setup.tenant is {configuration.tenant}. Fix: "
             f"az login --tenant {configuration.tenant}"
         )
     found = arm.get(f"/subscriptions/{configuration.subscription}")
@@ -45,13 +45,13 @@ def signed_in(arm: Arm) -> Finding:
         seen = [f"{s['displayName']} ({s['subscriptionId']})" for s in arm.list("/subscriptions")]
         raise SetupError(
             f"subscription {configuration.subscription} is not visible to {who['name'] or 'you'} in tenant "
-            f"{who['tenant']}; visible are: {', '.join(seen) or 'none'}. Way on: correct setup.subscription, or sign "
+            f"{who['tenant']}; visible: {', '.join(seen) or 'none'}. Fix: correct setup.subscription, or log "
             "in to its tenant with 'az login --tenant TENANT-ID'"
         )
     if found.get("state") not in ("Enabled", "Warned"):
-        raise SetupError(f"subscription {found['displayName']} is {found.get('state')}: Azure makes nothing in it")
+        raise SetupError(f"subscription {found['displayName']} is {found.get('state')}: Azure cannot use it")
     detail = f"{who['name'] or who['object']}, subscription {found['displayName']}, tenant {who['tenant']}"
-    return Finding("login", "Somebody is signed in who sees the subscription", MET, detail)
+    return Finding("login", "The login can see the subscription", MET, detail)
 
 
 class Before:

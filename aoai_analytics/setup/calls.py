@@ -50,7 +50,7 @@ def chat_deployment(accounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for deployment in accounts[0]["deployments"]:
         if not any(word in deployment["model"].lower() for word in _NO_CHAT):
             return dict(deployment)
-    raise SetupError("no deployment has a chat model: the tests need one; add one to setup.parameters.openAIAccounts")
+    raise SetupError("no chat model deployment, which the tests need: add one to setup.parameters.openAIAccounts")
 
 
 def embeddings_deployment(accounts: Sequence[Mapping[str, Any]]) -> str | None:
@@ -83,7 +83,7 @@ def send(url: str, body: Any, headers: Mapping[str, str], *, method: str = "POST
 
     parts = urlsplit(url)
     if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
-        raise SetupError(f"{parts.scheme}://{parts.netloc}: credentials are sent by HTTPS only")
+        raise SetupError(f"{parts.scheme}://{parts.netloc}: credentials are only sent over HTTPS")
     request = HttpRequest(method, url, json=body, headers=dict(headers))
     client: Any = PipelineClient(f"{parts.scheme}://{parts.netloc}", policies=[UserAgentPolicy("aoai-analytics")])
     with client:

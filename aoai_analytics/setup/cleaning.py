@@ -56,15 +56,15 @@ def delete_group(installation: Installation, named: str, waiting: Callable[[], N
     group = installation.arm.configuration.resource_group
     if named != group:
         raise SetupError(
-            f"nothing was deleted: to delete the resource group {group} with all in it, name it exactly"
+            f"nothing was deleted: to delete the resource group {group} and everything in it, give its exact name"
             + (f" (not {named!r})" if named else "")
         )
     there = inventory(installation)
     if there.foreign:
         others = ", ".join(path.partition("/providers/")[2] for path in there.foreign)
         raise SetupError(
-            f"nothing was deleted: {group} also holds what this installation did not make: {others}. Way on: move it "
-            "elsewhere, or delete what you want to lose in the portal"
+            f"nothing was deleted: {group} also has resources that this installation did not create: {others}. Fix: "
+            "move them elsewhere, or delete what you no longer need in the portal"
         )
     installation.arm.delete(installation.arm.configuration.group_id, waiting)
     return there.own
@@ -77,13 +77,13 @@ def purge(arm: Arm, name: str, confirmed: str) -> None:
     """
     gone = deleted_resources(arm)
     if name not in gone:
-        raise SetupError(f"no deleted account or gateway is named {name}; there are: {_listed(list(gone))}")
+        raise SetupError(f"there is no deleted account or gateway named {name}; found: {_listed(list(gone))}")
     if not gone[name]:
         raise SetupError(
-            f"{name} is a vault with purge protection: Azure keeps its name for 90 days; recover it instead"
+            f"{name} is a vault with purge protection, so Azure reserves its name for 90 days; recover it instead"
         )
     if confirmed != name:
-        raise SetupError(f"nothing was purged: to purge {name} for good, confirm its name exactly")
+        raise SetupError(f"nothing was purged: to purge {name} permanently, confirm its exact name")
     arm.delete(gone[name])
 
 

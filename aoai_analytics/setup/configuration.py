@@ -18,7 +18,7 @@ def _encrypted(url: str) -> str:
     parts = urlsplit(url)
     on_this_machine = parts.hostname in ("127.0.0.1", "localhost", "::1")
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and on_this_machine)):
-        raise ValueError("must be https://HOST, for it is sent a token")
+        raise ValueError("must be https://HOST, because it receives a token")
     return url.rstrip("/")
 
 
@@ -70,15 +70,13 @@ def read_configuration(path: Path) -> Configuration:
     try:
         table: Any = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
-        raise WrongUse(
-            f"{path}: no such file. Way on: aoai setup example > {path}, then put your own values in"
-        ) from error
+        raise WrongUse(f"{path}: no such file. Fix: aoai setup example > {path}, then fill in your values") from error
     except OSError as error:
-        raise WrongUse(f"{path}: cannot be read: {error.strerror}") from error
+        raise WrongUse(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WrongUse(f"{path} is not valid TOML: {error}") from error
     if not isinstance(table.get("setup"), dict):
-        raise WrongUse(f"{path}: it has no table [setup]; 'aoai setup example' shows a whole one")
+        raise WrongUse(f"{path} has no [setup] table; 'aoai setup example' prints one")
     try:
         return Configuration.model_validate(table["setup"])
     except ValidationError as error:

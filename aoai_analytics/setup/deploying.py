@@ -101,8 +101,8 @@ def require_earlier_steps(arm: Arm, step: Step) -> None:
             missing[step_that_deploys(module).name] = None
     if missing:
         raise SetupError(
-            f"{step.name} builds on {', '.join(sorted(missing))}, which did not succeed yet in "
-            f"{arm.configuration.resource_group}. Way on: run "
+            f"{step.name} needs {', '.join(sorted(missing))}, which has not succeeded yet in "
+            f"{arm.configuration.resource_group}. Fix: run "
             + ", then ".join(f"notebooks/setup/{name}" for name in sorted(missing))
             + f" (or aoai setup run --from {min(missing)})"
         )

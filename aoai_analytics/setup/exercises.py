@@ -42,7 +42,7 @@ def gateway_of(installation: Installation, subscription: str) -> Gateway:
     """The API with the key of that subscription. Raises SetupError where either is not there."""
     found = installation.gateway
     if found is None:
-        raise SetupError("there is no gateway yet: run notebooks/setup/02-gateway")
+        raise SetupError("no gateway yet: run notebooks/setup/02-gateway")
     path = f"{installation.id_of('gateway')}/subscriptions/{subscription}"
     if installation.get(path) is None:
         raise SetupError(
@@ -81,7 +81,7 @@ def let_me_ask(installation: Installation) -> list[str]:
     arm = installation.arm
     who = arm.who()["object"]
     if not who:
-        raise SetupError("the sign-in does not tell your object id: give yourself the role in the portal")
+        raise SetupError("the login does not include your object id: assign yourself the role in the portal")
     role = f"/subscriptions/{arm.configuration.subscription}/providers/Microsoft.Authorization/roleDefinitions/"
     for path in installation.account_ids.values():
         # Named after what it says, so that a second run finds the first one's.
@@ -159,7 +159,7 @@ def use_up_a_limit(installation: Installation, most: int = 12) -> Iterator[Findi
     name, product = next(iter(subscriptions_of(installation.parameters).items()), ("", ""))
     what = "The gateway refuses who used up the tokens of a minute"
     if product in ("", "unlimited"):
-        detail = "aoai.toml names no subscription of a limited product"
+        detail = "aoai.toml has no subscriptions of a limited product"
         yield Finding("limit", what, NOT_ASKED, detail)
         return
     gateway = gateway_of(installation, name)

@@ -71,7 +71,7 @@ class Cause:
     def __str__(self) -> str:
         about = f"{self.target}: " if self.target else ""
         way_on = WAYS_ON.get(self.code)
-        return f"{about}{self.code}: {self.message.rstrip('. ')}" + (f". Way on: {way_on}" if way_on else "")
+        return f"{about}{self.code}: {self.message.rstrip('. ')}" + (f". Fix: {way_on}" if way_on else "")
 
 
 def causes(error: Any) -> list[Cause]:
@@ -121,11 +121,11 @@ def translated(error: Exception, doing: str) -> SetupError:
         return SetupError(f"{doing}: " + "; ".join(str(cause) for cause in found))
     if isinstance(error, ClientAuthenticationError):
         return SetupError(
-            f"{doing}: no login works here. Way on: sign in with 'az login' (or set AZURE_* variables, or "
+            f"{doing}: no login works. Fix: sign in with 'az login' (or set AZURE_* variables, or "
             "'credential' in aoai.toml), then run it again"
         )
     if isinstance(error, ServiceRequestError):
-        return SetupError(f"{doing}: Azure cannot be reached. Way on: check the network and proxy, then run it again")
+        return SetupError(f"{doing}: Azure cannot be reached. Fix: check the network and proxy, then run it again")
     status = getattr(error, "status_code", None)
     return SetupError(f"{doing}: {type(error).__name__}{f' (HTTP {status})' if status else ''}")
 

@@ -60,7 +60,7 @@ class Findings(Table):
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = list(findings)
         rows = [
-            (f.check, f.state, f.what, f.detail + (f" Way on: {f.way_on}." if f.way_on and f.state == NOT_MET else ""))
+            (f.check, f.state, f.what, f.detail + (f" Fix: {f.way_on}." if f.way_on and f.state == NOT_MET else ""))
             for f in self.findings
         ]
         super().__init__(("Check", "State", "Requirement", "Found"), rows)
@@ -74,5 +74,5 @@ class Findings(Table):
         """Itself where nothing failed. Raises SetupError with what did, in one line."""
         if not self.failed:
             return self
-        said = "; ".join(f"{f.check}: {f.detail}" + (f" Way on: {f.way_on}." if f.way_on else "") for f in self.failed)
+        said = "; ".join(f"{f.check}: {f.detail}" + (f" Fix: {f.way_on}." if f.way_on else "") for f in self.failed)
         raise SetupError(f"{len(self.failed)} of {len(self.findings)} requirements are not met: {said}")

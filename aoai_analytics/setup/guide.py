@@ -75,7 +75,7 @@ class Guide:
         until = time.monotonic() + seconds
         while wrong := [said for said, _ in Before(self.arm, self.parameters).unregistered()]:
             if time.monotonic() >= until:
-                raise SetupError(f"{'; '.join(wrong)} after {seconds / 60:.0f} minutes: run it again in a while")
+                raise SetupError(f"{'; '.join(wrong)} after {seconds / 60:.0f} minutes: run again later")
             time.sleep(self.configuration.poll_seconds)
 
     # ---- steps
@@ -207,7 +207,7 @@ class Guide:
         """What became of the requests of the last *minutes*: outcome, backend, attempts, failovers."""
         workspace = self.arm.get(self.installation().id_of("workspace"))
         if workspace is None:
-            raise SetupError("there is no workspace yet: run notebooks/setup/04-diagnostics-and-test")
+            raise SetupError("no workspace yet: run notebooks/setup/04-diagnostics-and-test")
         end = datetime.now(UTC)
         return log_queries.requests_between(
             self.arm, workspace["properties"]["customerId"], end - timedelta(minutes=minutes), end
@@ -228,8 +228,8 @@ class Guide:
                 return found
             if time.monotonic() >= until:
                 raise SetupError(
-                    f"no failover is in the logs of the last {minutes:.0f} minutes. Way on: rows take some 15 minutes; "
-                    "else cause the failover again (notebooks/setup/06-high-availability)"
+                    f"no failover in the logs of the last {minutes:.0f} minutes. Fix: wait, rows take some 15 minutes; "
+                    "or trigger the failover again (notebooks/setup/06-high-availability)"
                 )
             time.sleep(min(60, self.configuration.poll_seconds * 6))
 

@@ -36,7 +36,7 @@ def ask(arm: Arm, workspace: str, kql: str, span: timedelta | tuple[datetime, da
     except AzureError as error:
         raise translated(error, doing) from error
     if not isinstance(result, LogsQueryResult):
-        raise SetupError(f"{doing}: it gave only a part of the rows; ask of a shorter time")
+        raise SetupError(f"{doing}: only part of the rows were returned; choose a shorter period")
     (table,) = result.tables
     return Table(table.columns, [["" if cell is None else str(cell) for cell in row] for row in table.rows])
 

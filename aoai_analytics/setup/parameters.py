@@ -53,7 +53,7 @@ def _own(exports: Path | None) -> dict[str, Any]:
     if exports is None:
         if settings().prices:
             raise WrongUse(
-                "aoai.toml has prices of your own, which the functions shipped do not: run 'aoai export functions "
+                "aoai.toml has your own prices, but the shipped functions do not: run 'aoai export functions "
                 "--target log-analytics -o exports/functions.json' and 'aoai export summary-rules -o "
                 'exports/summary-rules.json\', and set exports = "exports" under [setup]'
             )
@@ -64,7 +64,7 @@ def _own(exports: Path | None) -> dict[str, Any]:
         listed = [{**each, "query": _plain(each["query"])} for each in functions["variables"]["functions"]]
     except (KeyError, TypeError) as error:
         raise WrongUse(
-            f"{exports / 'functions.json'}: not what 'aoai export functions' writes; write it again"
+            f"{exports / 'functions.json'}was not written by 'aoai export functions'; run it again"
         ) from error
     return {"functions": listed, "rollup": _read(exports / "summary-rules.json")}
 
@@ -73,7 +73,7 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise WrongUse(f"{path} cannot be read: write it with 'aoai export', or leave setup.exports out") from error
+        raise WrongUse(f"cannot read {path}: create it with 'aoai export', or remove setup.exports") from error
 
 
 def _plain(text: str) -> str:

@@ -24,7 +24,7 @@ CLIENTS = "08-clients"
 def chosen(first: str | None, last: str | None, only: Sequence[str]) -> list[Step]:
     """The steps to run, in order; without a choice all that build. Raises WrongUse, UnknownName."""
     if only and (first or last):
-        raise WrongUse("--only names the steps to run: leave --from and --to out")
+        raise WrongUse("--only cannot be combined with --from or --to")
     if only:
         names = {step_named(name).name for name in only}
         return [step for step in STEPS if step.name in names]
@@ -39,10 +39,10 @@ def chosen(first: str | None, last: str | None, only: Sequence[str]) -> list[Ste
 def for_clients(guide: Guide) -> str:
     """The gateway's URL for the notebook of clients. Raises WrongUse, SetupError where it could not run."""
     if not os.environ.get("GATEWAY_KEY"):
-        raise WrongUse(f"{CLIENTS} calls the gateway as an application: put the key of a subscription into GATEWAY_KEY")
+        raise WrongUse(f"{CLIENTS} calls the gateway as an application: set GATEWAY_KEY to a subscription key")
     rows = {row[0]: row[1] for row in guide.connection().rows}
     if "apiUrl" not in rows:
-        raise SetupError("there is no gateway yet: run notebooks/setup/02-gateway")
+        raise SetupError("no gateway yet: run notebooks/setup/02-gateway")
     return rows["apiUrl"].removesuffix("/openai")
 
 
@@ -99,7 +99,7 @@ def _run_one(step: Step, parameters: dict[str, Any], output: Path) -> None:
         )
     except PapermillExecutionError as error:
         raise SetupError(
-            f"{error.evalue} | {output} has all that was said; then go on with: aoai setup run --from {step.name[:2]}"
+            f"{error.evalue} | {output} has the full output; then continue with: aoai setup run --from {step.name[:2]}"
         ) from error
     except (DeadKernelError, RuntimeError, OSError) as error:
-        raise SetupError(f"the notebook {notebook.name} could not be run: {type(error).__name__}: {error}") from error
+        raise SetupError(f"cannot run the notebook {notebook.name}: {type(error).__name__}: {error}") from error

@@ -71,7 +71,7 @@ def step_named(name: str) -> Step:
         if name == step.name or (name.isdigit() and int(name) == int(step.name[:2])):
             return step
     near = difflib.get_close_matches(name, [step.name for step in STEPS], n=1, cutoff=0.3)
-    raise UnknownName(f"there is no step {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
+    raise UnknownName(f"unknown step {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def modules_of(step: Step) -> tuple[str, ...]:

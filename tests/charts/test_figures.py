@@ -133,7 +133,7 @@ def test_what_cannot_be_added_up_is_left_out_and_said() -> None:
 
 def test_averages_that_share_a_point_are_refused_rather_than_added() -> None:
     frame = pd.DataFrame({"User": ["a", "a"], "AverageTokens": [1.5, 2.5]})
-    with pytest.raises(WrongUse, match="cannot be added up"):
+    with pytest.raises(WrongUse, match="cannot be summed"):
         drawn(frame, "bar x=AverageTokens y=User")
 
 

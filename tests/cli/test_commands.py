@@ -127,7 +127,7 @@ def test_settings_come_from_flags_then_variables_then_the_file(aoai, lake, tmp_p
     assert aoai(*kql).code == 0
     monkeypatch.setenv("AOAI_SOURCE", str(tmp_path / "nowhere"))
     settings.cache_clear()
-    assert "nowhere is no lake" in aoai(*kql).err
+    assert "nowhere is not a lake" in aoai(*kql).err
     assert aoai(*kql, "--source", lake).code == 0
     (tmp_path / "aoai.toml").write_text("source = \n")
     settings.cache_clear()
@@ -144,15 +144,15 @@ def test_settings_come_from_flags_then_variables_then_the_file(aoai, lake, tmp_p
         (["query", "tokens/by-subscriptio"], 2, "did you mean tokens/by-subscription"),
         (["query", "tokens/by-subscription", "-p", "topN"], 2, "--param takes NAME=VALUE"),
         (["query", "tokens/by-subscription", "-p", "topN=x"], 2, "parameter 'topN' takes a long"),
-        (["query", "tokens/by-subscription", "--since", "x"], 2, "--since 'x' is no span of time"),
-        (["query", "tokens/by-subscription", "--since", "7d", "--start", "2026-01-01"], 2, "give one of them"),
-        (["query", "tokens/by-subscription", "--start", "x"], 2, "start 'x' is no date"),
+        (["query", "tokens/by-subscription", "--since", "x"], 2, "--since 'x' is not a duration"),
+        (["query", "tokens/by-subscription", "--since", "7d", "--start", "2026-01-01"], 2, "mutually exclusive"),
+        (["query", "tokens/by-subscription", "--start", "x"], 2, "start 'x' is not a date"),
         (
             ["query", "tokens/by-subscription", "--start", "2026-02-01", "--end", "2026-01-01"],
             2,
-            "ends before it begins",
+            "ends before it starts",
         ),
-        (["query", "tokens/by-subscription", "--period", "2026-13"], 2, "write a month 2026-10"),
+        (["query", "tokens/by-subscription", "--period", "2026-13"], 2, "use a month 2026-10"),
         (
             ["query", "tokens/by-subscription", "--time-zone", "Mars", "--period", "2026-10"],
             2,
@@ -178,7 +178,7 @@ def test_wrong_use_gets_one_line(aoai, lake, words, code, message):
     [
         (["ingest", "nowhere"], "nowhere: no such file or folder"),
         (["ingest", "."], "no logs in"),
-        (["query", "tokens/by-subscription", "-s", "nolake"], "nolake is no lake; make one first"),
+        (["query", "tokens/by-subscription", "-s", "nolake"], "nolake is not a lake; create one with"),
         (["query", "tokens/by-subscription", "-s", "ftp://x"], "unknown source 'ftp://…'"),
     ],
 )

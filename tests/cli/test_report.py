@@ -117,7 +117,7 @@ def test_reports_older_than_is_kept_go_by_option_or_setting(
         (tmp_path / "aoai.toml").write_text('keep = "for ever"\n')
         settings.cache_clear()
         wrong = aoai("report", "tokens")
-        assert wrong.code == 2 and "write it as 400d" in wrong.err
+        assert wrong.code == 2 and "use e.g. 400d" in wrong.err
     finally:
         settings.cache_clear()
 
@@ -125,13 +125,13 @@ def test_reports_older_than_is_kept_go_by_option_or_setting(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--period", "2026-10", "--since", "7d"), "leave out --since"),
-        (("--period", "2026-10", "--backfill", "2026-07..2026-08"), "leave out --backfill"),
-        (("--due", "monthly", "--start", "2026-10-01"), "leave out --since, --start and --end"),
-        (("--back", "2"), "give --due too"),
+        (("--period", "2026-10", "--since", "7d"), "--period cannot be combined with --since, --start or --end"),
+        (("--period", "2026-10", "--backfill", "2026-07..2026-08"), "--period cannot be combined with --backfill"),
+        (("--due", "monthly", "--start", "2026-10-01"), "--due cannot be combined with --since, --start or --end"),
+        (("--back", "2"), "--back needs --due"),
         (("--due", "yearly"), "monthly, weekly, daily"),
         (("--backfill", "2026-07"), "2026-07..2026-10"),
-        (("--period", "october"), "is no period"),
+        (("--period", "october"), "'october' is not a period"),
     ],
 )
 def test_wrong_use_is_one_line(aoai: Any, made: Made, words: tuple[str, ...], said: str) -> None:

@@ -150,7 +150,7 @@ def test_fewer_rows_than_the_service_counts_are_never_taken_for_all(
 
     with LogAnalyticsService(local, limits=unlimited(), answer=forgetful) as service:
         pulled = Lake.create(tmp_path / "lake")
-        with pytest.raises(PartialResult, match=r"counts .* rows .* and gives .*; run again"):
+        with pytest.raises(PartialResult, match=r"counted .* rows .* but returned .*; run again"):
             pull(asking(service), pulled, start=START, end=END, compute=False)
         assert pulled.transactions(GATEWAY_LOGS.name, [f"pull/x/{START:%Y-%m-%dT%H}"]) == {}
 

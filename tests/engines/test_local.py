@@ -241,7 +241,7 @@ def test_reading_goes_on_while_another_writes(tmp_path):
 def test_an_unknown_source_and_a_folder_that_is_no_lake_are_told_apart(tmp_path):
     with pytest.raises(SourceError, match="unknown source 'foo://…'"):
         connect("foo://bar")
-    with pytest.raises(LakeError, match="is no lake; make one first: aoai ingest"):
+    with pytest.raises(LakeError, match="is not a lake; create one with: aoai ingest"):
         connect(tmp_path)
 
 

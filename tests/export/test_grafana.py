@@ -106,7 +106,7 @@ def test_the_committed_dashboard_for_azure_data_explorer_is_what_the_command_lin
 
 
 def test_another_data_source_is_refused_in_one_line() -> None:
-    with pytest.raises(UnknownName, match="there is azure-monitor, azure-data-explorer"):
+    with pytest.raises(UnknownName, match="use one of azure-monitor, azure-data-explorer"):
         grafana_dashboard("prometheus")
 
 

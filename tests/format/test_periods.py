@@ -29,7 +29,7 @@ def test_a_moment_without_offset_is_in_the_reports_time_zone(value: object, utc:
 
 
 def test_text_that_is_no_date_says_how_to_write_one() -> None:
-    with pytest.raises(WrongUse, match=r"end '1\.11\.2026' is no date"):
+    with pytest.raises(WrongUse, match=r"end '1\.11\.2026' is not a date"):
         moment("1.11.2026", "UTC", "end")
 
 
@@ -94,7 +94,7 @@ def test_what_is_no_period_says_how_to_write_one(text: str) -> None:
     [
         ("2026-07", "2026-07..2026-10"),
         ("2026-07..2026-W40", "one kind"),
-        ("2026-10..2026-07", "before it begins"),
+        ("2026-10..2026-07", "before it starts"),
         ("2026-10..", "is no period"),
     ],
 )

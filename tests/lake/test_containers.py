@@ -37,9 +37,9 @@ REFUSED = {
     "https://contoso.blob.core.windows.net/logs?sv=2025&sig=secret": "Storage Blob Data Reader",
     "https://user:secret@contoso.blob.core.windows.net/logs": "Storage Blob Data Reader",
     "http://contoso.blob.core.windows.net/logs": "unencrypted",
-    "https://contoso.example.com/logs": "no address of Azure Storage",
+    "https://contoso.example.com/logs": "is not an Azure Storage URL",
     "abfss://contoso.dfs.core.windows.net/logs": "CONTAINER@ACCOUNT",
-    "http://localhost:10000": "account follows its port",
+    "http://localhost:10000": "account name after the port",
 }
 
 
@@ -149,7 +149,7 @@ def test_a_long_blob_is_read_in_ranges_to_its_last_byte(
 
 @pytest.mark.parametrize(
     ("below", "words"),
-    [("", "none of the containers insights-logs-gatewaylogs"), ("/other", "there is no such container")],
+    [("", "this account has no container insights-logs-gatewaylogs"), ("/other", "container not found")],
 )
 def test_a_storage_without_logs_says_so(account: str, tmp_path: Path, below: str, words: str) -> None:
     with pytest.raises(LogsError, match=words):

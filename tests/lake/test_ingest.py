@@ -262,7 +262,7 @@ def test_a_gzip_file_that_ends_early_gives_its_records_and_later_the_rest(lake, 
     first = ingest([logs], lake)
     assert 20 < first.new < 80
     assert (first.quarantined, len(first.problems)) == (1, 1)
-    assert [(entry["length"], entry["reason"]) for entry in quarantine(lake)] == [(None, "the gzip data ends early")]
+    assert [(entry["length"], entry["reason"]) for entry in quarantine(lake)] == [(None, "truncated gzip data")]
     assert ingest([logs], lake).problems == first.problems
     (logs / "a.json.gz").write_bytes(whole[: len(whole) // 3])
     again = ingest([logs], lake)
@@ -442,5 +442,5 @@ def test_a_csv_file_about_something_else_is_quarantined_as_one(lake, logs):
     (logs / "truth.csv").write_text("TimeGenerated,CorrelationId,ResponseCode\n2026-10-31T00:00:00Z,a,200\n")
     summary = ingest([logs], lake)
     assert summary.quarantined == 1
-    assert "its columns are not those of a gateway log" in summary.problems[0]
+    assert "its columns do not match a gateway log" in summary.problems[0]
     assert ids(lake) == ["id-1"]

@@ -67,15 +67,15 @@ def test_a_price_for_a_thousand_tokens_is_made_one_for_a_million(tmp_path: Path)
     [
         (ROW.replace("gpt-4o", ""), "Model is empty"),
         (ROW.replace("our contract", ""), "Source is empty"),
-        (ROW.replace("global", "galaxy"), "Scope is one of global, data-zone, regional, not 'galaxy'"),
-        (ROW.replace("prompt", "thought"), "Direction is one of"),
-        (ROW.replace("1M tokens", "each"), "Unit is one of 1K tokens, 1M tokens"),
+        (ROW.replace("global", "galaxy"), "Scope must be one of global, data-zone, regional, not 'galaxy'"),
+        (ROW.replace("prompt", "thought"), "Direction must be one of"),
+        (ROW.replace("1M tokens", "each"), "Unit must be one of 1K tokens, 1M tokens"),
         (ROW.replace("USD", "EUR"), "convert the price"),
-        (ROW.replace("2.50", "cheap"), "Price is a number"),
-        (ROW.replace("2.50", "-1"), "Price is 0 or more"),
-        (ROW.replace("2.50", "NaN"), "Price is 0 or more"),
-        (ROW.replace("2024-10-01", "soon"), "From is a day"),
-        (ROW.replace("global,", "global,eastus"), "a global price has no Regions"),
+        (ROW.replace("2.50", "cheap"), "Price must be a number"),
+        (ROW.replace("2.50", "-1"), "Price must be 0 or more"),
+        (ROW.replace("2.50", "NaN"), "Price must be 0 or more"),
+        (ROW.replace("2024-10-01", "soon"), "From must be a date"),
+        (ROW.replace("global,", "global,eastus"), "a global price cannot have Regions"),
     ],
 )
 def test_a_row_that_is_none_is_refused_with_its_line(tmp_path: Path, row: str, why: str) -> None:
@@ -85,14 +85,14 @@ def test_a_row_that_is_none_is_refused_with_its_line(tmp_path: Path, row: str, w
 
 
 def test_prices_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(WrongUse, match="two prices hold for gpt-4o 2024-08-06, prompt, global from 2024-10-01 on"):
+    with pytest.raises(WrongUse, match="two prices for gpt-4o 2024-08-06, prompt, global start on 2024-10-01"):
         book(tmp_path, ROW, ROW.replace("2.50", "3"))
-    with pytest.raises(WrongUse, match="name a Version or none"):
+    with pytest.raises(WrongUse, match="have a Version, some do not"):
         book(tmp_path, ROW, ROW.replace("2024-08-06", "").replace("prompt", "completion"))
     regional = ROW.replace("global,", "regional,eastus westus")
-    with pytest.raises(WrongUse, match=r"two prices hold for .* in westus westus2"):
+    with pytest.raises(WrongUse, match=r"two prices for .* in westus westus2 start on"):
         book(tmp_path, regional, regional.replace("eastus westus", "westus westus2"))
-    with pytest.raises(WrongUse, match="name Regions or none"):
+    with pytest.raises(WrongUse, match="have Regions, some do not"):
         book(tmp_path, regional, regional.replace("eastus westus", "").replace("2024-10-01", "2025-10-01"))
 
 
@@ -106,10 +106,10 @@ def test_a_file_that_is_no_price_book_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="cannot read the price book"):
         read_book(path)
     path.write_text("Model,Price\ngpt-4o,1\n")
-    with pytest.raises(WrongUse, match="lacks the column Version, Scope"):
+    with pytest.raises(WrongUse, match="has no column Version, Scope"):
         read_book(path)
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(WrongUse, match="no UTF-8 text"):
+    with pytest.raises(WrongUse, match="is not valid UTF-8"):
         read_book(path)
 
 

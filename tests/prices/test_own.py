@@ -107,17 +107,17 @@ def test_the_command_and_a_report_use_own_prices(here: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("[prices]\nfiel = 'x.csv'", "[prices] has no 'fiel'; it takes file, models, deployments"),
-        ("[prices]\nfile = 3", "file is the name of a CSV file"),
+        ("[prices]\nfiel = 'x.csv'", "unknown key 'fiel' in [prices]; use file, models, deployments"),
+        ("[prices]\nfile = 3", "file must be the name of a CSV file"),
         ("[prices]\nfile = 'gone.csv'", "cannot read the price book gone.csv"),
-        ("[prices]\nmodels = 3", "[prices.models] is a table"),
-        ("[prices.models]\ngpt-4o = 3", "gives at least one of prompt, cached-prompt, completion"),
-        ("[prices.models.gpt-4o]\nscope = 'global'", "gives at least one of prompt"),
+        ("[prices]\nmodels = 3", "[prices.models] must be a table"),
+        ("[prices.models]\ngpt-4o = 3", "needs at least one of prompt, cached-prompt, completion"),
+        ("[prices.models.gpt-4o]\nscope = 'global'", "needs at least one of prompt"),
         ("[prices.models.gpt-4o]\nprompt = 1\ncolour = 'red'", "has no 'colour'"),
-        ("[prices.models.gpt-4o]\nprompt = 'dear'", "Price is a number"),
-        ("[prices.deployments]\nchat = 'moon'", "is one of global, data-zone"),
+        ("[prices.models.gpt-4o]\nprompt = 'dear'", "Price must be a number"),
+        ("[prices.deployments]\nchat = 'moon'", "must be one of global, data-zone"),
         ("[prices.deployments]\nchat = 'regional'", "'regional REGION'"),
-        ("[prices.deployments]\nchat = 7", "is one of global"),
+        ("[prices.deployments]\nchat = 7", "must be one of global"),
     ],
 )
 def test_settings_that_are_wrong_are_refused_in_one_line(text: str, why: str) -> None:

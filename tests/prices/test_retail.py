@@ -206,10 +206,10 @@ def test_a_busy_api_is_asked_again(api: Api) -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"<html>", "did not answer with a page of prices"),
-        (b"[]", "did not answer with a page of prices"),
-        (b'{"Items": []}', "lists no meter of Azure OpenAI"),
-        (b'{"Items": [{"currencyCode": "USD", "type": "Consumption"}]}', "lacks or garbles a field"),
+        (b"<html>", "did not return a page of prices"),
+        (b"[]", "did not return a page of prices"),
+        (b'{"Items": []}', "lists no meters for Azure OpenAI"),
+        (b'{"Items": [{"currencyCode": "USD", "type": "Consumption"}]}', "has a missing or invalid field"),
     ],
 )
 def test_an_answer_that_is_no_price_list_is_refused(api: Api, body: bytes, why: str) -> None:
@@ -220,7 +220,7 @@ def test_an_answer_that_is_no_price_list_is_refused(api: Api, body: bytes, why: 
 
 def test_an_answer_of_not_found_is_said(api: Api) -> None:
     api.failures = [(404, {})]
-    with pytest.raises(SourceError, match="answered 404"):
+    with pytest.raises(SourceError, match="returned 404"):
         refresh(endpoint=api.url, today=TODAY)
 
 

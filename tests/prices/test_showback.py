@@ -72,6 +72,6 @@ def test_an_empty_period_gives_an_empty_table_with_a_total_of_nothing(lake: Path
 
 def test_another_kind_of_file_is_refused(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prices", "showback", "-o", str(tmp_path / "x.pdf"), "-s", str(lake)]) == 2
-    assert "is to end in .csv or .xlsx" in capsys.readouterr().err
+    assert "must end in .csv or .xlsx" in capsys.readouterr().err
     assert main(["prices", "showback", "-o", str(tmp_path / "gone/x.csv"), "-s", str(lake)]) == 2
     assert "cannot write" in capsys.readouterr().err

@@ -70,7 +70,7 @@ def test_the_analysis_notebooks_are_found() -> None:
     [
         ({"names": ["tokns"]}, UnknownName, "tokens"),
         ({"names": []}, WrongUse, "at least one"),
-        ({"start": "2026-11-02", "end": "2026-11-01"}, WrongUse, "before it begins"),
+        ({"start": "2026-11-02", "end": "2026-11-01"}, WrongUse, "before it starts"),
         ({"time_zone": "Mars"}, WrongUse, "IANA"),
         ({"source": "nowhere"}, LakeError, "no lake"),
         ({"source": "ftp://logs"}, SourceError, "unknown source"),

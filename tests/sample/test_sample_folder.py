@@ -57,7 +57,7 @@ def test_an_argument_without_sense_is_wrong_use(tmp_path, wrong):
 
 def test_a_folder_of_other_files_is_refused_in_one_line_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(AoaiError, match=r"holds thesis\.txt.*Name a new or an empty folder") as refused:
+    with pytest.raises(AoaiError, match=r"holds thesis\.txt.*choose a new or empty folder") as refused:
         write_sample(tmp_path, requests=10, days=1)
     assert "\n" not in str(refused.value)
     assert contents(tmp_path) == {"thesis.txt": b"mine"}
@@ -73,7 +73,7 @@ def test_a_folder_of_real_logs_is_refused(tmp_path):
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "out").write_text("", encoding="utf-8")
-    with pytest.raises(AoaiError, match="Cannot write a sample"):
+    with pytest.raises(AoaiError, match="cannot write a sample"):
         write_sample(tmp_path / "out", requests=10, days=1)
 
 

@@ -112,7 +112,7 @@ WRONG = {
     "relative": ({"program": "aoai"}, "--program 'aoai' must be an absolute path"),
     "every": ({"every": "hourly"}, "--every 'hourly' is none: monthly, weekly, daily"),
     "zone": ({"time_zone": "Mars/Olympus"}, "unknown time zone 'Mars/Olympus'"),
-    "keep": ({"keep": "forever"}, "write it as 400d"),
+    "keep": ({"keep": "forever"}, "use e.g. 400d"),
     "link": ({"link": "contoso"}, "--link is no address of pages"),
     "logs": ({"logs": ("logs",)}, "--logs are read into a lake"),
     "report": ({"reports": ("--out",)}, "'--out' is no name of a report"),

@@ -44,14 +44,14 @@ def test_an_installation_that_stands_in_nobody_s_way_passes_every_check(ready: G
 
 def test_no_login_says_how_to_sign_in(guide: Guide, azure: ArmService) -> None:
     azure.signed_in = False
-    with pytest.raises(SetupError, match=r"no login works here. Way on: sign in with 'az login'"):
+    with pytest.raises(SetupError, match=r"no login works. Fix: sign in with 'az login'"):
         guide.check()
 
 
 def test_the_wrong_tenant_is_named_with_the_right_one(guide: Guide, azure: ArmService) -> None:
     azure.tenant = "00000000-0000-0000-0000-000000000999"
     with pytest.raises(
-        SetupError, match=r"signed in to tenant .*999, but setup.tenant is .*bb. Way on: az login --tenant"
+        SetupError, match=r"logged in to tenant .*999, but setup.tenant is .*bb. Fix: az login --tenant"
     ):
         guide.check()
 
@@ -61,9 +61,7 @@ def test_a_token_of_another_tenant_that_azure_refuses_says_how_to_sign_in(guide:
         "error": {"code": "InvalidAuthenticationTokenTenant", "message": "The access token is from the wrong issuer."}
     }
     azure.faults.append(Fault("GET", "^/subscriptions/[^/]+$", 401, refusal))
-    with pytest.raises(
-        SetupError, match=r"wrong issuer. Way on: you are signed in to another tenant .*az login --tenant"
-    ):
+    with pytest.raises(SetupError, match=r"wrong issuer. Fix: you are signed in to another tenant .*az login --tenant"):
         guide.check()
 
 

@@ -49,7 +49,7 @@ def test_a_group_with_somebody_else_s_resources_is_not_deleted(standing: Guide, 
     azure.state.put(f"{GROUP}/providers/Microsoft.Sql/servers/payroll", {"type": "Microsoft.Sql/servers"})
     assert ("Microsoft.Sql/servers/payroll", "somebody else") in standing.inventory().rows
     with pytest.raises(
-        SetupError, match=r"also holds what this installation did not make: Microsoft.Sql/servers/payroll"
+        SetupError, match=r"resources that this installation did not create: Microsoft.Sql/servers/payroll"
     ):
         standing.delete("rg-aoai-try")
     assert deleted(azure) == []
@@ -71,9 +71,9 @@ def test_purging_asks_for_the_name_twice(standing: Guide, azure: ArmService) -> 
     path = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.CognitiveServices/locations/eastus2/resourceGroups/g"
     azure.deleted = {EAST: f"{path}/deletedAccounts/{EAST}"}
     azure.deleted_vaults = {"kv-old"}
-    with pytest.raises(SetupError, match=f"nothing was purged: to purge {EAST} for good"):
+    with pytest.raises(SetupError, match=f"nothing was purged: to purge {EAST} permanently"):
         standing.purge(EAST, "")
-    with pytest.raises(SetupError, match=f"no deleted account or gateway is named other; there are: {EAST}, kv-old"):
+    with pytest.raises(SetupError, match=f"there is no deleted account or gateway named other; found: {EAST}, kv-old"):
         standing.purge("other", "other")
     with pytest.raises(SetupError, match="kv-old is a vault with purge protection"):
         standing.purge("kv-old", "kv-old")

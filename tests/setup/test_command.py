@@ -77,4 +77,4 @@ def test_the_notebook_of_clients_needs_a_key_and_says_so(
 ) -> None:
     monkeypatch.delenv("GATEWAY_KEY", raising=False)
     assert main(["setup", "run", "--only", "08", "--config", str(config)]) == 2
-    assert "put the key of a subscription into GATEWAY_KEY" in capsys.readouterr().err
+    assert "set GATEWAY_KEY to a subscription key" in capsys.readouterr().err

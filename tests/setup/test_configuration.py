@@ -21,7 +21,7 @@ from tests.setup.recording import CONFIG
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("setup", "other", r"aoai.toml: it has no table \[setup\]; 'aoai setup example' shows a whole one"),
+        ("setup", "other", r"aoai.toml has no \[setup\] table; 'aoai setup example' prints one"),
         ("subscription =", "subscription", "aoai.toml is not valid TOML"),
         ('subscription = "0', 'subscription = "x', r"setup.subscription: .*give the id, as 'az account list'"),
         ("resource_group =", "group =", r"setup.resource_group: Field required \(add it\)"),
@@ -54,14 +54,14 @@ def test_a_wrong_setting_is_named_with_its_place(tmp_path: Path, old: str, new: 
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(WrongUse, match=r"aoai.toml: no such file. Way on: aoai setup example"):
+    with pytest.raises(WrongUse, match=r"aoai.toml: no such file. Fix: aoai setup example"):
         read_configuration(tmp_path / "aoai.toml")
 
 
 def test_a_credential_that_is_none_is_said(tmp_path: Path) -> None:
     path = tmp_path / "aoai.toml"
     path.write_text(CONFIG.read_text("utf-8").replace("[setup]\n", '[setup]\ncredential = "Password1"\n', 1), "utf-8")
-    with pytest.raises(WrongUse, match=r"setup.credential is no class of azure-identity") as raised:
+    with pytest.raises(WrongUse, match=r"setup.credential is not an azure-identity class") as raised:
         open_setup(path)
     assert "Password1" not in str(raised.value)
 

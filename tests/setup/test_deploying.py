@@ -42,7 +42,7 @@ def test_what_if_makes_nothing_and_names_what_would_be_made(prepared: Guide, azu
 def test_a_step_that_was_skipped_is_named_before_anything_is_deployed(prepared: Guide, azure: ArmService) -> None:
     prepared.deploy("01-openai")
     made = len(azure.deployments.made)
-    with pytest.raises(SetupError, match=r"03-api builds on 02-gateway, .*run notebooks/setup/02-gateway \(or aoai"):
+    with pytest.raises(SetupError, match=r"03-api needs 02-gateway, .*run notebooks/setup/02-gateway \(or aoai"):
         prepared.deploy("03-api")
     assert len(azure.deployments.made) == made
 
@@ -64,7 +64,7 @@ def test_a_failed_deployment_is_unfolded_to_its_innermost_cause(prepared: Guide,
         prepared.deploy("01-openai")
     said = str(raised.value)
     assert said.startswith("01-openai: Microsoft.CognitiveServices/accounts/")
-    assert "InsufficientQuota: This operation requires 30 new capacity. Way on: lower 'capacity'" in said
+    assert "InsufficientQuota: This operation requires 30 new capacity. Fix: lower 'capacity'" in said
     assert "DeploymentFailed" not in said and "\n" not in said
 
 
@@ -103,7 +103,7 @@ def test_a_deployment_under_way_is_waited_for_and_said(prepared: Guide, azure: A
 def test_a_conflict_that_comes_in_between_says_what_to_do(prepared: Guide, azure: ArmService) -> None:
     conflict = {"error": {"code": "DeploymentActive", "message": "The deployment is still active."}}
     azure.faults.append(Fault("PUT", "setup-aoai-try-01-openai$", 409, conflict))
-    with pytest.raises(SetupError, match=r"DeploymentActive.*Way on: this step is being deployed by another run"):
+    with pytest.raises(SetupError, match=r"DeploymentActive.*Fix: this step is being deployed by another run"):
         prepared.deploy("01-openai")
 
 

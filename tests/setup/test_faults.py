@@ -34,7 +34,7 @@ def test_a_service_s_error_inside_json_inside_a_deployment_s_is_found() -> None:
     }
     (cause,) = causes(error)
     assert cause == Cause(CAUSE["code"], CAUSE["message"], "Microsoft.CognitiveServices/accounts/z")
-    assert str(cause).endswith(f"30 new capacity. Way on: {WAYS_ON['InsufficientQuota']}")
+    assert str(cause).endswith(f"30 new capacity. Fix: {WAYS_ON['InsufficientQuota']}")
 
 
 def test_the_same_cause_of_several_resources_is_said_once() -> None:

@@ -193,7 +193,7 @@ def test_two_accounts_in_one_region_are_no_other_region(guide: Guide, azure: Arm
     install(azure, guide)
     assert found(guide, "regions").state == "met"
     guide.parameters["openAIAccounts"][1]["location"] = "eastus2"
-    assert "when that region fails" in found(guide, "regions").detail
+    assert "if that region fails" in found(guide, "regions").detail
 
 
 def test_a_query_pack_without_queries_is_noticed(guide: Guide, azure: ArmService) -> None:

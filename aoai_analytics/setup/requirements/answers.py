@@ -45,7 +45,7 @@ def query_pack(installation: Installation) -> Iterator[str]:
 
 def sums(installation: Installation) -> Iterator[str]:
     if installation.parameters.get("sums") is None:
-        raise NotAskedFor("sums is not set: numbers last as long as the tables are kept")
+        raise NotAskedFor("sums is not set: numbers are kept as long as the tables")
     rollup = installation.parameters.get("rollup") or _shipped("summary-rules.json")
     path = f"{installation.id_of('workspace')}/summaryLogs/{rollup['name']}?api-version=2025-07-01"
     found = installation.get(path)
@@ -59,7 +59,7 @@ def sums(installation: Installation) -> Iterator[str]:
 def alert_rules(installation: Installation) -> Iterator[str]:
     asked = installation.parameters.get("alerts")
     if asked is None:
-        raise NotAskedFor("alerts is not set: nobody is told when something goes wrong")
+        raise NotAskedFor("alerts is not set: nobody is notified of problems")
     off = {*asked.get("off", []), *([] if asked.get("budgets") else ["budget-pace"])}
     before = f"{_provider(installation, 'Microsoft.Insights/scheduledQueryRules')}/alert-{_name(installation)}"
     for rule in _rules():
@@ -71,7 +71,7 @@ def alert_rules(installation: Installation) -> Iterator[str]:
 def reports(installation: Installation) -> Iterator[str]:
     asked = installation.parameters.get("reportSchedule")
     if asked is None:
-        raise NotAskedFor("reportSchedule is not set: reports are made by whoever runs 'aoai report'")
+        raise NotAskedFor("reportSchedule is not set: run 'aoai report' yourself")
     if not asked.get("image"):
         yield "the job waits for its image"
         return

@@ -188,7 +188,7 @@ def products(installation: Installation) -> Iterator[str]:
 def subscriptions(installation: Installation) -> Iterator[str]:
     wanted = subscriptions_of(installation.parameters)
     if not wanted:
-        raise NotAskedFor("aoai.toml names no subscription")
+        raise NotAskedFor("aoai.toml has no subscriptions")
     for name, product in wanted.items():
         found = installation.of_gateway(f"subscriptions/{name}")
         yield from differences(f"subscription {name}", found, {"properties.state": "active"})
@@ -206,10 +206,10 @@ def subscriptions_of(parameters: dict[str, Any]) -> dict[str, str]:
 
 def another_to_fail_over_to(installation: Installation) -> Iterator[str]:
     if len(installation.account_ids) < 2:
-        raise NotAskedFor("aoai.toml names one account: add one in another region to have a failover")
+        raise NotAskedFor("aoai.toml has one account: add one in another region for failover")
     regions = {account["location"] for account in installation.parameters["openAIAccounts"]}
     if len(regions) < 2:
-        yield f"all accounts are in {', '.join(regions)}: when that region fails there is no other"
+        yield f"all accounts are in {', '.join(regions)}: there is no failover if that region fails"
 
 
 def enough_attempts(installation: Installation) -> Iterator[str]:

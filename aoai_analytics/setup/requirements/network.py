@@ -20,7 +20,7 @@ def vault(installation: Installation) -> Iterator[str]:
 
 def closed(installation: Installation) -> Iterator[str]:
     if not installation.parameters.get("privateNetwork"):
-        raise NotAskedFor("privateNetwork is false: callers are told apart by key or token alone")
+        raise NotAskedFor("privateNetwork is false: only a key or token authenticates callers")
     closed_by = {"properties.publicNetworkAccess": "Disabled"}
     yield from differences("the gateway", installation.gateway, closed_by)
     yield from differences("the Key Vault", installation.get(installation.id_of("keyVault")), closed_by)
