@@ -151,8 +151,8 @@ def test_on_a_terminal_each_notebook_has_a_line_with_its_state() -> None:
         table.ended("tokens", 2)
         tasks = {task.description: task for task in shown.tasks}
     assert [(name, task.fields["state"], task.completed) for name, task in tasks.items()] == [
-        ("2026-10 cost", "runs", 3),
+        ("2026-10 cost", "running", 3),
         ("2026-10 tokens", "2 problems", 1),
-        ("2026-10 users", "waits", 0),
+        ("2026-10 users", "waiting", 0),
     ]
     assert "a word" in out.getvalue()

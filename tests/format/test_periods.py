@@ -93,9 +93,9 @@ def test_what_is_no_period_says_how_to_write_one(text: str) -> None:
     ("text", "said"),
     [
         ("2026-07", "2026-07..2026-10"),
-        ("2026-07..2026-W40", "one kind"),
+        ("2026-07..2026-W40", "mixes kinds of period"),
         ("2026-10..2026-07", "before it starts"),
-        ("2026-10..", "is no period"),
+        ("2026-10..", "is not a period"),
     ],
 )
 def test_what_is_no_range_of_periods_says_so(text: str, said: str) -> None:

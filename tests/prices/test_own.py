@@ -113,7 +113,7 @@ def test_the_command_and_a_report_use_own_prices(here: Path, capsys: pytest.Capt
         ("[prices]\nmodels = 3", "[prices.models] must be a table"),
         ("[prices.models]\ngpt-4o = 3", "needs at least one of prompt, cached-prompt, completion"),
         ("[prices.models.gpt-4o]\nscope = 'global'", "needs at least one of prompt"),
-        ("[prices.models.gpt-4o]\nprompt = 1\ncolour = 'red'", "has no 'colour'"),
+        ("[prices.models.gpt-4o]\nprompt = 1\ncolour = 'red'", "unknown key 'colour'"),
         ("[prices.models.gpt-4o]\nprompt = 'dear'", "Price must be a number"),
         ("[prices.deployments]\nchat = 'moon'", "must be one of global, data-zone"),
         ("[prices.deployments]\nchat = 'regional'", "'regional REGION'"),

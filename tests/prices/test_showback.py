@@ -30,7 +30,7 @@ def test_the_csv_adds_up_to_the_cent_and_runs_no_formula(
 ) -> None:
     path = tmp_path / "november.csv"
     assert main(["prices", "showback", "-o", str(path), "-s", str(lake), "--period", "2026-11"]) == 0
-    assert "0.12 USD of 9 subscriptions" in capsys.readouterr().err
+    assert "0.12 USD for 9 subscriptions" in capsys.readouterr().err
     rows = list(csv.DictReader(path.read_text("utf-8-sig").splitlines()))
     *parts, total = rows
     assert total["Subscription"] == "Total"
@@ -60,7 +60,7 @@ def test_the_workbook_has_numbers_as_numbers_and_names_as_text(lake: Path, tmp_p
 def test_a_commitment_is_in_the_amounts(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.csv"
     assert main(["prices", "showback", "-o", str(path), "-s", str(lake), "--commitment", "aoai-1/chat-prod=90.05"]) == 0
-    assert "90.05 USD of 9 subscriptions" in capsys.readouterr().err
+    assert "90.05 USD for 9 subscriptions" in capsys.readouterr().err
 
 
 def test_an_empty_period_gives_an_empty_table_with_a_total_of_nothing(lake: Path, tmp_path: Path) -> None:

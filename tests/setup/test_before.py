@@ -67,7 +67,7 @@ def test_a_token_of_another_tenant_that_azure_refuses_says_how_to_sign_in(guide:
 
 def test_a_subscription_that_is_not_visible_is_told_from_those_that_are(guide: Guide, azure: ArmService) -> None:
     azure.visible = ["00000000-0000-0000-0000-000000000777"]
-    with pytest.raises(SetupError, match=r"is not visible to somebody@contoso.com .*visible are: Contoso .*777"):
+    with pytest.raises(SetupError, match=r"is not visible to somebody@contoso.com .*visible: Contoso .*777"):
         guide.check()
 
 
