@@ -115,6 +115,9 @@ def _read(logs: list[str], lake: Lake, *, messages: bool) -> None:
             "MB/s": f"{summary.megabytes_per_second:,.0f} ({summary.bytes / 1e6:,.0f} MB in {summary.seconds:,.1f} s)",
         }
     )
+    if summary.others:
+        named = ", ".join(f"{name} {count:,}" for name, count in sorted(summary.others.items()))
+        print(f"Records of categories that are not read: {named}", file=sys.stderr)
     if summary.quarantined:
         print(f"Quarantined records: {lake.path / '_aoai' / 'quarantine'}", file=sys.stderr)
     if summary.pending:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from aoai_analytics.errors import LogsError, WrongUse
 from aoai_analytics.lake.containers import place_of, stored_files
-from aoai_analytics.schema.tables import LOG_TABLES, Table
+from aoai_analytics.schema.tables import READ_TABLES, Table
 
 BLOCK = 4 << 20
 #: How much of a file's beginning tells its kind, and identifies a blob.
@@ -142,7 +142,7 @@ def _hour(key: str) -> tuple[int, ...]:
 
 def _hint(path: PurePath) -> Table | None:
     folders = {part.lower().removeprefix("am-") for part in path.parts}
-    return next((table for name, table in LOG_TABLES.items() if name.lower() in folders), None)
+    return next((table for name, table in READ_TABLES.items() if name.lower() in folders), None)
 
 
 def _gunzip(stream: BinaryIO) -> Iterator[bytes]:
@@ -264,7 +264,7 @@ def _kind(head: bytes, name: str) -> str:
     if any(line.lstrip()[:1] in (b"{", b"[") for line in lines):
         return "json"
     header = lines[0].lower()
-    if b"," in header and b"timegenerated" in header and b"correlationid" in header:
+    if b"," in header and (b"timegenerated" in header or b"timestamp" in header):
         return "csv"
     if len(lines) == 1 and b"\0" not in text and not name.lower().removesuffix(".gz").endswith(".csv"):
         # One line that has only begun: what it is shows when it ends.

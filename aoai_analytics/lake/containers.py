@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from aoai_analytics.errors import LogsError, SourceError, WrongUse
-from aoai_analytics.schema.tables import LOG_TABLES
+from aoai_analytics.schema.tables import READ_TABLES
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 CONTAINERS = (
     "insights-logs-gatewaylogs",
     "insights-logs-gatewayllmlogs",
-    *(f"am-{name.lower()}" for name in LOG_TABLES),
+    "insights-logs-gatewaymcplogs",
+    "insights-logs-websocketconnectionlogs",
+    *(f"am-{name.lower()}" for name in READ_TABLES),
 )
 #: Bytes asked for at once while a blob is read.
 RANGE = 4 << 20

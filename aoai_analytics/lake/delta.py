@@ -329,7 +329,7 @@ class Lake:
 
 
 def _micros(moment: Any) -> int:
-    from aoai_analytics.lake.records import parse_time
+    from aoai_analytics.lake.values import parse_time
 
     return parse_time(moment)
 

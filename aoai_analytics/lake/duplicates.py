@@ -13,7 +13,8 @@ from typing import Any
 
 from aoai_analytics.errors import LakeError
 from aoai_analytics.lake.delta import Lake
-from aoai_analytics.lake.records import RowShape, utc_date
+from aoai_analytics.lake.records import RowShape
+from aoai_analytics.lake.values import utc_date
 
 
 def without_known(lake: Lake, shape: RowShape, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -39,19 +40,19 @@ def without_known(lake: Lake, shape: RowShape, rows: Sequence[tuple[Any, ...]]) 
 
 
 def _matching(path: str, shape: RowShape, new: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The rows of a file that have the time and the CorrelationId of a new one."""
+    """The rows of a file that have the time and the CorrelationId (or what else is first in its key) of a new one."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
-    time, correlation_id = shape.names[shape.time], shape.names[shape.correlation_id]
-    new_ids = pa.array({row[shape.correlation_id] for row in new}, pa.string())
+    time, identity = shape.names[shape.time], shape.names[shape.identity]
+    new_ids = pa.array({row[shape.identity] for row in new}, pa.string())
     new_times = pa.array({row[shape.time] for row in new}, pa.timestamp("us", tz="UTC"))
     rows: list[tuple[Any, ...]] = []
     for group in range(file.num_row_groups):
-        keys = file.read_row_group(group, columns=[time, correlation_id])
-        mask = pc.and_(pc.is_in(keys[correlation_id], new_ids), pc.is_in(keys[time], new_times))
+        keys = file.read_row_group(group, columns=[time, identity])
+        mask = pc.and_(pc.is_in(keys[identity], new_ids), pc.is_in(keys[time], new_times))
         if not pc.any(mask).as_py():
             continue
         found = file.read_row_group(group).filter(mask)

@@ -18,7 +18,7 @@ from aoai_analytics.errors import LogsError
 from aoai_analytics.lake.blobs import Blob, Content, Unreadable, content_hash, find_blobs
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.journal import Batch, Journal, Position
-from aoai_analytics.lake.pieces import JsonReader, Piece, csv_pieces, parquet_pieces
+from aoai_analytics.lake.pieces import JsonReader, Piece, Refusal, csv_pieces, parquet_pieces
 from aoai_analytics.lake.records import SHAPES, Misfit, OtherCategory, is_told, table_of, to_row
 
 #: Input bytes, and rows, after which a batch is committed. Memory is a small multiple of the bytes.
@@ -43,8 +43,9 @@ class IngestSummary:
 
     ``files`` that were found; records that are ``new``, ``duplicate`` (all columns equal to a row of the lake),
     ``quarantined`` (no record, or one with a value that does not fit; a file that cannot be read counts one) or of
-    ``other`` categories; ``pending`` files that end with half a record, left for a later run; ``bytes`` of log text
-    read, in ``seconds``; ``dates`` that got rows; ``problems``: one line for each file that could not be read.
+    ``other`` categories, which ``others`` counts by name; ``pending`` files that end with half a record, left for a
+    later run; ``bytes`` of log text read, in ``seconds``; ``dates`` that got rows; ``problems``: one line for each
+    file that could not be read.
     """
 
     files: int = 0
@@ -52,6 +53,7 @@ class IngestSummary:
     duplicate: int = 0
     quarantined: int = 0
     other: int = 0
+    others: dict[str, int] = field(default_factory=dict)
     pending: int = 0
     bytes: int = 0
     seconds: float = 0.0
@@ -134,6 +136,8 @@ class _Run:
         summary.new += batch.new
         summary.duplicate += batch.duplicate
         summary.other += batch.other
+        for name, count in batch.others.items():
+            summary.others[name] = summary.others.get(name, 0) + count
         summary.quarantined += len(batch.quarantine)
         summary.dates = sorted({*summary.dates, *batch.dates})
 
@@ -167,7 +171,7 @@ class _Run:
         if content.kind == "avro":
             raise Unreadable("Avro is not supported: capture the Event Hub as JSON")
         if content.kind == "unknown":
-            raise Unreadable("not a log: expected JSON, Parquet, or CSV with TimeGenerated and CorrelationId")
+            raise Unreadable("not a log: expected JSON, Parquet, or CSV with TimeGenerated")
         return self._read_rows(blob, content)
 
     def _read_json(self, blob: Blob, content: Content) -> Position:
@@ -209,12 +213,14 @@ class _Run:
             self._quarantine(blob, piece, piece.reason, unit)
         for number, record in enumerate(piece.records):
             try:
+                if isinstance(record, Refusal):
+                    raise Misfit(record.reason)
                 if not isinstance(record, dict):
                     raise Misfit("not a JSON object")
                 shape = SHAPES[table_of(record, blob.hint).name]
                 batch.add(shape.table.name, to_row(record, shape, messages=self.messages))
-            except OtherCategory:
-                batch.other += 1
+            except OtherCategory as category:
+                batch.set_aside(str(category))
             except Misfit as error:
                 several = f" (record {number + 1} of {len(piece.records)})" if len(piece.records) > 1 else ""
                 self._quarantine(blob, piece, f"{error}{several}", unit)

@@ -1,6 +1,7 @@
 """What an ingest remembers beside the tables, in ``LAKE/_aoai/``.
 
-``state.json``  how far each blob was read, and the number of the last finished batch
+``state.json``  how far each blob was read, the number of the last finished batch, and how many records of which
+                other categories were met
 ``intent.json`` all that a batch does, from before its first effect until after its last
 ``quarantine/`` one file a batch, a JSON object a line: where each line lies that is no record, never what it says:
                 ``file``, ``offset`` and ``length`` in ``unit`` (byte of the uncompressed content, or row; a length
@@ -10,6 +11,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -59,6 +61,7 @@ class Batch:
     new: int = 0
     duplicate: int = 0
     other: int = 0
+    others: dict[str, int] = field(default_factory=dict)
     dates: list[str] = field(default_factory=list)
 
     @property
@@ -73,6 +76,11 @@ class Batch:
             self.duplicate += 1
         else:
             rows[row] = None
+
+    def set_aside(self, category: str) -> None:
+        """Counts a record of a category that the lake does not keep."""
+        self.other += 1
+        self.others[category] = self.others.get(category, 0) + 1
 
     def is_full(self, most_bytes: int, most_rows: int) -> bool:
         return self.bytes >= most_bytes or sum(map(len, self.rows.values())) >= most_rows
@@ -90,9 +98,11 @@ class Journal:
         self._positions: dict[str, dict[str, Position]] = {}
         self._by_content: dict[str, Position] = {}
         self._places: set[tuple[Any, ...]] | None = None
+        self._others: dict[str, int] = {}
         state = _load(self._state, "remove it, and the next ingest reads all logs again, dropping what is there")
         if state is not None:
             self._number = state["batch"]
+            self._others = state.get("others", {})
             for entry in state["blobs"]:
                 self._remember(Position(**entry))
         # Without its state file a lake still knows by its commits which batch numbers are taken.
@@ -177,7 +187,13 @@ class Journal:
             "staged": staged,
             "blobs": list(batch.positions.values()),
             "quarantine": batch.quarantine,
-            "counts": {"new": batch.new, "duplicate": batch.duplicate, "other": batch.other, "dates": batch.dates},
+            "counts": {
+                "new": batch.new,
+                "duplicate": batch.duplicate,
+                "other": batch.other,
+                "others": batch.others,
+                "dates": batch.dates,
+            },
         }
         with writing(self.lake.path):
             replace_file(self._intent, _dump(intent))
@@ -210,7 +226,11 @@ class Journal:
                 lines = b"".join(_dump(entry) + b"\n" for entry in intent["quarantine"])
                 replace_file(self._quarantine / f"{number:012d}.jsonl", lines)
             blobs = [known for entries in self._positions.values() for known in entries.values()]
-            replace_file(self._state, _dump({"batch": number, "blobs": blobs}))
+            others = dict(self._others)
+            for name, count in intent["counts"].get("others", {}).items():
+                others[name] = others.get(name, 0) + count
+            replace_file(self._state, _dump({"batch": number, "blobs": blobs, "others": others}))
+            self._others = others
             self._intent.unlink()
         self._number = number
 
@@ -232,6 +252,26 @@ class Journal:
             if _place(entry) not in self._places:
                 self._places.add(_place(entry))
                 yield entry
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """What of the logs is in no table: records that are ``quarantined``, by reason, and of ``other`` categories, by
+    name."""
+
+    quarantined: dict[str, int]
+    other: dict[str, int]
+
+
+def set_aside(lake: Lake) -> SetAside:
+    """What the ingests of *lake* read and did not keep. Raises LakeError where their notes are damaged."""
+    reasons: Counter[str] = Counter()
+    for file in sorted((lake.folder / "quarantine").glob("*.jsonl")):
+        for line in file.read_bytes().splitlines():
+            # The same reason of one record among several names its number.
+            reasons[_parse(line)["reason"].partition(" (record ")[0]] += 1
+    state = _load(lake.folder / "state.json", "remove it, and the next ingest reads all logs again") or {}
+    return SetAside(dict(reasons.most_common()), dict(Counter(state.get("others", {})).most_common()))
 
 
 def _place(entry: dict[str, Any]) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from aoai_analytics.lake.blobs import BOM, Content, Unreadable
@@ -19,9 +20,10 @@ from aoai_analytics.lake.blobs import BOM, Content, Unreadable
 LINE_LIMIT = 16 << 20
 DOCUMENT_LIMIT = 256 << 20
 
-_DOCUMENT = re.compile(rb'\s*(?:\{\s*"records"\s*:|\[)')
+_DOCUMENT = re.compile(rb'\s*(?:\{\s*"(?:records|[tT]ables|responses)"\s*:|\[)')
 # The first line of a document that is spread over several lines.
-_SPREAD = re.compile(rb'(?:\{|\{\s*"records"\s*:|(?:\{\s*"records"\s*:\s*)?\[\s*(?:\{|\{.*\}\s*,)?)')
+_LISTED = rb'\{\s*"(?:records|[tT]ables|responses)"\s*:'
+_SPREAD = re.compile(rb"(?:\{|" + _LISTED + rb"|(?:" + _LISTED + rb"\s*)?\[\s*(?:\{|\{.*\}\s*,)?)")
 _CSV_SUFFIX = re.compile(r"\s*\[(.*)\]$")
 
 
@@ -65,17 +67,66 @@ def parse_json(line: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def records_in(value: Any) -> list[Any] | None:
-    """The records of a JSON value: itself, or a document's or an array's members; None where it holds none.
+@dataclass(frozen=True)
+class Refusal:
+    """Stands among records for what is missing of them, with the reason."""
 
-    A member may be no record: who makes rows of them says so.
+    reason: str
+
+
+def records_in(value: Any) -> list[Any] | None:
+    """The records of a JSON value: itself, or those of a document, an array, or a query's saved answer.
+
+    None where it holds none. A member may be no record: who makes rows of them says so.
     """
     if isinstance(value, dict):
-        inner = value.get("records")
-        return inner if isinstance(inner, list) else [value]
+        for key in ("tables", "Tables", "records", "responses"):
+            inner = value.get(key)
+            if isinstance(inner, list):
+                found = inner if key == "records" else [record for member in inner for record in _answered(member)]
+                failed = key != "records" and value.get("error")
+                return [*found, Refusal("the answer of the query lacks rows")] if failed else found
+        return _table_rows(value) if _is_answer(value) or "FrameType" in value else [value]
     if isinstance(value, list):
-        return [record for member in value for record in records_in(member) or [member]]
+        found = [(member, records_in(member)) for member in value]
+        return [record for member, records in found for record in ([member] if records is None else records)]
     return None
+
+
+def _answered(value: Any) -> list[Any]:
+    """The records of a table of an answer, or of one answer of a batch."""
+    if isinstance(value, dict) and isinstance(value.get("body"), dict):
+        return records_in(value["body"]) or []
+    return _table_rows(value) if _is_answer(value) else [value]
+
+
+def _is_answer(value: Any) -> bool:
+    """Whether *value* is a table of an answer: of the query API, of Kusto's first or its second version."""
+    return isinstance(value, dict) and all(
+        any(isinstance(value.get(name), list) for name in (key, key.capitalize())) for key in ("columns", "rows")
+    )
+
+
+def _table_rows(table: dict[str, Any]) -> list[Any]:
+    """The rows of an answer's table, each by its columns; none of Kusto's tables about the query itself."""
+    if table.get("FrameType") and table.get("TableKind") != "PrimaryResult":
+        return []
+    columns = table.get("columns") or table.get("Columns") or []
+    rows = table.get("rows") or table.get("Rows") or []
+    names = [_name(column) for column in columns]
+    return [
+        dict(zip(names, row, strict=True))
+        if isinstance(row, list) and len(row) == len(names)
+        else Refusal(f"a row that does not have the answer's {len(names)} columns")
+        for row in rows
+    ]
+
+
+def _name(column: Any) -> str:
+    """An answer's column by its name."""
+    if isinstance(column, dict):
+        return str(column.get("name") or column.get("ColumnName") or "")
+    return str(column)
 
 
 class JsonReader:

@@ -1,9 +1,10 @@
 """One log record -> one row of its table.
 
-The same records arrive in two spellings: camelCase with an envelope and ``properties`` (diagnostic settings to
-Storage or Event Hub) and PascalCase with the tables' columns (Log Analytics data export, portal CSV, Parquet).
-Both become a tuple in the order of the table's columns, of the values the lake stores: a datetime as whole
-microseconds since 1970 in UTC (further digits are cut), a dynamic value as its JSON text, everything else as is.
+The same records arrive in several spellings: camelCase with an envelope and ``properties`` (diagnostic settings to
+Storage or Event Hub), PascalCase with the tables' columns (Log Analytics data export, CSV, Parquet, the answer of a
+query), and AzureDiagnostics' names with their types (``url_s``, ``lastError_reason_s``). All become a tuple in the
+order of the table's columns, of the values the lake stores (see ``values``). A field that is no column is kept in
+``Properties``.
 
 A value that does not fit its column makes the whole record a ``Misfit``, since a wrong number is worse than a
 missing one. Reasons name columns, never values.
@@ -14,11 +15,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES, PROPERTIES, Table
+from aoai_analytics.lake.values import CONVERTERS, json_text, utc_date
+from aoai_analytics.schema.sources import (
+    APP_DEPENDENCIES,
+    APP_METRICS,
+    APP_REQUESTS,
+    APP_TRACES,
+    AZURE_DIAGNOSTICS,
+    AZURE_METRICS,
+    MCP_LOG,
+    USAGE,
+    WEBSOCKET_LOG,
+)
+from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, PROPERTIES, READ_TABLES, Table
 
 #: Columns that hold what people wrote and models answered; null where an ingest keeps no messages.
 TEXT_COLUMNS = frozenset(
@@ -29,35 +41,57 @@ TEXT_COLUMNS = frozenset(
         "BackendResponseBody",
         "RequestMessages",
         "ResponseMessages",
+        "Message",
         # Fields that the table lacks: nobody knows what they hold.
         PROPERTIES,
     )
 )
 
 #: Diagnostic-settings category -> table.
-_CATEGORIES = {"gatewaylogs": GATEWAY_LOGS, "gatewayllmlogs": LLM_LOG}
-_TABLE_NAMES = {name.lower(): table for name, table in LOG_TABLES.items()}
-
-#: Envelope keys that stand for a column unless the record also has the column itself.
-_STAND_INS = {
-    "time": "TimeGenerated",
-    "durationMs": "TotalTime",
-    "location": "Region",
-    "resourceId": "_ResourceId",
+_CATEGORIES = {
+    "gatewaylogs": GATEWAY_LOGS,
+    "gatewayllmlogs": LLM_LOG,
+    "gatewaymcplogs": MCP_LOG,
+    "websocketconnectionlogs": WEBSOCKET_LOG,
+    "requestresponse": AZURE_DIAGNOSTICS,
+    "azureopenairequestusage": AZURE_DIAGNOSTICS,
 }
-
-#: Keys of the envelope that are no column; others that are none are looked up more slowly.
-_ENVELOPE = frozenset(
-    ("properties", "category", "callerIpAddress", "resultType", "truncated", "DeploymentVersion", "Level", "Sku")
+#: Application Insights' itemType -> table.
+_ITEM_TYPES = {
+    "custommetric": APP_METRICS,
+    "request": APP_REQUESTS,
+    "dependency": APP_DEPENDENCIES,
+    "trace": APP_TRACES,
+}
+_TABLE_NAMES = {name.lower(): table for name, table in READ_TABLES.items() if table is not AZURE_DIAGNOSTICS}
+#: Fields, spelled bare, that only records of one table have together.
+_TELLING: tuple[tuple[frozenset[str], Table], ...] = (
+    (frozenset(("sequencenumber",)), LLM_LOG),
+    (frozenset(("mcpserverendpoint",)), MCP_LOG),
+    (frozenset(("dependencytype",)), APP_DEPENDENCIES),
+    (frozenset(("resultcode", "url")), APP_REQUESTS),
+    (frozenset(("metricname", "timegrain")), AZURE_METRICS),
+    (frozenset(("sum", "itemcount", "name")), APP_METRICS),
+    (frozenset(("message", "severitylevel")), APP_TRACES),
+    (frozenset(("datatype", "quantity")), USAGE),
+    (frozenset(("eventname", "destination")), WEBSOCKET_LOG),
+    (frozenset(("url",)), GATEWAY_LOGS),
 )
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-# The portal writes a CSV's times as 10/31/2026, 2:38:30.126 AM. Other locales lack AM/PM, or their day and month
-# cannot be told apart from it: they are refused.
-_PORTAL_TIME = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}), (\d{1,2}):(\d\d):(\d\d)(?:\.(\d+))? ([AP]M)")
-_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
-_WHOLE_NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.0*)?")
+#: What AzureDiagnostics adds to a field's name: its type.
+_TYPE_SUFFIX = re.compile(r"_[sdbgt]$")
+#: Fields of envelopes and exports that say nothing of a request, spelled bare.
+_ENVELOPE = frozenset(
+    (
+        *("properties", "category", "level", "sku", "tenant", "event", "truncated", "deploymentversion"),
+        *("resulttype", "resultsignature", "resultdescription", "calleripaddress", "valuestddev"),
+        *("resource", "resourcegroup", "resourceprovider", "resourcetype", "resourceid", "subscriptionid"),
+        *("tablename", "itemtype", "itemid", "appid", "appname", "internalworkspaceresourceid"),
+    )
+)
+#: Words in a dimension's name that speak of its text.
+_TEXT_WORDS = re.compile(r"(?i)body|message|prompt|completion|content|question|answer")
+_NAME = re.compile(r"[\w .:/-]{1,60}")
 
 
 class Misfit(ValueError):
@@ -65,125 +99,16 @@ class Misfit(ValueError):
 
 
 class OtherCategory(Exception):
-    """A sound record of a category that the lake does not keep."""
+    """A sound record of a category that the lake does not keep, which the message names."""
 
-
-def parse_time(value: Any) -> int:
-    """Microseconds since 1970 (UTC) of an ISO 8601 text, a portal CSV's time, or a datetime; naive means UTC.
-
-    Raises ValueError for anything else.
-    """
-    if type(value) is str:
-        text = value.strip()
-        portal = _PORTAL_TIME.fullmatch(text)
-        if portal:
-            month, day, year, hour, minute, second, fraction, half = portal.groups()
-            if not 1 <= int(hour) <= 12:
-                raise ValueError("not a time")
-            hours = int(hour) % 12 + (12 if half == "PM" else 0)
-            micro = int((fraction or "")[:6].ljust(6, "0"))
-            moment = datetime(int(year), int(month), int(day), hours, int(minute), int(second), micro, UTC)
-        elif _ISO_TIME.match(text):
-            moment = datetime.fromisoformat(text)
-        else:
-            raise ValueError("not a time")
-    elif isinstance(value, datetime):
-        moment = value
-    else:
-        raise ValueError("not a time")
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def utc_date(time: int) -> str:
-    """The UTC date, ``YYYY-MM-DD``, of a time in microseconds since 1970."""
-    return _date_of_day(time // 86_400_000_000)
+    def __init__(self, name: str):
+        super().__init__(name if _NAME.fullmatch(name) else "unnamed")
 
 
 @lru_cache(maxsize=4096)
-def _date_of_day(day: int) -> str:
-    return (_EPOCH + timedelta(days=day)).date().isoformat()
-
-
-def _json_text(value: Any) -> str:
-    import orjson
-
-    return orjson.dumps(value, default=str).decode()
-
-
-def _to_text(value: Any) -> str:
-    if type(value) is bool:
-        return "true" if value else "false"
-    if isinstance(value, (dict, list)):
-        return _json_text(value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value if type(value) is str else str(value)
-
-
-def _to_dynamic(value: Any) -> str:
-    return value if type(value) is str else _json_text(value)
-
-
-def _to_bool(value: Any) -> bool | None:
-    if type(value) is bool:
-        return value
-    if type(value) is str:
-        text = value.strip().lower()
-        if text == "":
-            return None
-        if text in ("true", "false", "1", "0"):
-            return text in ("true", "1")
-    elif type(value) is int and value in (0, 1):
-        return value == 1
-    raise ValueError("not a bool")
-
-
-def _whole_number(bits: int) -> Callable[[Any], int | None]:
-    limit = 1 << (bits - 1)
-
-    def convert(value: Any) -> int | None:
-        if type(value) is str:
-            text = value.strip()
-            if text == "":
-                return None
-            if not _WHOLE_NUMBER.fullmatch(text):
-                raise ValueError(f"not a {bits}-bit integer")
-            value = int(text.partition(".")[0])
-        elif type(value) is float and value.is_integer() and abs(value) < 1 << 53:
-            value = int(value)
-        if type(value) is not int or not -limit <= value < limit:
-            raise ValueError(f"not a {bits}-bit integer")
-        return value
-
-    return convert
-
-
-def _to_real(value: Any) -> float | None:
-    if type(value) is str and not value.strip():
-        return None
-    if type(value) is bool or isinstance(value, (dict, list)):
-        raise ValueError("not a number")
-    number = float(value)
-    if number != number or number in (float("inf"), float("-inf")):
-        raise ValueError("not a number")
-    return number
-
-
-def _to_time(value: Any) -> int | None:
-    return None if value == "" else parse_time(value)
-
-
-_CONVERTERS: dict[str, Callable[[Any], Any]] = {
-    "string": _to_text,
-    "dynamic": _to_dynamic,
-    "datetime": _to_time,
-    "bool": _to_bool,
-    "int": _whole_number(32),
-    "long": _whole_number(64),
-    "real": _to_real,
-}
+def _bare(key: str) -> str:
+    """A field's name without its type, underscores and capitals: ``lastError_reason_s`` is ``lasterrorreason``."""
+    return _TYPE_SUFFIX.sub("", key).replace("_", "").lower()
 
 
 def _camel(name: str) -> str:
@@ -199,74 +124,92 @@ class RowShape:
     fields: Mapping[str, tuple[int, Callable[[Any], Any], type | None]]
     ignored: frozenset[str]
     stand_ins: Mapping[str, int]
+    bare_stand_ins: Mapping[str, int]
     last_error: Mapping[str, str]
     time: int
-    correlation_id: int
+    identity: int
+    needs: tuple[int, ...]
     kind: int
     resource: int
     subscription: int
+    properties: int | None
+    opens_properties: bool
     texts: frozenset[int]
 
 
 def row_shape(table: Table) -> RowShape:
-    """The RowShape of a log table."""
+    """The RowShape of a table that records are read into."""
     names = tuple(table.columns)
+    # A record's member "properties" holds the columns, or is itself one.
+    opens_properties = PROPERTIES in table.beyond and "properties_s" not in names
     fields = {}
     for index, (name, kql_type) in enumerate(table.columns.items()):
+        if name == PROPERTIES and name in table.beyond:
+            continue
         # Values of this very type need no conversion.
         as_is = {"string": str, "dynamic": str, "bool": bool}.get(kql_type)
-        field = (index, _CONVERTERS[kql_type], as_is)
+        field = (index, CONVERTERS[kql_type], as_is)
         for spelling in (name, _camel(name), name.lower()):
             fields[spelling] = field
-    if PROPERTIES in table.beyond:
-        # Not the member of that name, which holds the columns.
-        fields = {spelling: field for spelling, field in fields.items() if spelling.lower() != "properties"}
+    stand_ins = {key: names.index(name) for key, name in table.stand_ins.items() if name in names}
     prefix = "LastError"
     return RowShape(
         table=table,
         names=names,
         fields=fields,
-        ignored=(_ENVELOPE | _STAND_INS.keys()) - fields.keys(),
-        stand_ins={key: names.index(name) for key, name in _STAND_INS.items() if name in names},
+        ignored=frozenset(("properties", "category", "resultType", "truncated", "DeploymentVersion", "Level", "Sku"))
+        | (stand_ins.keys() - fields.keys()),
+        stand_ins=stand_ins,
+        bare_stand_ins={_bare(key): index for key, index in stand_ins.items()},
         last_error={name[len(prefix) :].lower(): name for name in names if name.startswith(prefix)},
         time=names.index("TimeGenerated"),
-        correlation_id=names.index("CorrelationId"),
+        identity=names.index(table.key[0]),
+        needs=tuple(names.index(name) for name in table.needs or table.key[:1]),
         kind=names.index("Type"),
         resource=names.index("_ResourceId"),
         subscription=names.index("_SubscriptionId"),
-        texts=frozenset(i for i, name in enumerate(names) if name in TEXT_COLUMNS),
+        properties=names.index(PROPERTIES) if PROPERTIES in names else None,
+        opens_properties=opens_properties,
+        texts=frozenset(i for i, name in enumerate(names) if name in TEXT_COLUMNS and name != PROPERTIES),
     )
 
 
-SHAPES: dict[str, RowShape] = {name: row_shape(table) for name, table in LOG_TABLES.items()}
+SHAPES: dict[str, RowShape] = {name: row_shape(table) for name, table in READ_TABLES.items()}
 
 
 def table_of(record: Mapping[str, Any], hint: Table | None = None) -> Table:
-    """The log table a record belongs to, by its category, else its Type, else *hint* (its folder), else its columns.
+    """The table a record belongs to, by its itemType or category, its Type, *hint* (its folder), or its columns.
 
     Raises OtherCategory where the record says it is something else, Misfit where nothing tells.
     """
-    category = record.get("category") or record.get("Category")
-    if isinstance(category, str) and category:
-        table = _CATEGORIES.get(category.lower())
-        if table is None:
-            raise OtherCategory
-        return table
+    for key, known in (("itemType", _ITEM_TYPES), ("category", _CATEGORIES), ("Category", _CATEGORIES)):
+        said = record.get(key)
+        if isinstance(said, str) and said:
+            table = known.get(said.lower())
+            if table is None or (table is AZURE_DIAGNOSTICS and not _of_a_model_account(record)):
+                raise OtherCategory(said)
+            return table
     kind = record.get("Type") or record.get("type")
-    if isinstance(kind, str) and kind:
+    if isinstance(kind, str) and kind and kind != AZURE_DIAGNOSTICS.name:
         table = _TABLE_NAMES.get(kind.lower())
         if table is None:
-            raise OtherCategory
+            raise OtherCategory(kind)
         return table
     if hint is not None:
         return hint
     properties = record.get("properties")
-    keys = properties.keys() if isinstance(properties, dict) else record.keys()
-    if "SequenceNumber" in keys or "sequenceNumber" in keys:
-        return LLM_LOG
-    if "Url" in keys or "url" in keys:
-        return GATEWAY_LOGS
+    keys = properties.keys() | record.keys() if isinstance(properties, dict) else record.keys()
+    spelled = {_bare(key) for key in keys if isinstance(key, str)}
+    for fields, table in _TELLING:
+        if fields <= spelled:
+            return table
     raise Misfit("no category")
+
+
+def _of_a_model_account(record: Mapping[str, Any]) -> bool:
+    """Whether a record's resource is an account of Azure OpenAI or Foundry: other services log such categories too."""
+    said = (record.get(key) for key in ("resourceId", "ResourceId", "_ResourceId", "ResourceProvider"))
+    return any("microsoft.cognitiveservices" in value.lower() for value in said if isinstance(value, str))
 
 
 def is_told(record: Mapping[str, Any], hint: Table | None = None) -> bool:
@@ -281,31 +224,39 @@ def is_told(record: Mapping[str, Any], hint: Table | None = None) -> bool:
 
 
 def to_row(record: Mapping[str, Any], shape: RowShape, *, messages: bool = True) -> tuple[Any, ...]:
-    """The row of *record*, in the order of the table's columns; with ``messages=False`` the TEXT_COLUMNS are None.
+    """The row of *record*, in the order of the table's columns; with ``messages=False`` no text of people or models.
 
-    Raises Misfit for a record without time or CorrelationId, or with a value that does not fit its column.
+    Raises Misfit for a record without its time or what its table needs, or with a value that does not fit its column.
     """
+    if "TableName" in record:
+        # The Azure CLI writes every null as this text.
+        record = {key: value for key, value in record.items() if value != "None"}
     row: list[Any] = [None] * len(shape.names)
-    properties = record.get("properties")
-    if type(properties) is str:
-        properties = _parsed_properties(properties)
-    if isinstance(properties, dict):
-        _fill(row, record, shape)
-        _fill(row, properties, shape)
-    else:
-        _fill(row, record, shape)
+    rest: dict[str, Any] = {}
+    _fill(row, record, shape, rest)
+    if shape.opens_properties:
+        properties = record.get("properties") or record.get("properties_s")
+        if type(properties) is str:
+            properties = _parsed_properties(properties)
+        if isinstance(properties, dict):
+            _fill(row, properties, shape, rest)
     for key, index in shape.stand_ins.items():
         if row[index] is None and record.get(key) is not None:
             row[index] = _converted(shape, index, record[key])
+    if rest:
+        _fill_rest(row, rest, shape)
     if row[shape.time] is None:
         raise Misfit("no time")
-    if not row[shape.correlation_id]:
-        raise Misfit("no correlation id")
+    for index in shape.needs:
+        if not row[index]:
+            raise Misfit(_MISSING.get(shape.names[index]) or f"no {shape.names[index]}")
     _complete(row, shape)
     if not messages:
-        for index in shape.texts:
-            row[index] = None
+        _drop_texts(row, shape)
     return tuple(row)
+
+
+_MISSING = {"CorrelationId": "no correlation id", "Url": "a gateway record without a URL"}
 
 
 def _parsed_properties(text: str) -> Any:
@@ -317,7 +268,8 @@ def _parsed_properties(text: str) -> Any:
         raise Misfit("properties are not JSON") from None
 
 
-def _fill(row: list[Any], values: Mapping[str, Any], shape: RowShape) -> None:
+def _fill(row: list[Any], values: Mapping[str, Any], shape: RowShape, rest: dict[str, Any]) -> None:
+    """Put *values* into their columns; those that are spelled otherwise, or are no column, go to *rest*."""
     fields, ignored = shape.fields, shape.ignored
     for key, value in values.items():
         if value is None:
@@ -328,9 +280,8 @@ def _fill(row: list[Any], values: Mapping[str, Any], shape: RowShape) -> None:
                 continue
             field = fields.get(key.lower())
             if field is None:
-                if key in ("lastError", "LastError") and isinstance(value, dict):
-                    parts = ((shape.last_error.get(part.lower()), inner) for part, inner in value.items())
-                    _fill(row, {name: inner for name, inner in parts if name}, shape)
+                if value != "":
+                    rest[key] = value
                 continue
         index, convert, as_is = field
         if type(value) is as_is:
@@ -342,18 +293,73 @@ def _fill(row: list[Any], values: Mapping[str, Any], shape: RowShape) -> None:
             raise Misfit(f"{shape.names[index]} does not fit its column") from None
 
 
+def _fill_rest(row: list[Any], rest: Mapping[str, Any], shape: RowShape) -> None:
+    """Put fields with other spellings into their columns where these are empty; keep what is no column."""
+    unknown: dict[str, Any] = {}
+    nested: list[Mapping[str, Any]] = []
+    for key, value in rest.items():
+        bare = _bare(key)
+        if bare == "lasterror" and isinstance(value, dict):
+            named = {shape.last_error.get(part.lower(), f"lastError.{part}"): inner for part, inner in value.items()}
+            nested.append(named)
+        elif bare == "additionalfields":
+            # What AzureDiagnostics does where a workspace has its 500 columns.
+            more = _parsed_properties(value) if type(value) is str else value
+            nested += [more] if isinstance(more, dict) else []
+        elif (index := _place(shape, bare)) is not None:
+            if row[index] is None:
+                row[index] = _converted(shape, index, value)
+        elif bare not in _ENVELOPE:
+            unknown[key] = value
+    for values in nested:
+        more = {}
+        _fill(row, values, shape, more)
+        if more:
+            _fill_rest(row, more, shape)
+    if unknown and shape.properties is not None:
+        known = row[shape.properties]
+        known = _parsed_properties(known) if known else {}
+        row[shape.properties] = json_text(unknown | known if isinstance(known, dict) else unknown | {"": known})
+
+
+def _place(shape: RowShape, bare: str) -> int | None:
+    field = shape.fields.get(bare)
+    return field[0] if field else shape.bare_stand_ins.get(bare)
+
+
 def _converted(shape: RowShape, index: int, value: Any) -> Any:
     name = shape.names[index]
     try:
-        return shape.fields[name][1](value)
+        return CONVERTERS[shape.table.columns[name]](value)
     except (ValueError, OverflowError, TypeError):
         raise Misfit(f"{name} does not fit its column") from None
 
 
+def _drop_texts(row: list[Any], shape: RowShape) -> None:
+    """Leave no text of people or models in *row*: of unknown fields and dimensions of such names only the names."""
+    for index in shape.texts:
+        row[index] = None
+    if shape.properties is None or not row[shape.properties]:
+        return
+    try:
+        values = _parsed_properties(row[shape.properties])
+    except Misfit:
+        values = None
+    if not isinstance(values, dict):
+        row[shape.properties] = None
+        return
+    known = PROPERTIES not in shape.table.beyond
+    row[shape.properties] = json_text({key: _harmless(key, value, known) for key, value in values.items()})
+
+
+def _harmless(key: str, value: Any, known: bool) -> Any:
+    is_short = known and isinstance(value, str) and len(value) <= 200 and not _TEXT_WORDS.search(key)
+    return value if is_short or isinstance(value, (bool, int, float)) else None
+
+
 def _complete(row: list[Any], shape: RowShape) -> None:
     """What Log Analytics itself adds to a record: its Type, and a lower-case resource with its subscription."""
-    if not row[shape.kind]:
-        row[shape.kind] = shape.table.name
+    row[shape.kind] = shape.table.name
     if row[shape.resource]:
         row[shape.resource], subscription = _resource(row[shape.resource])
         row[shape.subscription] = row[shape.subscription] or subscription

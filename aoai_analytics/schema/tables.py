@@ -1,4 +1,4 @@
-"""The tables' columns, as data: the two log tables of Azure Monitor and the two computed from them.
+"""The tables' columns, as data: the gateway's two log tables of Azure Monitor, and those computed from them.
 
 Source of the log tables: Azure Monitor's table reference for ApiManagementGatewayLogs and
 ApiManagementGatewayLlmLog (resource-specific tables). The computed tables are defined by
@@ -7,72 +7,12 @@ ApiManagementGatewayLlmLog (resource-specific tables). The computed tables are d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-# KQL type -> Arrow type as stored in the lake. A dynamic value is kept as its JSON text.
-KQL_TO_ARROW = {
-    "string": "string",
-    "dynamic": "string",
-    "datetime": "timestamp",
-    "bool": "bool",
-    "int": "int32",
-    "long": "int64",
-    "real": "float64",
-}
-
-
-#: The column that keeps a record's fields that are no column, by name.
-PROPERTIES = "Properties"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: its name, its columns (name -> KQL type, in order), and what identifies a record.
-
-    ``beyond`` are the columns that Log Analytics lacks: KQL reads them by ``column_ifexists``.
-    """
-
-    name: str
-    columns: dict[str, str]
-    key: tuple[str, ...]
-    beyond: frozenset[str] = frozenset()
-
-    @property
-    def workspace_columns(self) -> dict[str, str]:
-        """The columns that the table has in a Log Analytics workspace."""
-        return {name: kind for name, kind in self.columns.items() if name not in self.beyond}
-
-    def arrow_schema(self, *, partitioned: bool = True) -> pa.Schema:
-        """The lake's Arrow schema: the columns, and last the partition column ``date`` (string, ``YYYY-MM-DD``)."""
-        import pyarrow as pa
-
-        types = {"timestamp": pa.timestamp("us", tz="UTC"), "bool": pa.bool_()}
-        fields = []
-        for name, kql_type in self.columns.items():
-            arrow = KQL_TO_ARROW[kql_type]
-            fields.append(pa.field(name, types.get(arrow) or getattr(pa, arrow)()))
-        if partitioned:
-            fields.append(pa.field("date", pa.string()))
-        return pa.schema(fields)
-
-
-def _columns(text: str) -> dict[str, str]:
-    """``"A, B string; C long"`` -> ``{"A": "string", "B": "string", "C": "long"}``."""
-    columns = {}
-    for group in text.replace("\n", " ").split(";"):
-        names, _, kql_type = group.strip().rpartition(" ")
-        for name in names.split(","):
-            columns[name.strip()] = kql_type
-    return columns
-
+from aoai_analytics.schema.sources import SOURCE_TABLES
+from aoai_analytics.schema.table import ENVELOPE, PROPERTIES, Table, columns_of
 
 GATEWAY_LOGS = Table(
     "ApiManagementGatewayLogs",
-    _columns(
+    columns_of(
         """TenantId string; TimeGenerated, Timestamp datetime;
         OperationName, OperationId, Category, CorrelationId, Region string; IsRequestSuccess bool;
         ApiId, ApimSubscriptionId, ApiRevision, ProductId, UserId, WorkspaceId, Method, Url,
@@ -90,11 +30,13 @@ GATEWAY_LOGS = Table(
     ),
     key=("CorrelationId",),
     beyond=frozenset((PROPERTIES,)),
+    needs=("CorrelationId", "Url"),
+    stand_ins=ENVELOPE,
 )
 
 LLM_LOG = Table(
     "ApiManagementGatewayLlmLog",
-    _columns(
+    columns_of(
         """TenantId string; TimeGenerated datetime; OperationName, CorrelationId, Region, RequestId string;
         SequenceNumber int; ApiVersion, DeploymentName, ModelName string; IsStreamCompletion bool;
         PromptTokens, CompletionTokens, TotalTokens int; RequestMessages, ResponseMessages dynamic;
@@ -104,6 +46,7 @@ LLM_LOG = Table(
     key=("CorrelationId", "SequenceNumber"),
     # Event Hub, Storage and AzureDiagnostics records have the two token counts.
     beyond=frozenset(("PromptCachedTokens", "CompletionReasoningTokens", PROPERTIES)),
+    stand_ins=ENVELOPE,
 )
 
 _REQUEST_COLUMNS = """TimeGenerated datetime; CorrelationId, ApiId, OperationId, Surface,
@@ -116,7 +59,7 @@ _REQUEST_COLUMNS = """TimeGenerated datetime; CorrelationId, ApiId, OperationId,
 
 REQUESTS = Table(
     "AoaiRequests",
-    _columns(
+    columns_of(
         _REQUEST_COLUMNS
         + """; PromptTokensError, CompletionTokensError, PromptTokensSharedError,
         CompletionTokensSharedError real"""
@@ -126,19 +69,21 @@ REQUESTS = Table(
 
 # What AoaiRequests is estimated from; kept so that a new day needs no old body read again.
 REQUESTS_LOGGED = Table(
-    "AoaiRequestsLogged", _columns(_REQUEST_COLUMNS + "; PromptKind string; PromptBytes long"), key=("CorrelationId",)
+    "AoaiRequestsLogged", columns_of(_REQUEST_COLUMNS + "; PromptKind string; PromptBytes long"), key=("CorrelationId",)
 )
 
 MESSAGES = Table(
     "AoaiMessages",
-    _columns(
+    columns_of(
         """CorrelationId string; TimeGenerated datetime; Prompt, Response string;
         PromptComplete, ResponseComplete bool; MessageSource string"""
     ),
     key=("CorrelationId",),
 )
 
-#: The tables that logs are read into.
+#: The gateway's two logs, which requests and messages are computed from.
 LOG_TABLES = {table.name: table for table in (GATEWAY_LOGS, LLM_LOG)}
+#: Every table that an ingest reads records into.
+READ_TABLES = LOG_TABLES | SOURCE_TABLES
 #: Every table of the lake.
-TABLES = LOG_TABLES | {table.name: table for table in (REQUESTS, REQUESTS_LOGGED, MESSAGES)}
+TABLES = READ_TABLES | {table.name: table for table in (REQUESTS, REQUESTS_LOGGED, MESSAGES)}

@@ -22,6 +22,7 @@ from aoai_analytics.lake import ingest as module
 from aoai_analytics.lake import writing
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.ingest import IngestProgress, ingest
+from aoai_analytics.lake.journal import SetAside, set_aside
 from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG
 from tests.lake.gateway_logs import MARKER, blob_path, counts, gateway, ids, lines, llm, quarantine, rows
 
@@ -40,10 +41,12 @@ def logs(tmp_path: Path) -> Path:
 
 
 def test_both_logs_reach_their_tables_and_the_summary_counts_everything(lake, logs):
-    content = lines(gateway(1), gateway(1), llm(1, 0, promptTokens=5), b"junk", {"category": "GatewayMCPLogs"}, b"")
+    content = lines(gateway(1), gateway(1), llm(1, 0, promptTokens=5), b"junk", {"category": "Audit"}, b"")
     blob_path(logs).write_bytes(content + b'{"half')
     summary = ingest([logs], lake)
     assert counts(summary) == (2, 1, 1, 1, 1)
+    assert summary.others == {"Audit": 1}
+    assert set_aside(lake) == SetAside({"not JSON": 1}, {"Audit": 1})
     assert (summary.files, summary.records, summary.dates) == (1, 5, ["2026-10-31"])
     assert summary.bytes == len(content) - 1
     assert summary.seconds > 0
@@ -159,6 +162,7 @@ def test_records_of_data_export_event_hub_csv_and_parquet_arrive_alike(tmp_path)
         "CorrelationId": "id-1",
         "ResponseCode": 200,
         "ApiId": "azure-openai-v1",
+        "Url": "https://apim-contoso.azure-api.net/openai/v1/responses",
         "IsRequestSuccess": True,
         "TotalTime": 925,
     }
@@ -170,7 +174,7 @@ def test_records_of_data_export_event_hub_csv_and_parquet_arrive_alike(tmp_path)
             (logs / "PT05M.json").write_bytes(lines(exported))
         elif kind == "hub":
             record = gateway(1, apiId="azure-openai-v1")
-            record["properties"] = {"apiId": "azure-openai-v1", "responseCode": 200}
+            record["properties"] = {"apiId": "azure-openai-v1", "url": exported["Url"], "responseCode": 200}
             record = {k: record[k] for k in ("time", "correlationId", "durationMs", "isRequestSuccess", "properties")}
             (logs / "a.json").write_text(json.dumps({"records": [record]}, indent=1))
         elif kind == "csv":

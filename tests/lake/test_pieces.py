@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from aoai_analytics.lake import pieces
 from aoai_analytics.lake.blobs import Blob, Content, Unreadable
-from aoai_analytics.lake.pieces import JsonReader, csv_pieces, parquet_pieces, parse_json
+from aoai_analytics.lake.pieces import JsonReader, Refusal, csv_pieces, parquet_pieces, parse_json
 from tests.lake.gateway_logs import gateway, lines
 
 
@@ -286,3 +286,65 @@ def test_parquet_rows_are_read_from_any_row_with_times_of_any_unit(tmp_path):
 def test_a_damaged_parquet_file_is_refused():
     with pytest.raises(Unreadable, match="Parquet"):
         read_rows(parquet_pieces, b"PAR1 and nothing more")
+
+
+ROWS = [{"CorrelationId": "a", "ResponseCode": 200}, {"CorrelationId": "b", "ResponseCode": 429}]
+VALUES = [["a", 200], ["b", 429]]
+ANSWERS = {
+    "log analytics": {
+        "tables": [
+            {
+                "name": "PrimaryResult",
+                "columns": [{"name": "CorrelationId", "type": "string"}, {"name": "ResponseCode", "type": "int"}],
+                "rows": VALUES,
+            }
+        ]
+    },
+    "kusto 1": {
+        "Tables": [
+            {
+                "TableName": "Table_0",
+                "Columns": [{"ColumnName": "CorrelationId"}, {"ColumnName": "ResponseCode"}],
+                "Rows": VALUES,
+            }
+        ]
+    },
+    "kusto 2": [
+        {"FrameType": "DataSetHeader", "Version": "v2.0"},
+        {
+            "FrameType": "DataTable",
+            "TableKind": "QueryProperties",
+            "Columns": [{"ColumnName": "Value"}],
+            "Rows": [["{}"]],
+        },
+        {
+            "FrameType": "DataTable",
+            "TableKind": "PrimaryResult",
+            "Columns": [{"ColumnName": "CorrelationId"}, {"ColumnName": "ResponseCode"}],
+            "Rows": VALUES,
+        },
+        {"FrameType": "DataSetCompletion", "HasErrors": False},
+    ],
+}
+ANSWERS["batch"] = {"responses": [{"id": "1", "status": 200, "body": ANSWERS["log analytics"]}]}
+
+
+@pytest.mark.parametrize("indent", [None, 2], ids=["one line", "spread"])
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_a_saved_answer_of_a_query_gives_its_rows(kind, indent):
+    found, _, pending = read_json(json.dumps(ANSWERS[kind], indent=indent).encode())
+    assert [record for piece in found for record in piece.records] == ROWS
+    assert not pending
+
+
+def test_what_a_saved_answer_lacks_is_named():
+    answer = {
+        "tables": [{"columns": [{"name": "CorrelationId"}], "rows": [["a"], ["b", 1]]}],
+        "error": {"code": "PartialError"},
+    }
+    found, _, _ = read_json(json.dumps(answer).encode())
+    assert [record for piece in found for record in piece.records] == [
+        {"CorrelationId": "a"},
+        Refusal("a row that does not have the answer's 1 columns"),
+        Refusal("the answer of the query lacks rows"),
+    ]

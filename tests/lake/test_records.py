@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,13 +14,12 @@ from aoai_analytics.lake.records import (
     TEXT_COLUMNS,
     Misfit,
     OtherCategory,
-    parse_time,
     table_of,
     to_arrow,
     to_row,
-    utc_date,
 )
-from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG
+from aoai_analytics.lake.values import parse_time, utc_date
+from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, READ_TABLES
 from tests.lake.gateway_logs import MARKER, gateway, llm
 
 
@@ -145,10 +145,12 @@ def test_any_time_with_seven_digits_is_cut_to_its_microsecond(moment, digit):
 
 
 def test_a_category_the_lake_does_not_keep_is_told_from_a_record_that_tells_none():
-    with pytest.raises(OtherCategory):
-        table_of({"category": "GatewayMCPLogs"})
-    with pytest.raises(OtherCategory):
-        table_of({"Type": "AzureDiagnostics"})
+    with pytest.raises(OtherCategory, match="DeveloperPortalAuditLogs"):
+        table_of({"category": "DeveloperPortalAuditLogs"})
+    with pytest.raises(OtherCategory, match="Audit"):
+        table_of({"Type": "AzureDiagnostics", "Category": "Audit"})
+    with pytest.raises(OtherCategory, match="unnamed"):
+        table_of({"category": "what\nis this"})
     with pytest.raises(Misfit, match="no category"):
         table_of({"a": 1})
 
@@ -178,7 +180,7 @@ def test_without_messages_no_text_stays_but_sizes_and_tokens_do():
 
 
 def test_the_columns_of_text_are_columns_of_the_tables():
-    assert GATEWAY_LOGS.columns.keys() | LLM_LOG.columns.keys() >= TEXT_COLUMNS
+    assert {column for table in READ_TABLES.values() for column in table.columns} >= TEXT_COLUMNS
 
 
 def test_rows_become_an_arrow_table_with_the_utc_date():
@@ -189,3 +191,130 @@ def test_rows_become_an_arrow_table_with_the_utc_date():
     assert table["date"].to_pylist() == ["2026-10-31", "2026-10-31"]
     assert table["TimeGenerated"].to_pylist()[0] == datetime(2026, 10, 31, 23, 59, 59, 999999, tzinfo=UTC)
     assert to_arrow(shape, []).num_rows == 0
+
+
+def test_azure_diagnostics_names_become_the_columns_of_both_logs():
+    legacy = {
+        "TimeGenerated": "2026-10-31T10:00:00.1234567Z",
+        "Category": "GatewayLogs",
+        "OperationName": "Microsoft.ApiManagement/GatewayLogs",
+        "ResourceId": gateway(1)["resourceId"],
+        "SubscriptionId": "00000000-1111-2222-3333-444444444444",
+        "ResourceProvider": "MICROSOFT.APIMANAGEMENT",
+        "correlationId_g": "id-1",
+        "DurationMs": "925",
+        "CallerIPAddress": "203.0.113.7",
+        "Type": "AzureDiagnostics",
+        "isRequestSuccess_b": "true",
+        "location_s": "East US 2",
+        "method_s": "POST",
+        "url_s": gateway(1)["properties"]["url"],
+        "apiId_s": "azure-openai-v1",
+        "responseCode_d": "200.0",
+        "requestSize_d": 1473.0,
+        "requestBody_s": gateway(1)["properties"]["requestBody"],
+        "lastError_reason_s": "Timeout",
+    }
+    assert row_of(legacy) == row_of(gateway(1, lastError={"reason": "Timeout"}))
+    used = row_of(
+        {
+            **{key: legacy[key] for key in ("TimeGenerated", "correlationId_g", "Type")},
+            "Category": "GatewayLlmLogs",
+            "sequenceNumber_d": "0",
+            "promptTokens_d": "12",
+            "promptCachedTokens_d": "8",
+            "modelName_s": "gpt-4o",
+            "AdditionalFields": '{"deploymentName_s": "chat-prod", "isStreamCompletion_b": true}',
+        }
+    )
+    assert (used["SequenceNumber"], used["PromptTokens"], used["PromptCachedTokens"]) == (0, 12, 8)
+    assert (used["ModelName"], used["DeploymentName"], used["IsStreamCompletion"]) == ("gpt-4o", "chat-prod", True)
+    assert used["Properties"] is None
+
+
+def test_the_azure_clis_none_is_null_in_every_column():
+    row = row_of(
+        {
+            "TableName": "PrimaryResult",
+            "TimeGenerated": "2026-10-31T10:00:00Z",
+            "CorrelationId": "id-1",
+            "Url": "https://gateway.example/openai",
+            "ResponseSize": "None",
+            "LastErrorReason": "None",
+            "Errors": "None",
+        }
+    )
+    assert (row["ResponseSize"], row["LastErrorReason"], row["Errors"]) == (None, None, None)
+    assert row_of(gateway(1, cache="None"))["Cache"] == "None"
+    assert row_of(gateway(1, backendTime="None"))["BackendTime"] is None
+
+
+def test_a_field_that_is_no_column_is_kept_by_its_name():
+    row = row_of(gateway(1, newFlag=True, policyNotes=MARKER) | {"zone": "2"})
+    assert json.loads(row["Properties"]) == {"zone": "2", "newFlag": True, "policyNotes": MARKER}
+    assert json.loads(row_of(gateway(1, newFlag=True, policyNotes=MARKER), messages=False)["Properties"]) == {
+        "newFlag": True,
+        "policyNotes": None,
+    }
+    assert row_of(gateway(1))["Properties"] is None
+
+
+def test_a_gateway_record_without_a_url_is_refused():
+    with pytest.raises(Misfit, match="without a URL"):
+        row_of(gateway(1, url=""))
+
+
+def test_application_insights_classic_and_workspace_names_make_the_same_row():
+    dimensions = {"API ID": "chat", "Subscription ID": "sub-a"}
+    classic = {
+        "timestamp": "2026-10-31T10:00:00Z",
+        "itemType": "customMetric",
+        "name": "Prompt Tokens",
+        "value": 12,
+        "valueSum": 12,
+        "valueCount": 1,
+        "customDimensions": json.dumps(dimensions),
+        "operation_Id": "op-1",
+        "cloud_RoleName": "apim-contoso",
+    }
+    stored = {
+        "TimeGenerated": "2026-10-31T10:00:00Z",
+        "Type": "AppMetrics",
+        "Name": "Prompt Tokens",
+        "Sum": 12.0,
+        "ItemCount": 1,
+        "Properties": dimensions,
+        "OperationId": "op-1",
+        "AppRoleName": "apim-contoso",
+    }
+    one, other = row_of(classic), row_of(stored)
+    assert json.loads(one.pop("Properties")) == json.loads(other.pop("Properties")) == dimensions
+    assert one == other
+    call = {"timestamp": "2026-10-31T10:00:00Z", "itemType": "dependency", "id": "d1", "type": "HTTP", "duration": 7.5}
+    row = row_of(call | {"success": "False", "resultCode": "429", "target": "aoai-x.openai.azure.com"})
+    assert (row["Type"], row["DependencyType"], row["DurationMs"]) == ("AppDependencies", "HTTP", 7.5)
+    assert (row["Success"], row["ResultCode"]) == (False, "429")
+
+
+def test_a_model_accounts_own_log_is_kept_and_another_services_is_not():
+    record = {
+        "time": "2026-10-31T10:00:00Z",
+        "category": "RequestResponse",
+        "correlationId": "x",
+        "durationMs": 1021,
+        "location": "eastus",
+        "resourceId": "/SUBSCRIPTIONS/0/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.COGNITIVESERVICES/ACCOUNTS/A",
+        "properties": {"modelDeploymentName": "chat", "requestLength": 128},
+    }
+    row = row_of(record)
+    assert (row["Type"], row["DurationMs"], row["location_s"]) == ("AzureDiagnostics", 1021, "eastus")
+    assert json.loads(row["properties_s"]) == record["properties"]
+    assert row == row_of(record | {"properties": json.dumps(record["properties"], separators=(",", ":"))})
+    with pytest.raises(OtherCategory, match="RequestResponse"):
+        table_of(record | {"resourceId": "/SUBSCRIPTIONS/0/PROVIDERS/MICROSOFT.SEARCH/SEARCHSERVICES/S"})
+
+
+def test_an_mcp_record_becomes_a_row_of_its_table():
+    record = {"time": "2026-10-31T10:00:00Z", "category": "GatewayMCPLogs", "correlationId": "id-1", "location": "X"}
+    row = row_of(record | {"properties": {"method": "tools/call", "toolName": "search", "toolCount": "3"}})
+    assert (row["Method"], row["ToolName"], row["ToolCount"], row["Region"]) == ("tools/call", "search", 3, "X")
