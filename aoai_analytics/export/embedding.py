@@ -15,13 +15,13 @@ from ..engines.kql.parameters import declared
 from ..errors import UnknownName
 from ..schema.tables import LLM_LOG, LOG_TABLES, MESSAGES, REQUESTS, REQUESTS_LOGGED
 
-#: What ``embed`` can filter by, as an expression over ``AoaiRequests``. A user is who users/*.kql say.
+#: What ``embed`` can filter by: the column of ``AoaiRequests`` and ``AoaiRequestsLogged``.
 FILTERS = {
     "Apis": "ApiId",
     "Subscriptions": "SubscriptionId",
     "Products": "ProductId",
     "Models": "ModelName",
-    "Users": "case(isnotempty(EndUserId), EndUserId, isnotempty(UserId), UserId, CallerIpAddress)",
+    "Users": "User",
 }
 #: A chosen value that stands for every one.
 ALL = "*"

@@ -34,7 +34,8 @@ COLUMNS = {
     **dict.fromkeys(("Requests", "PromptTokens", "CompletionTokens", "TotalTokens"), "long"),
     **dict.fromkeys(("PromptTokensError", "CompletionTokensError"), "real"),
     **dict.fromkeys(("PromptTokensSharedError", "CompletionTokensSharedError"), "real"),
-    **dict.fromkeys(("Cost", "CostError", "CostSharedError", "CacheSavings"), "real"),
+    **dict.fromkeys(("TokensOwnVariance", "TokensSharedError"), "real"),
+    **dict.fromkeys(("Cost", "CostError", "CostSharedError", "CostOwnVariance", "CacheSavings"), "real"),
 }
 #: KQL type -> type of a table's column in Azure's resource model.
 _COLUMN_TYPES = {"datetime": "dateTime", "bool": "boolean"}

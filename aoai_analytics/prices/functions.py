@@ -14,7 +14,6 @@ PROVISIONED = "provisioned"
 _PRICES = """\
 // title: Prices
 // question: What does a million tokens cost, of which model, in which scope, from when on?
-// section: functions
 //
 // Generated from aoai_analytics/prices/price-book.csv by 'aoai prices functions'; that file names each price's source.
 // PricePerMillion is USD for a million tokens. Version '' is every version, Regions '' every region. A price holds from
@@ -28,7 +27,6 @@ datatable(
 _SCOPES = """\
 // title: Scopes of deployments
 // question: In which scope is each deployment billed, and in which region does it run?
-// section: functions
 //
 // One row a deployment that is not billed at global prices, as DEPLOYMENT or ACCOUNT/DEPLOYMENT. Scope is global,
 // data-zone, regional (with its Region, e.g. swedencentral) or provisioned (paid by the unit and hour, not by tokens).

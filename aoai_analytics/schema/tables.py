@@ -55,14 +55,14 @@ _REQUEST_COLUMNS = """TimeGenerated datetime; CorrelationId, ApiId, OperationId,
     ResponseCode, BackendResponseCode int; Outcome string; IsStream, CacheHit, FailedOver bool;
     Attempts int; TotalTime, BackendTime, ClientTime, RequestBytes, ResponseBytes,
     PromptTokens, CachedTokens, CompletionTokens, ReasoningTokens, TotalTokens long;
-    TokenSource, BodyState, FinishReason, ErrorCode, ErrorMessage, Region string"""
+    TokenSource, BodyState, FinishReason, ErrorCode, ErrorMessage, Region, User string"""
 
 REQUESTS = Table(
     "AoaiRequests",
     columns_of(
         _REQUEST_COLUMNS
         + """; PromptTokensError, CompletionTokensError, PromptTokensSharedError,
-        CompletionTokensSharedError real"""
+        CompletionTokensSharedError, TokensOwnVariance, TokensSharedError real"""
     ),
     key=("CorrelationId",),
 )

@@ -33,8 +33,7 @@ _OURS = """
 AoaiRequests
 | where isnotnull(TotalTokens)
 | project CorrelationId, Tokens = TotalTokens, IsEstimated = TokenSource == "estimated",
-    Own = pow(PromptTokensError, 2) + pow(CompletionTokensError, 2),
-    Shared = PromptTokensSharedError + CompletionTokensSharedError
+    Own = TokensOwnVariance, Shared = TokensSharedError
 """
 _LOGGED = _OURS.replace("| where", '| where TokenSource != "estimated"\n| where', 1)
 

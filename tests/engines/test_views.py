@@ -42,6 +42,8 @@ def requests(*ids: str, day: int = 0) -> pa.Table:
         "CompletionTokensError": 0.0,
         "PromptTokensSharedError": 0.0,
         "CompletionTokensSharedError": 0.0,
+        "TokensOwnVariance": 0.0,
+        "TokensSharedError": 0.0,
     }
     return pa.concat_tables(rows(REQUESTS, CorrelationId=name, **values) for name in ids)
 

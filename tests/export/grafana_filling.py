@@ -16,12 +16,11 @@ from typing import Any
 from urllib.parse import quote
 
 from aoai_analytics.engines.kql.parameters import declared
+from aoai_analytics.export.workbook.parts import STORED
 
 VARIABLE = re.compile(r"\$(\w+)|\[\[(\w+?)(?::(\w+))?\]\]|\$\{(\w+)(?:\.([^:^}]+))?(?::([^}]+))?\}", re.ASCII)
 _AZURE_MACRO = re.compile(r"\$__(timeFilter|timeFrom|timeTo|interval|contains|escapeMulti)(?:\(([^)]*)\))?")
 _KUSTO_MACRO = re.compile(r"\$__(timeFilter|timeFrom|timeTo|timeInterval)(\([a-zA-Z0-9_\s.-]*?\))?")
-#: What a lake stores as tables, and what only they need.
-STORED = ("LogsAround", "AoaiRequestsLogged", "AoaiRequests", "AoaiMessages", "AoaiLlmTexts")
 
 
 @dataclass(frozen=True)

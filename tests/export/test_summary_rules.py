@@ -71,12 +71,14 @@ COSTS = """AoaiRequests
 | extend CostState = case(TokenSource == "not-billed", TokenSource, ModelName == "gpt-99", "unpriced",
     isnull(PromptTokens), "unknown-tokens", "priced")
 | extend Cost = iff(CostState in ("unpriced", "unknown-tokens"), real(null), 0.001 * TotalTokens)
-| extend CostError = 0.01 * Cost, CostSharedError = 0.002 * Cost, CacheSavings = iff(IsCacheEstimated, 0.1 * Cost, 0.0)
+| extend CostError = 0.01 * Cost, CostSharedError = 0.002 * Cost
+| extend CostOwnVariance = CostError * CostError, CacheSavings = iff(IsCacheEstimated, 0.1 * Cost, 0.0)
 """
 #: The requests without estimates, which take longest of all and are held elsewhere.
 REQUESTS = """AoaiRequestsLogged
 | extend PromptTokensError = 0.0, CompletionTokensError = 0.0
 | extend PromptTokensSharedError = 0.0, CompletionTokensSharedError = 0.0
+| extend TokensOwnVariance = 0.0, TokensSharedError = 0.0
 """
 
 

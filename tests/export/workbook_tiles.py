@@ -25,8 +25,6 @@ from aoai_analytics.export.workbook.steps import KEY, PRICES, shown_as, with_mat
 from aoai_analytics.library import library
 from tests.export.conftest import coded, same_rows
 
-USER = "case(isnotempty(EndUserId), EndUserId, isnotempty(UserId), UserId, CallerIpAddress)"
-
 
 def tiles() -> Iterator[tuple[str, Tile]]:
     """Every tile of the layout with the name of its step."""
@@ -46,7 +44,7 @@ def step_name(where: str, tile: Tile) -> str:
 
 def selected(engine: LocalEngine, start: datetime, end: datetime) -> tuple[str, str]:
     """A user with many requests, and one of the requests whose text is logged."""
-    busiest = f"AoaiRequests | extend User = {USER} | summarize N = count() by User | sort by N desc, User asc | take 1"
+    busiest = "AoaiRequests | summarize N = count() by User | sort by N desc, User asc | take 1"
     user = engine.query(busiest, start=start, end=end).frame["User"][0]
     texts = "AoaiMessages | where isnotempty(Prompt) and isnotempty(Response) | sort by CorrelationId asc | take 1"
     return str(user), str(engine.query(texts, start=start, end=end).frame["CorrelationId"][0])

@@ -11,9 +11,9 @@ requests, one or more lines ``=> parameter=value, …`` each followed by the row
     SubscriptionId | TotalTokens
     sub-a          | 120
 
-A request's other columns have the values of ``USUAL``: a success that the LLM log tells all of. ``null`` is an
-unknown value. The expected table names every column of the answer, in order; a column ``…`` says that those
-from there on are of no concern to this case.
+A request's other columns have the values of ``USUAL``: a success that the LLM log tells all of; User and the
+sums of errors follow as in AoaiRequests. ``null`` is an unknown value. The expected table names every column of the
+answer, in order; a column ``…`` says that those from there on are of no concern to this case.
 """
 
 from __future__ import annotations
@@ -141,6 +141,11 @@ def _request(number: int, given: dict[str, Any]) -> dict[str, Any]:
         row |= dict.fromkeys(_ERRORS)
     if "TotalTokens" not in given and None not in (row["PromptTokens"], row["CompletionTokens"]):
         row["TotalTokens"] = row["PromptTokens"] + row["CompletionTokens"]
+    if not given.get("User"):
+        row["User"] = row["EndUserId"] or row["UserId"] or row["CallerIpAddress"]
+    if None not in (errors := [row[name] for name in _ERRORS]):
+        row["TokensOwnVariance"] = errors[0] ** 2 + errors[1] ** 2
+        row["TokensSharedError"] = errors[2] + errors[3]
     row["date"] = row["TimeGenerated"].date().isoformat()
     return row
 

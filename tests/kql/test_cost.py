@@ -163,7 +163,7 @@ def test_the_cost_of_real_shaped_logs_is_the_truth_s_within_its_error(real: Loca
         for row in csv.DictReader(file):
             truth[row["DeploymentName"]] += float(row["CostUSD"] or 0)
     frame = real.query(
-        "AoaiCosts | summarize Cost = sum(Cost), Error = sqrt(sum(pow(CostError, 2)) + pow(sum(CostSharedError), 2)) "
+        "AoaiCosts | summarize Cost = sum(Cost), Error = sqrt(sum(CostOwnVariance) + pow(sum(CostSharedError), 2)) "
         "by DeploymentName"
     ).frame
     for name, cost, error in frame.itertuples(index=False):

@@ -31,8 +31,18 @@ from ..embedding import ALL, FILTERS, Embedded, Piece, embed
 PREFIX = "Kql"
 #: A parameter in a text: ``{Name}`` or ``{Name:format}``. The names are those that the service's own pattern allows.
 TOKEN = re.compile(r"\{([_a-zA-Z][_a-zA-Z0-9]*)(?::([^{}\s]+))?\}")
-#: Tables that a lake stores: what defines them can be left out there.
-STORED = ("LogsAround", "AoaiRequestsLogged", "AoaiRequests", "AoaiMessages", "AoaiLlmTexts")
+#: What defines the tables that a lake stores: it can be left out there.
+STORED = (
+    "LogsAround",
+    "AoaiRequestsLogged",
+    "AoaiTokenEvidence",
+    "AoaiAnswerFits",
+    "AoaiPromptFits",
+    "AoaiTokenEstimates",
+    "AoaiRequests",
+    "AoaiMessages",
+    "AoaiLlmTexts",
+)
 
 RANGE = ("{TimeRange:start}", "{TimeRange:end}")
 #: What the reader chose, as the service writes it (``'bVEE=','bVVU='``, or ``*``), and prices, at the head of a query.
