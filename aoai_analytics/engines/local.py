@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from ..errors import QueryError
 from ..lake.delta import Lake
 from ..schema.tables import TABLES
 from . import dialect
+from .dialect.stages import Stages
 from .frames import frame_from_arrow
 from .kql.inlining import Range, names_in
 from .kql.parameters import bind
@@ -94,9 +95,12 @@ class LocalEngine:
         with self._lock:
             views = self._connected()
             seen = views.show(kql, ranges)
-            with _refusals(kql):
-                sql = translate(kql, seen.functions)
-                asked = (sql, limit_to, seen.of)
+            stages = Stages(
+                views.connection, lambda text, known: translate(text, (*seen.functions, *known)), _kusto_type
+            )
+            with _refusals(kql), closing(stages):
+                sql = stages.sql(dialect.staged(kql, stages))
+                asked = (sql, limit_to, seen.of, tuple(stages.definitions))
                 answer = self._recent.pop(asked, None)
                 if answer is None:
                     views.keep(seen)
@@ -123,6 +127,7 @@ class LocalEngine:
             # A query may read the lake's own files and nothing else: no other file, no Python variable.
             connection = duckdb.connect(config={"python_enable_replacements": "false"})
             connection.execute("SET TimeZone='UTC'")
+            dialect.register(connection)
             connection.execute("SET parquet_metadata_cache=true")  # the files never change
             # On a terminal DuckDB would draw a bar on standard output; elsewhere the setting may not even be named.
             if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:

@@ -7,22 +7,35 @@ once; the local engine calls it before it translates.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, replace
 from functools import cache
+from typing import Any
 
-from ..schema.tables import TABLES
-from .kql.inlining import called_bare
-from .kql.parameters import declared
+from ...schema.tables import TABLES
+from ..kql.inlining import called_bare
+from ..kql.parameters import declared
+from . import computed, operators, windows
+from .computed import register as register
+from .rewriting import rewritten
+from .stages import Stages
+from .stages import staged as stages_of
 
 # scalar function -> (argument counts, DuckDB expression; {0} is the first argument)
 SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
     # An array of the top-level keys; null for what is no property bag.
     "bag_keys": ((1,), "CASE WHEN json_type({0}) = 'OBJECT' THEN to_json(json_keys({0})) END"),
-    "url_decode": ((1,), "url_decode({0})"),
-    "url_encode": ((1,), "url_encode({0})"),
+    "url_decode": ((1,), "url_decode(replace({0}, '+', ' '))"),
     "string_size": ((1,), "strlen({0})"),
     "unixtime_seconds_todatetime": ((1,), "make_timestamp(CAST({0} * 1000000 AS BIGINT))"),
     "unixtime_milliseconds_todatetime": ((1,), "make_timestamp(CAST({0} * 1000 AS BIGINT))"),
+    "unixtime_microseconds_todatetime": ((1,), "make_timestamp(CAST({0} AS BIGINT))"),
+    "unixtime_nanoseconds_todatetime": ((1,), "make_timestamp(CAST({0} AS BIGINT) // 1000)"),
+    "datetime_to_unixtime_seconds": ((1,), "epoch_us({0}) // 1000000"),
+    "sqrt": ((1,), "CASE WHEN {0} >= 0 THEN sqrt({0}) END"),
+    "log": ((1,), "CASE WHEN {0} >= 0 THEN ln({0}) END"),
+    "log10": ((1,), "CASE WHEN {0} >= 0 THEN log10({0}) END"),
+    "log2": ((1,), "CASE WHEN {0} >= 0 THEN log2({0}) END"),
     "new_guid": ((0,), "uuid()"),
     "datetime_utc_to_local": ((2,), "timezone({1}, timezone('UTC', {0}))"),
     "datetime_local_to_utc": ((2,), "timezone('UTC', timezone({1}, {0}))"),
@@ -41,6 +54,15 @@ SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
 AGGREGATES: dict[str, tuple[tuple[int, ...], str, str]] = {
     "maxif": ((2,), "max({0}) FILTER (WHERE {1})", "maxif"),
     "minif": ((2,), "min({0}) FILTER (WHERE {1})", "minif"),
+    "count_distinct": ((1,), "count(DISTINCT {0})", "count_distinct"),
+    "count_distinctif": ((2,), "count(DISTINCT {0}) FILTER (WHERE {1})", "count_distinctif"),
+    "variancep": ((1,), "coalesce(var_pop({0}), 0.0)", "variancep"),
+    "stdevp": ((1,), "coalesce(stddev_pop({0}), 0.0)", "stdevp"),
+    "binary_all_and": ((1,), "bit_and({0})", "binary_all_and"),
+    "binary_all_or": ((1,), "bit_or({0})", "binary_all_or"),
+    "binary_all_xor": ((1,), "bit_xor({0})", "binary_all_xor"),
+    "make_bag": ((1, 2), "CAST(kusto_function('bag_union', CAST(to_json(list({0})) AS VARCHAR)) AS JSON)", "bag"),
+    "make_list_with_nulls": ((1,), "coalesce(list({0}), [])", "list"),
     "take_anyif": ((2,), "any_value({0}) FILTER (WHERE {1})", "take_anyif"),
     "make_list_if": (
         (2, 3),
@@ -120,9 +142,30 @@ def _columns() -> frozenset[str]:
     return frozenset(column for table in TABLES.values() for column in table.columns)
 
 
+#: What tells that a query has an operator to be computed as a stage; reading others as a tree would cost for nothing.
+_STAGED = re.compile(
+    r"\b(project-(keep|away|reorder)|top-(hitters|nested)|sample|consume|as|mv-?apply|partition|make-series|evaluate|"
+    rf"search|serialize|column_?ifexists|{'|'.join(windows.WINDOW_FUNCTIONS)})\b"
+    r"|\bdistinct\s*\*|\*\s*(!?has|!?contains|==|=~|!?startswith|!?endswith|matches)"
+)
+
+
+def staged(kql: str, stages: Stages) -> str:
+    """*kql* with the operators that duckdb-kql lacks computed as *stages*. Raises QueryError."""
+    if not _STAGED.search(kql):
+        return kql
+    handlers = operators.HANDLERS | windows.HANDLERS
+    return stages_of(rewritten(kql), stages, handlers, lambda node: operators.needs(node) or windows.needs(node))
+
+
 def prepared(kql: str) -> str:
     """*kql* as duckdb-kql can read it."""
-    return decode_numbered_escapes(inline_row_counts(existing_columns(called_bare(kql))))
+    return decode_numbered_escapes(inline_row_counts(existing_columns(called_bare(rewritten(kql)))))
+
+
+def _rand(arguments: list[str]) -> str:
+    """A real below 1, or a whole number below the argument."""
+    return f"CAST(floor(random() * ({arguments[0]})) AS BIGINT)" if arguments else "random()"
 
 
 @cache
@@ -144,9 +187,46 @@ def install() -> None:
 
     for name, (arities, template) in SCALARS.items():
         functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, arities)
+    for name, function in computed.FUNCTIONS.items():
+        known = functions.SCALAR_FUNCTIONS.get(name)
+        functions.SCALAR_FUNCTIONS[name] = _computed_spec(functions.FunctionSpec, name, function, known)
+    functions.SCALAR_FUNCTIONS["rand"] = _spec(functions.FunctionSpec, "rand", _rand)
     for name, (arities, template, prefix) in AGGREGATES.items():
         functions.AGGREGATE_FUNCTIONS[name] = functions.AggregateSpec(name, template, arities, name_prefix=prefix)
+    for name in ("make_list", "make_set"):
+        functions.AGGREGATE_FUNCTIONS[name] = _capped(functions.AGGREGATE_FUNCTIONS[name])
     for name, template in OPERATORS.items():
         for operator, rendered in ((name, template), (f"!{name}", f"NOT {template}")):
-            known = functions.BINARY_OPERATORS[operator]
-            functions.BINARY_OPERATORS[operator] = replace(known, template=rendered)
+            functions.BINARY_OPERATORS[operator] = replace(functions.BINARY_OPERATORS[operator], template=rendered)
+
+
+def _computed_spec(base: type, name: str, function: computed.Computed, known: Any) -> Any:
+    """A row of duckdb-kql's registry for a function computed in Python; calls that it knew itself stay as they are."""
+
+    def render(arguments: list[str]) -> str:
+        if known is not None and len(arguments) in known.arities:
+            return str(known.render(arguments))
+        return function.sql(name, arguments)
+
+    return _spec(base, name, render)
+
+
+def _spec(base: type, name: str, rendered: Callable[[list[str]], str]) -> Any:
+    class Spec(base):
+        def render(self, args: list[str]) -> str:
+            return rendered(args)
+
+    return Spec(name, "udf", "")
+
+
+def _capped(known: Any) -> Any:
+    """An aggregate of duckdb-kql's that makes a list, of as many values at most as its second argument says."""
+
+    base: Any = type(known)
+
+    class Spec(base):
+        def render(self, args: list[str]) -> str:
+            made = known.render(args)
+            return f"to_json(CAST(to_json({made}) AS JSON[])[1:{args[1]}])" if len(args) > 1 else str(made)
+
+    return Spec(**{field.name: getattr(known, field.name) for field in fields(known)})

@@ -1,0 +1,424 @@
+"""Tabular operators and plugins that duckdb-kql lacks, each computed over the stage before it (``stages.py``).
+
+Sources: the page of each at https://learn.microsoft.com/kusto/query/.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable
+
+from ...errors import QueryError
+from ..kql.tree import NAMES, Node, call, named, operator, string_value
+from .stages import Handler, Stage
+
+#: A column that tells apart the rows, or the parts, that a sub-query works on by themselves.
+_PART = "Part__"
+#: Aggregates that are 0 where there is nothing to aggregate.
+_ZERO = {"count", "countif", "sum", "sumif", "dcount", "dcountif", "count_distinct"}
+
+
+def kql_name(name: str) -> str:
+    """*name* as KQL writes it."""
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else "['" + name.replace("\\", "\\\\").replace("'", "\\'") + "']"
+
+
+def sql_name(name: str) -> str:
+    """*name* as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def listed(names: list[str]) -> str:
+    """Names as KQL lists them."""
+    return ", ".join(map(kql_name, names))
+
+
+def _refused(node: Node, what: str) -> QueryError:
+    line, column = node.place
+    return QueryError(f"line {line}, column {column}: {what}", line=line, column=column)
+
+
+def _column(node: Node) -> str:
+    return next((name.name for name in node.walk() if name.kind in NAMES), node.text.strip())
+
+
+# Columns
+
+
+def _matching(node: Node, columns: dict[str, str]) -> list[str]:
+    pattern = node.text.strip() if node.kind.startswith("Wildcarded") else ""
+    if not pattern:
+        return [_column(node)] if _column(node) in columns else []
+    return [name for name in columns if fnmatch.fnmatchcase(name, pattern)]
+
+
+def _project_keep(node: Node, stage: Stage) -> str:
+    kept = {name for rule in node.rules for name in _matching(rule, stage.columns)}
+    return f"{stage.name} | project {listed([name for name in stage.columns if name in kept])}"
+
+
+def _project_away(node: Node, stage: Stage) -> str:
+    gone = {name for rule in node.rules for name in _matching(rule, stage.columns)}
+    return f"{stage.name} | project {listed([name for name in stage.columns if name not in gone])}"
+
+
+def _project_reorder(node: Node, stage: Stage) -> str:
+    first: list[str] = []
+    for rule in node.rules:
+        inner = rule.rules[0] if rule.kind == "ProjectReorderExpression" and rule.rules else rule
+        names = _matching(inner, stage.columns)
+        way = rule.text.split()[-1].lower() if rule.kind == "ProjectReorderExpression" else ""
+        if way in ("asc", "desc", "granny-asc", "granny-desc"):
+            names = sorted(names, reverse=way.endswith("desc"))
+        first += [name for name in names if name not in first]
+    return f"{stage.name} | project {listed(first + [name for name in stage.columns if name not in first])}"
+
+
+def _distinct(node: Node, stage: Stage) -> str:
+    return f"{stage.name} | distinct {listed(list(stage.columns))}"
+
+
+# Rows
+
+
+def _top_hitters(node: Node, stage: Stage) -> str:
+    count, of, *by = node.rules
+    column = _column(of)
+    if by:
+        expression = by[0].rules[0].text.strip()
+        name, total = f"approximate_sum_{_column(by[0])}", f"sum({expression})"
+    else:
+        name, total = f"approximate_count_{column}", "count()"
+    return f"{stage.name} | summarize {name} = {total} by {of.text} | top {count.text} by {name} desc"
+
+
+def _sample(node: Node, stage: Stage) -> str:
+    return f"{stage.name} | take {node.rules[0].text}"
+
+
+def _sample_distinct(node: Node, stage: Stage) -> str:
+    count, of = node.rules[:2]
+    return f"{stage.name} | distinct {of.text} | take {count.text}"
+
+
+def _same(node: Node, stage: Stage) -> str:
+    return stage.name
+
+
+def _as(node: Node, stage: Stage) -> str:
+    name = _column(node.rules[-1])
+    return stage.stages.made(f'SELECT * FROM "{stage.name}"', name=name)
+
+
+def _top_nested(node: Node, stage: Stage) -> str:
+    parts = [rule for rule in node.rules if rule.kind == "TopNestedOperatorPart"] or [node]
+    keys: list[str] = []
+    shown: list[str] = []
+    rows = stage
+    kept: Stage | None = None
+    for part in parts:
+        if any(rule.kind == "TopNestedOperatorWithOthersClause" for rule in part.rules):
+            raise _refused(part, "the local engine has no 'with others' of top-nested")
+        limit = next((rule for rule in part.rules if rule.kind == "LongLiteralExpression"), None)
+        of, ordered = [rule for rule in part.rules if rule is not limit][-2:]
+        given, expression = named(of)
+        key = given[0] if given else _column(expression)
+        names, aggregate = named(ordered.rules[0])
+        total = names[0] if names else f"aggregated_{key}"
+        if given:
+            rows = rows.then(f"| extend {kql_name(key)} = {expression.text}")
+        grouped = listed([*keys, key])
+        found = rows.then(f"| summarize {kql_name(total)} = {aggregate.text} by {grouped}")
+        way = "ASC" if re.search(r"\basc\b", ordered.text) else "DESC"
+        over = f"PARTITION BY {', '.join(map(sql_name, keys))} " if keys else ""
+        rank = f"row_number() OVER ({over}ORDER BY {sql_name(total)} {way} NULLS LAST, {sql_name(key)})"
+        limited = f"WHERE {rank} <= {limit.text}".replace("WHERE", "QUALIFY") if limit else ""
+        found = found.sql(f'SELECT * FROM "{found.name}" {limited}')
+        kept = found if kept is None else kept.kql(f"{kept.name} | join kind=inner {found.name} on {listed(keys)}")
+        keys.append(key)
+        shown += [key, total]
+        rows = rows.kql(f"{rows.name} | join kind=leftsemi {found.name} on {listed(keys)}")
+    assert kept is not None
+    return f"{kept.name} | project {listed(shown)}"
+
+
+# Sub-queries for each part
+
+
+def _in_parts(body: Node, stage: Stage) -> Stage:
+    """The stage after the operators of *body*, computed for the rows of each part by themselves."""
+    piped = [body] if body.kind.endswith("Operator") else list(body.rules)
+    for node in map(operator, piped):
+        text = node.text.strip()
+        if node.kind in ("WhereOperator", "ExtendOperator", "MvexpandOperator", "ParseOperator", "ProjectAwayOperator"):
+            stage = stage.then(f"| {text}")
+        elif node.kind == "ProjectOperator":
+            stage = stage.then(f"| {text}, {_PART}")
+        elif node.kind == "SummarizeOperator":
+            by = any(rule.kind == "SummarizeOperatorByClause" for rule in node.rules)
+            stage = stage.then(f"| {text}{', ' if by else ' by '}{_PART}")
+        elif node.kind == "CountOperator":
+            stage = stage.then(f"| summarize Count = count() by {_PART}")
+        elif node.kind == "DistinctOperator":
+            stage = stage.then(f"| {text}, {_PART}")
+        elif node.kind in ("TopOperator", "TakeOperator"):
+            keys = node.rules[1:] if node.kind == "TopOperator" else ()
+            stage = _first_of_parts(stage, node.rules[0].text, keys)
+        elif node.kind in ("SortOperator", "OrderOperator"):
+            stage = stage.then(f"| {text}", stored=True)
+        else:
+            raise _refused(node, f"the local engine cannot run '{text.split()[0]}' for each part of a table")
+    return stage
+
+
+def _first_of_parts(stage: Stage, count: str, keys: tuple[Node, ...]) -> Stage:
+    ordered = []
+    for place, key in enumerate(keys):
+        expression = (
+            key.rules[0].text if key.kind == "OrderedExpression" else re.sub(r"\s+(asc|desc)\s*$", "", key.text)
+        )
+        stage = stage.then(f"| extend Key{place}__ = {expression}")
+        way = "ASC NULLS FIRST" if re.search(r"\basc\b", key.text) else "DESC NULLS LAST"
+        ordered.append(f"Key{place}__ {way}")
+    order = f"ORDER BY {', '.join(ordered)}" if ordered else ""
+    gone = "".join(f" EXCLUDE (Key{place}__)" if len(keys) == 1 else "" for place in range(min(1, len(keys))))
+    return stage.sql(
+        f'SELECT *{gone} FROM "{stage.name}" '
+        f"QUALIFY row_number() OVER (PARTITION BY {_PART} {order}) <= {stage.value(count)} "
+        f"ORDER BY {_PART}{', ' + ', '.join(ordered) if ordered else ''}"
+    )
+
+
+def _mv_apply(node: Node, stage: Stage) -> str:
+    body = node.rules[-1]
+    limit = next((rule.text for rule in node.rules if rule.kind == "MvapplyOperatorLimitClause"), "")
+    items = [rule.text for rule in node.rules[:-1] if not rule.kind.endswith(("LimitClause", "Parameter", "IdClause"))]
+    base = stage.sql(f'SELECT *, row_number() OVER () AS {_PART} FROM "{stage.name}"', stored=True)
+    expanded = base.then(f"| mv-expand {', '.join(items)} {limit}")
+    new = [name for name in expanded.columns if name not in base.columns]
+    taken = [
+        _column(rule) for rule in node.rules[:-1] if rule.kind in NAMES or rule.kind == "MvapplyOperatorExpression"
+    ]
+    found = _in_parts(body, expanded)
+    added = [name for name in found.columns if name not in base.columns or (name in taken and name not in new)]
+    added = [name for name in added if name != _PART]
+    own = [name for name in stage.columns if name not in added]
+    joined = ", ".join([*(f"b.{sql_name(name)}" for name in own), *(f"f.{sql_name(name)}" for name in added)])
+    return stage.sql(
+        f'SELECT {joined} FROM "{base.name}" b JOIN "{found.name}" f ON b.{_PART} = f.{_PART} ORDER BY b.{_PART}',
+        stored=True,
+    ).name
+
+
+def _partition(node: Node, stage: Stage) -> str:
+    key = next((rule for rule in node.rules if rule.kind in NAMES), None)
+    body = node.rules[-1]
+    if key is None or body.kind != "PartitionOperatorSubExpressionBody":
+        raise _refused(node, "the local engine runs 'partition by COLUMN (operators)' only")
+    parts = stage.then(f"| extend {_PART} = {key.text}")
+    found = _in_parts(body.rules[0], parts)
+    return f"{found.name} | project-away {_PART}"
+
+
+# Series
+
+
+def _make_series(node: Node, stage: Stage) -> str:
+    head = node.text.partition(" on ")[0]
+    on = next(rule for rule in node.rules if rule.kind == "MakeSeriesOperatorOnClause").rules[-1].text
+    steps = next(
+        rule for rule in node.rules if rule.kind.startswith("MakeSeriesOperatorFrom") or "InRange" in rule.kind
+    )
+    by = next((rule for rule in node.rules if rule.kind == "MakeSeriesOperatorByClause"), None)
+    begin, end, step = _steps(steps)
+    axis = _column(next(rule for rule in node.rules if rule.kind == "MakeSeriesOperatorOnClause"))
+    aggregates = [_aggregate(text) for text in _split_list(re.sub(r"^make-series(\s+kind\s*=\s*\w+)?", "", head))]
+    bins = stage
+    if begin:
+        bins = bins.then(f"| where {on} >= {begin}")
+    if end:
+        bins = bins.then(f"| where {on} < {end}")
+    start = begin or stage.sql(f'SELECT min({sql_name(axis)}) AS Start FROM "{bins.name}"').name
+    origin = begin or f"bin(toscalar({start} | project Start), {step})"
+    groups = [named(rule) for rule in by.rules] if by else []
+    keys = [names[0] if names else _column(expression) for names, expression in groups]
+    grouped = "".join(f", {rule.text}" for rule in by.rules) if by else ""
+    totals = ", ".join(f"{kql_name(name)} = {text}" for name, text, _ in aggregates)
+    found = bins.then(f"| summarize {totals} by Axis__ = bin_at({on}, {step}, {origin}){grouped}")
+    is_time = stage.columns.get(axis) == "datetime"
+    first = stage.value(begin) if begin else f'(SELECT min(Axis__) FROM "{found.name}")'
+    stop = stage.value(end) if end else f'(SELECT max(Axis__) FROM "{found.name}")'
+    width = stage.value(step)
+    series = (
+        f"unnest(generate_series({first}, {stop}, {width}))" if is_time else f"unnest(range({first}, {stop}, {width}))"
+    )
+    if not is_time and not end:
+        series = f"unnest(generate_series({first}, {stop}, {width}))"
+    points = f"SELECT {series} AS Axis__"
+    if end and is_time:
+        points = f"SELECT * FROM ({points}) WHERE Axis__ < {stop}"
+    groups_sql = (
+        f'SELECT DISTINCT {", ".join(map(sql_name, keys))} FROM "{found.name}"' if keys else "SELECT 1 AS One__"
+    )
+    same = " AND ".join(
+        ["f.Axis__ = p.Axis__", *(f"f.{sql_name(k)} IS NOT DISTINCT FROM g.{sql_name(k)}" for k in keys)]
+    )
+    arrays = [
+        f"to_json(list(coalesce(f.{own}, {stage.value(default) if default else 0}) ORDER BY p.Axis__)) AS {own}"
+        for own, default in ((sql_name(name), default) for name, _, default in aggregates)
+    ]
+    shown = "strftime(p.Axis__, '%Y-%m-%dT%H:%M:%S.%f0Z')" if is_time else "p.Axis__"
+    arrays.append(f"to_json(list({shown} ORDER BY p.Axis__)) AS {sql_name(axis)}")
+    selected = ", ".join([*(f"g.{sql_name(key)}" for key in keys), *arrays])
+    by_keys = f" GROUP BY {', '.join(f'g.{sql_name(key)}' for key in keys)}" if keys else ""
+    return stage.sql(
+        f'SELECT {selected} FROM ({groups_sql}) g CROSS JOIN ({points}) p LEFT JOIN "{found.name}" f ON {same}{by_keys}'
+    ).name
+
+
+def _steps(node: Node) -> tuple[str, str, str]:
+    if "InRange" in node.kind:
+        begin, end, step = (rule.text.strip() for rule in node.rules)
+        return begin, f"({end}) + ({step})", step
+    parts = re.fullmatch(r"(?:from\s+(.*?)\s+)?(?:to\s+(.*?)\s+)?step\s+(.*)", node.text.strip(), re.DOTALL)
+    assert parts is not None
+    return parts[1] or "", parts[2] or "", parts[3].strip()
+
+
+def _split_list(text: str) -> list[str]:
+    """*text* at its commas outside brackets and strings."""
+    parts, depth, quote = [""], 0, ""
+    for character in text:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        else:
+            depth += (character in "([{") - (character in ")]}")
+        if character == "," and not depth and not quote:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _aggregate(text: str) -> tuple[str, str, str]:
+    """The name, the aggregate and the default of one series."""
+    body, _, default = re.sub(r"\bdefault\s*=", "\0", text).partition("\0")
+    name, equals, expression = body.partition("=")
+    if equals and re.fullmatch(r"\s*([A-Za-z_]\w*|\['[^']*'\])\s*", name) and not expression.startswith("="):
+        return name.strip().strip("[]'"), expression.strip(), default.strip()
+    function, _, argument = body.strip().partition("(")
+    inner = argument.rstrip(") ").strip()
+    column = inner if re.fullmatch(r"\w+", inner) and function not in ("count", "countif") else ""
+    return f"{function}_{column}", body.strip(), default.strip()
+
+
+# Plugins
+
+
+def _evaluate(node: Node, stage: Stage) -> str:
+    function = next((rule for rule in node.rules if call(rule)), None)
+    plugin = PLUGINS.get(call(function).lower()) if function else None
+    if function is None or plugin is None:
+        name = call(function) if function else "evaluate"
+        raise _refused(node, f"the local engine has no plugin '{name}'; it has {', '.join(sorted(PLUGINS))}")
+    return plugin(function, stage)
+
+
+def _pivot(function: Node, stage: Stage) -> str:
+    column, *rest = function.rules[1:]
+    aggregate = rest[0].text if rest else "count()"
+    keys = [rule.text for rule in rest[1:]]
+    key = _column(column)
+    if not keys:
+        used = {name.name for rule in rest[:1] for name in rule.walk() if name.kind in NAMES}
+        keys = [kql_name(name) for name in stage.columns if name != key and name not in used]
+    found = stage.then(f"| summarize Value__ = {aggregate} by {', '.join([*keys, kql_name(key)])}")
+    values = [
+        row[0]
+        for row in stage.values(f'SELECT DISTINCT CAST({sql_name(key)} AS VARCHAR) FROM "{found.name}" ORDER BY 1')
+    ]
+    zero = re.match(r"\s*(\w+)", aggregate)
+    other = "0" if zero and zero[1] in _ZERO else "NULL"
+    cells = []
+    for value in values:
+        text = "'" + str(value if value is not None else "").replace("'", "''") + "'"
+        of_value = f"any_value(Value__) FILTER (WHERE CAST({sql_name(key)} AS VARCHAR) = {text})"
+        cells.append(f"coalesce({of_value}, {other}) AS {sql_name(str(value))}")
+    names = [name for name in found.columns if name not in (key, "Value__")]
+    by = f" GROUP BY {', '.join(map(sql_name, names))}" if names else ""
+    return stage.sql(f'SELECT {", ".join([*map(sql_name, names), *cells])} FROM "{found.name}"{by}').name
+
+
+def _bag_unpack(function: Node, stage: Stage) -> str:
+    column, *options = function.rules[1:]
+    name = _column(column)
+    prefix = string_value(options[0].text) if options and options[0].kind.startswith("String") else ""
+    bag = sql_name(name)
+    kinds = stage.values(
+        f"SELECT Key, list_sort(list(DISTINCT json_type(Bag, '$.\"' || Key || '\"'))) FROM (SELECT {bag} AS Bag, "
+        f'unnest(json_keys({bag})) AS Key FROM "{stage.name}") GROUP BY Key ORDER BY Key'
+    )
+    cells = []
+    for key, types in kinds:
+        path = "'$.\"" + str(key).replace("'", "''") + "\"'"
+        known = {str(kind) for kind in types if kind != "NULL"}  # type: ignore[attr-defined]
+        sql_type = _bag_type(known)
+        value = f"json_extract_string({bag}, {path})" if sql_type != "JSON" else f"json_extract({bag}, {path})"
+        cells.append(f"TRY_CAST({value} AS {sql_type}) AS {sql_name(prefix + str(key))}")
+    others = [sql_name(other) for other in stage.columns if other != name]
+    return stage.sql(f'SELECT {", ".join([*others, *cells])} FROM "{stage.name}"').name
+
+
+def _bag_type(kinds: set[str]) -> str:
+    if kinds <= {"UBIGINT", "BIGINT"} and kinds:
+        return "BIGINT"
+    if kinds <= {"UBIGINT", "BIGINT", "DOUBLE"} and kinds:
+        return "DOUBLE"
+    return "BOOLEAN" if kinds == {"BOOLEAN"} else "VARCHAR" if kinds == {"VARCHAR"} else "JSON"
+
+
+def _narrow(function: Node, stage: Stage) -> str:
+    cells = " UNION ALL ".join(
+        f'SELECT Row__ AS "Row", {place} AS Place__, \'{name.replace(chr(39), chr(39) * 2)}\' AS "Column", '
+        f"coalesce(CAST({sql_name(name)} AS VARCHAR), '') AS \"Value\" FROM Numbered"
+        for place, name in enumerate(stage.columns)
+    )
+    return stage.sql(
+        f'WITH Numbered AS (SELECT *, row_number() OVER () - 1 AS Row__ FROM "{stage.name}") '
+        f'SELECT "Row", "Column", "Value" FROM ({cells}) ORDER BY "Row", Place__'
+    ).name
+
+
+PLUGINS: dict[str, Callable[[Node, Stage], str]] = {
+    "pivot": _pivot,
+    "bag_unpack": _bag_unpack,
+    "narrow": _narrow,
+}
+
+HANDLERS: dict[str, Handler] = {
+    "ProjectKeepOperator": _project_keep,
+    "ProjectReorderOperator": _project_reorder,
+    "TopHittersOperator": _top_hitters,
+    "SampleOperator": _sample,
+    "SampleDistinctOperator": _sample_distinct,
+    "ConsumeOperator": _same,
+    "AsOperator": _as,
+    "TopNestedOperator": _top_nested,
+    "TopNestedOperatorPart": _top_nested,
+    "MvapplyOperator": _mv_apply,
+    "PartitionOperator": _partition,
+    "MakeSeriesOperator": _make_series,
+    "EvaluateOperator": _evaluate,
+}
+
+
+def needs(node: Node) -> Handler | None:
+    """The handler of an operator that needs one only as it is written here."""
+    if node.kind == "ProjectAwayOperator" and any(rule.kind.startswith("Wildcarded") for rule in node.rules):
+        return _project_away
+    if node.kind == "DistinctOperator" and re.fullmatch(r"distinct\s*\*", node.text.strip()):
+        return _distinct
+    return None

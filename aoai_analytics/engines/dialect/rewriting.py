@@ -1,0 +1,136 @@
+"""Calls that duckdb-kql does not know as they are written, and does in another form: KQL to KQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ..kql.tree import Node, call, edited, named, read
+from . import series
+
+#: A serialize without columns changes nothing here, and the grammar that duckdb-kql has refuses it.
+_BARE_SERIALIZE = re.compile(r"\|\s*serialize\s*(?=[|;)]|$)")
+
+_Rewrite = Callable[[Node, list[str]], str | None]
+
+
+def _typed(node: Node, arguments: list[str]) -> str | None:
+    """A call whose last argument is a type, as a conversion of the call without it."""
+    typed = re.fullmatch(r"typeof\(\s*(\w+)\s*\)", arguments[-1].strip()) if arguments else None
+    if not typed:
+        return None
+    inner = f"{node.rules[0].text}({', '.join(arguments[:-1])})"
+    return inner if typed[1] == "string" else f"to{typed[1]}({inner})"
+
+
+def _bin_at(node: Node, arguments: list[str]) -> str | None:
+    if len(arguments) != 3:
+        return None
+    value, size, point = arguments
+    return f"(({point}) + ({size}) * tolong(floor((({value}) - ({point})) * 1.0 / ({size}), 1)))"
+
+
+def _datetime_diff(node: Node, arguments: list[str]) -> str | None:
+    """Weeks begin on Sundays."""
+    if len(arguments) != 3 or arguments[0].strip("'\"").lower() != "week":
+        return None
+    _, first, second = arguments
+    return f"tolong((startofweek({first}) - startofweek({second})) / 7d)"
+
+
+def _make_datetime(node: Node, arguments: list[str]) -> str | None:
+    return f"make_datetime({', '.join([*arguments, '0', '0'][:6])})" if len(arguments) in (4, 5) else None
+
+
+def _make_timespan(node: Node, arguments: list[str]) -> str | None:
+    if len(arguments) != 4:
+        return None
+    return f"(1d * ({arguments[0]}) + make_timespan({', '.join(arguments[1:])}))"
+
+
+def _percentiles_array(node: Node, arguments: list[str]) -> str | None:
+    value, *ranks = arguments
+    return f"pack_array({', '.join(f'percentile({value}, {rank})' for rank in ranks)})"
+
+
+REWRITES: dict[str, _Rewrite] = {
+    "extract": _typed,
+    "extract_json": _typed,
+    "extractjson": _typed,
+    "bin_at": _bin_at,
+    "datetime_diff": _datetime_diff,
+    "percentiles_array": _percentiles_array,
+    "make_datetime": _make_datetime,
+    "make_timespan": _make_timespan,
+}
+
+
+def _percentiles(node: Node, names: list[str], function: Node) -> str | None:
+    """One percentile for each rank."""
+    value, *ranks = (rule.text for rule in function.rules[1:])
+    one = "percentile" if call(function) == "percentiles" else "percentilew"
+    weight = "" if one == "percentile" else f", {ranks.pop(0)}"
+    given = [*names, *[""] * len(ranks)] if len(names) > 1 or len(ranks) == 1 else [""] * len(ranks)
+    return ", ".join(
+        (f"{name} = " if name else "") + f"{one}({value}{weight}, {rank})"
+        for name, rank in zip(given, ranks, strict=False)
+    )
+
+
+def _tuple(node: Node, names: list[str], function: Node) -> str | None:
+    """One column for each that a function of a series gives."""
+    name = call(function)
+    _, columns = series.TUPLES[name]
+    arguments = ", ".join(rule.text for rule in function.rules[1:])
+    of = re.sub(r"\W", "_", function.rules[1].text)
+    given = [*names, *(f"{name}_{of}_{column}" for column in columns[len(names) :])]
+    arrays = ("line_fit", "baseline", "seasonal", "trend", "residual", "ad_flag", "ad_score", "periods", "scores")
+    return ", ".join(
+        f"{own} = {'' if column in arrays else 'toreal'}({name}_row({arguments})[{place}])"
+        for place, (own, column) in enumerate(zip(given, columns, strict=False))
+    )
+
+
+#: Calls that give several columns, by name.
+SEVERAL: dict[str, Callable[[Node, list[str], Node], str | None]] = {
+    "percentiles": _percentiles,
+    "percentilesw": _percentiles,
+    **dict.fromkeys(series.TUPLES, _tuple),
+}
+_HIDDEN = re.compile(r"\b[hH]@?[\"']")
+_YEAR = re.compile(r"datetime\(\s*(\d{4})\s*\)")
+_ANY_NAME = re.compile(r"\b(" + "|".join(sorted({*REWRITES, *SEVERAL})) + r")\s*\(")
+
+
+def rewritten(kql: str) -> str:
+    """*kql* with such calls in the form that duckdb-kql knows. Raises QueryError where it does not parse."""
+    if "serialize" in kql:
+        kql = _BARE_SERIALIZE.sub("", kql)
+    if _HIDDEN.search(kql) or _YEAR.search(kql):
+        kql = edited(kql, filter(None, map(_plain_literal, read(kql).walk())))
+    while _ANY_NAME.search(kql):
+        edit = next(filter(None, map(_edit, read(kql).walk())), None)
+        if edit is None:
+            break
+        kql = edited(kql, [edit])
+    return kql
+
+
+def _plain_literal(node: Node) -> tuple[int, int, str] | None:
+    """A string that is hidden in traces as a plain one, and a year as its first day."""
+    if not node.kind and node.text[:1] in ("h", "H") and node.text[1:2] in ("'", '"', "@"):
+        return node.start, node.start + 1, ""
+    if year := _YEAR.fullmatch(node.text) if not node.kind else None:
+        return node.start, node.end, f"datetime({year[1]}-01-01)"
+    return None
+
+
+def _edit(node: Node) -> tuple[int, int, str] | None:
+    names, expression = named(node)
+    if call(expression) in SEVERAL and (names or node.kind == "NamedFunctionCallExpression"):
+        new = SEVERAL[call(expression)](node, names, expression)
+    elif call(node) in REWRITES:
+        new = REWRITES[call(node)](node, [rule.text for rule in node.rules[1:]])
+    else:
+        return None
+    return None if new is None or new == node.text else (node.start, node.end, new)
