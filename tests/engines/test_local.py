@@ -126,7 +126,7 @@ def test_a_table_without_rows_is_empty_and_has_its_columns(engine):
         ("AoaiRequest | count", "table 'AoaiRequest' that is not there; did you mean 'AoaiRequests'"),
         ("AoaiRequests | where ModelNam == 'x'", "column 'ModelNam' that is not there; did you mean 'ModelName'"),
         ("AoaiRequests | whre x", "syntax error: line 1, column"),
-        ("AoaiRequests | evaluate pivot(ModelName)", "the local engine cannot run this query"),
+        ("AoaiRequests | evaluate basket()", "the local engine has no plugin 'basket'"),
         ("AoaiRequests | where TotalTokens > 'prompt text'", "wrong type"),
     ],
 )

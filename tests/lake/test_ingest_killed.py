@@ -17,7 +17,7 @@ from tests.lake.gateway_logs import blob_path, counts, gateway, lines, llm, quar
 
 KILLED = """
 import os, pathlib, signal, sys
-from aoai_analytics.logs import ingest, lake, writing
+from aoai_analytics.lake import delta as lake, ingest, writing
 ingest.BATCH_ROWS = 40
 moments = int(sys.argv[3])
 
