@@ -1,10 +1,13 @@
-"""Generate docs/queries.md and docs/cli.md from the program. `make docs` runs it."""
+"""Generate docs/queries.md, docs/cli.md and docs/kql.md from the program and its tests. `make docs` runs it."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import os
+import sys
+from collections import Counter
 from pathlib import Path
 
 from aoai_analytics.cli import main
@@ -44,7 +47,37 @@ EXAMPLES = {
 
 def pages() -> dict[Path, str]:
     """Each page's path and current text."""
-    return {DOCS / "queries.md": markdown(library()), DOCS / "cli.md": _cli()}
+    return {DOCS / "queries.md": markdown(library()), DOCS / "cli.md": _cli(), DOCS / "kql.md": _kql()}
+
+
+def _kql() -> str:
+    folder = DOCS.parent / "tests/kql/conformance"
+    spec = importlib.util.spec_from_file_location("conformance", folder / "__init__.py")
+    assert spec and spec.loader
+    conformance = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = conformance
+    spec.loader.exec_module(conformance)
+    cases = list(conformance.documented())
+    local, second = conformance.gaps("local"), conformance.gaps("second")
+    parts = [(folder / "top.md").read_text("utf-8")]
+    reason = ""
+    for query, why in local.items():
+        reason = reason if why == "as above" else why
+        cell = query.replace("|", "\\|")
+        parts.append(f"| `{cell}` | {reason} |\n")
+    pages = sorted({case.page for case in cases})
+    total, right, other = Counter[str](), Counter[str](), Counter[str]()
+    for case in cases:
+        total[case.page] += 1
+        right[case.page] += case.query not in local
+        other[case.page] += case.query not in second
+    parts.append(
+        f"\n## Cases by page\n\n{len(cases)} cases from {len(pages)} pages: {right.total()} answered as documented on "
+        f"the local engine, {other.total()} on the second one.\n\n"
+        "| page | cases | local | second |\n|---|---|---|---|\n"
+    )
+    parts += [f"| {page} | {total[page]} | {right[page]} | {other[page]} |\n" for page in pages]
+    return "".join(parts)
 
 
 def _cli() -> str:
