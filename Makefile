@@ -107,12 +107,13 @@ endif
 	@test -f "$(OUT)/index.html" || { echo "make: aoai report left no $(OUT)/index.html" >&2; exit 1; }
 	@echo "$(OUT)/index.html"
 
-lint: setup-test ## ruff and mypy
+lint: setup-test ## ruff and mypy --strict
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 test: lint test-programs ## everything CI checks: lint, then the tests
-	@$(BIN)/python -m pytest --numprocesses auto $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 accuracy: setup-test ## how near the token estimates come to the truth
 	@$(BIN)/python benchmarks/accuracy.py

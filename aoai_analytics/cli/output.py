@@ -97,7 +97,7 @@ def _cell(value: Any, kql_type: str, local: Any) -> str:
         return f"{value:,.15g}" if abs(value) < 1e15 else f"{value:.6g}"
     elif kql_type == "datetime":
         moment = value.astimezone(local)
-        return moment.strftime("%Y-%m-%d %H:%M:%S") + ("" if local.key == "UTC" else moment.strftime("%z"))
+        return f"{moment:%Y-%m-%d %H:%M:%S}" if local.key == "UTC" else f"{moment:%Y-%m-%d %H:%M:%S%z}"
     else:
         text = one_line(str(value))
     text = plain(text)

@@ -56,19 +56,19 @@ def refresh(
     ] = None,
 ) -> None:
     """Fetch today's list prices from the Azure Retail Prices API into your own price book."""
-    from ..prices import retail
+    from ..prices import meters, retail
     from ..prices.book import plain
 
     done = retail.refresh(endpoint=endpoint or retail.ENDPOINT, regions=region or (), today=datetime.now(UTC).date())
     options.put(done.book.csv().encode(), output)
     for reading in done.matched:
         m = reading.result
-        assert isinstance(m, retail.Matched)
+        assert isinstance(m, meters.Matched)
         name = f"{m.model} {m.version or '(all versions)'}, {m.scope}, {m.direction}"
         amount = f"{plain(reading.price * m.factor)} USD per 1M tokens"
         print(f"matched: {reading.meter}: {reading.price} per {reading.unit} -> {name}: {amount}")
     for reading in done.unmatched:
-        assert isinstance(reading.result, retail.Unmatched)
+        assert isinstance(reading.result, meters.Unmatched)
         print(f"unmatched: {reading.meter}: {reading.price} per {reading.unit}: {reading.result.reason}")
     for line in done.dropped:
         print(f"skipped: {line}")

@@ -67,4 +67,5 @@ def _values(rows: Any, name: str, timestamp: Any) -> list[Any]:
         # Written before the table had this column.
         return [None] * rows.num_rows
     column = rows[name]
-    return (column.cast(timestamp).cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
+    plain = column.cast(timestamp).cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+    return list(plain.to_pylist())

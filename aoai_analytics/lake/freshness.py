@@ -27,7 +27,8 @@ def added_files(delta: DeltaTable) -> list[dict[str, Any]]:
     """The files of a snapshot, as the Delta log describes them, with ``partition.date`` and ``min.TimeGenerated``."""
     import pyarrow as pa
 
-    return pa.table(delta.get_add_actions(flatten=True)).to_pylist()
+    files: list[dict[str, Any]] = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
+    return files
 
 
 def commit_notes(table_name: str, delta: DeltaTable, days: Collection[str], given: Mapping[str, str]) -> dict[str, str]:
@@ -77,7 +78,8 @@ def _newest_note(delta: DeltaTable, key: str) -> dict[str, Any] | None:
     for limit in (1, 10, None):
         for commit in delta.history(limit):
             if key in commit:
-                return json.loads(commit[key])
+                note: dict[str, Any] = json.loads(commit[key])
+                return note
     return None
 
 

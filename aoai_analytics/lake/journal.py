@@ -18,10 +18,10 @@ from typing import Any
 
 from aoai_analytics.errors import LakeError
 from aoai_analytics.lake.blobs import Blob, Content
-from aoai_analytics.lake.delta import Lake, StagedFile
+from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.duplicates import without_known
 from aoai_analytics.lake.records import SHAPES, to_arrow
-from aoai_analytics.lake.writing import replace_file, writing
+from aoai_analytics.lake.writing import StagedFile, replace_file, writing
 
 APP_ID = "aoai-ingest"
 #: Bytes at a blob's beginning, and just before the place it was read to, that must be the same to read on there.

@@ -284,7 +284,7 @@ def _bare(text: str | None) -> str | None:
 
     if text is None or not text.startswith('"'):
         return text
-    bare = orjson.loads(text)
+    bare: str = orjson.loads(text)
     try:
         orjson.loads(bare)
     except orjson.JSONDecodeError:

@@ -153,7 +153,7 @@ def _manager(kernels: Kernels) -> type:
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.launcher import launch_kernel
     from jupyter_client.manager import AsyncKernelManager
-    from jupyter_client.provisioning import LocalProvisioner
+    from jupyter_client.provisioning.local_provisioner import LocalProvisioner
     from traitlets import CaselessStrEnum
 
     # At its end a kernel is interrupted, and would tell the terminal so; what a report's cells say is no history.

@@ -17,7 +17,8 @@ from ..errors import WrongUse
 from ..format.labels import one_line, plain
 from . import overview
 from .folder import MANIFEST
-from .overview import AT_LEAST, Number, Row
+from .headline import AT_LEAST
+from .overview import Number, Row
 
 HTML, TEXT, CARD = "summary.html", "summary.txt", "summary.card.json"
 LABELS = {"Requests": "Requests", "Tokens": "Tokens", "Cost": "Cost", "SuccessRate": "Success rate"}

@@ -10,6 +10,7 @@ import base64
 import json
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import orjson
 
@@ -98,7 +99,7 @@ def written(value: object, *, escapes: bool) -> str:
     return json.dumps(value) if escapes else orjson.dumps(value).decode()
 
 
-def json_request(fields: dict, *, escapes: bool) -> Body:
+def json_request(fields: dict[str, Any], *, escapes: bool) -> Body:
     text = written(fields, escapes=escapes)
     return Body(text, len(text.encode()))
 

@@ -19,10 +19,10 @@ ENCODING = "o200k_base"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-def expand(slots: dict[str, list[str]], kind: dict, rng: random.Random) -> list[str]:
+def expand(slots: dict[str, list[str]], kind: dict[str, Any], rng: random.Random) -> list[str]:
     """The sentences of one kind: ``count`` different fillings of its patterns, or the patterns as they stand."""
     if not kind["count"]:
-        return kind["sentences"]
+        return list(kind["sentences"])
     sentences: dict[str, None] = {}
     for turn in range(kind["count"] * 20):
         pattern = kind["sentences"][turn % len(kind["sentences"])]
@@ -56,7 +56,7 @@ def tokenized(sentence: str, encoding: Any) -> list[Any]:
     return [sentence, "".join(_DIGITS[length] for length in lengths), len(tokens)]
 
 
-def build() -> dict:
+def build() -> dict[str, Any]:
     """The whole vocabulary, ``{"encoding": …, "kinds": {name: {"join": …, "sentences": [tokenized, …]}}}``."""
     import bpe_openai
 
@@ -70,7 +70,7 @@ def build() -> dict:
     return {"encoding": ENCODING, "kinds": kinds}
 
 
-def rendered(vocabulary: dict) -> str:
+def rendered(vocabulary: dict[str, Any]) -> str:
     """The file's text: one sentence a line, so that a change shows as a change of lines."""
     blocks = []
     for name, kind in vocabulary["kinds"].items():

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from aoai_analytics.sample import records
 from aoai_analytics.sample.bodies import Usage
@@ -46,7 +47,7 @@ class Emitted:
     """Lines by (container, hour), truth rows in the order drawn, and counts of what was planted."""
 
     lines: dict[tuple[str, datetime], list[bytes]] = field(default_factory=lambda: defaultdict(list))
-    truth: list[dict] = field(default_factory=list)
+    truth: list[dict[str, Any]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -245,7 +246,7 @@ class Emitter:
             counts["gateway-row-twice"] += 1
         return state, usage_logged
 
-    def _properties(self, drawn: _Request) -> dict:
+    def _properties(self, drawn: _Request) -> dict[str, Any]:
         rng, team, workload, fate = self.rng, drawn.team, drawn.workload, drawn.fate
         path, classic_operation, v1_operation = _OPERATIONS[workload.surface]
         api = workload.api
@@ -300,7 +301,7 @@ class Emitter:
             properties |= {"lastError": error, "errors": [error]}
         return properties
 
-    def _add_bodies(self, drawn: _Request, properties: dict) -> tuple[str, bool]:
+    def _add_bodies(self, drawn: _Request, properties: dict[str, Any]) -> tuple[str, bool]:
         """Log the bodies as the API's diagnostic does, cut at its limit."""
         rng, flaws, fate, workload = self.rng, self.flaws, drawn.fate, drawn.workload
         response = drawn.answered.body if drawn.answered else fate.error

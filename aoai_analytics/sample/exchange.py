@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from aoai_analytics.sample import bodies
 from aoai_analytics.sample.bodies import Answered, Body, Usage, written
@@ -88,7 +89,7 @@ def ask(
     tools = image = False
     if workload.surface == "chat":
         system = kinds()["system"].sentences[team.system]
-        messages: list[dict] = [{"role": "system", "content": system.text}]
+        messages: list[dict[str, Any]] = [{"role": "system", "content": system.text}]
         tokens = REPLY_TOKENS + 2 * MESSAGE_TOKENS + system.tokens + text.tokens
         asked = text.text
         if rng.random() < 0.18:

@@ -68,7 +68,7 @@ def _claim(out: Path) -> None:
 
 def _marked(out: Path) -> bool:
     try:
-        return json.loads((out / MARKER).read_text(encoding="utf-8"))["made_by"] == "aoai sample"
+        return bool(json.loads((out / MARKER).read_text(encoding="utf-8"))["made_by"] == "aoai sample")
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

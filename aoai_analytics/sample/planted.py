@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from aoai_analytics.sample.flaws import Flaws, Window, Windows
 from aoai_analytics.sample.records import log_time
@@ -30,7 +31,9 @@ _COUNTED = {
 }
 
 
-def findings(counts: Counter[str], flaws: Flaws, windows: Windows | None, unlogged: dict[str, int]) -> list[dict]:
+def findings(
+    counts: Counter[str], flaws: Flaws, windows: Windows | None, unlogged: dict[str, int]
+) -> list[dict[str, Any]]:
     """The findings, each ``kind``, ``what``, ``where`` and ``count``; those in a window have ``start`` and ``end``."""
     found = [
         {"kind": kind, "what": what, "where": {}, "count": counts[name]}
@@ -80,7 +83,9 @@ def findings(counts: Counter[str], flaws: Flaws, windows: Windows | None, unlogg
     return found
 
 
-def _finding(kind: str, what: str, where: dict, count: int | None, window: Window | None = None) -> dict:
+def _finding(
+    kind: str, what: str, where: dict[str, Any], count: int | None, window: Window | None = None
+) -> dict[str, Any]:
     finding = {"kind": kind, "what": what, "where": where, "count": count}
     if window:
         finding |= {"start": log_time(window.start), "end": log_time(window.end)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 
@@ -38,7 +39,14 @@ def chunks(text: str, limit: int = CHUNK_LIMIT) -> list[str]:
 
 
 def gateway_line(
-    moment: datetime, correlation_id: str, *, duration: int, caller: str, success: bool, properties: dict, limit: int
+    moment: datetime,
+    correlation_id: str,
+    *,
+    duration: int,
+    caller: str,
+    success: bool,
+    properties: dict[str, Any],
+    limit: int,
 ) -> tuple[bytes, bool]:
     """A gateway record, and whether it was over ``limit`` bytes and so lost its bodies and traces."""
     record = {
@@ -90,7 +98,7 @@ def llm_lines(
         "modelName": "",
         "isStreamCompletion": stream,
     }
-    rows: list[dict] = []
+    rows: list[dict[str, Any]] = []
     if served:
         deployment, model, prompt, completion = served
         rows.append(

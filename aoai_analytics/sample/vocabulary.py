@@ -7,6 +7,7 @@ together are the sum of theirs, within about one per cent of what the tokenizer 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -44,7 +45,7 @@ class Text:
     sentences: list[Sentence]
     join_json: str
 
-    def events(self):
+    def events(self) -> Iterator[str]:
         """The pieces in which a stream sends the text, as JSON strings without quotes."""
         join = ""
         for sentence in self.sentences:

@@ -97,7 +97,7 @@ def _unknown(name: str, parameters: Mapping[str, Parameter]) -> str:
 def literal(value: Any, kql_type: str, name: str = "value") -> str:
     """*value* as a KQL literal of *kql_type*. Raises WrongUse where it does not fit; the message never repeats it."""
     try:
-        return _WRITERS[kql_type](value)
+        return str(_WRITERS[kql_type](value))
     except (TypeError, ValueError, OverflowError) as error:
         example = _EXAMPLES[kql_type]
         raise WrongUse(f"parameter '{name}' takes a {kql_type}, such as {example}; the value given is none") from error
