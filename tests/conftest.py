@@ -1,15 +1,23 @@
-"""What tests of several rooms share: the root, real-shaped logs with their truth, and optional programs."""
+"""What tests of several rooms share: the root, real-shaped logs with their truth, lakes, and optional programs."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tarfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import duckdb_kql
 import pytest
-from filelock import FileLock
 from hypothesis import settings
+
+from tests.lakes import Once, once, sample_lake, shared_lake
+
+__all__ = ["once", "sample_lake", "shared_lake"]
 
 REPO = Path(__file__).resolve().parents[1]
 TRAFFIC = REPO.parent / "shared/data/traffic.tar.gz"
@@ -26,6 +34,36 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _translated_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
+    """The SQL of a query, once read, is kept in a file for all files of tests and workers.
+
+    Reading a long query takes a second of a core, and the same ones are asked all over. Their SQL depends on the text
+    and the tables' columns alone; who changes ``engines/dialect.py`` changes nothing within a session.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "sql"
+    folder.mkdir(exist_ok=True)
+    translate = duckdb_kql.to_sql
+
+    def once_translated(kql: str, schema: Any = None, **options: Any) -> Any:
+        if options != {"allow_write": False}:
+            return translate(kql, schema, **options)
+        key = hashlib.sha256(repr((kql, sorted(schema.items()), options)).encode()).hexdigest()
+        file = folder / key
+        if file.exists():
+            return file.read_text("utf-8")
+        sql = str(translate(kql, schema=schema, **options))
+        half = folder / f"{key}.{worker_id}.{threading.get_ident()}"
+        half.write_text(sql, "utf-8")
+        half.replace(file)
+        return sql
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duckdb_kql, "to_sql", once_translated)
+        yield
+
+
 @pytest.fixture(scope="session")
 def repo() -> Path:
     """The repository's root."""
@@ -33,25 +71,19 @@ def repo() -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_data(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def shared_data(once: Once) -> Path:
     """A folder with ``logs/`` (a gateway's, as diagnostic settings store them) and ``truth.csv``; only read it.
 
-    Unpacked once a session, for all of pytest-xdist's workers. Skips where the archive is not beside the repository.
+    Skips where the archive is not beside the repository.
     """
     if not TRAFFIC.exists():
         pytest.skip("needs the traffic archive, ../shared/data/traffic.tar.gz")
-    base = tmp_path_factory.getbasetemp()
-    # A worker's base is a folder inside the session's.
-    folder = (base if worker_id == "master" else base.parent) / "shared-data"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            half = folder.with_name("shared-data.half")
-            shutil.rmtree(half, ignore_errors=True)
-            with tarfile.open(TRAFFIC) as archive:
-                archive.extractall(half, filter="data")
-            half.rename(folder)
-    logs = next(folder.rglob("truth.csv"))
-    return logs.parent
+
+    def unpack(folder: Path) -> None:
+        with tarfile.open(TRAFFIC) as archive:
+            archive.extractall(folder, filter="data")
+
+    return next(once("shared-data", unpack).rglob("truth.csv")).parent
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from aoai_analytics.cli import main
-from aoai_analytics.lake.delta import Lake
-from aoai_analytics.lake.ingest import ingest
-from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.sample import write_sample
+from tests.lakes import Once, lake_of
 
 
 @dataclass(frozen=True)
@@ -25,20 +23,15 @@ class Ended:
 
 
 @pytest.fixture(scope="session")
-def sample(tmp_path_factory) -> Path:
+def sample(once: Once) -> Path:
     """A folder with ``logs`` of 300 requests in two days."""
-    folder = tmp_path_factory.mktemp("sample") / "sample"
-    write_sample(folder, requests=300, days=2, seed=7)
-    return folder
+    return once("cli-sample", lambda folder: write_sample(folder, requests=300, days=2, seed=7))
 
 
 @pytest.fixture(scope="session")
-def lake(sample, tmp_path_factory) -> Path:
+def lake(sample: Path, once: Once) -> Path:
     """The lake of those logs."""
-    lake = Lake.create(tmp_path_factory.mktemp("lake") / "lake")
-    ingest([sample / "logs"], lake)
-    recompute(lake)
-    return lake.path
+    return once("cli-lake", lambda folder: lake_of(folder, sample / "logs"))
 
 
 @pytest.fixture

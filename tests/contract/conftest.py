@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date
 from functools import cache
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from aoai_analytics.engines import connect
 from aoai_analytics.engines.kusto import KustoEngine
@@ -15,32 +15,24 @@ from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.engines.log_analytics import LogAnalyticsEngine
 from aoai_analytics.engines.pace import Pace
 from aoai_analytics.lake.delta import Lake
-from aoai_analytics.lake.ingest import ingest
-from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.sample import write_sample
 from aoai_analytics.schema.tables import LOG_TABLES, TABLES
 from tests.contract.kusto_service import KustoService, database_of
 from tests.contract.log_analytics_service import WORKSPACE, Credential, Limits, LogAnalyticsService
+from tests.lakes import Once, lake_of
 
 REQUESTS = 300
 
 
 @pytest.fixture(scope="session")
-def lake(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def lake(once: Once) -> Path:
     """A lake of sample traffic of three days around the end of a month; only read it."""
-    from datetime import date
 
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "contract-lake"
-    done = folder.with_name(f"{folder.name}.done")
-    with FileLock(f"{folder}.lock"):
-        if not done.exists():
-            write_sample(folder.with_name("contract-logs"), requests=REQUESTS, days=3, start=date(2026, 10, 30))
-            made = Lake.create(folder)
-            ingest([folder.with_name("contract-logs") / "logs"], made)
-            recompute(made)
-            done.touch()
-    return folder
+    def make(folder: Path) -> None:
+        write_sample(folder / "sample", requests=REQUESTS, days=3, start=date(2026, 10, 30))
+        lake_of(folder / "lake", folder / "sample/logs")
+
+    return once("contract-lake", make) / "lake"
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,7 @@ import pytest
 
 from aoai_analytics.engines import connect, views
 from aoai_analytics.library.queries import library
-from tests.reporting.sample_report import sample_lake
 
-__all__ = ["sample_lake"]
 ID = "0f3a-11"
 
 

@@ -1,6 +1,6 @@
-"""What the tests of several exports share: a lake of real-shaped traffic, its engine, and a way to ask either.
+"""What the tests of several exports share: the engine over real-shaped traffic.
 
-``asked`` runs KQL; ``same_rows`` compares two answers. A lake of the shared traffic is made once a session.
+``same_rows`` compares two answers.
 """
 
 from __future__ import annotations
@@ -12,36 +12,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from filelock import FileLock
 
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.engines.protocol import QueryResult
-from aoai_analytics.lake.delta import Lake
-from aoai_analytics.lake.ingest import ingest
-from aoai_analytics.lake.recompute import recompute
 
 #: The range of the shared traffic.
 START, END = datetime(2026, 10, 30, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def traffic_lake(shared_data: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The folder of a lake with the shared traffic, computed tables included; only read it."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "export-lake"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            half = Lake.create(folder.with_name("export-lake.half"))
-            ingest([shared_data / "logs"], half)
-            recompute(half)
-            half.path.rename(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def traffic(traffic_lake: Path) -> Iterator[LocalEngine]:
+def traffic(shared_lake: Path) -> Iterator[LocalEngine]:
     """The local engine over the shared traffic."""
-    engine = LocalEngine.open(traffic_lake)
+    engine = LocalEngine.open(shared_lake)
     yield engine
     engine.close()
 

@@ -10,11 +10,11 @@ import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from filelock import FileLock
 
 from aoai_analytics.engines.kql.inlining import definitions
 from aoai_analytics.engines.local import LocalEngine
@@ -30,6 +30,7 @@ from tests.export.alert_cases import ANSWERS, AT, BUDGETS, CASES, Case, placed
 from tests.functions.raw_logs import _table
 from tests.infra.conftest import INFRA, bicep_program
 from tests.kql_parser import analyse
+from tests.lakes import Once
 
 BY_NAME = {alert.name: alert for alert in ALERTS}
 # What the service takes: https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule
@@ -60,23 +61,21 @@ def answer(engine: LocalEngine, alert: Alert, at: datetime) -> list[tuple[str, .
 
 
 @pytest.fixture(scope="module")
-def logs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[LocalEngine]:
+def logs(once: Once) -> Iterator[LocalEngine]:
     """The engine over a lake with all cases' logs; the functions saw of each what its rule's window shows."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "alert-lake"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            half = Lake.create(folder.with_name("alert-lake.half"))
-            for table, place in ((GATEWAY_LOGS, 0), (LLM_LOG, 1)):
-                half.append(table.name, _table(table, [row for *_, rows in PLACED for row in rows[place]]))
-            engine = LocalEngine(half, str(half.path))
-            for table in (REQUESTS_LOGGED, REQUESTS):
-                rows, _ = engine.arrow(library().functions()[table.name].text, {})
-                stored = _as_stored(rows, table)
-                half.replace_dates(table.name, stored, sorted(set(stored["date"].to_pylist())))
-            engine.close()
-            half.path.rename(folder)
-    engine = LocalEngine.open(folder)
+
+    def make(folder: Path) -> None:
+        lake = Lake.create(folder)
+        for table, place in ((GATEWAY_LOGS, 0), (LLM_LOG, 1)):
+            lake.append(table.name, _table(table, [row for *_, rows in PLACED for row in rows[place]]))
+        engine = LocalEngine(lake, str(folder))
+        for table in (REQUESTS_LOGGED, REQUESTS):
+            rows, _ = engine.arrow(library().functions()[table.name].text, {})
+            stored = _as_stored(rows, table)
+            lake.replace_dates(table.name, stored, sorted(set(stored["date"].to_pylist())))
+        engine.close()
+
+    engine = LocalEngine.open(once("alert-lake", make))
     yield engine
     engine.close()
 

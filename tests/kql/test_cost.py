@@ -13,9 +13,6 @@ import pytest
 
 from aoai_analytics.engines.kql.functions import replace_functions
 from aoai_analytics.engines.local import LocalEngine
-from aoai_analytics.lake.delta import Lake
-from aoai_analytics.lake.ingest import ingest
-from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.library.queries import library
 from aoai_analytics.prices import price_functions, shipped_book
 from aoai_analytics.prices.functions import Placed
@@ -147,11 +144,8 @@ def test_amounts_shown_back_add_up_to_the_cent_whatever_the_costs_are(tmp_path: 
 
 
 @pytest.fixture(scope="module")
-def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    lake = Lake.create(tmp_path_factory.mktemp("cost") / "lake")
-    ingest([shared_data / "logs"], lake)
-    recompute(lake)
-    engine = LocalEngine(lake, str(lake.path))
+def real(shared_lake: Path) -> Iterator[LocalEngine]:
+    engine = LocalEngine.open(shared_lake)
     yield engine
     engine.close()
 

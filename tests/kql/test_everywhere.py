@@ -10,9 +10,6 @@ import pytest
 
 from aoai_analytics.charts import figure, headline, parse_chart
 from aoai_analytics.engines.local import LocalEngine
-from aoai_analytics.lake.delta import Lake
-from aoai_analytics.lake.ingest import ingest
-from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.library.queries import Query, library
 from tests.kql.cases import engine_over
 
@@ -49,11 +46,8 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> LocalEngine:
 
 
 @pytest.fixture(scope="module")
-def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    lake = Lake.create(tmp_path_factory.mktemp("real") / "lake")
-    ingest([shared_data / "logs"], lake)
-    recompute(lake)
-    engine = LocalEngine(lake, str(lake.path))
+def real(shared_lake: Path) -> Iterator[LocalEngine]:
+    engine = LocalEngine.open(shared_lake)
     yield engine
     engine.close()
 

@@ -1,8 +1,8 @@
 // Analyses KQL with Microsoft's own parser, against a database of the caller's making.
 //
-// Reads from standard input one JSON object:
+// Reads jobs from standard input, each one line of JSON:
 //   {"tables": {NAME: {COLUMN: KQL-TYPE}}, "functions": {NAME: BODY}, "queries": {NAME: KQL}}
-// and prints another:
+// and answers each with another line:
 //   {NAME: {"diagnostics": [{severity, code, message, line, column, text}], "columns": [[NAME, KQL-TYPE]] or null}}
 // Lines and columns count from 1. "columns" is null where the query is not tabular.
 
@@ -48,11 +48,22 @@ function analyse(text, globals) {
   };
 }
 
-const job = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
-const members = [
-  ...Object.entries(job.tables).map(tableSymbol),
-  ...Object.entries(job.functions).map(functionSymbol),
-];
-const globals = GlobalState.Default.WithDatabase(new Symbols.DatabaseSymbol.ctor("workspace", members));
-const answers = Object.entries(job.queries).map(([name, text]) => [name, analyse(text, globals)]);
-process.stdout.write(JSON.stringify(Object.fromEntries(answers)));
+// A database's functions are analysed once, not again for each query that calls them.
+const databases = new Map();
+
+function database(tables, functions) {
+  const key = JSON.stringify([tables, functions]);
+  if (!databases.has(key)) {
+    const members = [...Object.entries(tables).map(tableSymbol), ...Object.entries(functions).map(functionSymbol)];
+    const symbol = new Symbols.DatabaseSymbol.ctor("workspace", members);
+    databases.set(key, GlobalState.Default.WithDatabase(symbol).WithCache());
+  }
+  return databases.get(key);
+}
+
+require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
+  const job = JSON.parse(line);
+  const globals = database(job.tables, job.functions);
+  const answers = Object.entries(job.queries).map(([name, text]) => [name, analyse(text, globals)]);
+  process.stdout.write(JSON.stringify(Object.fromEntries(answers)) + "\n");
+});

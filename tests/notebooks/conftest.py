@@ -1,8 +1,32 @@
-"""Notebooks run on a small lake of sample traffic, and on lakes that lack something."""
+"""Lakes that lack something an analysis may look for."""
 
 from __future__ import annotations
 
-from tests.notebooks.lakes import lake_without_llm_log, shared_lake, single_lake
-from tests.reporting.sample_report import sample_lake
+from pathlib import Path
 
-__all__ = ["lake_without_llm_log", "sample_lake", "shared_lake", "single_lake"]
+import pytest
+
+from aoai_analytics.sample import write_sample
+from tests.lakes import Once, lake_of
+
+
+@pytest.fixture(scope="session")
+def single_lake(once: Once) -> Path:
+    """A lake of a single request."""
+
+    def make(folder: Path) -> None:
+        write_sample(folder / "sample", requests=1, days=1, mix="complete")
+        lake_of(folder / "lake", folder / "sample/logs")
+
+    return once("single-lake", make) / "lake"
+
+
+@pytest.fixture(scope="session")
+def lake_without_llm_log(once: Once) -> Path:
+    """A lake of a gateway that never logged to ApiManagementGatewayLlmLog."""
+
+    def make(folder: Path) -> None:
+        write_sample(folder / "sample", requests=200, days=2, seed=7)
+        lake_of(folder / "lake", folder / "sample/logs/insights-logs-gatewaylogs")
+
+    return once("gateway-only-lake", make) / "lake"

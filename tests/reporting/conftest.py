@@ -13,9 +13,9 @@ import pytest
 from aoai_analytics.engines import QueryResult
 from aoai_analytics.library.queries import Library
 from aoai_analytics.reporting import Report
-from tests.reporting.sample_report import sample_lake, tokens_report
+from tests.reporting.sample_report import tokens_report
 
-__all__ = ["sample_lake", "tokens_report"]
+__all__ = ["tokens_report"]
 
 HEAD = {
     "Requests": 1000,

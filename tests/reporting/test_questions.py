@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from aoai_analytics.charts import parse_chart
 from aoai_analytics.engines import connect
+from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.format.periods import moment
 from aoai_analytics.library import library
 from aoai_analytics.library.queries import Query
@@ -17,9 +19,15 @@ from aoai_analytics.reporting.blocks import Answer
 QUESTIONS = pytest.mark.parametrize("query", list(library()), ids=lambda query: query.name)
 
 
+@pytest.fixture(scope="module")
+def engine(sample_lake: Path) -> Iterator[LocalEngine]:
+    opened = LocalEngine.open(sample_lake)
+    yield opened
+    opened.close()
+
+
 @QUESTIONS
-def test_the_chart_the_headline_and_the_units_fit_the_columns(query: Query, sample_lake: Path) -> None:
-    engine = connect(sample_lake)
+def test_the_chart_the_headline_and_the_units_fit_the_columns(query: Query, engine: LocalEngine) -> None:
     report = Report(engine, library(), show_prompts=True, time_zone="Europe/Berlin")
     answer = report.answer(query.name)
     assert isinstance(answer, Answer) and answer.problems == ()
@@ -30,9 +38,9 @@ def test_the_chart_the_headline_and_the_units_fit_the_columns(query: Query, samp
 
 
 @QUESTIONS
-def test_an_empty_period_is_answered(query: Query, sample_lake: Path) -> None:
+def test_an_empty_period_is_answered(query: Query, engine: LocalEngine) -> None:
     start, end = moment("2020-01-01", "UTC"), moment("2020-02-01", "UTC")
-    report = Report(connect(sample_lake), library(), start=start, end=end, show_prompts=True)
+    report = Report(engine, library(), start=start, end=end, show_prompts=True)
     assert isinstance(report.answer(query.name), Answer)
 
 

@@ -16,6 +16,7 @@ from aoai_analytics.engines.kql.inlining import (
     surrounding,
     without_comments,
 )
+from aoai_analytics.library import library
 from aoai_analytics.schema.tables import TABLES
 from tests.kql_parser import analyse
 
@@ -36,6 +37,19 @@ def test_every_function_sent_along_parses_and_keeps_its_columns() -> None:
     for name, analysis in analyse(sent | whole, functions={}).items():
         assert [d for d in analysis.diagnostics if d.severity == "Error"] == [], name
         assert analysis.columns == saved[name.removesuffix(" whole")].columns
+
+
+def test_every_query_sent_for_a_range_parses_and_keeps_its_columns() -> None:
+    texts = {query.name: query.text for query in library()}
+    sent = {
+        name: scoped(text, DAY, functions=definitions(), is_there=lambda _: True, everywhere=True).text
+        for name, text in texts.items()
+    }
+    given = analyse(texts)
+    for name, analysis in analyse(sent).items():
+        assert sent[name] != texts[name], name
+        assert [d for d in analysis.diagnostics if d.severity == "Error"] == [], name
+        assert analysis.columns == given[name].columns, name
 
 
 def test_no_let_of_a_function_has_the_name_of_a_column() -> None:
