@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..lake.delta import Lake
-from ..schema.tables import TABLES, Table
+from ..schema.table import Table
+from ..schema.tables import TABLES
 from .kql.functions import computed_functions, named_functions, names
 from .kql.inlining import Range, utc
 from .kql.parameters import declared

@@ -10,7 +10,8 @@ import json
 
 from ..engines.kql.inlining import definitions
 from ..library import library
-from ..schema.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES, Table
+from ..schema.table import Table
+from ..schema.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES
 
 #: Where Event Hub messages, diagnostic settings' blobs and the like land as they come; emptied at once.
 LANDING = "AoaiLogsRaw"

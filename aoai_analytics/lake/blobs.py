@@ -18,7 +18,8 @@ from typing import Any, BinaryIO
 
 from aoai_analytics.errors import LogsError, WrongUse
 from aoai_analytics.lake.containers import place_of, stored_files
-from aoai_analytics.schema.tables import READ_TABLES, Table
+from aoai_analytics.schema.table import Table
+from aoai_analytics.schema.tables import READ_TABLES
 
 BLOCK = 4 << 20
 #: How much of a file's beginning tells its kind, and identifies a blob.

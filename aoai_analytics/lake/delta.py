@@ -22,7 +22,8 @@ from aoai_analytics.errors import LakeError, UnknownName
 from aoai_analytics.lake import freshness
 from aoai_analytics.lake.freshness import added_files
 from aoai_analytics.lake.writing import STATISTICS, StagedFile, replace_file, stage_file, writing
-from aoai_analytics.schema.tables import LOG_TABLES, TABLES, Table
+from aoai_analytics.schema.table import Table
+from aoai_analytics.schema.tables import LOG_TABLES, TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa

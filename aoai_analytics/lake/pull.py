@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from ..engines.gathering import Answer
 from ..engines.log_analytics import LogAnalyticsEngine
 from ..errors import PartialResult, WrongUse
-from ..schema.tables import LOG_TABLES, Table
+from ..schema.table import Table
+from ..schema.tables import LOG_TABLES
 from .delta import Lake
 from .duplicates import without_known
 from .journal import Journal

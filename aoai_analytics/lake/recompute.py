@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from ..engines.kql.functions import named_functions
 from ..engines.local import LocalEngine
 from ..library.queries import library
-from ..schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, REQUESTS_LOGGED, Table
+from ..schema.table import Table
+from ..schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, REQUESTS_LOGGED
 from .delta import Lake
 
 if TYPE_CHECKING:

@@ -30,7 +30,8 @@ from aoai_analytics.schema.sources import (
     USAGE,
     WEBSOCKET_LOG,
 )
-from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, PROPERTIES, READ_TABLES, Table
+from aoai_analytics.schema.table import PROPERTIES, Table
+from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, READ_TABLES
 
 #: Columns that hold what people wrote and models answered; null where an ingest keeps no messages.
 TEXT_COLUMNS = frozenset(
