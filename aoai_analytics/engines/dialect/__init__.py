@@ -212,7 +212,7 @@ def _computed_spec(base: type, name: str, function: computed.Computed, known: An
 
 
 def _spec(base: type, name: str, rendered: Callable[[list[str]], str]) -> Any:
-    class Spec(base):
+    class Spec(base):  # type: ignore[misc]  # the class differs by function
         def render(self, args: list[str]) -> str:
             return rendered(args)
 
@@ -224,7 +224,7 @@ def _capped(known: Any) -> Any:
 
     base: Any = type(known)
 
-    class Spec(base):
+    class Spec(base):  # type: ignore[misc]  # the class differs by function
         def render(self, args: list[str]) -> str:
             made = known.render(args)
             return f"to_json(CAST(to_json({made}) AS JSON[])[1:{args[1]}])" if len(args) > 1 else str(made)

@@ -121,7 +121,7 @@ def _indexof(text: Any, lookup: Any, start: Any = 0, length: Any = -1, occurrenc
     text, lookup = _text(text), _text(lookup)
     start, length, occurrence = int(start or 0), int(-1 if length is None else length), int(occurrence or 1)
     begin = max(0, len(text) + start) if start < 0 else start
-    place = begin - 1
+    place: int = begin - 1
     for _ in range(occurrence):
         # As documented by example: the length bounds each search, counted from where that search starts.
         end = len(text) if length < 0 else place + 1 + length
@@ -265,7 +265,7 @@ def _parse_version(text: Any) -> int | None:
     if not 1 <= len(parts) <= 4 or not all(part.isdigit() for part in parts):
         return None
     numbers = [int(part) for part in parts] + [0] * (4 - len(parts))
-    return sum(number * 10 ** (8 * (3 - place)) for place, number in enumerate(numbers))
+    return int(sum(number * 10 ** (8 * (3 - place)) for place, number in enumerate(numbers)))
 
 
 # Sessions
