@@ -32,6 +32,7 @@ SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
     "unixtime_microseconds_todatetime": ((1,), "make_timestamp(CAST({0} AS BIGINT))"),
     "unixtime_nanoseconds_todatetime": ((1,), "make_timestamp(CAST({0} AS BIGINT) // 1000)"),
     "datetime_to_unixtime_seconds": ((1,), "epoch_us({0}) // 1000000"),
+    "todecimal": ((1,), "TRY_CAST(trim(CAST({0} AS VARCHAR), '\"') AS DECIMAL(38, 12))"),
     "sqrt": ((1,), "CASE WHEN {0} >= 0 THEN sqrt({0}) END"),
     "log": ((1,), "CASE WHEN {0} >= 0 THEN ln({0}) END"),
     "log10": ((1,), "CASE WHEN {0} >= 0 THEN log10({0}) END"),
