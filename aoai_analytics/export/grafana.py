@@ -59,32 +59,32 @@ _LIST = (
     ' | summarize make_list(trim(@"\\s+", Given)))'
 )
 BOXES: dict[str, tuple[str, str, str, str, str]] = {
-    "slo": ("Slo", "Aim, %", "Share of requests that are to succeed", "99", "coalesce(todouble({}), 99.0)"),
-    "quotas": ("Quotas", "Quotas", "Tokens a minute: ACCOUNT/DEPLOYMENT=450000, …", "", _LIST),
+    "slo": ("Slo", "Target, %", "Share of requests that should succeed", "99", "coalesce(todouble({}), 99.0)"),
+    "quotas": ("Quotas", "Quotas", "Tokens/min: ACCOUNT/DEPLOYMENT=450000, …", "", _LIST),
     "ptus": ("Ptus", "PTUs", "Provisioned throughput units: ACCOUNT/DEPLOYMENT=100, …", "", _LIST),
-    "budgets": ("Budgets", "Budgets", "USD a month: SUBSCRIPTION=120.50, (all)=900, …", "", _LIST),
-    "commitments": ("Commitments", "Commitments", "USD of the time shown: ACCOUNT/DEPLOYMENT=5200, …", "", _LIST),
+    "budgets": ("Budgets", "Budgets", "USD per month: SUBSCRIPTION=120.50, (all)=900, …", "", _LIST),
+    "commitments": ("Commitments", "Commitments", "USD for the time range: ACCOUNT/DEPLOYMENT=5200, …", "", _LIST),
 }
 COUNT_GATEWAY = "CountGateway"
 _ONE_USER = (
-    "Choose one user in the filter **User**, or follow the link of a name in a table of users. Of several, the first "
-    "is shown."
+    "Choose one user in the filter **User**, or follow the link of a name in a table of users. If you choose several, "
+    "this shows the first."
 )
 #: What stands beside a view here; the workbook's own words speak of its clicks. Else a view's text is the layout's.
 _TEXTS = {
-    "users": "A user is whom the request itself names, else the gateway's user, else the caller's address.",
-    "prompts": "How much of what people wrote the logs hold. The texts themselves are not in this dashboard: a data "
-    "source asks with one identity for all its readers. The workbook shows them to those who may read the log tables; "
-    "`aoai query` and the reports do too.",
-    "cost": "USD at list prices, or at those of your `aoai.toml` when the dashboard was made. A model without a price "
-    "is *unpriced*, not free: such requests are counted, and in no sum, so that a cost beside them is a lower bound.",
-    "prices": "The price book in this dashboard. For other prices, set them in `aoai.toml` and export it again.",
-    "capacity": "What a deployment needs at its busiest minute. Give its quota, or its provisioned throughput units "
-    "(PTUs), above to see how much of it was used.",
+    "users": "A user is the end user in the request, else the gateway user, else the caller's address.",
+    "prompts": "Which prompts and responses were logged. This dashboard does not contain the texts: a data source uses "
+    "one identity for all its readers. The workbook shows them to readers with access to the log tables; so do "
+    "`aoai query` and the reports.",
+    "cost": "USD at list prices, or at those in your `aoai.toml` at export. A model without a price is *unpriced*, "
+    "not free: its requests are in no total, so a cost with unpriced requests is a lower bound.",
+    "prices": "The price book in this dashboard. To change prices, set them in `aoai.toml` and export again.",
+    "capacity": "Peak demand per deployment. Enter its quota or provisioned throughput units (PTUs) above to see the "
+    "utilization.",
 }
 PRICES = own_query(
     """// title: Prices in force
-// question: What did a million tokens cost at the end of the time shown?
+// question: What did 1M tokens cost at the end of the time range?
 // unit: Prompt=USD, CachedPrompt=USD, Completion=USD
 AoaiPrices
 | where From <= RangeEnd
@@ -175,7 +175,7 @@ def _dashboard(source: DataSource) -> dict[str, Any]:
         ],
         "uid": source.uid,
         "title": f"Azure OpenAI gateway ({source.title})",
-        "description": "Who uses which tokens on which model, what it costs and what fails, from the gateway's logs.",
+        "description": "Token usage, cost and reliability by caller and model, from the gateway's logs.",
         "tags": ["azure-openai", "api-management"],
         "schemaVersion": SCHEMA,
         "version": 1,
@@ -312,7 +312,7 @@ def _boxes() -> list[dict[str, Any]]:
     count = {
         "type": "custom",
         "name": COUNT_GATEWAY,
-        "label": "Refused by the gateway's limits",
+        "label": "Throttled by the gateway",
         "description": "Whether requests that the gateway's own limits refuse count as failed",
         "query": ", ".join(f"{text} : {value}" for text, value, _ in options),
         "current": {"text": options[0][0], "value": options[0][1]},

@@ -45,7 +45,7 @@ _CHOICE_WORDS = {
 }
 _HEAT = "continuous-blues"
 _BACKGROUND = {"type": "color-background", "mode": "basic"}
-_NOTHING = "Nothing in this time range for what is chosen above."
+_NOTHING = "No data for this time range and these filters."
 
 
 def panel(shown: Shown) -> dict[str, Any]:

@@ -140,7 +140,7 @@ class _Page:
         if parameter["type"] == 4:
             value = f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
         elif parameter["type"] == 5:
-            value = "this preview's lake"
+            value = "preview lake"
         elif parameter.get("multiSelect"):
             value = "All"
         elif "jsonData" in parameter:

@@ -49,15 +49,15 @@ def _packed(query: Query) -> dict[str, Any]:
 def _of_hours(query: Query) -> dict[str, Any]:
     """The query over stored sums. The portal's time range goes by when a sum was stored, so the text sets its own."""
     between = (
-        "let start = startofyear(now()); // the first hour\n"
-        "let end = now(); // the first hour that is no longer part of it\n"
+        "let start = startofyear(now()); // start (inclusive)\n"
+        "let end = now(); // end (exclusive)\n"
         f"let {_BETWEEN} = {HISTORY} | where TimeGenerated >= start and TimeGenerated < end;\n"
     )
-    header = f"// title: {query.title}, by hourly sums\n// question: {query.question}\n// query: {query.name}\n"
+    header = f"// title: {query.title}, by hourly totals\n// question: {query.question}\n// query: {query.name}\n"
     return _packed(query) | {
         "id": str(uuid5(_KIT, f"{query.name} {HISTORY}")),
-        "displayName": f"{query.title}, by hourly sums",
-        "description": f"{query.question} Over years: needs the summary rule and its function {HISTORY}.",
+        "displayName": f"{query.title}, by hourly totals",
+        "description": f"{query.question} For years of data: needs the summary rule and its function {HISTORY}.",
         "body": header + between + over_hours(query, _BETWEEN),
-        "labels": [query.section, query.name, "hourly sums"],
+        "labels": [query.section, query.name, "hourly totals"],
     }

@@ -50,7 +50,7 @@ def rollup() -> dict[str, Any]:
     """Value of the parameter ``rollup`` of ``modules/summary-rules.bicep``, with the prices in force."""
     return {
         "name": RULE,
-        "description": "Hourly sums of the requests to language models: tokens, cost and outcomes by team and model.",
+        "description": "Hourly totals of requests to language models: tokens, cost and outcomes by team and model.",
         "table": TABLE,
         "columns": [
             {"name": "Hour" if name == "TimeGenerated" else name, "type": _COLUMN_TYPES.get(kind, kind)}

@@ -13,24 +13,24 @@ PROVISIONED = "provisioned"
 
 _PRICES = """\
 // title: Prices
-// question: What does a million tokens cost, of which model, in which scope, from when on?
+// question: What do 1M tokens cost, by model, scope and start date?
 //
 // Generated from aoai_analytics/prices/price-book.csv by 'aoai prices functions'; that file names each price's source.
-// PricePerMillion is USD for a million tokens. Version '' is every version, Regions '' every region. A price holds from
-// From (UTC) until a later row of the same model, version, scope, regions and direction. A model that is not here has
-// no price: its requests are unpriced, not free.
+// PricePerMillion is USD per 1M tokens. Version '' means every version, Regions '' every region. A price applies from
+// From (UTC) until a later row for the same model, version, scope, regions and direction. Models not listed have no
+// price: their requests are unpriced, not free.
 datatable(
     Model: string, Version: string, Scope: string, Regions: string,
     Direction: string, PricePerMillion: real, From: datetime
 ) [
 """
 _SCOPES = """\
-// title: Scopes of deployments
-// question: In which scope is each deployment billed, and in which region does it run?
+// title: Deployment scopes
+// question: Which price scope and region does each deployment have?
 //
-// One row a deployment that is not billed at global prices, as DEPLOYMENT or ACCOUNT/DEPLOYMENT. Scope is global,
-// data-zone, regional (with its Region, e.g. swedencentral) or provisioned (paid by the unit and hour, not by tokens).
-// [prices.deployments] in aoai.toml gives the rows; in a workspace they are put between the brackets.
+// One row per deployment that is not billed at global prices, as DEPLOYMENT or ACCOUNT/DEPLOYMENT. Scope is global,
+// data-zone, regional (with its Region, e.g. swedencentral) or provisioned (paid per unit and hour, not per token).
+// Rows come from [prices.deployments] in aoai.toml; in a workspace, add them between the brackets.
 datatable(Deployment: string, Scope: string, Region: string) [
 """
 

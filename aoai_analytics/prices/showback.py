@@ -92,7 +92,7 @@ def _xlsx(rows: list[list[Any]], frame: pd.DataFrame, title: str) -> bytes:
 
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
-        sheet = book.add_worksheet("Show-back")
+        sheet = book.add_worksheet("Showback")
         heading = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
         sheet.write_string(0, 0, title, book.add_format({"bold": True}))
         sheet.set_column(0, 0, 32)

@@ -60,7 +60,7 @@ def test_queries_lists_names_and_questions(aoai):
     assert "tokens/by-caller-and-model" in listed.out
     assert all(line.startswith("tokens/") for line in listed.out.splitlines())
     entry = next(e for e in json.loads(aoai("queries", "--json").out) if e["name"] == "tokens/by-subscription")
-    assert entry["parameters"]["topN"] == {"type": "long", "default": "20", "about": "rows shown"}
+    assert entry["parameters"]["topN"] == {"type": "long", "default": "20", "about": "rows to show"}
 
 
 def test_one_answer_in_every_format(aoai, lake, tmp_path):

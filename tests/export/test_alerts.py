@@ -154,7 +154,7 @@ def test_each_alert_names_queries_that_there_are_and_a_heading_of_the_page() -> 
 
 def table() -> str:
     """The page's table of the rules."""
-    lines = ["| rule | severity | it asks | every, over | thresholds |", "|---|---|---|---|---|"]
+    lines = ["| Rule | Severity | Question | Every, over | Thresholds |", "|---|---|---|---|---|"]
     for alert in ALERTS:
         thresholds = ", ".join(f"`{name}` {alert.default(name)}" for name in alert.parameters)
         query = f"[{alert.query.question}](../kql/{alert.query.name}.kql)"

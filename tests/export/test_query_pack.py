@@ -21,7 +21,7 @@ from tests.infra.conftest import INFRA, bicep_program
 
 
 def test_every_query_that_runs_in_the_portal_is_there_with_its_title_and_text() -> None:
-    packed = {entry["labels"][1]: entry for entry in query_pack(prompts=True) if "hourly sums" not in entry["labels"]}
+    packed = {entry["labels"][1]: entry for entry in query_pack(prompts=True) if "hourly totals" not in entry["labels"]}
     assert set(packed) == {query.name for query in library() if not query.header.get("then")}
     for query in library():
         if query.name in packed:
@@ -41,13 +41,13 @@ def test_no_query_shows_prompts_unless_asked_for() -> None:
 def test_ids_are_guids_of_their_own_that_stay() -> None:
     ids = [entry["id"] for entry in query_pack(prompts=True)]
     assert len(set(ids)) == len(ids) and all(str(UUID(id_)) == id_ for id_ in ids)
-    by_name = {entry["labels"][1]: entry["id"] for entry in query_pack() if "hourly sums" not in entry["labels"]}
+    by_name = {entry["labels"][1]: entry["id"] for entry in query_pack() if "hourly totals" not in entry["labels"]}
     assert by_name["tokens/by-subscription"] == "924f988f-171b-5885-b86b-2c221f2fbf36"
     assert by_name["cost/total"] == "e76a6fb2-a236-5c48-97d7-22ca14d2e3ed"
 
 
 def test_what_is_asked_of_hourly_sums_sets_its_own_range_and_has_a_title_of_its_own() -> None:
-    of_hours = [entry for entry in query_pack() if "hourly sums" in entry["labels"]]
+    of_hours = [entry for entry in query_pack() if "hourly totals" in entry["labels"]]
     assert [entry["labels"][1] for entry in of_hours] == [query.name for query in of_sums()]
     titles = [entry["displayName"] for entry in query_pack()]
     assert len(set(titles)) == len(titles)

@@ -197,7 +197,7 @@ def test_the_function_and_the_queries_hold_under_microsoft_s_parser_with_no_save
     # The rule's text is part of the function's, but for the tables' names and its last line.
     texts = {"history": history_function()}
     assert len(set(rule_query().splitlines()) - set(history_function().splitlines())) == 4
-    texts |= {entry["id"]: entry["body"] for entry in query_pack() if "hourly sums" in entry["labels"]}
+    texts |= {entry["id"]: entry["body"] for entry in query_pack() if "hourly totals" in entry["labels"]}
     tables = {name: table.columns for name, table in LOG_TABLES.items()} | {TABLE: STORED | ADDED, HISTORY: COLUMNS}
     found = analyse(texts, tables=tables, functions={})
     assert {name: [str(d) for d in analysis.diagnostics] for name, analysis in found.items()} == {

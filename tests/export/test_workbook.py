@@ -441,7 +441,7 @@ def test_the_preview_shows_steps_and_rows_escapes_names_and_hides_texts(
 
     some = made_workbook | {"items": kept(made_workbook["items"])}
     hidden = preview_html(some, awkward_lake, start=START, end=END)
-    assert "Top users" in hidden and "What people wrote is hidden here" in hidden
+    assert "Top users" in hidden and "Prompts and responses are hidden" in hidden
     assert "&lt;script&gt;alert(1)" in hidden and "<script>alert(1)" not in hidden
     assert "Latest prompts" not in hidden and ">hello<" not in hidden and "src=" not in hidden.split("plotly")[0]
     shown = preview_html(some, awkward_lake, start=START, end=END, show_prompts=True)

@@ -1,4 +1,4 @@
-"""An Azure Workbook that asks the library's questions of a Log Analytics workspace, over its two log tables alone."""
+"""An Azure Workbook that runs the library's queries on a Log Analytics workspace, using only its two log tables."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ __all__ = ["MAX_BYTES", "module_bicep", "workbook", "workbook_bicep", "workbook_
 MAX_BYTES = 800_000
 _SCHEMA = "https://github.com/Microsoft/Application-Insights-Workbooks/blob/master/schema/workbook.json"
 _TITLE = (
-    "# Azure OpenAI gateway\n\nWho uses which model through the gateway, what it costs, what is asked and what "
-    "fails, from "
-    "the gateway's own logs. Every tile follows the choices below."
+    "# Azure OpenAI gateway\n\nUsage, cost, prompts and reliability by caller and model, from the gateway's own "
+    "logs. The filters below apply to every tile."
 )
 _NO_TABLES = (
-    "**This workspace shows no gateway logs of the last 90 days.** Choose the workspace that API Management's "
+    "**This workspace has no gateway logs for the last 90 days.** Choose the workspace that API Management's "
     "diagnostic "
-    "setting sends the categories *GatewayLogs* and *GatewayLlmLogs* to, as resource-specific tables. Where it is "
-    "this one: "
-    "the first records take up to two hours, and someone without the right to read the tables sees none and no error."
+    "setting sends the categories *GatewayLogs* and *GatewayLlmLogs* to, as resource-specific tables. If this is "
+    "the right one: the first records take up to two hours, and without permission to read the tables you see no rows "
+    "and no error."
 )
 _NO_LLM_LOG = (
-    "The LLM log has no records: tokens are then known only where a body was logged, and no prompt is. The "
-    "diagnostic of the "
-    "API turns it on (*largeLanguageModel*), and the diagnostic setting sends its category, *GatewayLlmLogs*."
+    "The LLM log is empty: tokens are known only for logged bodies, and prompts are not. Turn it on in the API's "
+    "diagnostic (*largeLanguageModel*), and enable the category *GatewayLlmLogs* in the diagnostic setting."
 )
 
 

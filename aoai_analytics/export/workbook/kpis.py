@@ -28,7 +28,7 @@ class Headline:
 
 HEADLINES: dict[str, Headline] = {
     "health/coverage-head": Headline(
-        "What was asked, and how far it is known",
+        "Requests and tokens",
         """| extend Answered = Requests - NotBilledRequests, Told = LlmLogRequests + UsageRequests + FragmentRequests
 | extend Tokens = iff(UnknownRequests < Answered, KnownTokens + EstimatedTokens, long(null))
 | extend ToldShare = iff(Answered > 0, 100.0 * Told / Answered, real(null))
@@ -36,26 +36,26 @@ HEADLINES: dict[str, Headline] = {
 | extend TokensNote = strcat(EstimatedShare, "% estimated, ± ", tolong(Margin))""",
         (
             Kpi("Requests", "Requests", 'strcat(NotBilledRequests, " not billed: refused, failed or cached")'),
-            Kpi("Tokens", "Tokens", 'iff(EstimatedTokens > 0, TokensNote, "all of them logged")'),
-            Kpi("Tokens told by a log", "ToldShare", '"of the requests that a model answered"', after="%"),
-            Kpi("Requests of unknown tokens", "UnknownRequests", '"in no sum of tokens or cost"'),
+            Kpi("Tokens", "Tokens", 'iff(EstimatedTokens > 0, TokensNote, "all logged")'),
+            Kpi("Requests with logged tokens", "ToldShare", '"of answered requests"', after="%"),
+            Kpi("Requests with unknown tokens", "UnknownRequests", '"not in token or cost totals"'),
         ),
     ),
     "cost/total": Headline(
-        "What it cost",
+        "Cost",
         """| extend Margin = round(1.96 * CostError, 2), NotInIt = UnpricedRequests + UnknownRequests
 | extend FullPriceCost = round(FullPriceCost, 2)""",
         (
-            Kpi("Cost", "Cost", 'strcat("± ", Margin, "; ", NotInIt, " requests not in it")', before="$"),
+            Kpi("Cost", "Cost", 'strcat("± ", Margin, "; ", NotInIt, " requests not included")', before="$"),
             Kpi("Saved by prompt caching", "CacheSavings", 'strcat("of $", FullPriceCost, " without it")', before="$"),
         ),
     ),
     "reliability/success-rate": Headline(
-        "How it went",
+        "Reliability",
         """| summarize Requests = sum(Requests), Counted = sum(CountedRequests), Failed = sum(FailedRequests)
 | extend Rate = iff(Counted > 0, 100.0 * (Counted - Failed) / Counted, real(null))""",
         (
-            Kpi("Success rate", "Rate", '"of what is not a fault of the caller"', after="%"),
+            Kpi("Success rate", "Rate", '"without caller errors"', after="%"),
             Kpi("Failed requests", "Failed", 'strcat("of ", Requests)'),
         ),
     ),

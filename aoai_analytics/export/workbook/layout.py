@@ -1,4 +1,4 @@
-"""All tabs of the workbook, and those of reliability, cost and health. Data that ``steps`` walks."""
+"""All workbook tabs, including reliability, cost and health. Data for ``steps``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ TABS: tuple[Tab, ...] = (
     Tab(
         "reliability",
         "Reliability",
-        "What fails, at whose door it lies, and how slow answers are. Faults of a caller do not count against the "
-        "service.",
+        "What fails, who is responsible, and how slow responses are. Caller errors do not count against the service.",
         (
             View(
                 "success",
@@ -97,9 +96,8 @@ TABS: tuple[Tab, ...] = (
     Tab(
         "cost",
         "Cost",
-        "USD at list prices, or at your own. A model without a price is *unpriced*, not free: such requests are "
-        "counted, and "
-        "in no sum, so that a cost beside them is a lower bound. Change prices above; every cost follows.",
+        "USD at list prices, or at your own. A model without a price is *unpriced*, not free: its requests are in no "
+        "total, so a cost with unpriced requests is a lower bound. Change prices above to update every cost.",
         (
             View(
                 "totals",
@@ -129,8 +127,7 @@ TABS: tuple[Tab, ...] = (
                         values={"budgets": "Budgets"},
                     ),
                 ),
-                text="A budget is a subscription's, or that of all together, `(all)`; it covers the month of the "
-                "last request.",
+                text="Set a budget per subscription, or `(all)` for the total, for the month of the last request.",
                 parameters=("Budgets",),
             ),
             View(
@@ -153,13 +150,12 @@ TABS: tuple[Tab, ...] = (
                     Tile("cost/unpriced", 100, "grid", bars=("Requests",)),
                     Tile("cost/caching-savings", 100, "grid", bars=("CacheSavings",), heats=("MissedSavings",)),
                 ),
-                text="Own prices replace the price book's for that model, direction and scope, every version and "
-                "region of it. "
-                "A line that could not be read stands in the table of prices with what is wrong.",
+                text="Your own prices replace the price book's for that model, direction and scope, in every version "
+                "and region. Invalid lines are listed in the table of prices.",
             ),
             View(
                 "showback",
-                "Show-back",
+                "Showback",
                 (
                     Tile(
                         "cost/showback",
@@ -178,9 +174,8 @@ TABS: tuple[Tab, ...] = (
                         values={"commitments": "Commitments"},
                     ),
                 ),
-                text="What each team owes: its tokens, and its part of the provisioned throughput that is paid "
-                "whether it is "
-                "used or not. Give what each provisioned deployment costs in the time range.",
+                text="Each team's charge: its tokens and its share of provisioned throughput. Enter the cost of each "
+                "provisioned deployment in the time range.",
                 parameters=("Commitments",),
             ),
         ),
@@ -188,9 +183,8 @@ TABS: tuple[Tab, ...] = (
     Tab(
         "health",
         "Health",
-        "How far these numbers can be trusted: what the logs hold, what they lost, and what that does to the "
-        "tokens. Zero rows "
-        "are not zero traffic: a table that you may not read answers with none, and no error.",
+        "How reliable these numbers are: what the logs contain, what they lost, and how that affects tokens. No rows "
+        "does not mean no traffic: a table that you may not read returns no rows and no error.",
         (
             View(
                 "coverage",
@@ -228,10 +222,10 @@ TABS: tuple[Tab, ...] = (
     ),
 )
 
-#: Why a query of the library is no tile.
+#: Queries without a tile, and why.
 NOT_HERE = {
-    "prompts/languages": "a program tells the language",
+    "prompts/languages": "a program detects the language",
     "prompts/topics": "a program finds the topics",
-    "prompts/personal-data": "a program finds personal data",
-    "prompts/personal-data-requests": "a program finds personal data",
+    "prompts/personal-data": "a program detects personal data",
+    "prompts/personal-data-requests": "a program detects personal data",
 }

@@ -74,50 +74,48 @@ def _text(name: str) -> str:
 TEXTS: Mapping[str, Given] = {
     "OwnPrices": Given(
         "Own prices",
-        "A line (or a part between semicolons) each: MODEL, DIRECTION, USD for a million tokens; DIRECTION is prompt, "
-        "cached-prompt or completion. A fourth word says the scope: global (also without it), data-zone, regional.",
+        "One per line (or separated by semicolons): MODEL, DIRECTION, USD per 1M tokens; DIRECTION is prompt, "
+        "cached-prompt or completion. Optional fourth word: the scope, global (default), data-zone or regional.",
         "",
         multi_line=True,
     ),
     "Discount": Given(
         "Discount on list prices, %",
-        "Taken off every price of the book, not off your own above.",
+        "Applies to every price in the book, but not to your own prices.",
         "",
         "0",
         rule=(r"^\s*\d{1,2}(\.\d+)?\s*$", "A number from 0 to 99.9"),
     ),
     "Budgets": Given(
-        "Budgets, USD a month",
-        "A line (or a part between semicolons) each: SUBSCRIPTION=120.50, and of all together (all)=900.",
+        "Budgets, USD per month",
+        "One per line (or separated by semicolons): SUBSCRIPTION=120.50, or (all)=900 for the total.",
         _lines("Budgets"),
         multi_line=True,
     ),
     "Commitments": Given(
-        "Commitments, USD of the time range",
-        "A line (or a part between semicolons) each: ACCOUNT/DEPLOYMENT=5200.00",
+        "Commitments, USD for the time range",
+        "One per line (or separated by semicolons): ACCOUNT/DEPLOYMENT=5200.00",
         _lines("Commitments"),
         multi_line=True,
     ),
     "Quotas": Given(
-        "Quotas, tokens a minute",
-        "A line (or a part between semicolons) each: ACCOUNT/DEPLOYMENT=450000",
+        "Quotas, tokens/min",
+        "One per line (or separated by semicolons): ACCOUNT/DEPLOYMENT=450000",
         _lines("Quotas"),
         multi_line=True,
     ),
     "Ptus": Given(
         "PTUs",
-        "A line (or a part between semicolons) each: ACCOUNT/DEPLOYMENT=100",
+        "One per line (or separated by semicolons): ACCOUNT/DEPLOYMENT=100",
         _lines("Ptus"),
         multi_line=True,
     ),
-    "SearchText": Given(
-        "Search for", "Words in a prompt or an answer, together and in this order; empty for all.", _text("SearchText")
-    ),
-    "SearchUser": Given("Of the user", "As Top users shows it; empty for all.", _text("SearchUser")),
-    "SearchModel": Given("Of the model", "For example gpt-4o; empty for all.", _text("SearchModel")),
+    "SearchText": Given("Search for", "Phrase in a prompt or response; empty for all.", _text("SearchText")),
+    "SearchUser": Given("User", "As shown in Top users; empty for all.", _text("SearchUser")),
+    "SearchModel": Given("Model", "For example gpt-4o; empty for all.", _text("SearchModel")),
     "Slo": Given(
-        "Aim: % of requests that succeed",
-        "What the error budget is measured by.",
+        "Target: % of requests that succeed",
+        "Defines the error budget.",
         'todouble("{Slo:escapejson}")',
         "99.0",
         rule=(r"^\s*\d{1,2}(\.\d+)?\s*$", "A number from 0 to 99.9"),
@@ -125,7 +123,7 @@ TEXTS: Mapping[str, Given] = {
 }
 CHOICES: Mapping[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     "CountGateway": (
-        "Requests that the gateway's limits refuse",
+        "Requests throttled by the gateway",
         "Whether they count as failed.",
         (("false", "do not count"), ("true", "count as failed")),
     ),
@@ -220,8 +218,8 @@ def _time_range() -> dict[str, Any]:
 
 
 def _prompts() -> dict[str, Any]:
-    about = "Only to those who may read the log tables themselves, and only where texts are logged."
-    return _choice("Prompts", "Show what people wrote", (("hidden", "hidden"), ("shown", "shown")), about)
+    about = "Needs access to the log tables, and works only if texts are logged."
+    return _choice("Prompts", "Show prompts and responses", (("hidden", "hidden"), ("shown", "shown")), about)
 
 
 def _choice(name: str, label: str, options: Iterable[tuple[str, str]], about: str = "") -> dict[str, Any]:

@@ -25,7 +25,7 @@ _MEDIUM, _TINY = 0, 4
 #: A grid on half a page or less goes without these, so that what it draws is in sight; an export to Excel has them.
 _NARROW = 50
 _SPARED = ("PromptTokens", "CompletionTokens", "LastSeen", "LastRequest", "Subscriptions", "Callers")
-_NOTHING = "Nothing of this kind in the chosen time range, with these filters."
+_NOTHING = "No data for this time range and these filters."
 # Weekdays and hours, weeks after the first: the columns of a matrix are known beforehand.
 _HOURS = tuple(range(24))
 _WEEKS = tuple(range(13))
@@ -33,8 +33,8 @@ _WEEKDAYS = "MonTueWedThuFriSatSun"
 
 #: What the workbook asks that the library does not: prices are the reader's to change here only.
 PRICES = own_query("""// title: Prices in force
-// question: What does a million tokens cost at the end of the time range, and which line of your own could not be read?
-// unit: Prompt=USD a million tokens, CachedPrompt=USD a million tokens, Completion=USD a million tokens
+// question: What do 1M tokens cost at the end of the time range, and which of your lines are invalid?
+// unit: Prompt=USD per 1M tokens, CachedPrompt=USD per 1M tokens, Completion=USD per 1M tokens
 let Last = RangeEnd;
 union
     (AoaiPrices
@@ -45,7 +45,7 @@ union
         Completion = maxif(PricePerMillion, Direction == "completion") by Model, Version, Scope, Regions, Origin),
     (AoaiOwnPrices
     | where isnull(PricePerMillion)
-    | project Model = Line, Version = "", Scope = "", Regions = "", Origin = "not read: write MODEL, DIRECTION, USD",
+    | project Model = Line, Version = "", Scope = "", Regions = "", Origin = "invalid: use MODEL, DIRECTION, USD",
         Prompt = real(null), CachedPrompt = real(null), Completion = real(null))
 | project Origin, Model, Version, Scope, Regions, Prompt, CachedPrompt, Completion
 | sort by Origin desc, Model asc, Version asc, Scope asc, Regions asc
@@ -86,7 +86,7 @@ def _view(tab: Tab, view: View, parts: Parts) -> list[dict[str, Any]]:
         opened = f"{where} {title}"
         if tiles:
             found = group(opened, _tiles(opened, tiles, parts))
-            found["content"]["title"] = "The selected user"
+            found["content"]["title"] = "Selected user"
             items.append(only_where_set(found, parameter))
         else:
             exchange = Tile(CONVERSATION, 100, values={"correlationId": parameter})
@@ -107,9 +107,8 @@ def behind_choice(name: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     """*items* for who chose to see what people wrote; for everyone else a line that says so."""
     hint = text(
         f"{name} hidden",
-        "What people wrote is hidden here. Set *Show what people wrote* at the top to see it: that works for "
-        "readers who "
-        "may read the log tables, and shows them prompts and answers of others. Do so only where you are entitled to.",
+        "Prompts and responses are hidden. Set *Show prompts and responses* at the top to see them, if you have access "
+        "to the log tables. They contain other people's texts: show them only if you are entitled to.",
         "info",
     )
     return group(

@@ -1,4 +1,4 @@
-"""The tabs of use: which question stands where, how wide and how shown. Data that ``steps`` walks."""
+"""The usage tabs: which query goes where, how wide and in which form. Data for ``steps``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ USE: tuple[Tab, ...] = (
     Tab(
         "overview",
         "Overview",
-        "How much was asked, what it cost and how well it went. Numbers with ± or *estimated* are not all known: "
-        "the logs "
-        "do not hold the tokens of every request. The tab *Health* says which, and what mends it.",
+        "Traffic, cost and success. Numbers with ± or *estimated* are partly estimates, because the logs do not have "
+        "the tokens of every request. The tab *Health* shows the gaps and how to fix them.",
         (
             View(
                 "overview",
@@ -32,9 +31,8 @@ USE: tuple[Tab, ...] = (
     Tab(
         "tokens",
         "Tokens",
-        "Who uses the tokens, when, and for what. *Estimated tokens* are computed from the messages' bytes where "
-        "no log tells "
-        "them; *tokens error* is a standard error; *unknown requests* are in no sum.",
+        "Who uses the tokens, when, and for what. *Estimated tokens* are computed from message sizes if they were not "
+        "logged; *tokens error* is a standard error; *unknown requests* are in no total.",
         (
             View(
                 "who",
@@ -94,9 +92,8 @@ USE: tuple[Tab, ...] = (
                         values={"ptus": "Ptus"},
                     ),
                 ),
-                text="What a deployment needs at its busiest minute. Give its quota, or its provisioned throughput "
-                "units "
-                "(PTUs), to see how much of it was used.",
+                text="Peak demand per deployment. Enter its quota or provisioned throughput units (PTUs) to see the "
+                "utilization.",
                 parameters=("Quotas", "Ptus"),
             ),
         ),
@@ -104,11 +101,11 @@ USE: tuple[Tab, ...] = (
     Tab(
         "models",
         "Models",
-        "Which models and versions are used, how fast they answer, and how their answers end.",
+        "Which models and versions are used, how fast they are, and how responses end.",
         (
             View(
                 "use",
-                "Use",
+                "Usage",
                 (
                     Tile("models/usage", 100, "grid", bars=("TotalTokens",), heats=("Share",)),
                     Tile("models/share-over-time", 50),
@@ -131,7 +128,7 @@ USE: tuple[Tab, ...] = (
             ),
             View(
                 "answers",
-                "Answers",
+                "Responses",
                 (
                     Tile("models/finish-reasons", 50),
                     Tile("models/reasoning", 50, "grid", bars=("ReasoningShare",)),
@@ -143,9 +140,8 @@ USE: tuple[Tab, ...] = (
     Tab(
         "users",
         "Users",
-        "A user is whom the request itself names, else the gateway's user, else the caller's address. Select a row "
-        "of *Top "
-        "users* to see that user alone below.",
+        "A user is the end user in the request, else the gateway user, else the caller's address. Select a row of *Top "
+        "users* to see that user below.",
         (
             View(
                 "who",
@@ -197,16 +193,14 @@ USE: tuple[Tab, ...] = (
     Tab(
         "prompts",
         "Prompts",
-        "How much of what people wrote the logs hold. The texts themselves are hidden; *Show what people wrote* "
-        "above shows "
-        "them to whoever may read the log tables, and to nobody else: a workbook's queries run with its reader's "
-        "own rights. "
-        "Languages, topics and personal data are found by a program, not by a query: `aoai query prompts/languages`, "
-        "`prompts/topics`, `prompts/personal-data` and `prompts/personal-data-requests` answer those.",
+        "Which prompts and responses were logged. The texts are hidden; *Show prompts and responses* above shows them, "
+        "but only to readers with access to the log tables: queries run with the reader's own permissions. "
+        "Languages, topics and personal data need a program: use `aoai query prompts/languages`, "
+        "`prompts/topics`, `prompts/personal-data` and `prompts/personal-data-requests`.",
         (
             View(
                 "logged",
-                "What is logged",
+                "Logged texts",
                 (
                     Tile(
                         "prompts/texts-logged",
@@ -221,7 +215,7 @@ USE: tuple[Tab, ...] = (
             ),
             View(
                 "wrote",
-                "What people wrote",
+                "Prompts and responses",
                 (
                     requests(
                         "prompts/search",
@@ -233,7 +227,7 @@ USE: tuple[Tab, ...] = (
                     Tile("prompts/longest", 50, "grid", bars=("PromptCharacters",)),
                     Tile("prompts/filtered", 100, "grid"),
                 ),
-                text="Select a row of the search to read the whole exchange.",
+                text="Select a search result to read the whole conversation.",
                 opens=(("PromptsRequest", "conversation", ()),),
                 parameters=("SearchText", "SearchUser", "SearchModel"),
             ),
