@@ -32,7 +32,7 @@ def test_there_is_a_notebook_for_each_step_and_no_other() -> None:
 def test_a_notebook_says_what_why_cost_failures_and_the_portal_s_way(step: Step) -> None:
     prose = "\n".join(cell.source for cell in cells(step) if cell.cell_type == "markdown")
     assert prose.startswith("# ")
-    for part in ("**What and why.**", "**Cost and time.**", "## When it fails", "## In the portal", "## Verify"):
+    for part in ("**What and why.**", "**Cost and time.**", "## Troubleshooting", "## In the portal", "## Verify"):
         assert part in prose, part
 
 
