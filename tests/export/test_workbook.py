@@ -395,7 +395,7 @@ def test_own_prices_and_a_discount_change_every_cost_and_a_line_that_is_none_is_
     own = rows[rows["Origin"] == "own"].set_index("Model")
     assert (own.loc["gpt-4o", "Prompt"], own.loc["gpt-4o", "Completion"]) == (1.5, 6.0)
     assert own.loc["gpt-9-preview", "Scope"] == "data-zone"
-    assert list(rows[rows["Origin"].str.startswith("not read")]["Model"]) == ["nonsense"]
+    assert list(rows[rows["Origin"].str.startswith("invalid")]["Model"]) == ["nonsense"]
     book = rows[(rows["Origin"] == "price book") & (rows["Model"] == "gpt-4o-mini") & (rows["Scope"] == "global")]
     full = traffic.query(
         'AoaiPrices | where Model == "gpt-4o-mini" and Scope == "global" and Direction == "prompt"',

@@ -80,7 +80,8 @@ def test_every_step_that_deploys_has_a_requirement() -> None:
 
 
 def test_every_error_code_that_the_pages_name_has_its_way_on() -> None:
-    failures = (REPO / "docs/infrastructure.md").read_text("utf-8").partition("## Troubleshooting")[2].partition("## ")[0]
+    page = (REPO / "docs/infrastructure.md").read_text("utf-8")
+    failures = page.partition("## Troubleshooting")[2].partition("## ")[0]
     codes = set(re.findall(r"^\| `([A-Z]\w+)", failures, re.M))
     for step in STEPS:
         text = (REPO / f"notebooks/setup/{step.name}.ipynb").read_text("utf-8")
