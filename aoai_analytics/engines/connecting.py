@@ -32,7 +32,7 @@ def connect(source: str | Path, *, credential: Any = None, endpoint: str | None 
         return KustoEngine.open(text, credential=credential, endpoint=endpoint)
     if separator and scheme != "file":
         raise SourceError(
-            f"unknown source '{scheme}://…': give the folder of a lake (made by 'aoai ingest LOGS --lake DIR'), "
+            f"unknown source '{scheme}://…': use a lake folder (created by 'aoai ingest LOGS --lake DIR'), "
             "log-analytics://WORKSPACE-ID or kusto://CLUSTER/DATABASE"
         )
     from .local import LocalEngine

@@ -29,12 +29,12 @@ def credential_for(credential: Any = None) -> Any:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=2) or ["DefaultAzureCredential", "AzureCliCredential"]
         # The text given is not repeated: it may be a secret that was put in the wrong place.
-        raise UnknownName(f"the credential named is no class of azure-identity; try {' or '.join(near)}")
+        raise UnknownName(f"the credential is not an azure-identity class; try {' or '.join(near)}")
     try:
         return getattr(azure.identity, name)()
     except (TypeError, ValueError) as error:
         raise WrongUse(
-            f"{name} cannot be made without arguments: give such a credential as an object, "
+            f"{name} needs arguments: pass such a credential as an object, "
             "or use DefaultAzureCredential with AZURE_* variables"
         ) from error
 
@@ -46,7 +46,7 @@ def checked_endpoint(endpoint: str) -> str:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise WrongUse("the endpoint is no URL: give one such as https://api.loganalytics.azure.cn") from error
+        raise WrongUse("the endpoint is not a URL: use e.g. https://api.loganalytics.azure.cn") from error
     if not host or parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise WrongUse("the endpoint must be https://HOST, without user, password or query")
     if parts.scheme == "http":

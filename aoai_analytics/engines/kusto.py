@@ -164,22 +164,20 @@ class KustoEngine:
             except KustoThrottlingError:
                 reason = "it is asked too often"
             except KustoNetworkError:
-                reason = "the connection failed or broke off"
+                reason = "the connection failed or was cut off"
             except KustoServiceError as failure:
                 status = getattr(failure.http_response, "status_code", None)
                 if status not in (408, 500, 502, 503) and not _THROTTLED.search(_text(failure)):
                     raise self._refusal(failure, status) from failure
-                reason = f"it answered {status}"
+                reason = f"it returned {status}"
             except KustoClientInvalidConnectionStringException as failure:
-                raise WrongUse(f"{self.source} is no Kusto cluster that a token may be sent to") from failure
+                raise WrongUse(f"{self.source} is not a trusted Kusto endpoint") from failure
             except (KustoAuthenticationError, KustoClientError) as failure:
-                raise SourceError(
-                    "cannot sign in to Azure: run 'az login', or name another credential with --credential"
-                ) from failure
+                raise SourceError("cannot sign in to Azure: run 'az login' or set --credential") from failure
             except KustoError as failure:
-                raise SourceError(f"{self.source} cannot be asked: {type(failure).__name__}") from failure
+                raise SourceError(f"{self.source}: query failed ({type(failure).__name__})") from failure
             except Stopped:
-                raise SourceError(f"{self.source} was closed while a query waited") from None
+                raise SourceError(f"{self.source} was closed while a query was waiting") from None
             if attempt + 1 < self.pace.tries:
                 self.pace.wait_before_try(attempt, None)
         raise SourceError(
@@ -197,9 +195,9 @@ class KustoEngine:
         if status == 504 or _TOO_LONG.search(text):
             return TooMuch("the query took longer than the cluster allows: narrow the time range")
         if status in (401, 403) or "Forbidden" in text or "Unauthorized" in text:
-            return SourceError(f"{self.source} refuses the credential: it needs the role Viewer on the database")
+            return SourceError(f"{self.source}: access denied; the credential needs the role Viewer on the database")
         if status == 404 or "DatabaseNotFound" in text or "EntityNotFound" in text:
-            return UnknownName(f"{self.source}: there is no such database")
+            return UnknownName(f"{self.source}: database not found")
         found = _PLACE.search(text)
         line, column = (int(found[1]), int(found[2]) + 1) if found else (None, None)
         where = f"line {line}, column {column}: " if found else ""
@@ -229,7 +227,7 @@ def host_and_database(source: str) -> tuple[str, str]:
     """``kusto://contoso.westeurope/Logs`` -> ``contoso.westeurope.kusto.windows.net``, ``Logs``. Raises WrongUse."""
     host, separator, database = source.removeprefix(f"{SCHEME}://").rstrip("/").partition("/")
     if not _HOST.fullmatch(host) or not separator or not database.strip() or "/" in database:
-        raise WrongUse(f"{source} names no database: give {SCHEME}://CLUSTER.REGION.kusto.windows.net/DATABASE")
+        raise WrongUse(f"{source} has no database: use {SCHEME}://CLUSTER.REGION.kusto.windows.net/DATABASE")
     if host.count(".") < 2 and host != "localhost" and ":" not in host:
         host += ".kusto.windows.net"
     return host, database

@@ -168,7 +168,7 @@ def _refusals(kql: str) -> Iterator[None]:
     except KqlError as error:
         raise QueryError(f"the query is not valid: {error}") from error
     except duckdb.OutOfMemoryException as error:
-        raise QueryError("the query needs more memory than there is: narrow its time range") from error
+        raise QueryError("the query needs more memory than available: narrow its time range") from error
     except duckdb.Error as error:
         raise QueryError(_plain(error, kql)) from error
 

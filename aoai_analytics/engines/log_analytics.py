@@ -90,7 +90,7 @@ class LogAnalyticsEngine:
         except QueryError as error:
             raise at_its_place(error, text) from error
         except Stopped:
-            raise SourceError(f"{self.source} was closed while a query waited") from None
+            raise SourceError(f"{self.source} was closed while a query was waiting") from None
 
     def _is_saved(self, name: str) -> bool:
         """Whether the workspace has a function (or a table) of that name; asked once."""
@@ -122,12 +122,12 @@ def path_of(source: str) -> tuple[str, tuple[str, ...]]:
     if rest.startswith("/"):
         parts = re.fullmatch(r"(?:/(?!\.)[\w.() -]+)+", rest.rstrip("/"))
         if not parts or not rest.lower().startswith("/subscriptions/"):
-            raise WrongUse(f"{source} is no resource: give {SCHEME}:///subscriptions/…/resourceGroups/…/providers/…")
+            raise WrongUse(f"{source} is not a resource: use {SCHEME}:///subscriptions/…/resourceGroups/…/providers/…")
         return rest.strip("/"), ()
     ids = [part.strip() for part in rest.rstrip("/").split(",")]
     if not all(_WORKSPACE.fullmatch(part) for part in ids):
         raise WrongUse(
-            f"{source} names no workspace: give {SCHEME}://WORKSPACE-ID, several as ID1,ID2, "
+            f"{source} has no workspace: use {SCHEME}://WORKSPACE-ID, or ID1,ID2 for several, "
             f"or a resource as {SCHEME}:///subscriptions/…"
         )
     return f"workspaces/{ids[0]}", tuple(ids[1:])

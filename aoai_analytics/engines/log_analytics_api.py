@@ -110,18 +110,18 @@ class LogsApi:
                     continue
                 if status not in _RETRIED:
                     raise refusal(status, error)
-                reason = f"it answered {status} {error.get('code', '')}".strip()
+                reason = f"it returned {status} {error.get('code', '')}".strip()
                 retry_after, everyone = response.headers.get("Retry-After"), status in _ASKED_TOO_OFTEN
             except ClientAuthenticationError as failure:
                 raise SourceError(_cannot_sign_in(failure)) from failure
             except ServiceResponseTimeoutError as failure:
                 raise TooMuch(TOO_LONG) from failure
             except (ServiceRequestError, ServiceResponseError, DecodeError, HttpResponseError):
-                reason = "the connection failed or broke off"
+                reason = "the connection failed or was cut off"
             except JSONDecodeError:
-                reason = "its answer broke off"
+                reason = "its response was cut off"
             except AzureError as failure:
-                raise SourceError(f"Log Analytics cannot be asked: {type(failure).__name__}") from failure
+                raise SourceError(f"Log Analytics: query failed ({type(failure).__name__})") from failure
             if attempt + 1 < self.pace.tries:
                 self.pace.wait_before_try(attempt, retry_after, everyone=everyone)
         raise SourceError(
@@ -153,12 +153,12 @@ def answer_of(content: Mapping[str, Any]) -> Answer:
         types = {column["name"]: kusto_type(column["type"]) for column in table["columns"]}
         rows = arrow_table(table["rows"], types)
     except (KeyError, IndexError, TypeError, ValueError) as failure:
-        raise SourceError("Log Analytics gave an answer that cannot be read: is the endpoint right?") from failure
+        raise SourceError("cannot read the response of Log Analytics: check the endpoint") from failure
     answer = Answer(rows, types, seconds=_service_seconds(content))
     error = content.get("error")
     if error:
         reasons = list(dict.fromkeys(_messages(error)))
-        answer.cut = " ".join(reasons)[:500] or "the service says PartialError and not why"
+        answer.cut = " ".join(reasons)[:500] or "PartialError, without a reason"
         answer.by_limit = bool(_LIMIT.search(" ".join([answer.cut, *_codes(error)])))
     elif rows.num_rows >= MAX_ROWS:
         answer.cut = f"{rows.num_rows:,} rows came, the most that the service returns, so there may be more"
@@ -213,17 +213,17 @@ def refusal(status: int, error: dict[str, Any]) -> Exception:
         line, column = _place(error, reason)
         where = f"line {line}, column {column}: " if line else ""
         kind = "has a syntax error" if "SyntaxError" in codes else "was refused"
-        why = reason or "the service does not say why"
+        why = reason or "the service gave no reason"
         return QueryError(f"the query {kind}: {where}{why}", line=line, column=column)
     if status in (401, 403):
         return SourceError(
-            "Log Analytics refuses the credential: it needs the role Log Analytics Reader on the workspace or resource"
+            "Log Analytics: access denied; the credential needs the role Log Analytics Reader on this resource"
         )
     if status == 404:
-        return UnknownName("there is no such workspace or resource: give the workspace's ID, not its name")
+        return UnknownName("workspace or resource not found: use the workspace's ID, not its name")
     if status == 413:
         return QueryError("the query is too long for the service")
-    return SourceError(f"Log Analytics answered {status}{f': {reason}' if reason else ''}")
+    return SourceError(f"Log Analytics returned {status}{f': {reason}' if reason else ''}")
 
 
 def _place(error: Any, reason: str) -> tuple[int | None, int | None]:

@@ -84,7 +84,7 @@ def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFram
 
     try:
         if cell is None:
-            raise WrongUse("%kql stands at the top of a cell, as %%kql, with the query below it")
+            raise WrongUse("put %%kql at the top of a cell, with the query below it")
         options = _options(line)
         query, render = split(cell)
         result = _run(query, options)
@@ -115,7 +115,7 @@ def _run(query: str, options: argparse.Namespace) -> QueryResult:
     apply_own_prices()
     asked = ask(_engines[source], query, start=start, end=end, parameters=values, show_prompts=options.show_prompts)
     if asked.texts_hidden:
-        print("What people wrote is hidden; --show-prompts shows it.")
+        print("Prompts and responses are hidden; add --show-prompts to show them.")
     return asked.result
 
 

@@ -102,20 +102,20 @@ def read_meter(name: str, product: str, unit: str) -> Matched | Unmatched:
     cached = any(word in _CACHED for word in words)
     words = [word for word in words if word not in _CACHED]
     if scope is None:
-        return Unmatched("its name tells no one scope (global, data zone, regional)")
+        return Unmatched("no single scope in its name (global, data zone, regional)")
     versions = [word for word in words if re.fullmatch(r"\d{4}", word)]
     model = _model([word for word in words if word not in versions], product)
     if model is None:
-        return Unmatched("its name tells no model that is known here")
+        return Unmatched("no known model in its name")
     if direction is None and model in _EMBEDDINGS and not cached:
         direction = "prompt"
     if direction is None or (cached and direction != "prompt"):
-        return Unmatched("its name tells no one direction (prompt, cached prompt, completion)")
+        return Unmatched("no single direction in its name (prompt, cached prompt, completion)")
     version = ""
     if versions or any(model == versioned for versioned, _ in _VERSIONS):
         digits = " ".join(versions)
         if (model, digits) not in _VERSIONS:
-            return Unmatched(f"its name tells no version of {model} that is known here")
+            return Unmatched(f"no known {model} version in its name")
         version = _VERSIONS[model, digits]
     return Matched(model, version, scope, "cached-prompt" if cached else direction, factor)
 

@@ -101,7 +101,7 @@ def drop_expired(out: Path, keep: timedelta, now: datetime) -> list[str]:
     report cannot be removed.
     """
     if keep <= timedelta():
-        raise WrongUse(f"keep reports for some time, not for {keep}: write it as 400d")
+        raise WrongUse(f"--keep must be a positive duration, not {keep}: use e.g. 400d")
     with _alone(out):
         _end_move(out)
         if not _is_collection(out):
@@ -120,7 +120,7 @@ def drop_expired(out: Path, keep: timedelta, now: datetime) -> list[str]:
             for path in gone:
                 shutil.rmtree(path)
         except OSError as error:
-            raise ReportError(f"old reports cannot be removed from '{out}': {error.strerror or error}") from error
+            raise ReportError(f"cannot delete old reports from '{out}': {error.strerror or error}") from error
         return dropped
 
 
@@ -201,7 +201,7 @@ def _name(out: Path, key: str, source: str | None) -> str:
 
 def _plain(name: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
-        raise WrongUse(f"'{name}' cannot name a report's folder: give letters, digits, '-' and '.'")
+        raise WrongUse(f"'{name}' is not a valid folder name for a report: use letters, digits, '-' and '.'")
 
 
 def _move_flat(out: Path) -> None:
@@ -212,7 +212,7 @@ def _move_flat(out: Path) -> None:
     """
     manifest = _manifest(out)
     if manifest is None:
-        raise WrongUse(f"the manifest of the report in '{out}' cannot be read: give a new folder")
+        raise WrongUse(f"cannot read the manifest of the report in '{out}': choose a new folder")
     start, end = (datetime.fromisoformat(manifest[name]) if manifest.get(name) else None for name in ("start", "end"))
     name = manifest.get("key") or span_name(start, end, manifest["time_zone"])
     beside, prefix = out.absolute().parent, f".{out.absolute().name}.moving-"
@@ -229,9 +229,7 @@ def _move_flat(out: Path) -> None:
             shutil.rmtree(copy, ignore_errors=True)
             raise
     except OSError as error:
-        raise ReportError(
-            f"the report in '{out}' cannot be moved to '{out / name}': {error.strerror or error}"
-        ) from error
+        raise ReportError(f"cannot move the report in '{out}' to '{out / name}': {error.strerror or error}") from error
     _end_move(out)
 
 
@@ -260,7 +258,7 @@ def _write_index(out: Path) -> Path:
             Path(half).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise ReportError(f"the index of '{out}' cannot be written: {error.strerror or error}") from error
+        raise ReportError(f"cannot write the index of '{out}': {error.strerror or error}") from error
     return out / INDEX
 
 

@@ -59,7 +59,7 @@ class Finished:
                 continue
             except OSError as error:
                 raise ReportError(f"{error.filename}: {error.strerror}") from error
-        raise ReportError(f"the report in '{self.folder}' was replaced while it was read: deliver it again")
+        raise ReportError(f"the report in '{self.folder}' was replaced during delivery: deliver it again")
 
 
 def deliver(
@@ -86,8 +86,8 @@ def deliver(
     done = target.deliver([report for report in found if report.name not in (*held_back, *old)], keep, now)
     if held_back:
         raise ReportError(
-            f"not delivered, as it may show what people wrote: {', '.join(held_back)}. Make it again without "
-            "--show-prompts; or give --deliver-prompts, where all who can read the pages may read the prompts"
+            f"not delivered, because it may show prompts and responses: {', '.join(held_back)}. Run it again "
+            "without --show-prompts, or use --deliver-prompts if every reader of the pages may read the prompts"
         )
     return done
 
@@ -108,7 +108,7 @@ def finished(out: Path) -> list[Finished]:
             flat = json.loads((out / MANIFEST).read_text("utf-8"))
             found.append(Finished(_own_name(flat), out, flat))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ReportError(f"the manifest of the report in '{out}' cannot be read: make the report again") from error
+            raise ReportError(f"cannot read the manifest of the report in '{out}': run the report again") from error
     return [report for report in found if complete(report.folder, report.manifest)]
 
 
@@ -163,7 +163,7 @@ class _Folder:
     def open(cls, to: str) -> _Folder:
         path = Path(to).expanduser()
         if not path.absolute().parent.is_dir():
-            raise WrongUse(f"there is no folder '{path.absolute().parent}' to deliver to: make it, or mount it")
+            raise WrongUse(f"no folder '{path.absolute().parent}' to deliver to: create or mount it")
         return cls(path)
 
     def manifests(self) -> dict[str, Manifest]:

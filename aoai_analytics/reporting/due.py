@@ -35,7 +35,7 @@ def due(
     *elsewhere*, by their manifests. Oldest first. Raises WrongUse.
     """
     if back < 1:
-        raise WrongUse(f"--back {back}: at least one period")
+        raise WrongUse(f"--back {back} must be at least 1")
     there = [*elsewhere, *(found for _, found in reports(Path(out)))]
     wanted = []
     for period in ended(kind, now, time_zone, back):

@@ -30,7 +30,7 @@ def written_by_us(folder: Path) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise WrongUse(f"'{folder}' is a file: give a folder for the report")
+        raise WrongUse(f"'{folder}' is a file: choose a folder for the report")
     there = {path.name for path in folder.iterdir() if not _NOBODYS.fullmatch(path.name)}
     if not there:
         return
@@ -39,7 +39,7 @@ def written_by_us(folder: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         ours = set()
     if others := sorted(there - ours):
-        raise WrongUse(f"the folder '{folder}' holds other files ({others[0]}): give a new folder for the report")
+        raise WrongUse(f"the folder '{folder}' has other files ({others[0]}): choose a new folder for the report")
 
 
 def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -61,7 +61,7 @@ def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             shutil.rmtree(new, ignore_errors=True)
             raise
     except OSError as error:
-        raise ReportError(f"the report cannot be written to '{folder}': {error.strerror or error}") from error
+        raise ReportError(f"cannot write the report to '{folder}': {error.strerror or error}") from error
 
 
 @contextmanager
@@ -79,9 +79,9 @@ def making(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise ReportError(f"another run is making '{folder}': wait for it to end, or give another --out") from None
+        raise ReportError(f"another run is writing '{folder}': wait for it to end, or choose another --out") from None
     except OSError as error:
-        raise ReportError(f"the report cannot be written to '{folder}': {error.strerror or error}") from error
+        raise ReportError(f"cannot write the report to '{folder}': {error.strerror or error}") from error
     try:
         yield
     finally:

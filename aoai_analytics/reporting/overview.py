@@ -164,7 +164,7 @@ def incomparable(one: Entry, previous: Entry | None, elsewhere: Sequence[Entry] 
     assert one.first
     name = named(one.kind, before(one.kind, one.first))
     if previous is None:
-        return f"the report of {name} is of another source" if elsewhere else f"there is no report of {name}"
+        return f"the report of {name} is of another source" if elsewhere else f"there is no report for {name}"
     if previous.manifest.get("time_zone") != one.manifest.get("time_zone"):
         return f"{name} is in another time zone ({previous.manifest.get('time_zone')})"
     for each, words in ((one, "this report"), (previous, f"the report of {name}")):
@@ -173,7 +173,7 @@ def incomparable(one: Entry, previous: Entry | None, elsewhere: Sequence[Entry] 
         if not each.over:
             return f"{words} was made before its period was over"
         if each.numbers["Requests"] is None:
-            return f"{words} does not say how much traffic there was"
+            return f"{words} does not show how much traffic there was"
         if not each.numbers["Requests"]:
             return f"{words} found no traffic"
     return ""
@@ -260,7 +260,7 @@ def _marks(one: Entry) -> tuple[str, ...]:
     if not one.failed and one.numbers["Requests"] == 0:
         marks.append("no traffic found")
     if one.manifest.get("show_prompts"):
-        marks.append("may show what people wrote")
+        marks.append("may show prompts and responses")
     return tuple(marks)
 
 

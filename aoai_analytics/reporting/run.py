@@ -135,7 +135,7 @@ def make_report(
     time_zone = time_zone or str(settings().time_zone)
     zone(time_zone)
     if jobs is not None and jobs < 1:
-        raise WrongUse(f"--jobs {jobs}: at least one notebook runs at a time")
+        raise WrongUse(f"--jobs {jobs} must be at least 1")
     progress = progress or Silent()
     out = Path(out)
     paths = _chosen(names, notebooks(folder))
@@ -343,12 +343,12 @@ def _period(period: str | None, start: Moment, end: Moment, time_zone: str) -> t
     """The named period's key, and the moments it begins and ends."""
     if period:
         if start or end:
-            raise WrongUse("a named period says when it begins and ends: leave out start and end")
+            raise WrongUse("a named period cannot be combined with start and end")
         of_name = named(period)
         return of_name.key, *of_name.span(time_zone)
     first, last = moment(start, time_zone, "start"), moment(end, time_zone, "end")
     if first and last and first >= last:
-        raise WrongUse(f"the period ends ({end}) before it begins ({start})")
+        raise WrongUse(f"the period ends ({end}) before it starts ({start})")
     return None, first, last
 
 
@@ -368,9 +368,9 @@ def _chosen(names: Sequence[str], known: dict[str, Path]) -> dict[str, Path]:
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-            raise UnknownName(f"there is no report '{name}'; there is {', '.join(near or known) or 'none'}")
+            raise UnknownName(f"unknown report '{name}'; use {', '.join(near or known) or 'none'}")
     if not names:
-        raise WrongUse("name at least one report")
+        raise WrongUse("give at least one report")
     return {name: known[name] for name in dict.fromkeys(names)}
 
 
@@ -387,5 +387,5 @@ def _own_parameters(
     for parameter in given:
         if parameter not in known:
             names = " and ".join(paths)
-            raise WrongUse(f"{names}: no parameter '{parameter}'; there is {', '.join(known) or 'none'}")
+            raise WrongUse(f"{names}: no parameter '{parameter}'; use {', '.join(known) or 'none'}")
     return {name: {key: value for key, value in given.items() if key in own} for name, own in takes.items()}

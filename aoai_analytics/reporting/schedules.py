@@ -55,27 +55,27 @@ class Schedule:
     def __post_init__(self) -> None:
         """Raises WrongUse for a value that cannot be one."""
         if self.every not in WRITTEN:
-            raise WrongUse(f"--every '{self.every}' is none: {', '.join(WRITTEN)}")
+            raise WrongUse(f"--every '{self.every}' is not valid: use {', '.join(WRITTEN)}")
         zone(self.time_zone)
         if self.keep:
             age(self.keep)
         if self.link:
             checked_link(self.link)
         if self.logs and "://" in self.source:
-            raise WrongUse("--logs are read into a lake: give its folder as --source, or leave --logs out")
+            raise WrongUse("--logs needs a lake: set --source to its folder, or remove --logs")
         for name, least, most in (("name", 3, 12), ("workspace", 4, 63)):
             if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9-]{{{least - 1},{most - 1}}}", getattr(self, name)):
                 raise WrongUse(f"--{name} '{getattr(self, name)}': {least} to {most} letters, digits and hyphens")
         for name in ("program", "folder"):
             if not getattr(self, name).startswith("/"):
-                raise WrongUse(f"--{name} '{getattr(self, name)}' must be an absolute path, which begins with '/'")
+                raise WrongUse(f"--{name} '{getattr(self, name)}' must be an absolute path, starting with '/'")
         for field in fields(self):
             value = getattr(self, field.name)
             for text in value if isinstance(value, tuple) else (str(value),):
                 if plain(text) != text or text != text.strip():
                     raise WrongUse(f"--{field.name.replace('_', '-')} holds a control character or ends in a space")
                 if field.name == "reports" and text.startswith("-"):
-                    raise WrongUse(f"'{text}' is no name of a report")
+                    raise WrongUse(f"'{text}' is not a report name")
 
     def ingest(self) -> list[str]:
         """The arguments of ``aoai`` that read the logs; none where there are none to read."""
@@ -115,7 +115,7 @@ def kinds() -> dict[str, Kind]:
 def kind(name: str) -> Kind:
     """The schedule of that name. Raises UnknownName."""
     if name not in _KINDS:
-        raise UnknownName(f"there is no schedule '{name}'; there is {', '.join(_KINDS)}")
+        raise UnknownName(f"unknown schedule '{name}'; use {', '.join(_KINDS)}")
     return _KINDS[name]
 
 
@@ -199,7 +199,7 @@ def _systemd(file: str, text: str, schedule: Schedule, clock: Clock) -> str:
         when = f"OnCalendar=*-*-* {schedule.at:%H:%M}:00 {schedule.time_zone}"
         return _replaced(text, r"^OnCalendar=.*$", when)
     if schedule.folder.endswith("\\"):
-        raise WrongUse("--folder ends in a backslash, which systemd reads as a line that goes on")
+        raise WrongUse("--folder ends in a backslash, which systemd reads as a continued line")
     text = _replaced(text, r"^WorkingDirectory=.*$", f"WorkingDirectory={schedule.folder.replace('%', '%%')}")
     groups = [[schedule.program, *schedule.report()[0]], *schedule.report()[1:]]
     start = " \\\n    ".join(" ".join(map(_systemd_quoted, group)) for group in groups)
@@ -236,8 +236,8 @@ def _container_apps(_file: str, text: str, schedule: Schedule, clock: Clock) -> 
 def _needs_a_service(schedule: Schedule) -> None:
     if "://" not in schedule.source:
         raise WrongUse(
-            f"the lake '{schedule.source}' is a folder of this machine, which a runner elsewhere does not have: "
-            "give --source log-analytics://WORKSPACE-ID or kusto://CLUSTER/DATABASE"
+            f"the lake '{schedule.source}' is a folder on this machine, which a remote runner does not have: "
+            "use --source log-analytics://WORKSPACE-ID or kusto://CLUSTER/DATABASE"
         )
 
 
@@ -309,4 +309,4 @@ def checked(name: str, given: Sequence[str]) -> None:
     of = kind(name)
     if other := [value for value in given if value not in of.takes]:
         words = ", ".join(f"--{value.replace('_', '-')}" for value in other)
-        raise WrongUse(f"the schedule {name} takes no {words}")
+        raise WrongUse(f"the schedule {name} does not take {words}")

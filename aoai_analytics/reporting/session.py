@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 HEAD_QUERY = "health/coverage-head"
 ROWS_BELOW_A_FIGURE = 12
-TEXTS_HIDDEN = "What people wrote is hidden here. To see it, run the notebook with show_prompts = True."
+TEXTS_HIDDEN = "Prompts and responses are hidden. To show them, run the notebook with show_prompts = True."
 
 
 def open_report(

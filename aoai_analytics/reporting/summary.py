@@ -136,7 +136,7 @@ def checked_link(link: str) -> str:
     except ValueError:
         plain_address = False
     if not plain_address or parts.query or parts.fragment:
-        raise WrongUse("--link is no address of pages: write it as https://HOST/PATH, without user, '?' or '#'")
+        raise WrongUse("--link is not a page URL: use https://HOST/PATH, without user, '?' or '#'")
     return link.rstrip("/")
 
 

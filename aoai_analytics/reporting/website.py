@@ -212,7 +212,7 @@ class Website:
     def _check_ours(self, blob: BlobProperties | None) -> None:
         if blob is not None and (blob.metadata or {}) != OURS:
             raise WrongUse(
-                f"{self.place} holds other files ({blob.name}): deliver the reports to a prefix of their own, "
+                f"{self.place} has other files ({blob.name}): deliver the reports to a separate prefix, "
                 f"such as {self.place}/reports"
             )
 
@@ -251,22 +251,18 @@ class Website:
         try:
             yield
         except ClientAuthenticationError as error:
-            raise ReportError(
-                f"{self.place}: not signed in to Azure; run 'az login', or name a --credential"
-            ) from error
+            raise ReportError(f"{self.place}: not signed in to Azure; run 'az login' or set --credential") from error
         except HttpResponseError as error:
             if error.status_code == 403:
                 raise ReportError(
-                    f"{self.place}: refused; it takes the role Storage Blob Data Contributor and an open firewall"
+                    f"{self.place}: access denied; you need the role Storage Blob Data Contributor and network access"
                 ) from error
             if error.status_code == 409:
-                raise ReportError(f"{self.place}: another delivery goes on; run it again when it has ended") from error
+                raise ReportError(f"{self.place}: another delivery is running; try again later") from error
             code = " ".join(str(part) for part in (error.status_code, getattr(error, "error_code", None)) if part)
-            raise ReportError(
-                f"{self.place}: the storage answers {code}; run it again, it goes on from there"
-            ) from error
+            raise ReportError(f"{self.place}: storage returned {code}; run again to continue") from error
         except AzureError as error:
-            raise ReportError(f"{self.place}: the storage cannot be reached ({type(error).__name__})") from error
+            raise ReportError(f"{self.place}: cannot reach the storage account ({type(error).__name__})") from error
 
 
 class _Lease:
@@ -282,7 +278,7 @@ class _Lease:
     def check(self) -> None:
         """Raises ReportError where the lease may have run out, so that another delivery may write."""
         if time.monotonic() - self._renewed >= LEASE:
-            raise ReportError("the delivery was held up for too long, and another one may write now; run it again")
+            raise ReportError("the delivery took too long and lost its lease; run it again")
 
     def end(self) -> None:
         from azure.core.exceptions import AzureError
@@ -310,13 +306,11 @@ def _place(to: str) -> Place:
     parts = urlsplit(to)
     if parts.query or parts.password is not None:
         raise WrongUse(
-            "the URL to deliver to holds a key or a SAS: leave out what follows the '?', "
-            "and sign in with the role Storage Blob Data Contributor (--credential names how)"
+            "the delivery URL contains a key or SAS: remove everything from '?' on, "
+            "and sign in with the role Storage Blob Data Contributor (see --credential)"
         )
     if ".web." in (parts.hostname or ""):
-        raise WrongUse(
-            f"{to} is where the pages are read; deliver to the account's https://ACCOUNT.blob.core.windows.net/$web"
-        )
+        raise WrongUse(f"{to} is the public website; deliver to https://ACCOUNT.blob.core.windows.net/$web")
     place = place_of(to)
     if place is None or not place.container:
         raise WrongUse(

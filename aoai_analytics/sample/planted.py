@@ -22,7 +22,7 @@ _COUNTED = {
     "request-in-pieces": ("requests-in-pieces", "requests in several LLM rows, all with SequenceNumber 1"),
     "answer-in-pieces": ("answers-in-pieces", "answers in several LLM rows"),
     "stream-without-usage": ("streams-without-usage", "answered streams whose client did not ask for usage"),
-    "requests-without-tokens": ("tokens-nowhere", "answered requests whose tokens no record tells"),
+    "requests-without-tokens": ("tokens-nowhere", "answered requests without logged tokens"),
     "unpriced": ("unpriced-model", "answered requests to a model without a price"),
     "hostile-text": ("hostile-text", "requests or answers with markup, formulas, control characters or quoted usage"),
     "tool-calls": ("tool-calls", "chat requests that offer a tool"),

@@ -66,8 +66,8 @@ def try_models(installation: Installation) -> Iterator[Finding]:
         answer = calls.send(url, calls.chat_body(), headers)
         if answer.status in (401, 403):
             detail = (
-                f"HTTP {answer.status}: only who has the role Cognitive Services OpenAI User may ask, which owners do "
-                "not have by themselves; setup.let_me_ask() gives it to you. The gateway gets its own in notebook 03."
+                f"HTTP {answer.status}: calling a model needs the role Cognitive Services OpenAI User, which owners "
+                "do not have by default; setup.let_me_ask() assigns it to you. Notebook 03 assigns the gateway's."
             )
             yield Finding(short, what, NOT_ASKED, detail)
         else:
@@ -135,7 +135,7 @@ _WAYS_ON = {
     401: "run notebooks/setup/03-api: the key header or the gateway's role is not in force; a role takes some minutes",
     403: "see its message in the logs: a quota that is used up, or a filter",
     404: "check the deployments: notebooks/setup/01-openai",
-    429: "wait a minute: the tokens of this minute are used up",
+    429: "wait a minute: this minute's tokens are used up",
     502: "run notebooks/setup/03-api: the gateway lacks its role at an account; a new role takes some minutes",
     503: "the accounts do not answer, or all breakers are open: wait half a minute and try again",
 }
@@ -157,7 +157,7 @@ def use_up_a_limit(installation: Installation, most: int = 12) -> Iterator[Findi
     limit and model).
     """
     name, product = next(iter(subscriptions_of(installation.parameters).items()), ("", ""))
-    what = "The gateway refuses who used up the tokens of a minute"
+    what = "The gateway refuses a caller over its tokens/min limit"
     if product in ("", "unlimited"):
         detail = "aoai.toml has no subscriptions of a limited product"
         yield Finding("limit", what, NOT_ASKED, detail)
@@ -176,7 +176,7 @@ def use_up_a_limit(installation: Installation, most: int = 12) -> Iterator[Findi
         if answer.status != 200:
             yield _expected("limit", what, answer, 429)
             return
-    asked = f"{name} of {product}, {limit:,} tokens a minute: {statuses[200]} answered, then"
+    asked = f"{name} of {product}, {limit:,} tokens/min: {statuses[200]} answered, then"
     if not statuses[429]:
         detail = f"{asked} no refusal in {most} requests."
         yield Finding("limit", what, NOT_MET, detail, "run notebooks/setup/05-access-and-throttling")
@@ -188,7 +188,7 @@ def use_up_a_limit(installation: Installation, most: int = 12) -> Iterator[Findi
         return
     yield Finding("limit", what, MET, f"{asked} HTTP 429")
     told = answer.headers.get("retry-after", "")
-    what = "The refusal says when to come back, in OpenAI's error shape"
+    what = "The refusal has Retry-After and OpenAI's error format"
     if told.isdigit() and answer.code:
         yield Finding("retry-after", what, MET, f"Retry-After {told} s, code {answer.code}")
     else:
@@ -221,7 +221,7 @@ def fail_over(installation: Installation, most: int = 300) -> Iterator[Finding]:
     """
     what = "A burst that throttles the first account is answered by the others"
     if len(installation.account_ids) < 2:
-        yield Finding("failover", what, NOT_ASKED, "aoai.toml names one account: there is nothing to fail over to")
+        yield Finding("failover", what, NOT_ASKED, "aoai.toml has one account, so there is no failover")
         return
     if len({account.get("priority", 1) for account in installation.parameters["openAIAccounts"]}) < 2:
         detail = "all accounts share the load at one priority: a burst would use up all of them together"
@@ -241,7 +241,7 @@ def fail_over(installation: Installation, most: int = 300) -> Iterator[Finding]:
     said = ", ".join(f"{number} x HTTP {status}" for status, number in sorted(statuses.items()))
     detail = f"{count} requests in {time.monotonic() - started:.0f} s: {said}"
     if statuses[200] == count:
-        yield Finding("failover", what, MET, f"{detail}; the logs tell which backend answered each")
+        yield Finding("failover", what, MET, f"{detail}; the logs show which backend answered each")
     else:
         way = "compare docs/policies.md; with 429 or 503 all accounts were used up: give the later ones more capacity"
         yield Finding("failover", what, NOT_MET, f"{detail}.", way)

@@ -39,7 +39,7 @@ WAYS_ON = {
     "AuthorizationFailed": "ask an owner for Contributor and Role Based Access Control Administrator on the resource "
     "group",
     "LinkedAuthorizationFailed": "ask an owner for a role on the resource that it names",
-    "RequestDisallowedByPolicy": "a policy of your organisation forbids it: ask who owns the policy that it names",
+    "RequestDisallowedByPolicy": "your organization's policy forbids it: ask the owner of the named policy",
     "SubscriptionNotFound": "check 'subscription' in aoai.toml, and that you are signed in to its tenant",
     "ResourceGroupNotFound": "run the notebook 00-start first",
     "DeploymentNotFound": "a step that this one builds on has not been run: run them in order ('aoai setup status')",
@@ -49,7 +49,7 @@ WAYS_ON = {
     "DeploymentModelNotSupported": "choose a model version that the region offers ('aoai setup check' lists them)",
     "InvalidResourceProperties": "choose a model, version and 'sku' that the region offers ('aoai setup check')",
     "SkuNotAvailable": "choose another 'location' or tier",
-    "ScopeLocked": "the resource group is locked: ask who did that before anything else",
+    "ScopeLocked": "the resource group is locked: ask the person who locked it",
     "NotSupported": "where it names a private endpoint: approve its connection at the gateway, and run the step again",
     "DeploymentActive": "this step is being deployed by another run: wait for it, then run it again",
     "AnotherOperationInProgress": "another change of that resource is under way: run the step again when it is done",

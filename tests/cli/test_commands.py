@@ -161,7 +161,7 @@ def test_settings_come_from_flags_then_variables_then_the_file(aoai, lake, tmp_p
         (["query", "--kql", "AoaiRequests | whre"], 1, "syntax error: line 1"),
         (["query", "--file", "none.kql"], 2, "cannot read none.kql"),
         (["query", "--kql", "AoaiRequests | count", "-o", "no/such/folder"], 2, "cannot write no/such/folder"),
-        (["report", "nosuch"], 2, "there is no report 'nosuch'"),
+        (["report", "nosuch"], 2, "unknown report 'nosuch'"),
         (["sample", "x", "--requests", "0"], 2, "a sample needs at least 1"),
     ],
 )

@@ -106,7 +106,7 @@ def test_a_computed_table_is_read_and_its_function_not_sent(furnished_cluster: K
 
 
 def test_an_unknown_database_is_an_unknown_name(cluster: KustoService) -> None:
-    with pytest.raises(UnknownName, match="no such database"):
+    with pytest.raises(UnknownName, match="database not found"):
         connect("kusto://contoso/Nowhere", endpoint=cluster.url).query(COUNT)
 
 

@@ -43,7 +43,7 @@ def test_a_cluster_that_is_none_of_azures_gets_no_token(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(CloudSettings, "get_cloud_info_for_cluster", lambda *_, **__: CloudSettings.DEFAULT_CLOUD)
     engine = connect("kusto://kusto.example.com/Gateway", credential=Token())
-    with pytest.raises(WrongUse, match="no Kusto cluster that a token may be sent to"):
+    with pytest.raises(WrongUse, match="is not a trusted Kusto endpoint"):
         engine.query("print 1")
 
 

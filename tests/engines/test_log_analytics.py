@@ -68,13 +68,13 @@ def test_a_credential_is_an_object_or_the_name_of_a_class() -> None:
 
 @pytest.mark.parametrize("name", ["AzureCliCredentials", "s3cr3t-t0ken", "TokenCachePersistenceOptions"])
 def test_a_name_that_is_no_credential_is_not_repeated(name: str) -> None:
-    with pytest.raises(UnknownName, match="no class of azure-identity") as caught:
+    with pytest.raises(UnknownName, match="is not an azure-identity class") as caught:
         credential_for(name)
     assert "s3cr3t" not in str(caught.value)
 
 
 def test_a_credential_that_needs_arguments_says_so() -> None:
-    with pytest.raises(WrongUse, match="ClientSecretCredential cannot be made without arguments"):
+    with pytest.raises(WrongUse, match="ClientSecretCredential needs arguments"):
         credential_for("ClientSecretCredential")
     with pytest.raises(WrongUse, match="must be an azure-identity credential"):
         credential_for(42)

@@ -128,7 +128,7 @@ def test_a_report_that_was_asked_to_shows_text_as_text_and_says_so_at_its_top(
     assert not result.failed
     page = (tmp_path / "out/prompts.html").read_text("utf-8")
     top = page[: page.index("<h2")]
-    assert "may show what people wrote" in top
+    assert "may show prompts and responses" in top
     assert marker in page
     assert f"<script>alert('{marker}')" not in page and f'<img src=x onerror="alert({marker})' not in page
     assert "evil.example/x.png)" in page and 'src="http://evil' not in page

@@ -278,7 +278,7 @@ def test_files_of_others_are_never_written_over(tmp_path: Path, to: str) -> None
         site.container.create_container()
     site.container.upload_blob(f"{site.prefix}index.html", b"a site of somebody else's")
     write(tmp_path, "2026-10")
-    with pytest.raises(WrongUse, match=r"holds other files .*index\.html.*prefix of their own"):
+    with pytest.raises(WrongUse, match=r"has other files .*index\.html.*a separate prefix"):
         send(tmp_path, to)
     assert there(to) == {"index.html": b"a site of somebody else's"}
 
@@ -292,7 +292,7 @@ def test_a_delivery_waits_for_another_and_says_so_when_that_takes_too_long(
     lease = site.container.get_blob_client(f"{site.prefix}index.html").acquire_lease(60)
     monkeypatch.setattr(website, "POLL", 0.02)
     monkeypatch.setattr(website, "PATIENCE", 0.05)
-    with pytest.raises(ReportError, match="another delivery goes on"):
+    with pytest.raises(ReportError, match="another delivery is running"):
         send(tmp_path, to)
     monkeypatch.setattr(website, "PATIENCE", 60)
     threading.Timer(0.2, lease.release).start()
@@ -310,7 +310,7 @@ def test_a_delivery_that_lost_its_hold_writes_no_more(tmp_path: Path, to: str, m
         self._renewed -= 61
 
     monkeypatch.setattr(website._Lease, "__init__", long_ago)
-    with pytest.raises(ReportError, match="held up for too long"):
+    with pytest.raises(ReportError, match="took too long and lost its lease"):
         send(tmp_path, to)
     assert set(there(to)) == {"index.html"}
 
@@ -336,7 +336,7 @@ def test_prompts_stay_here_unless_asked_for(tmp_path: Path, kind: str, request: 
     out = tmp_path / "out"
     write(out, "2026-09")
     write(out, "2026-10", show_prompts=True)
-    with pytest.raises(ReportError, match=r"2026-10\. Make it again without --show-prompts") as caught:
+    with pytest.raises(ReportError, match=r"2026-10\. Run it again without --show-prompts") as caught:
         send(out, target)
     assert "\n" not in str(caught.value)
     assert delivered(target, credential=TokenCredential()).keys() == {"2026-09"}
@@ -377,10 +377,10 @@ def test_a_half_report_on_this_disk_is_not_delivered(tmp_path: Path) -> None:
 WRONG = {
     "http://contoso.blob.core.windows.net/$web": "unencrypted",
     "https://contoso.blob.core.windows.net": "deliver to a folder, or to a container",
-    "https://contoso.blob.core.windows.net/$web?sv=1&sig=secret": "holds a key or a SAS",
-    "https://contoso.z6.web.core.windows.net/": "is where the pages are read",
+    "https://contoso.blob.core.windows.net/$web?sv=1&sig=secret": "contains a key or SAS",
+    "https://contoso.z6.web.core.windows.net/": "is the public website",
     "ftp://contoso/reports": "deliver to a folder, or to a container",
-    "/no/such/share/reports": "no folder '/no/such/share' to deliver to: make it, or mount it",
+    "/no/such/share/reports": "no folder '/no/such/share' to deliver to: create or mount it",
 }
 
 
@@ -407,7 +407,7 @@ def test_a_storage_that_refuses_or_is_away_is_said_in_a_line(tmp_path: Path, to:
     assert "\n" not in str(caught.value)
     parts = urlsplit(to)
     away = to.replace(parts.netloc, "127.0.0.1:9")
-    with pytest.raises(ReportError, match="cannot be reached"):
+    with pytest.raises(ReportError, match="cannot reach the storage account"):
         send(tmp_path, away)
 
 

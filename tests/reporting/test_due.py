@@ -67,5 +67,5 @@ def test_what_would_be_removed_at_once_is_not_due(tmp_path: Path) -> None:
 def test_wrong_use_is_said(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="monthly, weekly, daily"):
         keys("yearly", tmp_path)
-    with pytest.raises(WrongUse, match="at least one"):
+    with pytest.raises(WrongUse, match="must be at least 1"):
         keys("monthly", tmp_path, back=0)

@@ -35,7 +35,7 @@ def test_a_report_replaces_the_one_before_with_nothing_left_beside(tmp_path: Pat
 def test_a_report_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) -> None:
     out = tmp_path / "reports"
     replace_folder(out, files("old"))
-    with pytest.raises(ReportError, match="cannot be written"):
+    with pytest.raises(ReportError, match="cannot write the report"):
         replace_folder(out, files("new") | {"no/such/folder.html": b""})
     assert (out / "index.html").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["reports"]
@@ -46,7 +46,7 @@ def test_a_folder_with_other_files_is_refused_and_keeps_them(tmp_path: Path) -> 
     (tmp_path / "reports/notes.txt").write_text("mine")
     with pytest.raises(WrongUse, match=r"notes\.txt"):
         written_by_us(tmp_path / "reports")
-    with pytest.raises(WrongUse, match="holds other files"):
+    with pytest.raises(WrongUse, match="has other files"):
         written_by_us(tmp_path)
     with pytest.raises(WrongUse, match="is a file"):
         written_by_us(tmp_path / "reports/notes.txt")
@@ -70,7 +70,7 @@ def test_a_folder_is_made_by_one_run_at_a_time_and_a_killed_one_does_not_block(t
     )
     with subprocess.Popen([sys.executable, "-c", script, out], stdin=-1, stdout=-1, text=True) as other:
         assert other.stdout and other.stdout.readline() == "held\n"
-        with pytest.raises(ReportError, match="another run is making"), making(out):
+        with pytest.raises(ReportError, match="another run is writing"), making(out):
             pass
         with making(out.with_name("others")):
             pass

@@ -73,7 +73,7 @@ OCTOBER = month("2026-10")
 @pytest.mark.parametrize(
     ("september", "october", "why"),
     [
-        (None, OCTOBER, "there is no report of September 2026"),
+        (None, OCTOBER, "there is no report for September 2026"),
         (month("2026-09", source="lake-b"), OCTOBER, "the report of September 2026 is of another source"),
         (month("2026-09", time_zone="Asia/Tokyo"), OCTOBER, r"another time zone \(Asia/Tokyo\)"),
         (month("2026-09", failed=True), OCTOBER, "the report of September 2026 failed in part"),
@@ -156,7 +156,7 @@ def test_a_report_that_failed_and_one_made_too_early_are_marked() -> None:
     row = newest(month("2026-10", made="2026-10-20T12:00:00+00:00", time_zone="Asia/Tokyo"))
     assert row.marks == ("period not over when made, 20 Oct 2026, 21:00",)
     assert newest(month("2026-10", Requests=0, Tokens=None)).marks == ("no traffic found",)
-    assert newest(month("2026-10", show_prompts=True)).marks == ("may show what people wrote",)
+    assert newest(month("2026-10", show_prompts=True)).marks == ("may show prompts and responses",)
 
 
 def test_texts_of_a_manifest_are_escaped() -> None:
@@ -169,4 +169,4 @@ def test_a_key_that_names_no_day_is_another_period() -> None:
 
 
 def test_an_index_without_reports_says_so() -> None:
-    assert "There is no report here yet" in index_page([])
+    assert "No reports yet" in index_page([])

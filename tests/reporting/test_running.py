@@ -196,7 +196,7 @@ def test_the_manifest_says_what_the_report_was_made_of(make: Make, tmp_path: Pat
 
 def test_two_runs_of_one_period_do_not_meet_and_two_periods_may(make: Make, tmp_path: Path) -> None:
     write_notebook(tmp_path / "notebooks", "steady", OPEN)
-    with making(tmp_path / "out/2026-11"), pytest.raises(ReportError, match="another run is making"):
+    with making(tmp_path / "out/2026-11"), pytest.raises(ReportError, match="another run is writing"):
         make("steady", period="2026-11")
     ended = []
     days = [f"2026-11-{day}" for day in (13, 14, 15)]

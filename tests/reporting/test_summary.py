@@ -224,7 +224,7 @@ def test_the_files_of_the_summary_are_the_reports_own() -> None:
     ],
 )
 def test_a_link_that_is_no_plain_address_is_refused(link: str) -> None:
-    with pytest.raises(WrongUse, match="--link is no address of pages") as caught:
+    with pytest.raises(WrongUse, match="--link is not a page URL") as caught:
         summary("2026-10", manifest("2026-10"), link=link)
     assert "secret" not in str(caught.value)
 

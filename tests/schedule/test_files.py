@@ -91,7 +91,7 @@ def test_the_list_names_each_schedule(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["cron"], "there is no schedule 'cron'; there is crontab, systemd, github, container-apps"),
+        (["cron"], "unknown schedule 'cron'; use crontab, systemd, github, container-apps"),
         (["crontab", "--workspace", "log-x"], "the schedule crontab takes no --workspace"),
         (["container-apps", "--source", "lake"], "the schedule container-apps takes no --source"),
         (["container-apps", "--name", "aoai"], "the schedule container-apps needs --workspace NAME"),

@@ -110,12 +110,12 @@ WRONG = {
     "separator": ({"source": "a\u2028b"}, "--source holds a control character"),
     "space": ({"folder": "/srv "}, "--folder holds a control character or ends in a space"),
     "relative": ({"program": "aoai"}, "--program 'aoai' must be an absolute path"),
-    "every": ({"every": "hourly"}, "--every 'hourly' is none: monthly, weekly, daily"),
+    "every": ({"every": "hourly"}, "--every 'hourly' is not valid: use monthly, weekly, daily"),
     "zone": ({"time_zone": "Mars/Olympus"}, "unknown time zone 'Mars/Olympus'"),
     "keep": ({"keep": "forever"}, "use e.g. 400d"),
-    "link": ({"link": "contoso"}, "--link is no address of pages"),
+    "link": ({"link": "contoso"}, "--link is not a page URL"),
     "logs": ({"logs": ("logs",)}, "--logs are read into a lake"),
-    "report": ({"reports": ("--out",)}, "'--out' is no name of a report"),
+    "report": ({"reports": ("--out",)}, "'--out' is not a report name"),
     "name": ({"name": "a"}, "3 to 12 letters"),
 }
 
@@ -134,7 +134,7 @@ def test_what_a_format_cannot_say_is_refused() -> None:
         fill("crontab", Schedule(deliver="x" * 1000))
     with pytest.raises(WrongUse, match="ends in a backslash"):
         fill("systemd", Schedule(folder="/srv/a\\"))
-    with pytest.raises(WrongUse, match="which a runner elsewhere does not have"):
+    with pytest.raises(WrongUse, match="which a remote runner does not have"):
         fill("github", replace(Schedule(), source="lake"))
 
 

@@ -73,7 +73,7 @@ def test_the_role_is_given_once_however_often_it_is_asked_for(standing: Guide, a
 
 def test_a_limit_is_used_up_and_refuses_as_clients_expect(standing: Guide) -> None:
     limit, retry = standing.use_up_a_limit().findings
-    assert limit.detail == "sub-try-out of bronze, 5,000 tokens a minute: 1 answered, then HTTP 429"
+    assert limit.detail == "sub-try-out of bronze, 5,000 tokens/min: 1 answered, then HTTP 429"
     assert retry.detail == "Retry-After 30 s, code rate_limit_exceeded"
 
 

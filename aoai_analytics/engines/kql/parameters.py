@@ -100,7 +100,7 @@ def literal(value: Any, kql_type: str, name: str = "value") -> str:
         return str(_WRITERS[kql_type](value))
     except (TypeError, ValueError, OverflowError) as error:
         example = _EXAMPLES[kql_type]
-        raise WrongUse(f"parameter '{name}' takes a {kql_type}, such as {example}; the value given is none") from error
+        raise WrongUse(f"parameter '{name}' takes a {kql_type}, e.g. {example}; the value is not valid") from error
 
 
 def quote(text: str) -> str:

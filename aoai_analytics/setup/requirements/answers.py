@@ -97,7 +97,7 @@ REQUIREMENTS = (
     Requirement("workbook", STEP, "A workbook shows what the logs say", workbook),
     Requirement("query-pack", STEP, "The portal's query picker has the library", query_pack),
     Requirement("sums", STEP, "Hourly sums are kept for years", sums),
-    Requirement("alerts", STEP, "Every alert rule asked for stands and is on", alert_rules),
+    Requirement("alerts", STEP, "Every configured alert rule exists and is enabled", alert_rules),
     Requirement(
         "reports",
         "07-network-and-key-vault",

@@ -44,7 +44,7 @@ def _wanted(deployment: dict[str, Any]) -> dict[str, Any]:
 
 
 REQUIREMENTS = (
-    Requirement("accounts", "01-openai", "Every Azure OpenAI account stands in its region", accounts_exist),
+    Requirement("accounts", "01-openai", "Every Azure OpenAI account exists in its region", accounts_exist),
     Requirement("key-access-off", "01-openai", "No account can be used with a key", key_access_off),
     Requirement(
         "deployments", "01-openai", "Every deployment has its model, version, sku, capacity", deployments_as_asked

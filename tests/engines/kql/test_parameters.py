@@ -95,7 +95,7 @@ def test_an_unknown_parameter_names_those_there_are():
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused_without_being_repeated(kql_type, value):
-    with pytest.raises(WrongUse, match=rf"parameter 'p' takes a {kql_type}, such as") as caught:
+    with pytest.raises(WrongUse, match=rf"parameter 'p' takes a {kql_type}, e.g.") as caught:
         literal(value, kql_type, "p")
     assert "many" not in str(caught.value)
 
