@@ -126,7 +126,7 @@ def test_an_open_end_of_a_range_becomes_one_that_no_log_reaches() -> None:
 
 @pytest.mark.parametrize("content", [{}, {"tables": []}, {"tables": [{"columns": [{"name": "A"}], "rows": []}]}, []])
 def test_an_answer_that_is_none_is_a_source_error(content: Any) -> None:
-    with pytest.raises(SourceError, match="cannot be read"):
+    with pytest.raises(SourceError, match="cannot read the response"):
         answer_of(content)
 
 

@@ -81,7 +81,7 @@ OCTOBER = month("2026-10")
         (month("2026-09"), month("2026-10", made="2026-10-20T00:00:00+00:00"), "this report was made before its"),
         (month("2026-09", made="2026-09-30T23:00:00+00:00"), OCTOBER, "September 2026 was made before its"),
         (month("2026-09", Requests=0, Tokens=None), OCTOBER, "the report of September 2026 found no traffic"),
-        (month("2026-09", Requests=None), OCTOBER, "the report of September 2026 does not say how much traffic"),
+        (month("2026-09", Requests=None), OCTOBER, "the report of September 2026 does not show how much traffic"),
     ],
 )
 def test_what_cannot_be_compared_is_said_and_not_computed(

@@ -114,7 +114,7 @@ WRONG = {
     "zone": ({"time_zone": "Mars/Olympus"}, "unknown time zone 'Mars/Olympus'"),
     "keep": ({"keep": "forever"}, "use e.g. 400d"),
     "link": ({"link": "contoso"}, "--link is not a page URL"),
-    "logs": ({"logs": ("logs",)}, "--logs are read into a lake"),
+    "logs": ({"logs": ("logs",)}, "--logs needs a lake"),
     "report": ({"reports": ("--out",)}, "'--out' is not a report name"),
     "name": ({"name": "a"}, "3 to 12 letters"),
 }
