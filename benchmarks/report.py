@@ -26,8 +26,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from aoai_analytics.reporting.blocks import MIME
-from aoai_analytics.reporting.run import cores, notebooks, standing
+from aoai_analytics.reporting.render.blocks import MIME
+from aoai_analytics.reporting.run.notebooks import notebooks, standing
+from aoai_analytics.reporting.run.report import cores
 
 BOUND = 0.4
 REQUESTS = 1_000_000

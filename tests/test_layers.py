@@ -98,6 +98,65 @@ def violations(root: Path) -> list[str]:
     return found
 
 
+def imports_at_load(path: Path, root: Path) -> set[str]:
+    """The package's modules that a module imports as it is loaded: not inside functions, and not for types only."""
+    where = path.relative_to(root).with_suffix("").parts
+    package = (PACKAGE, *where[:-1])
+    found: set[str] = set()
+    waiting: list[ast.AST] = list(ast.parse(path.read_text("utf-8")).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*start, *filter(None, [node.module])])
+            found |= {
+                name if module_file(name, root) else module
+                for alias in node.names
+                if (name := f"{module}.{alias.name}")
+            }
+        else:
+            waiting += ast.iter_child_nodes(node)
+    return {name for name in found if module_file(name, root)}
+
+
+def module_file(name: str, root: Path) -> Path | None:
+    """The file of a module of the package; None for what is none."""
+    package, *parts = name.split(".")
+    if package != PACKAGE:
+        return None
+    files = (root.joinpath(*parts).with_suffix(".py") if parts else root, root.joinpath(*parts, "__init__.py"))
+    return next((file for file in files if file.is_file()), None)
+
+
+def cycles(root: Path) -> list[str]:
+    """Circles of modules that import each other as they are loaded, each as ``a -> b -> a``."""
+    graph: dict[str, list[str]] = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = [PACKAGE, *path.relative_to(root).with_suffix("").parts]
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        graph[name] = sorted(imports_at_load(path, root) - {name})
+    found: list[str] = []
+    done: set[str] = set()
+
+    def visit(name: str, above: list[str]) -> None:
+        if name in above:
+            found.append(" -> ".join([*above[above.index(name) :], name]))
+        elif name not in done:
+            for other in graph.get(name, []):
+                visit(other, [*above, name])
+            done.add(name)
+
+    for name in graph:
+        visit(name, [])
+    return found
+
+
 def python_files() -> list[Path]:
     skipped = {".venv", "node_modules", "build", "dist"}
     folders = [PACKAGE, "tests", "benchmarks", "setup_scripts", "notebooks"]
@@ -146,6 +205,21 @@ def test_imports_that_go_down_are_allowed(tmp_path: Path) -> None:
     (tmp_path / "cli/main.py").write_text("from ..setup import deploy\nfrom ..errors import AoaiError\n")
     (tmp_path / "reporting/html.py").write_text("from aoai_analytics.charts import bar\nimport aoai_analytics\n")
     assert violations(tmp_path) == []
+
+
+def test_no_modules_import_each_other() -> None:
+    assert cycles(REPO / PACKAGE) == []
+
+
+def test_a_circle_of_imports_is_found_and_one_within_functions_or_for_types_is_none(tmp_path: Path) -> None:
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "errors.py").touch()
+    (tmp_path / "lake/read.py").write_text("from .write import write\nfrom ..errors import AoaiError\n")
+    (tmp_path / "lake/write.py").write_text("def write():\n    from . import read\n")
+    (tmp_path / "lake/both.py").write_text("if TYPE_CHECKING:\n    from .read import Reader\n")
+    assert cycles(tmp_path) == []
+    (tmp_path / "lake/write.py").write_text("try:\n    from . import read\nexcept ImportError:\n    pass\n")
+    assert cycles(tmp_path) == [f"{PACKAGE}.lake.read -> {PACKAGE}.lake.write -> {PACKAGE}.lake.read"]
 
 
 def test_every_module_is_small_enough_to_read() -> None:

@@ -14,12 +14,10 @@ from inspect import getdoc
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from ..errors import AoaiError
 from . import doctor, export, logs, prices, queries, report, schedule, setup
-
-# typer exports this class's child only.
-UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 _ABOUT = "Token usage, cost and reliability of Azure OpenAI behind API Management, from the gateway's logs."
 
@@ -82,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     caught: BaseException
     try:
         return app(args=arguments, prog_name="aoai", standalone_mode=False) or 0
-    except UsageError as error:
+    except TyperException as error:
         caught, code, message = error, 2, _wrong_use(error)
     except (typer.Abort, KeyboardInterrupt):
         return _failed("stopped; finished work is kept", 130)
@@ -113,7 +111,8 @@ def _end_soon() -> None:
 
 def _wrong_use(error: Any) -> str:
     """What typer found wrong, and which command's help to read."""
-    command = error.ctx.command_path if error.ctx else "aoai"
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "aoai"
     return f"{error.format_message()} Try '{command} --help'."
 
 

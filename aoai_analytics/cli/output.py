@@ -34,7 +34,7 @@ def write(result: QueryResult, output_format: str, path: Path | None, time_zone:
 
 
 def _csv(result: QueryResult, _zone: str) -> str:
-    from ..reporting.downloads import csv_text
+    from ..reporting.render.downloads import csv_text
 
     return csv_text(result.frame, max_rows=len(result.frame)).replace("\r\n", "\n")
 

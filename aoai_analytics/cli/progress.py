@@ -30,20 +30,20 @@ class Lines:
     def __init__(self, of: str = ""):
         self._of = f" of {of}" if of else ""
 
-    def said(self, text: str) -> None:
-        """See reports.run.Progress."""
+    def message(self, text: str) -> None:
+        """See reporting.run.report.Progress."""
         print(text, file=sys.stderr)
 
     def began(self, name: str) -> None:
-        """See reports.run.Progress."""
+        """See reporting.run.report.Progress."""
         # One write: notebooks that start together would otherwise mix their lines.
         print(f"Running {name}{self._of} …\n", end="", file=sys.stderr, flush=True)
 
     def cell(self, name: str, done: int, of: int) -> None:
-        """See reports.run.Progress."""
+        """See reporting.run.report.Progress."""
 
     def ended(self, name: str, problems: int) -> None:
-        """See reports.run.Progress."""
+        """See reporting.run.report.Progress."""
 
 
 class Table:
@@ -55,21 +55,21 @@ class Table:
             name: progress.add_task(f"{of} {name}".strip(), total=None, start=False, state="waiting") for name in names
         }
 
-    def said(self, text: str) -> None:
-        """See reports.run.Progress."""
+    def message(self, text: str) -> None:
+        """See reporting.run.report.Progress."""
         self._progress.console.print(text, highlight=False, markup=False)
 
     def began(self, name: str) -> None:
-        """See reports.run.Progress."""
+        """See reporting.run.report.Progress."""
         self._progress.start_task(self._tasks[name])
         self._progress.update(self._tasks[name], state="running")
 
     def cell(self, name: str, done: int, of: int) -> None:
-        """See reports.run.Progress."""
+        """See reporting.run.report.Progress."""
         self._progress.update(self._tasks[name], completed=done, total=of)
 
     def ended(self, name: str, problems: int) -> None:
-        """See reports.run.Progress."""
+        """See reporting.run.report.Progress."""
         task = self._progress.tasks[self._tasks[name]]
         state = f"{problems} problem{'s' if problems > 1 else ''}" if problems else "done"
         self._progress.update(task.id, completed=task.total or 1, total=task.total or 1, state=state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -82,31 +82,32 @@ def report(
     report. --backfill runs every period in its range; with --resume, only those that failed or are missing. --deliver
     copies reports that are not yet at the destination; --due skips periods that are already there.
     """
-    from ..reporting.collection import drop_expired
     from ..reporting.due import BACK
     from ..reporting.due import due as periods_due
-    from ..reporting.execution import Kernels, light_imports
-    from ..reporting.run import make_report, standing
+    from ..reporting.run.kernels import Kernels
+    from ..reporting.run.notebooks import standing
+    from ..reporting.store.collection import drop_expired
 
-    _one_of(period=period, backfill=backfill, due=due, since=since or start or end)
+    _one_period(period=period, backfill=backfill, due=due, since=since or start or end)
     if back is not None and not due:
         raise WrongUse("--back needs --due")
     with ExitStack() as run:
-        run.enter_context(light_imports())
         # Kernels import while the rest is prepared; not with --due, where there may be nothing to run.
         kernels = None if due else run.enter_context(Kernels())
+        chosen = settings()
         zone = options.zone_or_default(time_zone)
-        kept_for = keep or settings().keep
-        kept = age(kept_for) if kept_for else None
-        folder = out or settings().reports
-        chosen = names or standing()
-        to = deliver or settings().deliver
-        prompts = deliver_prompts or settings().deliver_prompts
+        age_limit = keep or chosen.keep
+        kept_for = age(age_limit) if age_limit else None
+        folder = out or chosen.reports
+        names = names or standing()
+        to = deliver or chosen.deliver
+        prompts = deliver_prompts or chosen.deliver_prompts
         if to and show_prompts and not prompts:
             raise WrongUse(
                 "--show-prompts with --deliver would share prompts and responses: remove one of them, "
                 "or add --deliver-prompts"
             )
+        there = _delivered(to) if to else {}
         common: dict[str, Any] = {
             "source": options.source_or_default(source),
             "time_zone": zone,
@@ -115,55 +116,49 @@ def report(
             "given": options.parameters(param),
             "jobs": jobs,
             "single_file": single_file,
-            "link": link or settings().link,
+            "link": link or chosen.link,
+            "elsewhere": there,
+            "resume": resume or bool(due),
         }
-        there = _delivered(to) if to else {}
-        common["elsewhere"] = there
-        many: list[Named] = [named(period)] if period else between(backfill) if backfill else []
+        periods: list[Named] = [named(period)] if period else between(backfill) if backfill else []
         if due:
-            now = datetime.now(UTC)
-            many = periods_due(
+            periods = periods_due(
                 due,
                 out=folder,
-                names=chosen,
+                names=names,
                 source=common["source"],
                 time_zone=zone,
-                now=now,
+                now=datetime.now(UTC),
                 back=BACK if back is None else back,
-                keep=kept,
+                keep=kept_for,
                 elsewhere=there.values(),
             )
-            if not many:
-                print(
-                    f"nothing is due: '{to or folder}' has the last {back or BACK} {due} reports",
-                    file=sys.stderr,
-                )
+            if not periods:
+                _say(f"nothing is due: '{to or folder}' has the last {back or BACK} {due} reports")
+        common["kernels"] = kernels or (run.enter_context(Kernels()) if periods else None)
         failed = False
-        common["kernels"] = kernels or (run.enter_context(Kernels()) if many else None)
-        if many:
-            for each in many:
-                common |= {"period": each.key, "resume": resume or bool(due)}
-                failed |= _make(make_report, chosen, common, each.key if len(many) > 1 else "")
-        elif not due:
+        for each in periods:
+            failed |= _make(names, common | {"period": each.key}, each.key if len(periods) > 1 else "")
+        if not (periods or due):
             first, last = options.time_span(since, start, end, None, time_zone)
-            failed = _make(make_report, chosen, common | {"start": first, "end": last, "resume": resume})
-        if kept is not None:
-            _expire(drop_expired, folder, kept)
+            failed = _make(names, common | {"start": first, "end": last}, "")
+        if kept_for and (gone := drop_expired(folder, kept_for, datetime.now(UTC))):
+            _say(f"deleted, past --keep: {', '.join(gone)}")
         if to:
-            from ..reporting.delivery import deliver as send
+            from ..reporting.store.delivery import deliver as send
 
-            print(send(folder, to, keep=kept, prompts=prompts), file=sys.stderr)
+            _say(str(send(folder, to, keep=kept_for, prompts=prompts)))
         if failed:
             raise typer.Exit(1)
 
 
 def _delivered(to: str) -> dict[str, Any]:
-    from ..reporting.delivery import delivered  # Azure's libraries, which take their time
+    from ..reporting.store.delivery import delivered  # Azure's libraries, which take a while
 
     return dict(delivered(to))
 
 
-def _one_of(**given: str | None) -> None:
+def _one_period(**given: str | None) -> None:
     """Raises WrongUse if several options select the period."""
     named_by = [name for name, value in given.items() if value]
     if len(named_by) > 1:
@@ -172,23 +167,23 @@ def _one_of(**given: str | None) -> None:
         raise WrongUse(f"{first} cannot be combined with {second}")
 
 
-def _make(make_report: Any, names: list[str], common: dict[str, Any], of: str = "") -> bool:
-    """Make one report; True if a part of it failed. With several reports, an error in one does not stop the others."""
+def _make(names: list[str], common: dict[str, Any], of: str) -> bool:
+    """Make one report; True if part of it failed. *of* names it among several: its error does not stop the others."""
+    from ..reporting.run.report import make_report
+
     try:
         with progress.notebooks(names, of) as shown:
             result = make_report(names, **common, progress=shown)
     except ReportError as error:
         if not of:
             raise
-        print(f"{of}: {error}", file=sys.stderr)
+        _say(f"{of}: {error}")
         return True
     for line in (*result.failures, *result.problems):
-        print(f"{of}: {line}" if of else line, file=sys.stderr)
+        _say(f"{of}: {line}" if of else line)
     print(result.index)
-    return bool(result.failed)
+    return result.failed
 
 
-def _expire(drop_expired: Any, folder: Path, keep: timedelta) -> None:
-    gone = drop_expired(folder, keep, datetime.now(UTC))
-    if gone:
-        print(f"deleted, past --keep: {', '.join(gone)}", file=sys.stderr)
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -22,7 +22,7 @@ app = typer.Typer(help="Print the files that run reports on a timer.", no_args_i
 @app.command("list")
 def list_them() -> None:
     """List the kinds of schedule and the clock each one follows."""
-    from ..reporting.schedules import kinds
+    from ..reporting.schedule import kinds
 
     found = kinds()
     for name, kind in found.items():
@@ -78,7 +78,7 @@ def show(
     The schedule runs daily and makes the reports that are due, so the next run makes up for a missed or failed one.
     Options you leave out come from aoai.toml or the AOAI_* variables.
     """
-    from ..reporting.schedules import Schedule, checked, fill, kind, together
+    from ..reporting.schedule import Schedule, checked, fill, kind, together
 
     given: dict[str, Any] = {
         "every": every, "at": _at(at), "reports": tuple(report or ()), "source": source, "logs": tuple(logs or ()),

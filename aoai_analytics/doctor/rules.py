@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import Any
 
-from ..format.numbers import is_missing
+from ..format.numbers import is_missing, share
 from .answers import Answers, hidden, severity, total, values
 from .findings import Finding, Hidden, finding
 from .hours import falls, runs
@@ -26,14 +26,6 @@ ALMOST_ALL = 90.0
 
 _HOUR = timedelta(hours=1)
 Row = dict[str, Any]
-
-
-def share(part: int, whole: int) -> str:
-    """``4.1%``; never rounds to 0% or 100%."""
-    percent = 100 * part / whole if whole else 0.0
-    if 0 < percent < 0.1:
-        return "under 0.1%"
-    return "over 99.9%" if 99.9 < percent < 100 else f"{percent:.1f}%"
 
 
 def quiet_hours(answers: Answers) -> Iterator[Finding]:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ..errors import QueryError
-from .kql.inlining import Range, utc
+from ..format.periods import utc
+from .kql.inlining import Range
 from .kql.pipelines import RowWise, put_together, row_wise
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import QueryError, SourceError, UnknownName
+from ..format.periods import utc
 from .credentials import is_plain_http
 from .gathering import Answer, TooMuch
-from .kql.inlining import Range, utc
+from .kql.inlining import Range
 from .pace import Pace
 from .wire import arrow_table, kusto_type
 

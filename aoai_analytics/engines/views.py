@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ..format.periods import utc
 from ..lake.delta import Lake
 from ..schema.table import Table
 from ..schema.tables import TABLES
 from .kql.functions import computed_functions, named_functions, names
-from .kql.inlining import Range, utc
+from .kql.inlining import Range
 from .kql.parameters import declared
 from .translation import Functions, quoted, sql_text, translate
 

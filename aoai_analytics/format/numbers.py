@@ -80,6 +80,8 @@ def human(value: Any, unit: Unit | None = None) -> str:
     unit = unit or Unit("")
     number = float(value) * unit.factor
     if unit.tight:
+        if unit.label == "%" and (0 < number < 0.05 or 99.5 <= number < 100):
+            return percent(number)
         text = f"{number:.1f}".removesuffix(".0") if abs(number) < 10 else f"{number:.0f}"
         return f"{text}{unit.label}"
     # 999,950 is 1 M, not 1000 k: the step is chosen by the number as rounded. Up to 9,999 all digits can be said.
@@ -94,6 +96,20 @@ def human(value: Any, unit: Unit | None = None) -> str:
         text = f"{number:,.0f}" if number == int(number) else f"{number:,.3g}"
     label = unit.label[:-1] if abs(number) == 1 and len(unit.label) > 2 and unit.label.endswith("s") else unit.label
     return f"{text} {label}".rstrip()
+
+
+def percent(share: float) -> str:
+    """A share in percent, never rounded to none or all: ``< 0.1%``, ``12.3%``, ``99.96%``, ``> 99.99%``."""
+    if 0 < share < 0.1:
+        return "< 0.1%"
+    if 99.9 < share < 100:
+        return f"{share:.2f}%" if share < 99.995 else "> 99.99%"
+    return f"{share:,.1f}".removesuffix(".0") + "%"
+
+
+def share(part: float, whole: float) -> str:
+    """*part* of *whole* as ``percent`` writes it; ``0%`` of nothing."""
+    return percent(100 * part / whole if whole else 0.0)
 
 
 def decimals_for(values: Any, unit: Unit) -> int:

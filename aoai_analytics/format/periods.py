@@ -37,6 +37,21 @@ class Named:
         """start <= time < end in UTC: from midnight to midnight in *time_zone*, so a day may have 23 or 25 hours."""
         return _midnight(self.first, time_zone), _midnight(self.after, time_zone)
 
+    @property
+    def before(self) -> Named:
+        """The period before this one."""
+        return _around(self.kind, self.first - timedelta(days=1))
+
+    @property
+    def words(self) -> str:
+        """The period in words: ``October 2026``, ``Week 44, 2026``, ``22 Nov 2026``."""
+        if self.kind == "monthly":
+            return f"{self.first:%B %Y}"
+        if self.kind == "weekly":
+            year, week, _ = self.first.isocalendar()
+            return f"Week {week}, {year}"
+        return _day(self.first)
+
 
 def zone(name: str) -> ZoneInfo:
     """The time zone of an IANA name. Raises WrongUse."""
@@ -62,6 +77,11 @@ def moment(value: Moment, time_zone: str, name: str = "start") -> datetime | Non
     elif not isinstance(value, datetime):
         value = datetime.combine(value, time())
     return (value if value.tzinfo else value.replace(tzinfo=local)).astimezone(UTC)
+
+
+def utc(value: datetime) -> datetime:
+    """*value* in UTC; one without an offset is taken as UTC."""
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def span(since: str | None, start: Moment, end: Moment, time_zone: str) -> tuple[datetime | None, datetime | None]:
@@ -119,7 +139,7 @@ def ended(kind: str, now: datetime, time_zone: str, back: int) -> list[Named]:
     found: list[Named] = []
     running = _around(kind, now.astimezone(zone(time_zone)).date())
     while len(found) < back:
-        running = _around(kind, running.first - timedelta(days=1))
+        running = running.before
         found.insert(0, running)
     return found
 

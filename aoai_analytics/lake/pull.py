@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..engines.gathering import Answer
 from ..engines.log_analytics import LogAnalyticsEngine
 from ..errors import PartialResult, WrongUse
+from ..format.periods import utc
 from ..schema.table import Table
 from ..schema.tables import LOG_TABLES
 from .delta import Lake
@@ -94,8 +95,8 @@ def pull(
     pulled before an error stays.
     """
     began = time.perf_counter()
-    start = _utc(start).replace(minute=0, second=0, microsecond=0)
-    end = _utc(end) if end else datetime.now(UTC)
+    start = utc(start).replace(minute=0, second=0, microsecond=0)
+    end = utc(end) if end else datetime.now(UTC)
     if start >= end:
         raise WrongUse("the start of a pull must be before its end")
     with lake.lock():
@@ -332,7 +333,3 @@ def _tuples(rows: pa.Table, names: tuple[str, ...]) -> list[tuple[Any, ...]]:
         column = rows[name]
         columns.append((column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist())
     return list(zip(*columns, strict=True))
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Which named periods' reports are due: over, and not there yet as a whole. A machine that was off catches up."""
+"""Which named periods' reports are due: ended, and not made completely yet. A machine that was off catches up."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from ..errors import WrongUse
 from ..format.periods import Named, ended
 from . import manifest
-from .collection import reports
-from .session import source_without_secrets
+from .session.report import source_without_secrets
+from .store.collection import reports
 
-#: How many periods one catches up with where nothing else is said.
+#: How many periods to catch up with by default.
 BACK = 3
 
 
@@ -30,9 +30,9 @@ def due(
 ) -> list[Named]:
     """Of the last *back* periods of a *kind* (``monthly``, ``weekly``, ``daily``), those whose report is due.
 
-    That is each that has ended by *now* in *time_zone*, no longer than *keep* ago, and of which *out* has no report of
-    *source* with the notebooks *names*, made without a failure after the period's end; nor are those due that are
-    *elsewhere*, by their manifests. Oldest first. Raises WrongUse.
+    That is each that ended by *now* in *time_zone*, no longer than *keep* ago, unless *out* or the manifests
+    *elsewhere* have its report: of *source* with the notebooks *names*, made without a failure after the period's end.
+    Oldest first. Raises WrongUse.
     """
     if back < 1:
         raise WrongUse(f"--back {back} must be at least 1")
@@ -49,11 +49,6 @@ def due(
         }
         if keep is not None and end + keep < now:
             continue
-        if not any(manifest.whole(found, about, names) and _after(found, end) for found in there):
+        if not any(manifest.whole(found, about, names) and manifest.made(found) >= end for found in there):
             wanted.append(period)
     return wanted
-
-
-def _after(found: manifest.Manifest, end: datetime) -> bool:
-    """Whether the report was made when its period was over."""
-    return datetime.fromisoformat(found["made"]) >= end

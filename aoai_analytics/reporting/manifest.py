@@ -1,60 +1,35 @@
 """What a report says of itself to a program: ``manifest.json``.
 
 Its keys: ``source`` (without secrets), ``key`` (a named period's, or null), ``start`` and ``end`` (ISO 8601 in UTC,
-null where open), ``period`` (in words), ``time_zone``, ``show_prompts``, ``given`` (parameters of the notebooks' own),
-``made``, ``seconds``, ``failed``, ``headline`` (see ``headline.headline_numbers``), ``library`` (a hash of the KQL and
+null where open), ``period`` (in words), ``time_zone``, ``show_prompts``, ``given`` (parameters of the notebooks),
+``made``, ``seconds``, ``failed``, ``headline`` (see ``render.headline``), ``library`` (a hash of the KQL and
 the own prices in force), ``versions``, ``files``, and for each of the ``pages`` what ``entry`` gives.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ..config import shipped
-from ..engines.kql.functions import replaced_functions
-from .folder import MANIFEST
-from .headline import headline_numbers
-from .pages import Page
+from ..format.periods import utc, zone
+from .render.headline import NOTHING, headline_numbers
+from .render.pages import Page
 
+MANIFEST = "manifest.json"
 Manifest = Mapping[str, Any]
-
-#: Packages that decide what a report says.
-_PACKAGES = (
-    "aoai-analytics",
-    "azure-kusto-data",
-    "azure-monitor-query",
-    "deltalake",
-    "duckdb",
-    "duckdb-kql",
-    "pandas",
-    "papermill",
-    "plotly",
-    "pyarrow",
-)
-#: What must be the same for pages made at two times to be one report, and how it is called.
-_SAME = {
-    "source": "the source",
-    "start": "the period",
-    "end": "the period",
-    "time_zone": "the time zone",
-    "show_prompts": "--show-prompts",
-    "given": "the parameters",
-    "library": "the queries or the prices",
-    "versions": "the installed packages",
-}
 
 
 def entry(page: Page, *, seconds: float, notebook: str) -> dict[str, Any]:
     """A page's part of the manifest.
 
-    ``coverage`` is the row of health/coverage-head, null where the source could not be asked; ``notebook`` the SHA-256
-    of the notebook, as each query's ``digest`` is that of the query as run.
+    ``coverage`` is the row of health/coverage-head, null where the source could not be queried; ``notebook`` is the
+    SHA-256 of the notebook, as each query's ``digest`` is that of the query as run.
     """
+    coverage = dict(page.head["numbers"]) if page.head else None
+    headline = headline_numbers(coverage, page.answers)
     return {
         "name": page.name,
         "title": page.title,
@@ -63,8 +38,8 @@ def entry(page: Page, *, seconds: float, notebook: str) -> dict[str, Any]:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "notebook": notebook,
-        "coverage": dict(page.head["numbers"]) if page.head else None,
-        "headline": {key: value for key, value in headline_numbers([page]).items() if value is not None},
+        "coverage": coverage,
+        "headline": {key: value for key, value in headline.items() if value is not None},
         "queries": [{key: answer[key] for key in ("name", "digest", "rows", "seconds")} for answer in page.answers],
         "failures": page.failures,
         "problems": page.problems,
@@ -72,22 +47,64 @@ def entry(page: Page, *, seconds: float, notebook: str) -> dict[str, Any]:
 
 
 def manifest(about: Mapping[str, Any], pages: Sequence[Mapping[str, Any]], seconds: float) -> dict[str, Any]:
-    """The whole of it but for ``files``, from what the run is *about* and its pages' entries."""
-    headline = headline_numbers([])
-    for page in pages:
-        for key, value in page["headline"].items():
-            headline[key] = value if headline[key] is None else headline[key]
+    """The whole manifest but for ``files``, from what the run is *about* and its pages' entries."""
+    headline = dict(NOTHING)
+    for page in reversed(pages):
+        headline |= page["headline"]  # of several pages with a number, the first one counts
     failed = any(page["failures"] or page["problems"] for page in pages)
     return {**about, "failed": failed, "headline": headline, "seconds": round(seconds, 2), "pages": list(pages)}
 
 
-def read(folder: Path) -> dict[str, Any] | None:
-    """The manifest of the report in *folder*; None where there is none."""
+def parsed(text: str | bytes) -> dict[str, Any] | None:
+    """The manifest in *text*; None where it is not one that we wrote."""
     try:
-        found = json.loads((folder / MANIFEST).read_text("utf-8"))
-        return found if isinstance(found["pages"], list) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        read: dict[str, Any] = json.loads(text)
+        datetime.fromisoformat(read["made"])
+        for name in ("start", "end"):
+            if read.get(name):
+                datetime.fromisoformat(read[name])
+        ours = (
+            isinstance(read["pages"], list)
+            and isinstance(read["time_zone"], str)
+            and all(Path(name).name == name for name in read["files"])
+        )
+    except (ValueError, KeyError, TypeError):
         return None
+    return read if ours else None
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """The manifest of the report in *folder*; None where there is none that we wrote."""
+    try:
+        return parsed((folder / MANIFEST).read_bytes())
+    except OSError:
+        return None
+
+
+def made(found: Manifest) -> datetime:
+    """When a report was made."""
+    return utc(datetime.fromisoformat(found["made"]))
+
+
+def expired(found: Manifest, keep: timedelta, now: datetime) -> bool:
+    """Whether a report's period ended (or, where it is open, the report was made) longer than *keep* before *now*."""
+    return utc(datetime.fromisoformat(found.get("end") or found["made"])) + keep < now
+
+
+def folder_name(found: Manifest) -> str:
+    """The name of a report's folder in a collection: its period's, else its span's."""
+    start, end = (datetime.fromisoformat(found[name]) if found.get(name) else None for name in ("start", "end"))
+    return str(found.get("key") or span_name(start, end, found["time_zone"]))
+
+
+def span_name(start: datetime | None, end: datetime | None, time_zone: str) -> str:
+    """The folder's name for a period without one: ``all``, ``2026-11-01--2026-11-15`` (end exclusive),
+    ``since-2026-11-17T0930``; days and minutes in *time_zone*."""
+    if start is None and end is None:
+        return "all"
+    local = zone(time_zone)
+    first, last = (_day_or_minute(value.astimezone(local)) if value else "" for value in (start, end))
+    return f"{first}--{last}" if first and last else f"since-{first}" if first else f"until-{last}"
 
 
 def whole(found: Manifest, about: Mapping[str, Any], names: Sequence[str]) -> bool:
@@ -99,44 +116,5 @@ def whole(found: Manifest, about: Mapping[str, Any], names: Sequence[str]) -> bo
     )
 
 
-def differs(before: Mapping[str, Any], about: Mapping[str, Any]) -> str:
-    """Why a report made *before* cannot be gone on with, in words; '' where it can."""
-    for key, words in _SAME.items():
-        if before.get(key) != about[key]:
-            return f"{words} changed"
-    return ""
-
-
-def moved(pages: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether the source's rows changed while *pages* were made: their heads, which ask the same, then differ.
-
-    Sums of fractions are left out: their last digits depend on the order of adding.
-    """
-    found = [
-        {name: value for name, value in page["coverage"].items() if not isinstance(value, float)}
-        for page in pages
-        if page["coverage"] is not None
-    ]
-    return any(coverage != found[0] for coverage in found)
-
-
-def versions() -> dict[str, str]:
-    """The versions of what decides what a report says."""
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def library_digest() -> str:
-    """A SHA-256 over the KQL of the library, with the own prices that are in force in this process."""
-    digest = hashlib.sha256(json.dumps(dict(replaced_functions()), sort_keys=True).encode())
-    for path in sorted(shipped("kql").glob("*/*.kql")):
-        digest.update(f"{path.parent.name}/{path.stem}\0".encode() + path.read_bytes())
-    return digest.hexdigest()
+def _day_or_minute(value: datetime) -> str:
+    return f"{value:%Y-%m-%d}" if (value.hour, value.minute) == (0, 0) else f"{value:%Y-%m-%dT%H%M}"

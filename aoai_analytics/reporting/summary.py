@@ -1,8 +1,8 @@
-"""A report in a few lines, for the mail or the Teams message that tells of it.
+"""A report in a few lines, for the mail or the Teams message that announces it.
 
-They stand beside the pages: ``summary.html`` is a mail's body, ``summary.txt`` the same in plain text with the subject
-in its first line, ``summary.card.json`` what a Teams workflow ("when a Teams webhook request is received") takes: an
-Adaptive Card. All is taken from the report's manifest, which holds numbers and no text that people wrote.
+Its files are beside the pages: ``summary.html`` is a mail's body, ``summary.txt`` the same in plain text with the
+subject in its first line, ``summary.card.json`` an Adaptive Card for a Teams workflow ("when a Teams webhook request is
+received"). All of it comes from the report's manifest, which has numbers and no prompt or response.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from urllib.parse import quote, urlsplit
 
 from ..errors import WrongUse
 from ..format.labels import one_line, plain
-from . import overview
-from .folder import MANIFEST
-from .headline import AT_LEAST
-from .overview import Number, Row
+from .manifest import MANIFEST
+from .render import html, overview
+from .render.headline import AT_LEAST
+from .render.overview import Number, Row
 
 HTML, TEXT, CARD = "summary.html", "summary.txt", "summary.card.json"
 LABELS = {"Requests": "Requests", "Tokens": "Tokens", "Cost": "Cost", "SuccessRate": "Success rate"}
-#: Problems and letters of each that are told; the pages have them all.
+#: How many problems are listed, and letters of each; the pages have them all.
 MOST_PROBLEMS, LONGEST = 8, 240
-#: Teams shows cards up to version 1.5; what is used here is in 1.3.
+#: Teams shows cards up to version 1.5; this card uses 1.3.
 CARD_VERSION = "1.4"
 CARD_SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
 
 
 @dataclass(frozen=True)
 class Line:
-    """A page of the report; ``url`` is '' where it is not known where the pages are."""
+    """A page of the report; ``url`` is '' where the pages' address is unknown."""
 
     title: str
     url: str
@@ -40,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Summary:
-    """What is told of a report, in words. ``problems`` are those that are told, ``more`` how many are not."""
+    """A report's summary in words. ``problems`` are those listed, ``more`` how many are not."""
 
     title: str
     source: str
@@ -68,13 +68,13 @@ def summary(
 ) -> Summary:
     """The summary of the report in the folder *name* of a collection.
 
-    *others* are the reports beside it, (folder, manifest), of which the one of the period before is compared with.
-    *link* is where the collection is read, as ``https://…``. Raises WrongUse for a *link* that is no such address.
+    *others* are the reports beside it, (folder, manifest); it is compared with the one of the period before.
+    *link* is the collection's URL, ``https://…``. Raises WrongUse for a *link* that is not a plain URL.
     """
     base = f"{checked_link(link)}/{quote(name)}" if link else ""
     beside = [(folder, other) for folder, other in others if folder != name]
     row = _row(name, [*beside, (name, manifest)])
-    found = [
+    failed = [
         f"{_short(page['title'])}: {_short(item['where'])}: {_short(item['what'])}"
         for page in manifest["pages"]
         for item in (*page["failures"], *page["problems"])
@@ -92,8 +92,8 @@ def summary(
         source=_short(str(manifest["source"])),
         time_zone=str(manifest["time_zone"]),
         failed=bool(manifest["failed"]),
-        problems=tuple(found[:MOST_PROBLEMS]),
-        more=max(0, len(found) - MOST_PROBLEMS),
+        problems=tuple(failed[:MOST_PROBLEMS]),
+        more=max(0, len(failed) - MOST_PROBLEMS),
         numbers=tuple(zip(LABELS.values(), row.cells, strict=True)),
         notes=_notes(row),
         pages=pages,
@@ -109,9 +109,9 @@ def summary_files(
     link: str | None = None,
 ) -> dict[str, bytes]:
     """The files of the summary by name, which belong to the report's own. Arguments and errors as of ``summary``."""
-    told = summary(name, manifest, others, link=link)
-    card = json.dumps(teams_message(told), indent=2, ensure_ascii=False) + "\n"
-    return {HTML: mail_html(told).encode(), TEXT: plain_text(told).encode(), CARD: card.encode()}
+    shown = summary(name, manifest, others, link=link)
+    card = json.dumps(teams_message(shown), indent=2, ensure_ascii=False) + "\n"
+    return {HTML: mail_html(shown).encode(), TEXT: plain_text(shown).encode(), CARD: card.encode()}
 
 
 def with_summary(
@@ -123,13 +123,13 @@ def with_summary(
 ) -> dict[str, bytes]:
     """A report's *files* with those of its summary, which its manifest then lists too. Otherwise as ``summary``."""
     manifest = json.loads(files[MANIFEST])
-    told = summary_files(name, manifest, others, link=link)
-    listed = manifest | {"files": sorted({*manifest["files"], *told})}
-    return {**files, **told, MANIFEST: (json.dumps(listed, indent=2) + "\n").encode()}
+    shown = summary_files(name, manifest, others, link=link)
+    listed = manifest | {"files": sorted({*manifest["files"], *shown})}
+    return {**files, **shown, MANIFEST: (json.dumps(listed, indent=2) + "\n").encode()}
 
 
 def checked_link(link: str) -> str:
-    """*link* without a slash at its end. Raises WrongUse for what is no plain web address."""
+    """*link* without a trailing slash. Raises WrongUse for anything but a plain web address."""
     try:
         parts = urlsplit(link)
         plain_address = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.username is None
@@ -140,74 +140,72 @@ def checked_link(link: str) -> str:
     return link.rstrip("/")
 
 
-def mail_html(told: Summary) -> str:
-    """The mail's body: tables and inline styles, as Outlook wants them; no script, no image, nothing to load."""
-    from .rendering import render
-
-    return render("mail.html", told=told)
+def mail_html(shown: Summary) -> str:
+    """The mail's body: tables and inline styles, as Outlook needs them; no script, no image, nothing to load."""
+    return html.render("mail.html", shown=shown)
 
 
-def plain_text(told: Summary) -> str:
+def plain_text(shown: Summary) -> str:
     """The mail's other body; the first line is the subject."""
-    lines = [told.subject, "", f"{told.source}, times in {told.time_zone}", ""]
-    if told.problems:
-        lines += ["Do not trust this report without reading what failed:"]
-        lines += [f"- {problem}" for problem in told.problems]
-        lines += [f"- and {told.more} more"] if told.more else []
+    lines = [shown.subject, "", f"{shown.source}, times in {shown.time_zone}", ""]
+    if shown.problems:
+        lines += ["Read what failed before you rely on this report:"]
+        lines += [f"- {problem}" for problem in shown.problems]
+        lines += [f"- and {shown.more} more"] if shown.more else []
         lines.append("")
-    for label, number in told.numbers:
-        lines.append(f"{label + ':':<14}{_said(number)}")
-    lines += ["", *told.notes]
+    for label, number in shown.numbers:
+        lines.append(f"{label + ':':<14}{_in_words(number)}")
+    lines += ["", *shown.notes]
     lines += ["", "Pages:"]
-    for page in told.pages:
+    for page in shown.pages:
         lines.append(f"- {page.title}{_problems(page)}" + (f" {page.url}" if page.url else ""))
-    if told.url:
-        lines += ["", told.url]
+    if shown.url:
+        lines += ["", shown.url]
     return "\n".join(lines) + "\n"
 
 
-def teams_message(told: Summary) -> dict[str, Any]:
+def teams_message(shown: Summary) -> dict[str, Any]:
     """The message with the Adaptive Card, as Teams' webhooks take it.
 
-    What others named stands in text runs, which show Markdown as it is written.
+    Names from the logs are in text runs, which do not render Markdown.
     """
     body: list[dict[str, Any]] = [
-        _runs((told.subject, {"size": "Large", "weight": "Bolder"})),
-        _runs((f"{told.source}, times in {told.time_zone}", {"isSubtle": True})),
+        _runs((shown.subject, {"size": "Large", "weight": "Bolder"})),
+        _runs((f"{shown.source}, times in {shown.time_zone}", {"isSubtle": True})),
     ]
-    if told.problems:
-        items = [_runs(("Do not trust this report without reading what failed", {"weight": "Bolder"}))]
-        items += [_runs((problem, {})) for problem in told.problems]
-        items += [_runs((f"and {told.more} more", {}))] if told.more else []
+    if shown.problems:
+        items = [_runs(("Read what failed before you rely on this report", {"weight": "Bolder"}))]
+        items += [_runs((problem, {})) for problem in shown.problems]
+        items += [_runs((f"and {shown.more} more", {}))] if shown.more else []
         body.append({"type": "Container", "style": "attention", "items": items})
-    facts = [{"title": label, "value": _said(number)} for label, number in told.numbers]
+    facts = [{"title": label, "value": _in_words(number)} for label, number in shown.numbers]
     body.append({"type": "FactSet", "facts": facts})
-    body += [_runs((note, {"isSubtle": True})) for note in told.notes]
+    body += [_runs((note, {"isSubtle": True})) for note in shown.notes]
     card: dict[str, Any] = {
         "$schema": CARD_SCHEMA,
         "type": "AdaptiveCard",
         "version": CARD_VERSION,
-        "fallbackText": told.subject,
+        "fallbackText": shown.subject,
         "msteams": {"width": "Full"},
         "body": body,
     }
-    if told.url:
-        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open the report", "url": told.url}]
+    if shown.url:
+        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open the report", "url": shown.url}]
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
 
 
 def _row(name: str, reports: Sequence[tuple[str, Mapping[str, Any]]]) -> Row:
-    """The report's line in the index of all."""
+    """The report's line in the index of all reports."""
     rows = (row for group in overview.groups(reports) for row in group.rows if row.entry)
     return next(row for row in rows if row.entry and row.entry.folder == name)
 
 
 def _notes(row: Row) -> tuple[str, ...]:
-    """What the numbers are held against, and what is to be known of them."""
+    """What the numbers are compared with, and caveats."""
     marks = [f"{mark[:1].upper()}{mark[1:]}." for mark in row.marks if mark != "failed in part"]
     if any(cell.value.startswith(AT_LEAST) for cell in row.cells):
-        marks.append(f"{AT_LEAST.strip()} is a lower bound: requests whose tokens or price are unknown are not in it.")
+        marks.append(f"{AT_LEAST.strip()} is a lower bound: it leaves out requests with unknown tokens or price.")
     return tuple(note for note in (row.compared, *marks) if note)
 
 
@@ -215,7 +213,7 @@ def _runs(*runs: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text, **style} for text, style in runs]}
 
 
-def _said(number: Number) -> str:
+def _in_words(number: Number) -> str:
     return "; ".join(part for part in (number.value, number.change, *number.more) if part)
 
 

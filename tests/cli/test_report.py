@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from aoai_analytics.cli import progress
 from aoai_analytics.errors import ReportError
 from aoai_analytics.format.periods import ended
-from aoai_analytics.reporting.run import ReportResult
+from aoai_analytics.reporting.run.report import ReportResult
 
 
 class Made:
@@ -43,9 +43,9 @@ class Made:
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     made = Made()
-    monkeypatch.setattr("aoai_analytics.reporting.run.make_report", made)
-    monkeypatch.setattr("aoai_analytics.reporting.execution.Kernels.__init__", lambda self: None)
-    monkeypatch.setattr("aoai_analytics.reporting.execution.Kernels.close", lambda self: None)
+    monkeypatch.setattr("aoai_analytics.reporting.run.report.make_report", made)
+    monkeypatch.setattr("aoai_analytics.reporting.run.kernels.Kernels.__init__", lambda self: None)
+    monkeypatch.setattr("aoai_analytics.reporting.run.kernels.Kernels.close", lambda self: None)
     return made
 
 
@@ -62,12 +62,12 @@ def test_a_backfill_makes_each_period_in_turn_and_says_which_runs(aoai: Any, mad
 
 
 def test_of_several_periods_one_that_cannot_be_made_leaves_the_others_be(aoai: Any, made: Made) -> None:
-    made.fails["2026-W41"] = ReportError("another run is making it")
+    made.fails["2026-W41"] = ReportError("another run is writing it")
     ended = aoai("report", "tokens", "--backfill", "2026-W40..2026-W42")
     assert ended.code == 1 and made.periods == ["2026-W40", "2026-W41", "2026-W42"]
-    assert "2026-W41: another run is making it" in ended.err
+    assert "2026-W41: another run is writing it" in ended.err
     alone = aoai("report", "tokens", "--period", "2026-W41")
-    assert (alone.code, alone.err.splitlines()[-1]) == (1, "aoai: another run is making it")
+    assert (alone.code, alone.err.splitlines()[-1]) == (1, "aoai: another run is writing it")
 
 
 def test_what_is_due_is_made_and_nothing_due_is_said(aoai: Any, made: Made, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_reports_older_than_is_kept_go_by_option_or_setting(
         asked.append((out, keep))
         return ["2025-01"]
 
-    monkeypatch.setattr("aoai_analytics.reporting.collection.drop_expired", drop)
+    monkeypatch.setattr("aoai_analytics.reporting.store.collection.drop_expired", drop)
     assert aoai("report", "tokens").err == "Running tokens …\n" and asked == []
     ended = aoai("report", "tokens", "--keep", "400d")
     assert asked.pop() == (Path("reports"), timedelta(days=400))
@@ -144,7 +144,7 @@ def test_on_a_terminal_each_notebook_has_a_line_with_its_state() -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
     with Progress(*columns, console=Console(file=out, force_terminal=True, width=80), auto_refresh=False) as shown:
         table = progress.Table(shown, ["cost", "tokens", "users"], "2026-10")
-        table.said("a word")
+        table.message("a word")
         table.began("cost")
         table.cell("cost", 3, 10)
         table.began("tokens")

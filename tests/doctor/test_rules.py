@@ -65,7 +65,7 @@ def test_columns_that_are_empty_are_found_with_their_api() -> None:
 
 @pytest.mark.parametrize(
     ("part", "whole", "said"),
-    [(0, 10, "0.0%"), (1, 100_000, "under 0.1%"), (99_999, 100_000, "over 99.9%"), (10, 10, "100.0%"), (0, 0, "0.0%")],
+    [(0, 10, "0%"), (1, 100_000, "< 0.1%"), (99_999, 100_000, "> 99.99%"), (10, 10, "100%"), (0, 0, "0%")],
 )
 def test_a_share_is_never_rounded_to_nothing_or_to_all(part: int, whole: int, said: str) -> None:
     assert share(part, whole) == said

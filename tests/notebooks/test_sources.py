@@ -8,8 +8,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from aoai_analytics.reporting import session
-from aoai_analytics.reporting.blocks import Answer, Head
+from aoai_analytics.reporting.render.blocks import Answer, Head
+from aoai_analytics.reporting.session import report
 from tests.conftest import REPO
 
 NOTEBOOKS = sorted((REPO / "notebooks/analysis").glob("*.ipynb"))
@@ -28,7 +28,7 @@ SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
 def blocks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What the cells show."""
     shown: list[Any] = []
-    monkeypatch.setattr(session, "display_block", shown.append)
+    monkeypatch.setattr(report, "display_block", shown.append)
     return shown
 
 
@@ -58,6 +58,6 @@ def test_a_notebook_answers_all_its_questions_on(
     for answer in answers:
         assert isinstance(answer, Answer) and answer.problems == (), answer.name
     if head.empty:
-        assert "Why that may be" in head.lines[0] and "The source does hold 600 requests" in head.lines[1]
+        assert "Possible reasons" in head.lines[0] and "The source has 600 requests" in head.lines[1]
     else:
         assert any(answer.rows for answer in answers)

@@ -14,8 +14,8 @@ import pytest
 
 from aoai_analytics.cli import main
 from aoai_analytics.library import library, privacy
-from aoai_analytics.reporting.execution import run_notebook
-from aoai_analytics.reporting.run import make_report, notebooks
+from aoai_analytics.reporting.run.execution import run_notebook
+from aoai_analytics.reporting.run.report import make_report, notebooks
 
 PROMPTS = [query.name for query in library() if query.section == "prompts"]
 # What a terminal would obey, and what reorders the text around it; line breaks are the formats' own.

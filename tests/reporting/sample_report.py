@@ -14,7 +14,7 @@ def tokens_report(once: Once, sample_lake: Path) -> Path:
     """The folder of the tokens report of the sample traffic; only read it."""
 
     def make(folder: Path) -> None:
-        from aoai_analytics.reporting.run import make_report
+        from aoai_analytics.reporting.run.report import make_report
 
         assert not make_report(["tokens"], source=sample_lake, time_zone="Europe/Berlin", out=folder).failed
 

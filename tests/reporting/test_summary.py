@@ -113,7 +113,7 @@ def test_each_form_tells_the_numbers_and_the_change_against_the_period_before() 
             "99%",
         ):
             assert said in text, (form, said)
-        assert "Change against September 2026" in text
+        assert "Change from September 2026" in text
         assert "failed" not in text.lower()
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aoai_analytics.format.periods import ended
-from aoai_analytics.reporting.schedules import by_the_clock
+from aoai_analytics.reporting.schedule import by_the_clock
 
 # Shifts at different days, or none; half hours; a whole day ahead.
 ZONES = [

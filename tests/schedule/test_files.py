@@ -24,7 +24,7 @@ import yaml
 from aoai_analytics.cli import main
 from aoai_analytics.config import settings
 from aoai_analytics.errors import UnknownName
-from aoai_analytics.reporting.schedules import Schedule, checked, fill, kinds, together
+from aoai_analytics.reporting.schedule import Schedule, checked, fill, kinds, together
 from tests.conftest import REPO
 from tests.schedule.reading import cron_command
 
@@ -92,11 +92,11 @@ def test_the_list_names_each_schedule(capsys: pytest.CaptureFixture[str]) -> Non
     ("words", "said"),
     [
         (["cron"], "unknown schedule 'cron'; use crontab, systemd, github, container-apps"),
-        (["crontab", "--workspace", "log-x"], "the schedule crontab takes no --workspace"),
-        (["container-apps", "--source", "lake"], "the schedule container-apps takes no --source"),
+        (["crontab", "--workspace", "log-x"], "the schedule crontab does not take --workspace"),
+        (["container-apps", "--source", "lake"], "the schedule container-apps does not take --source"),
         (["container-apps", "--name", "aoai"], "the schedule container-apps needs --workspace NAME"),
         (["crontab", "--at", "6 am"], "--at '6 am' is not a time of day: use HH:MM, e.g. 06:00"),
-        (["github"], "give --source log-analytics://WORKSPACE-ID"),
+        (["github"], "use --source log-analytics://WORKSPACE-ID"),
     ],
 )
 def test_wrong_use_is_a_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aoai_analytics.errors import WrongUse
-from aoai_analytics.reporting.schedules import Schedule, fill, together
+from aoai_analytics.reporting.schedule import Schedule, fill, together
 from tests.infra.conftest import bicep_program
 from tests.schedule.reading import cron_command, github_text, systemd_words, words_of_shell
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 from ...config import shipped
+from ...format.periods import utc
 from ...schema.tables import LLM_LOG, LOG_TABLES, REQUESTS, TABLES
 from .functions import replaced_functions
 from .parameters import declared
@@ -240,8 +241,3 @@ def in_range(within: Range) -> str:
         if moment is not None
     ]
     return f" | where {' and '.join(conditions)}" if conditions else ""
-
-
-def utc(moment: datetime) -> datetime:
-    """*moment* in UTC; a naive one is taken to be."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,75 @@
+"""What a notebook cell shows, as data: the report's head, or the answer to one question.
+
+A cell's output carries its block under ``MIME`` beside what Jupyter shows, so that pages and numbers come from data
+and never from a notebook's HTML.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+MIME = "application/vnd.aoai-analytics.block+json"
+PLOTLY = "application/vnd.plotly.v1+json"
+#: The metadata of outputs that a page skips, as the block has the same.
+SHOWN_BY_BLOCK = {"aoai_analytics": {"shown_by": "block"}}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why numbers may be wrong: ``where`` (a query's title) and ``what``, in plain text."""
+
+    where: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """A report's source, period and coverage, in plain text; ``numbers`` are those of kql/health/coverage-head.kql."""
+
+    source: str
+    period: str
+    time_zone: str
+    lines: tuple[str, ...]
+    numbers: dict[str, Any]
+    empty: bool = False
+    show_prompts: bool = False
+    problems: tuple[Problem, ...] = ()
+    kind: str = "head"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question and its answer. ``figure`` is plotly's JSON without a template, or None; ``table`` is safe HTML.
+
+    ``table_behind``: the table is folded, as it only repeats a time series. ``csv`` has the first ``csv_rows`` of the
+    ``rows``; ``digest`` is the SHA-256 of the query as run. ``totals`` are the sums, over all rows, of the columns that
+    can be added up; None where no row has a value, and no totals where the result is in doubt.
+    """
+
+    name: str
+    title: str
+    headline: str
+    question: str
+    kql: str
+    digest: str
+    table: str
+    csv: str
+    csv_rows: int
+    rows: int
+    seconds: float
+    figure: dict[str, Any] | None = None
+    alt: str = ""
+    note: str = ""
+    table_behind: bool = False
+    totals: dict[str, float | None] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    kind: str = "answer"
+
+
+Block = Head | Answer
+
+
+def as_json(block: Block) -> dict[str, Any]:
+    """The block as JSON-ready data."""
+    return asdict(block)

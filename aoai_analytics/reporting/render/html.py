@@ -1,0 +1,168 @@
+"""Blocks and pages as HTML, by the templates beside this module. Everything is escaped unless marked safe."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...charts import CONFIG
+from ...charts import templates as figure_templates
+from .blocks import Answer, Block, Head
+from .downloads import LARGE, csv_file, data_link, json_link, packed
+
+if TYPE_CHECKING:
+    from .pages import Page
+
+TEMPLATES = Path(__file__).parent / "templates"
+#: Which scripts a page may run, for its Content-Security-Policy: those in its own folder; none.
+BESIDE, NONE = "'self' file:", "'none'"
+
+
+@cache
+def environment() -> Any:
+    """The Jinja environment of the templates."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    for each in (script_json, data_link, json_link, deeper, packed, csv_file):
+        env.filters[each.__name__] = each
+    env.filters["thousands"] = lambda number: f"{number:,}"
+    env.globals["large"] = LARGE
+    return env
+
+
+def render(template: str, **values: Any) -> str:
+    """The template of that name, filled in."""
+    return str(environment().get_template(template).render(**values))
+
+
+def script_json(value: Any) -> Any:
+    """*value* as JSON that may stand in a ``<script>``: nothing in it can end the element."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def notebook_top(block: Block) -> str:
+    """What Jupyter shows of *block* above a figure."""
+    return render("notebook_top.html", block=block)
+
+
+def answer_bottom(block: Answer) -> str:
+    """What Jupyter shows of *block* below the figure: the table, the data as CSV, the KQL."""
+    return render("notebook_bottom.html", block=block)
+
+
+def plain_text(block: Block) -> str:
+    """*block* in words, for a terminal."""
+    warnings = [f"! {problem.where}: {problem.what}" for problem in block.problems]
+    if isinstance(block, Head):
+        return "\n".join([f"{block.source}, {block.period}", *block.lines, *warnings])
+    lines = [block.title, block.question, *warnings]
+    lines += [line for line in (block.headline, block.alt, f"{block.rows:,} rows", block.note) if line]
+    return "\n".join(lines)
+
+
+@cache
+def _markdown() -> Any:
+    import mistune
+
+    return mistune.create_markdown(escape=True, plugins=["table"])
+
+
+def markdown(text: str) -> str:
+    """Markdown as HTML; markup within it is shown as text."""
+    return str(_markdown()(text))
+
+
+def deeper(html: str, levels: int) -> str:
+    """*html* of ``markdown`` with its headings that many levels deeper."""
+    return re.sub(r"(</?h)([1-6])", lambda found: f"{found[1]}{min(6, int(found[2]) + levels)}", html)
+
+
+def page(page: Page, *, made: str, version: str) -> str:
+    """A report's page."""
+    return render(
+        "page.html", page=page, title=page.title, figure_style=_figure_style(), made=made, version=version,
+        **head_values(f"{BESIDE} {_allowed(_plotly())}" if page.has_figures else BESIDE),
+    )  # fmt: skip
+
+
+def index(pages: Sequence[Page], **values: Any) -> str:
+    """The page that lists a report's pages."""
+    return render("index.html", pages=pages, same=same_cards(pages), **head_values(), **values)
+
+
+def single(pages: Sequence[Page], **values: Any) -> str:
+    """A report as one page with all in it, which needs no file beside it."""
+    figures = any(page.has_figures for page in pages)
+    scripts = [inline_script(text) for text in ([plotly_script()] if figures else []) + [report_script()]]
+    policy = " ".join(_allowed(script) for script in scripts + ([_plotly()] if figures else []))
+    return render(
+        "single.html", pages=pages, same=same_cards(pages), scripts=scripts, figure_style=_figure_style(),
+        **head_values(policy), **values,
+    )  # fmt: skip
+
+
+def same_cards(pages: Sequence[Page]) -> list[dict[str, Any]] | None:
+    """The headline numbers, where all *pages* that have any have the same; said once then."""
+    heads = [page.head for page in pages if page.head]
+    if not heads or any(head["lines"] != heads[0]["lines"] for head in heads):
+        return None
+    return next(page.cards for page in pages if page.head) or None
+
+
+@cache
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return inline_script(str(get_plotlyjs()))
+
+
+@cache
+def plotly_script() -> str:
+    """plotly.js as it comes with plotly, packed to two fifths, for report.js to unpack."""
+    text = _plotly()
+    licence = re.match(r"/\*\*(.*?)\*/", text, re.DOTALL)
+    filled = {
+        "size": f"{len(text):,}",
+        "licence": " ".join(licence[1].replace("*", " ").split()) if licence else "see plotly.js",
+        "packed": packed(text),
+    }
+    script = (TEMPLATES / "plotly.js").read_text("utf-8")
+    return re.sub(r"\{\{ (\w+) \}\}", lambda found: filled[found[1]], script)
+
+
+def report_script() -> str:
+    """The script that draws the figures."""
+    return (TEMPLATES / "report.js").read_text("utf-8")
+
+
+def inline_script(text: str) -> str:
+    """A script's *text* as it may stand in a page: nothing in it ends the element or begins a comment of HTML."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return re.sub(r"<(?=/script|!--)", r"\\x3c", text, flags=re.IGNORECASE)
+
+
+def _allowed(script: str) -> str:
+    """What allows the script of that very text, in a Content-Security-Policy."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def head_values(script_src: str = NONE) -> dict[str, str]:
+    """What every page's ``<head>`` needs: the styles, and the scripts its Content-Security-Policy allows."""
+    return {"css": (TEMPLATES / "report.css").read_text("utf-8"), "script_src": script_src}
+
+
+def _figure_style() -> dict[str, Any]:
+    return figure_templates() | {"config": CONFIG}

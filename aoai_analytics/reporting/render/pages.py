@@ -1,0 +1,121 @@
+"""From an executed notebook to the content of its page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ... import errors
+from .blocks import MIME, PLOTLY, SHOWN_BY_BLOCK
+from .headline import coverage_cards
+from .html import markdown
+
+# A message of the package's own errors never holds a prompt; any other error's may.
+_OWN_ERRORS = {
+    name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.AoaiError)
+}
+
+
+@dataclass
+class Page:
+    """What a page shows: ``parts`` in order, and for its top the ``head`` block, ``failures`` and ``problems``.
+
+    A failure is a cell that raised; a problem is a warning or a partial result. Both are ``{where, what}``.
+    """
+
+    name: str
+    title: str
+    lead: str = ""
+    head: Mapping[str, Any] | None = None
+    cards: list[dict[str, Any]] = field(default_factory=list)
+    parts: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[dict[str, str]] = field(default_factory=list)
+    problems: list[dict[str, str]] = field(default_factory=list)
+    answers: list[Mapping[str, Any]] = field(default_factory=list)
+
+    @property
+    def has_figures(self) -> bool:
+        return any(part["kind"] == "plot" or part.get("block", {}).get("figure") for part in self.parts)
+
+
+def read_page(name: str, notebook: Mapping[str, Any]) -> Page:
+    """The page of an executed notebook (nbformat 4)."""
+    page = Page(name, title=name)
+    for cell in notebook["cells"]:
+        # Papermill's note of an error: the page has its own.
+        if "papermill-error-cell-tag" in cell["metadata"].get("tags", []):
+            continue
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            _add_prose(page, source)
+        elif cell["cell_type"] == "code":
+            for output in cell["outputs"]:
+                _add_output(page, output, _cell_name(source))
+    return page
+
+
+def _add_prose(page: Page, source: str) -> None:
+    title = re.match(r"\s*# (.+)\n?", source)
+    if title and page.title == page.name:
+        page.title = title[1].strip()
+        source = source[title.end() :]
+        page.lead = source.strip().split("\n\n")[0].replace("\n", " ")
+    if source.strip():
+        page.parts.append({"kind": "markdown", "html": markdown(source)})
+
+
+def _add_output(page: Page, output: Mapping[str, Any], cell: str) -> None:
+    if output["output_type"] == "error":
+        _add_failure(page, output, cell)
+        return
+    if output["output_type"] == "stream":
+        if output["name"] == "stdout":
+            page.parts.append({"kind": "text", "text": "".join(output["text"])})
+        return
+    data = output.get("data", {})
+    if MIME in data:
+        _add_block(page, data[MIME])
+    elif output.get("metadata", {}).items() >= SHOWN_BY_BLOCK.items():
+        return
+    elif PLOTLY in data:
+        drawn = data[PLOTLY]
+        layout = {key: value for key, value in drawn["layout"].items() if key != "template"}
+        page.parts.append({"kind": "plot", "figure": {"data": drawn["data"], "layout": {"height": 400} | layout}})
+    elif "image/png" in data:
+        page.parts.append({"kind": "image", "data": "".join(data["image/png"]).replace("\n", "")})
+    elif "text/plain" in data:
+        page.parts.append({"kind": "text", "text": "".join(data["text/plain"])})
+
+
+def _add_block(page: Page, block: Mapping[str, Any]) -> None:
+    part = {"kind": block["kind"], "block": block}
+    page.problems += [dict(problem) for problem in block["problems"]]
+    if block["kind"] == "head":
+        page.head = block
+        part["cards"] = page.cards = [] if block["empty"] else coverage_cards(block["numbers"])
+    elif block["kind"] == "answer":
+        page.answers.append(block)
+    page.parts.append(part)
+
+
+def _add_failure(page: Page, output: Mapping[str, Any], cell: str) -> None:
+    kind, what = output["ename"], output["evalue"]
+    if page.failures and page.head is None and kind == "NameError":
+        page.parts.append({"kind": "not-run", "where": cell})
+        return
+    failure = {"where": cell, "what": what if kind in _OWN_ERRORS else f"{kind} (run the notebook to see it in full)"}
+    page.failures.append(failure)
+    page.parts.append({"kind": "failure"} | failure)
+
+
+def _cell_name(source: str) -> str:
+    """A cell's name for its failure: the query it shows, else its first line."""
+    shown = re.search(r"report\.show\(\s*[\"']([^\"']+)", source)
+    line = next((line.strip() for line in source.splitlines() if line.strip() and not line.startswith("#")), "a cell")
+    if shown:
+        return shown[1]
+    if titled := re.search(r"report\.show_kql\(.*?^// title: ([^\n]+)", source, re.DOTALL | re.MULTILINE):
+        return titled[1].strip()
+    return "Opening the source" if "open_report(" in source else line[:80]

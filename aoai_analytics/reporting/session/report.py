@@ -1,0 +1,260 @@
+"""Open a report on a source and period, and show the answers to its questions."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ...charts import describe, figure, headline, note, parse_chart, table_html
+from ...charts.tables import MAX_ROWS
+from ...config import settings
+from ...engines import Engine, QueryResult, connect
+from ...errors import WrongUse
+from ...format.labels import plain
+from ...format.numbers import additive
+from ...format.periods import Moment, in_words, moment, zone
+from ...library.queries import Library, Query, library, own_query
+from ...prices import apply_own_prices
+from ...prompts import Asked, ask
+from ..render import downloads
+from ..render.blocks import Answer, Head, Problem
+from ..render.display import display_block
+from . import coverage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+HEAD_QUERY = "health/coverage-head"
+ROWS_BELOW_A_FIGURE = 12
+TEXTS_HIDDEN = "Prompts and responses are hidden. To show them, run the notebook with show_prompts = True."
+#: Kusto types whose columns can be added up.
+_NUMBERS = ("int", "long", "real")
+
+
+def open_report(
+    source: str | Path | None = None,
+    start: Moment = None,
+    end: Moment = None,
+    *,
+    time_zone: str | None = None,
+    show_prompts: bool = False,
+    engine: Engine | None = None,
+    queries: Library | None = None,
+) -> Report:
+    """Open *source* for start <= time < end, and show the report's head.
+
+    *source* is by default the setting ``source``, else the lake.
+    *start* and *end* are text in ISO 8601, dates or datetimes; without an offset they are in *time_zone* (default:
+    the setting ``time_zone``). Prompts and responses are hidden unless *show_prompts*. *engine* and *queries*
+    replace those of the source and the package. Raises SourceError, LakeError, QueryError or WrongUse.
+    """
+    if source is None:
+        source = settings().source or settings().lake
+    if time_zone is None:
+        time_zone = settings().time_zone
+    zone(time_zone)
+    apply_own_prices()
+    report = Report(
+        engine or connect(source),
+        queries or library(),
+        start=moment(start, time_zone, "start"),
+        end=moment(end, time_zone, "end"),
+        time_zone=time_zone,
+        show_prompts=show_prompts,
+    )
+    display_block(report.head())
+    return report
+
+
+class Report:
+    """Answers questions about one source and period."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        queries: Library,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        time_zone: str = "UTC",
+        show_prompts: bool = False,
+    ):
+        self.engine = engine
+        self.queries = queries
+        self.start = start
+        self.end = end
+        self.time_zone = time_zone
+        self.show_prompts = show_prompts
+
+    def show(self, name: str, **parameters: Any) -> None:
+        """Show the answer to the library's question *name*, with its parameters set. Raises what ``answer`` does."""
+        display_block(self.answer(name, **parameters))
+
+    def show_kql(self, kql: str, **parameters: Any) -> None:
+        """Show the answer to your own query, with its parameters set.
+
+        *kql* may begin with header lines, as the files of the library do: ``// title:``, ``// question:``,
+        ``// chart: bar x=… y=…``, ``// unit: Column=unit``. Raises what ``answer_kql`` does.
+        """
+        display_block(self.answer_kql(kql, **parameters))
+
+    def frame(self, kql: str, **parameters: Any) -> pd.DataFrame:
+        """The rows of *kql* as a DataFrame, for work that KQL cannot do. Raises what ``answer_kql`` does."""
+        query = own_query(kql)
+        bound = query.bind(**self._in_zone(query, parameters))
+        asked = ask(self.engine, bound, start=self.start, end=self.end, show_prompts=self.show_prompts)
+        return asked.result.frame
+
+    def first(self, name: str, column: str, *, given: str | None = None, **parameters: Any) -> str:
+        """*given*, or where there is none the *column* of the first row that answers the library's question *name*.
+
+        For a notebook parameter without a default of its own; '' where there is no row. Raises what ``answer``
+        does, and WrongUse for a column that the answer lacks.
+        """
+        if given:
+            return given
+        query = self.queries.get(name)
+        bound = query.bind(**self._in_zone(query, parameters))
+        frame = ask(self.engine, bound, query=query, start=self.start, end=self.end).result.frame
+        if column not in frame.columns:
+            raise WrongUse(f"{name} has no column '{column}'; it has {', '.join(frame.columns)}")
+        return str(frame[column].iloc[0]) if len(frame) else ""
+
+    def answer(self, name: str, **parameters: Any) -> Answer:
+        """The answer to the library's question *name*, e.g. ``report.answer("tokens/by-subscription", topN=5)``.
+
+        Raises UnknownName or WrongUse for a wrong name or value, QueryError or SourceError where the engine fails.
+        """
+        query = self.queries.get(name)
+        return self._ask(query, self._in_zone(query, parameters), of_library=True)
+
+    def answer_kql(self, kql: str, **parameters: Any) -> Answer:
+        """The answer to *kql*, your own query.
+
+        Raises UnknownName or WrongUse for a wrong parameter or header, QueryError or SourceError for the engine.
+        """
+        query = own_query(kql)
+        return self._ask(query, self._in_zone(query, parameters), of_library=False)
+
+    def head(self) -> Head:
+        """The report's head: source, period, how much traffic there was and how many of its tokens are known."""
+        query = self.queries.get(HEAD_QUERY)
+        result = self.engine.query(query.text, start=self.start, end=self.end)
+        found = coverage.numbers(result.frame.iloc[0].to_dict())
+        head = Head(
+            source=source_without_secrets(str(self.engine.source)),
+            period=in_words(self.start, self.end, self.time_zone),
+            time_zone=self.time_zone,
+            lines=(),
+            numbers=found,
+            show_prompts=self.show_prompts,
+            problems=_problems("Coverage", result),
+        )
+        if found["Requests"]:
+            return replace(head, lines=coverage.lines(found, self.time_zone))
+        lines = [coverage.NO_TRAFFIC]
+        if self.start or self.end:
+            whole = self.engine.query(query.text).frame.iloc[0].to_dict()
+            lines.append(coverage.elsewhere(coverage.numbers(whole), self.time_zone))
+        return replace(head, lines=tuple(lines), empty=True)
+
+    def _in_zone(self, query: Query, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """*parameters*, with the report's time zone where the query has a ``timeZone`` and *parameters* do not."""
+        zones = {"timeZone": self.time_zone} if "timeZone" in query.parameters else {}
+        return zones | dict(parameters)
+
+    def _ask(self, query: Query, parameters: Mapping[str, Any], *, of_library: bool) -> Answer:
+        kql = query.bind(**parameters)
+        began = time.perf_counter()
+        asked = ask(
+            self.engine,
+            kql,
+            query=query if of_library else None,
+            start=self.start,
+            end=self.end,
+            show_prompts=self.show_prompts,
+        )
+        if not of_library:
+            asked = replace(asked, chart=query.chart, units=query.units)
+        if parameters.get("timeZone") == self.time_zone != "UTC":
+            frame = _days_in(asked.result.frame, self.time_zone)
+            asked = replace(asked, result=replace(asked.result, frame=frame))
+        return self._answer(query, kql, asked, time.perf_counter() - began)
+
+    def _answer(self, query: Query, kql: str, asked: Asked, seconds: float) -> Answer:
+        result, units = asked.result, asked.units
+        frame, types = result.frame, result.types
+        drawn = figure(frame, asked.chart, title=query.title, units=units, time_zone=self.time_zone)
+        notes = [note(drawn)] if drawn is not None else []
+        if asked.texts_hidden and len(frame):
+            notes.append(TEXTS_HIDDEN)
+        table = ""
+        if len(frame):
+            rows = MAX_ROWS if drawn is None else ROWS_BELOW_A_FIGURE
+            table = table_html(frame, types, units, caption=query.title, time_zone=self.time_zone, max_rows=rows)
+        problems = _problems(query.title, result)
+        return Answer(
+            name=query.name,
+            title=query.title,
+            headline=headline(frame, query.header.get("headline", ""), units),
+            question=query.question,
+            kql=kql.strip(),
+            digest=hashlib.sha256(kql.encode()).hexdigest(),
+            table=table,
+            csv=downloads.csv_text(frame),
+            csv_rows=min(len(frame), downloads.MAX_ROWS),
+            rows=len(frame),
+            seconds=round(seconds, 3),
+            figure=_bare(drawn) if drawn is not None else None,
+            alt=describe(drawn) if drawn is not None else "",
+            note=" ".join(filter(None, notes)),
+            table_behind=drawn is not None and any(types.get(x) == "datetime" for x in parse_chart(asked.chart).x),
+            problems=problems,
+            totals={} if problems else _totals(frame, types, units),
+        )
+
+
+def source_without_secrets(source: str) -> str:
+    """*source* without the parts of a URL that may hold a secret: user, password, query and fragment."""
+    scheme, separator, rest = source.partition("://")
+    if not separator:
+        return plain(source)
+    return plain(f"{scheme}://{re.split(r'[?#]', rest)[0].rpartition('@')[2]}")
+
+
+def _days_in(frame: pd.DataFrame, time_zone: str) -> pd.DataFrame:
+    """*frame* with its columns of days as midnights in *time_zone*: a query returns local time as if it were UTC."""
+    days = {
+        str(name): column.dt.tz_localize(None).dt.tz_localize(time_zone, ambiguous=True, nonexistent="shift_forward")
+        for name, column in frame.items()
+        if str(column.dtype).startswith("datetime64")
+        and bool((column.dropna() == column.dropna().dt.normalize()).all())
+    }
+    return frame.assign(**days)
+
+
+def _totals(frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str]) -> dict[str, float | None]:
+    """The sums of the columns that can be added up; None where no row has a value."""
+    columns = [str(name) for name in frame.columns if types.get(str(name)) in _NUMBERS and additive(str(name), units)]
+    return {name: float(frame[name].sum()) if frame[name].notna().any() else None for name in columns}
+
+
+def _problems(title: str, result: QueryResult) -> tuple[Problem, ...]:
+    found = [Problem(title, plain(warning)) for warning in result.warnings]
+    if result.partial:
+        found.insert(0, Problem(title, "the service left out rows, so these numbers are too low"))
+    return tuple(found)
+
+
+def _bare(drawn: Any) -> dict[str, Any]:
+    """The figure's JSON without what the page supplies: the template, the title."""
+    plain_figure: dict[str, Any] = drawn.to_plotly_json()
+    layout = {k: v for k, v in plain_figure["layout"].items() if k not in ("template", "title", "meta")}
+    return {"data": plain_figure["data"], "layout": layout}

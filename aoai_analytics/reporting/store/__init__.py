@@ -1,0 +1,1 @@
+"""Where reports are: folders and collections of them on disk, and copies of these elsewhere."""

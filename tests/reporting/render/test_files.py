@@ -1,0 +1,103 @@
+"""A report's files: pages beside each other, or one that holds all."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import zlib
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from plotly.offline import get_plotlyjs
+
+from aoai_analytics.reporting.render.files import report_files
+from aoai_analytics.reporting.render.html import inline_script
+from tests.reporting.render.test_pages import code, markdown, read_page, shown
+from tests.reporting.sample_collection import manifest
+
+
+@pytest.fixture
+def pages(report: Any) -> list[Any]:
+    """Two pages of the same head, each with prose, a heading and the same answer."""
+    made = report()
+    cells = [
+        code("report = open_report()", *shown(made.head())),
+        markdown("## Teams\n\nProse."),
+        code("report.show('tokens/by-team')", *shown(made.answer("tokens/by-team"))),
+    ]
+    return [read_page(name, {"cells": [markdown(f"# {name.title()}\n\nLead."), *cells]}) for name in ("one", "two")]
+
+
+def test_pages_share_the_scripts_and_the_manifest_lists_every_file(pages: list[Any]) -> None:
+    files = report_files(pages, manifest(None))
+    assert set(files) == {"index.html", "one.html", "two.html", "plotly.min.js", "report.js", "manifest.json"}
+    assert json.loads(files["manifest.json"])["files"] == sorted(files)
+    index = files["index.html"].decode()
+    assert 'href="one.html"' in index and "All reports" not in index and "<script" not in index
+    assert "script-src 'none';" in index
+    assert (
+        'href="../index.html">All reports'
+        in report_files(pages, manifest(None), in_collection=True)["index.html"].decode()
+    )
+
+
+def test_the_headline_numbers_that_all_pages_share_are_said_once(pages: list[Any]) -> None:
+    index = report_files(pages, manifest(None))["index.html"].decode()
+    labels = re.findall(r"<dt>(.*?)</dt>", index)
+    assert labels.count("Requests") == labels.count("Cost in USD") == labels.count("Success rate") == 1
+    pages[1].head = {**pages[1].head, "lines": ("something else",)}
+    assert report_files(pages, manifest(None))["index.html"].decode().count("<dt>Requests</dt>") == 2
+
+
+def test_a_single_file_holds_everything_and_needs_no_file_beside_it(pages: list[Any]) -> None:
+    of = manifest(None, failed=False)
+    files = report_files(pages, of, single_file=True, in_collection=True)
+    assert set(files) == {"index.html", "manifest.json"}
+    text = files["index.html"].decode()
+    assert re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', text) == []
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids)) and {"one", "two"} <= set(ids)
+    assert all(target in ids for target in re.findall(r'href="#([^"]+)"', text))
+    carried = re.search(r'href="data:application/json;base64,([^"]+)"', text)
+    assert carried and json.loads(base64.b64decode(carried[1])) == of
+
+
+def test_headings_of_a_single_file_go_down_one_level_at_a_time(pages: list[Any]) -> None:
+    text = report_files(pages, manifest(None), single_file=True)["index.html"].decode()
+    levels = [int(level) for level in re.findall(r"<h(\d)", text)]
+    assert levels[0] == 1 and levels.count(1) == 1 and max(levels) == 4
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_the_policy_of_a_single_file_allows_its_scripts_by_their_text_and_no_other(pages: list[Any]) -> None:
+    text = report_files(pages, manifest(None), single_file=True)["index.html"].decode()
+    policy = re.search(r"script-src ([^;]*);", text)
+    assert policy
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    packed = re.search(r'window.packedPlotly = "([^"]+)"', scripts[0])
+    assert packed and len(scripts) == 2
+    plotly = zlib.decompress(base64.b64decode(packed[1]), wbits=-15).decode()
+    assert plotly == inline_script(get_plotlyjs())
+    digests = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in [*scripts, plotly]]
+    assert sorted(policy[1].split()) == sorted(f"'sha256-{digest}'" for digest in digests)
+
+
+def test_a_script_within_a_page_cannot_end_its_element() -> None:
+    text = inline_script('a = "</script>" + "</SCRIPT x" + "<!--" + "<b>"; 1 < 2;\r\n')
+    assert text == 'a = "\\x3c/script>" + "\\x3c/SCRIPT x" + "\\x3c!--" + "<b>"; 1 < 2;\n'
+
+
+def test_the_same_pages_make_the_same_files(pages: list[Any]) -> None:
+    assert report_files(pages, manifest(None)) == report_files(pages, manifest(None))
+
+
+def test_figures_and_csv_files_of_many_rows_stay_small(report: Any, fixed_engine: Any) -> None:
+    engine = fixed_engine()
+    engine.rows = engine.rows.iloc[[0] * 5_000].assign(Team=[f"team {number:05}" for number in range(5_000)])
+    answer = report(engine).answer("tokens/by-team")
+    assert len(answer.csv) > 100_000
+    page = read_page("many", {"cells": [code("report.show('tokens/by-team')", *shown(answer))]})
+    assert len(report_files([page], manifest(None))["many.html"]) < 80_000
