@@ -64,7 +64,7 @@ def refresh(
     for reading in done.matched:
         m = reading.result
         assert isinstance(m, meters.Matched)
-        name = f"{m.model} {m.version or '(all versions)'}, {m.scope}, {m.direction}"
+        name = f"{m.model} {m.version or '(all versions)'}, {retail.kind_of(m)}, {m.direction}"
         amount = f"{plain(reading.price * m.factor)} USD per 1M tokens"
         print(f"matched: {reading.meter}: {reading.price} per {reading.unit} -> {name}: {amount}")
     for reading in done.unmatched:
@@ -141,14 +141,15 @@ def functions(
 def _table(book: PriceBook) -> str:
     from ..prices.book import plain
 
-    lines = [("Model", "Version", "Scope", "Direction", "USD per 1M", "From", "Regions")]
+    lines = [("Model", "Version", "Scope", "Tier", "Direction", "USD per 1M", "From", "Above", "Regions")]
     for p in book:
         regions, amount = " ".join(p.regions), plain(p.per_million)
-        lines.append((p.model, p.version, p.scope, p.direction, amount, str(p.start), regions))
+        above = f"{p.above:,}" if p.above else ""
+        lines.append((p.model, p.version, p.scope, p.tier, p.direction, amount, str(p.start), above, regions))
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     return "".join(
         "  ".join(
-            cell.rjust(width) if place == 4 else cell.ljust(width)
+            cell.rjust(width) if place in (5, 7) else cell.ljust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         + "\n"

@@ -87,7 +87,7 @@ PRICES = own_query(
 // question: What did 1M tokens cost at the end of the time range?
 // unit: Prompt=USD, CachedPrompt=USD, Completion=USD
 AoaiPrices
-| where From <= RangeEnd
+| where From <= RangeEnd and Tier == "default" and Above == 0
 | summarize arg_max(From, PricePerMillion) by Model, Version, Scope, Regions, Direction
 | summarize
     Prompt = maxif(PricePerMillion, Direction == "prompt"),

@@ -137,4 +137,4 @@ def over_hours(query: Query, source: str = HISTORY) -> str:
 
 def _columns_of_requests() -> set[str]:
     columns = {*REQUESTS.columns, "CachedCost", "PromptCost", "CompletionCost", "PromptPrice", "CachedPrice"}
-    return columns | {"CompletionPrice"}
+    return columns | {"CompletionPrice", "CacheWriteCost", "CacheWritePrice", "CacheWriteTokens", "ServiceTier"}

@@ -2,9 +2,10 @@
 
 Columns of the CSV: ``Model``, ``Version`` ('' for all versions), ``Scope`` (``global``, ``data-zone``, ``regional``),
 ``Regions`` (Azure region names separated by spaces, '' for all), ``Direction`` (``prompt``, ``cached-prompt``,
-``completion``), ``Unit`` (``1K tokens`` or ``1M tokens``), ``Currency`` (USD), ``Price``, ``From`` (the first day,
-UTC), ``Source`` (where the price stands). A price holds until a later row of the same model, version, scope, regions
-and direction.
+``cache-write``, ``cache-write-1h``, ``completion``), ``Unit`` (``1K tokens`` or ``1M tokens``), ``Currency`` (USD),
+``Price``, ``From`` (the first day, UTC), ``Source`` (where the price stands), and, which may be left out, ``Tier``
+(``default``, ``priority``, ``flex``, ``batch``) and ``Above`` (the prompt tokens above which the price holds, 0 for
+any prompt). A price holds until a later row of the same model, version, scope, regions, tier, length and direction.
 """
 
 from __future__ import annotations
@@ -22,8 +23,12 @@ from pathlib import Path
 from ..errors import WrongUse
 
 COLUMNS = ("Model", "Version", "Scope", "Regions", "Direction", "Unit", "Currency", "Price", "From", "Source")
+#: Columns that a book may leave out, with what they then are.
+OPTIONAL = {"Tier": "default", "Above": "0"}
 SCOPES = ("global", "data-zone", "regional")
-DIRECTIONS = ("prompt", "cached-prompt", "completion")
+DIRECTIONS = ("prompt", "cached-prompt", "cache-write", "cache-write-1h", "completion")
+#: Service tiers of an answer; the first is that of one that names none.
+TIERS = ("default", "priority", "flex", "batch")
 #: What a price in the unit is multiplied with to be that of a million tokens.
 UNITS = {"1K tokens": Decimal(1000), "1M tokens": Decimal(1)}
 #: One sum has one currency. Microsoft's prices are in USD, its others for reference (Retail Prices API overview).
@@ -32,7 +37,11 @@ CURRENCY = "USD"
 
 @dataclass(frozen=True)
 class Price:
-    """A row of the price book; ``per_million`` is USD for a million tokens, ``start`` the first day it holds."""
+    """A row of the price book.
+
+    ``per_million`` is USD for a million tokens, ``start`` the first day it holds, ``above`` the prompt tokens above
+    which it does.
+    """
 
     model: str
     version: str
@@ -42,12 +51,19 @@ class Price:
     per_million: Decimal
     start: date
     source: str
+    tier: str = TIERS[0]
+    above: int = 0
 
     @property
-    def key(self) -> tuple[str, str, int, tuple[str, ...], date, int]:
+    def group(self) -> tuple[str, str, int, tuple[str, ...], int, int, date]:
+        """What the directions' prices of one kind of request share."""
+        scope, tier = SCOPES.index(self.scope), TIERS.index(self.tier)
+        return (self.model, self.version, scope, self.regions, tier, self.above, self.start)
+
+    @property
+    def key(self) -> tuple[object, ...]:
         """The row's place in the book."""
-        scope, direction = SCOPES.index(self.scope), DIRECTIONS.index(self.direction)
-        return (self.model, self.version, scope, self.regions, self.start, direction)
+        return (*self.group, DIRECTIONS.index(self.direction))
 
 
 class PriceBook:
@@ -78,11 +94,14 @@ class PriceBook:
         """The book as ``read_book`` reads it, prices for a million tokens."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow((*COLUMNS, *OPTIONAL))
         for p in self.prices:
             regions, amount = " ".join(p.regions), plain(p.per_million)
             writer.writerow(
-                [p.model, p.version, p.scope, regions, p.direction, "1M tokens", CURRENCY, amount, p.start, p.source]
+                [
+                    *(p.model, p.version, p.scope, regions, p.direction, "1M tokens", CURRENCY, amount),
+                    *(p.start, p.source, p.tier, p.above),
+                ]
             )
         return out.getvalue()
 
@@ -124,10 +143,12 @@ def read_prices(path: Path) -> list[Price]:
 def price_of(row: dict[str, str], where: str) -> Price:
     """A row of text as a price for a million tokens. Raises WrongUse with *where*."""
     cell = {column: row[column].strip() for column in COLUMNS}
+    cell |= {column: (row.get(column) or "").strip() or usual for column, usual in OPTIONAL.items()}
     for column in ("Model", "Source"):
         if not cell[column]:
             raise WrongUse(f"{where}: {column} is empty")
-    for column, known in (("Scope", SCOPES), ("Direction", DIRECTIONS), ("Unit", tuple(UNITS))):
+    choices = (("Scope", SCOPES), ("Direction", DIRECTIONS), ("Unit", tuple(UNITS)), ("Tier", TIERS))
+    for column, known in choices:
         if cell[column] not in known:
             raise WrongUse(f"{where}: {column} must be one of {', '.join(known)}, not '{cell[column]}'")
     if cell["Currency"] != CURRENCY:
@@ -146,8 +167,12 @@ def price_of(row: dict[str, str], where: str) -> Price:
     if cell["Scope"] == "global" and regions:
         raise WrongUse(f"{where}: a global price cannot have Regions")
     per_million = amount * UNITS[cell["Unit"]]
-    model, version = cell["Model"], cell["Version"]
-    return Price(model, version, cell["Scope"], regions, cell["Direction"], per_million, start, cell["Source"])
+    if not cell["Above"].isdecimal():
+        raise WrongUse(f"{where}: Above must be a number of prompt tokens such as 272000, not '{cell['Above']}'")
+    return Price(
+        *(cell["Model"], cell["Version"], cell["Scope"], regions, cell["Direction"], per_million, start),
+        *(cell["Source"], cell["Tier"], int(cell["Above"])),
+    )
 
 
 def plain(amount: Decimal) -> str:
@@ -163,7 +188,8 @@ def _refuse_contradictions(prices: tuple[Price, ...]) -> None:
     everywhere: defaultdict[tuple[str, str, str], set[bool]] = defaultdict(set)
     for price in prices:
         for region in price.regions or ("",):
-            key = (price.model, price.version, price.scope, region, price.direction, price.start)
+            kind = (price.scope, region, price.tier, price.above, price.direction)
+            key = (price.model, price.version, *kind, price.start)
             if key in seen:
                 raise WrongUse(f"two prices for {_named(price)} start on {price.start}: remove one of them")
             seen[key] = price
@@ -179,4 +205,6 @@ def _refuse_contradictions(prices: tuple[Price, ...]) -> None:
 
 def _named(price: Price) -> str:
     where = f" in {' '.join(price.regions)}" if price.regions else ""
-    return f"{' '.join(filter(None, (price.model, price.version)))}, {price.direction}, {price.scope}{where}"
+    kind = price.scope + (f", {price.tier}" if price.tier != TIERS[0] else "")
+    kind += f", above {price.above:,} tokens" if price.above else ""
+    return f"{' '.join(filter(None, (price.model, price.version)))}, {price.direction}, {kind}{where}"

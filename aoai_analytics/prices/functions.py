@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from ..engines.kql.parameters import quote
 from .book import PriceBook, plain
@@ -17,12 +18,18 @@ _PRICES = """\
 //
 // Generated from aoai_analytics/prices/price-book.csv by 'aoai prices functions'; that file names each price's source.
 // PricePerMillion is USD per 1M tokens. Version '' means every version, Regions '' every region. A price applies from
-// From (UTC) until a later row for the same model, version, scope, regions and direction. Models not listed have no
-// price: their requests are unpriced, not free.
+// From (UTC) until a later row of the same kind. Tier is the response's service tier. Above is the number of prompt
+// tokens above which a price applies, to the whole request. What is not listed has no price: it is unpriced, not free.
 datatable(
-    Model: string, Version: string, Scope: string, Regions: string,
-    Direction: string, PricePerMillion: real, From: datetime
+    Model: string, Version: string, Scope: string, Regions: string, Tier: string, Above: long, From: datetime,
+    Prices: string
 ) [
+"""
+_ONE_BY_ONE = """\
+| extend Price = split(Prices, " ")
+| mv-expand Price to typeof(string)
+| project Model, Version, Scope, Regions, Direction = extract("^(.+)=", 1, Price),
+    PricePerMillion = todouble(extract("=(.+)$", 1, Price)), From, Tier, Above
 """
 _SCOPES = """\
 // title: Deployment scopes
@@ -45,21 +52,18 @@ class Placed:
 
 def price_functions(book: PriceBook, deployments: Mapping[str, Placed] | None = None) -> dict[str, str]:
     """``AoaiPrices`` and ``AoaiDeploymentScopes`` -> the text of ``kql/functions/NAME.kql`` for *book*."""
-    prices = [
-        ", ".join(
-            (
-                *map(quote, (p.model, p.version, p.scope, " ".join(p.regions), p.direction)),
-                f"real({plain(p.per_million)})",
-                f"datetime({p.start})",
-            )
-        )
-        for p in book
-    ]
+    prices = []
+    for _, of_one_kind in groupby(book, key=lambda price: price.group):
+        kind = list(of_one_kind)
+        p = kind[0]
+        texts = ", ".join(map(quote, (p.model, p.version, p.scope, " ".join(p.regions), p.tier)))
+        amounts = quote(" ".join(f"{price.direction}={plain(price.per_million)}" for price in kind))
+        prices.append(f"{texts}, {p.above}, datetime({p.start}), {amounts}")
     scopes = [
         ", ".join(map(quote, (name, placed.scope, placed.region)))
         for name, placed in sorted((deployments or {}).items())
     ]
-    return {"AoaiPrices": _PRICES + _rows(prices), "AoaiDeploymentScopes": _SCOPES + _rows(scopes)}
+    return {"AoaiPrices": _PRICES + _rows(prices) + _ONE_BY_ONE, "AoaiDeploymentScopes": _SCOPES + _rows(scopes)}
 
 
 def _rows(rows: list[str]) -> str:

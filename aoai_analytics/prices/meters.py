@@ -15,8 +15,16 @@ from decimal import Decimal
 _DIRECTIONS = {
     "prompt": ("inp", "inpt", "input"),
     "completion": ("outp", "outpt", "out", "opt", "output"),
+    "cache-write": ("wr", "write"),
 }
 _CACHED = ("cached", "cchd", "ccchd", "cd")
+#: Words of a service tier that is not the default.
+_TIERS = {"priority": ("pp", "priority"), "flex": ("fl", "flex"), "batch": ("batch",)}
+_SPLIT = {"batchinp": ("batch", "inp"), "batchoutp": ("batch", "outp")}
+#: Words of a prompt's length, and the tokens above which the price holds.
+_LENGTHS = {"272000": ("longco",), "0": ("shortco", "shco")}
+#: Words that say what is so without them.
+_IDLE = ("std",)
 #: Words of a scope. "data zone" is two words.
 _SCOPES = {
     "global": ("glbl", "gl", "global"),
@@ -25,16 +33,14 @@ _SCOPES = {
 }
 #: Words of things that are billed apart from a request's text tokens, and what they are.
 _OTHER = {
-    "batch": "batch", "batchinp": "batch", "batchoutp": "batch", "ft": "fine-tuning", "finetuned": "fine-tuning",
+    "ft": "fine-tuning", "finetuned": "fine-tuning",
     "trng": "fine-tuning", "training": "fine-tuning", "hstng": "fine-tuning", "hosting": "fine-tuning",
     "grader": "fine-tuning", "aud": "audio", "audio": "audio", "rt": "realtime", "realtime": "realtime",
     "realtimeprvw": "realtime", "transcribe": "audio", "tts": "audio", "txt": "audio, realtime or images",
-    "img": "images", "image": "images", "images": "images", "pp": "priority processing",
-    "priority": "priority processing",
-    "fl": "flex processing", "flex": "flex processing", "wr": "writing to the cache", "longco": "long context",
-    "shortco": "short context", "shco": "short context", "router": "model router", "routers": "model router",
+    "img": "images", "image": "images", "images": "images", "router": "model router", "routers": "model router",
+    "rft": "fine-tuning", "tcrb": "audio",
 }  # fmt: skip
-_OTHER_PARTS = re.compile(r"realtime|(?:rt-?)?(?:aud|txt)\d*|batch")
+_OTHER_PARTS = re.compile(r"realtime|(?:rt-?)?(?:aud|txt)\d*|batch(?!$|inp$|outp$)")
 #: A model in the words of its meter -> its name as a deployment says it. Its version is the four digits that follow.
 _MODELS = {
     "gpt 4o": "gpt-4o", "gpt 4o mini": "gpt-4o-mini",
@@ -43,7 +49,10 @@ _MODELS = {
     "gpt 5 chat": "gpt-5-chat", "gpt 5 codex": "gpt-5-codex", "gpt 5.1": "gpt-5.1", "gpt 5.1 chat": "gpt-5.1-chat",
     "gpt 5.1 codex": "gpt-5.1-codex", "gpt 5.1 codex mini": "gpt-5.1-codex-mini", "gpt 5.2": "gpt-5.2",
     "gpt 5.2 chat": "gpt-5.2-chat", "gpt 5.2 pro": "gpt-5.2-pro", "gpt 5.4": "gpt-5.4", "gpt 5.4 mini": "gpt-5.4-mini",
-    "gpt 5.4 nano": "gpt-5.4-nano", "gpt 5.4 pro": "gpt-5.4-pro",
+    "gpt 5.4 nano": "gpt-5.4-nano", "gpt 5.4 pro": "gpt-5.4-pro", "gpt 5.1 codex max": "gpt-5.1-codex-max",
+    "gpt 5.2 codex": "gpt-5.2-codex", "gpt 5.3 chat": "gpt-5.3-chat", "gpt 5.3 codex": "gpt-5.3-codex",
+    "gpt 5.5": "gpt-5.5", "gpt 5.6 sol": "gpt-5.6-sol", "gpt 5.6 terra": "gpt-5.6-terra",
+    "gpt 5.6 luna": "gpt-5.6-luna", "gpt oss 120b": "gpt-oss-120b",
     "o1": "o1", "o1 mini": "o1-mini", "o1 preview": "o1-preview", "o1 pro": "o1-pro", "o3": "o3", "o3 mini": "o3-mini",
     "o3 pro": "o3-pro", "o4 mini": "o4-mini", "codex mini": "codex-mini",
     "gpt 35 turbo instruct": "gpt-35-turbo-instruct", "gpt 35 turbo 16k": "gpt-35-turbo",
@@ -65,13 +74,18 @@ _UNITS = {"1K": Decimal(1000), "1000": Decimal(1000), "1M": Decimal(1), "1000000
 
 @dataclass(frozen=True)
 class Matched:
-    """What a meter is: a price of this model, version, scope and direction; ``factor`` makes it one for a million."""
+    """What a meter is: a price of this model, version, scope, direction, tier and prompt length.
+
+    ``factor`` makes it one for a million tokens.
+    """
 
     model: str
     version: str
     scope: str
     direction: str
     factor: Decimal
+    tier: str = "default"
+    above: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,12 +107,16 @@ def read_meter(name: str, product: str, unit: str) -> Matched | Unmatched:
     said = [word for word in words if word in ("1k", "1m")]
     if any(_UNITS[word.upper()] != factor for word in said):
         return Unmatched(f"its name says {said[0].upper()}, its unit {unit}")
-    words = [word for word in words if word not in ("1k", "1m")]
+    words = [word for word in words if word not in ("1k", "1m", *_IDLE)]
     for word in words:
         if word in _OTHER or _OTHER_PARTS.search(word):
             return Unmatched(_OTHER.get(word, "audio, realtime or batch"))
+    # One word says both.
+    words = [part for word in words for part in _SPLIT.get(word, (word,))]
     scope = _take(words, _SCOPES)
     direction = _take(words, _DIRECTIONS)
+    tier = _take(words, _TIERS) or "default"
+    above = int(_take(words, _LENGTHS) or 0)
     cached = any(word in _CACHED for word in words)
     words = [word for word in words if word not in _CACHED]
     if scope is None:
@@ -109,15 +127,17 @@ def read_meter(name: str, product: str, unit: str) -> Matched | Unmatched:
         return Unmatched("no known model in its name")
     if direction is None and model in _EMBEDDINGS and not cached:
         direction = "prompt"
-    if direction is None or (cached and direction != "prompt"):
-        return Unmatched("no single direction in its name (prompt, cached prompt, completion)")
+    if direction is None or (cached and direction == "completion"):
+        return Unmatched("no single direction in its name (prompt, cached prompt, cache write, completion)")
     version = ""
     if versions or any(model == versioned for versioned, _ in _VERSIONS):
         digits = " ".join(versions)
         if (model, digits) not in _VERSIONS:
             return Unmatched(f"no known {model} version in its name")
         version = _VERSIONS[model, digits]
-    return Matched(model, version, scope, "cached-prompt" if cached else direction, factor)
+    if cached and direction == "prompt":
+        direction = "cached-prompt"
+    return Matched(model, version, scope, direction, factor, tier, above)
 
 
 def _words(name: str) -> list[str]:
@@ -137,8 +157,8 @@ def _take(words: list[str], tables: dict[str, tuple[str, ...]]) -> str | None:
 
 
 def _model(words: list[str], product: str) -> str | None:
-    """The model that the words are, as a whole. Of the GPT-5 product some meters leave 'gpt' out."""
+    """The model that the words are, as a whole. Some products' meters leave 'gpt' out."""
     text = " ".join(words)
-    if product == "Azure OpenAI GPT5" and words and words[0][0].isdigit():
+    if product.startswith("Azure OpenAI") and words and words[0][0].isdigit():
         text = f"gpt {text}"
     return _MODELS.get(text)

@@ -37,7 +37,7 @@ def own_prices() -> OwnPrices:
         file = "prices.csv"
 
         [prices.models."gpt-4o"]          # USD for a million tokens
-        version = "2024-08-06"            # optional, as scope, regions and from are
+        version = "2024-08-06"            # optional, as scope, regions, tier, above and from are
         prompt = 2.25
         cached-prompt = 1.12
         completion = 9.00
@@ -84,7 +84,7 @@ def _table(given: dict[str, Any], key: str) -> dict[str, Any]:
 def _of_model(model: str, entry: Any) -> list[Price]:
     """A model's prices. One that names no direction has none, which its rows' absence cannot say: it is refused."""
     where = f'aoai.toml: [prices.models."{model}"]'
-    optional = ("version", "scope", "regions", "from")
+    optional = ("version", "scope", "regions", "tier", "above", "from")
     if not isinstance(entry, dict) or not set(entry) & set(DIRECTIONS):
         raise WrongUse(f"{where} needs at least one of {', '.join(DIRECTIONS)}, in {CURRENCY} per 1M tokens")
     unknown = [key for key in entry if key not in (*DIRECTIONS, *optional)]
@@ -99,6 +99,8 @@ def _of_model(model: str, entry: Any) -> list[Price]:
         "Currency": CURRENCY,
         "From": str(entry.get("from", _ALWAYS)),
         "Source": "aoai.toml",
+        "Tier": str(entry.get("tier", "")),
+        "Above": str(entry.get("above", "")),
     }
     return [
         price_of(cells | {"Direction": direction, "Price": str(entry[direction])}, where)

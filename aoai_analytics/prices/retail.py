@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import SourceError
-from .book import CURRENCY, Price, PriceBook
+from .book import CURRENCY, TIERS, Price, PriceBook
 from .meters import Matched, Unmatched, read_meter
 
 ENDPOINT = "https://prices.azure.com/api/retail/prices"
@@ -153,7 +153,8 @@ def _book(readings: list[Reading], wanted: set[str], today: date) -> tuple[Price
     ]
     for (reading, region), m in newest.items():
         if m.scope != "regional" or not wanted or region in wanted:
-            found[_Key(m.model, m.version, m.scope, m.direction, "" if m.scope == "global" else region)].append(reading)
+            place = "" if m.scope == "global" else region
+            found[_Key(m.model, m.version, m.scope, m.tier, m.above, m.direction, place)].append(reading)
     prices: dict[_Key, tuple[Decimal, date, str]] = {}
     for key, candidates in sorted(found.items()):
         amounts = {_per_million(reading) for reading in candidates}
@@ -172,12 +173,20 @@ class _Key(NamedTuple):
     model: str
     version: str
     scope: str
+    tier: str
+    above: int
     direction: str
     region: str
 
     def __str__(self) -> str:
         name = f"{self.model} {self.version}".rstrip()
-        return f"{name}, {self.direction}, {self.scope}" + (f" in {self.region}" if self.region else "")
+        return f"{name}, {self.direction}, {kind_of(self)}" + (f" in {self.region}" if self.region else "")
+
+
+def kind_of(price: Matched | _Key) -> str:
+    """A price's scope, with its tier and prompt length where they are not the usual, in words."""
+    tier = f", {price.tier}" if price.tier != TIERS[0] else ""
+    return price.scope + tier + (f", above {price.above:,} prompt tokens" if price.above else "")
 
 
 def _per_million(reading: Reading) -> Decimal:
@@ -207,10 +216,10 @@ def _newest(readings: list[Reading], today: date) -> dict[tuple[Reading, str], M
 
 def _rows(prices: dict[_Key, tuple[Decimal, date, str]]) -> list[Price]:
     """Rows of the book: regions that have the same price together; none where a data zone's is the same in all."""
-    zones: defaultdict[tuple[str, str], dict[str, set[Decimal]]] = defaultdict(lambda: defaultdict(set))
+    zones: defaultdict[tuple[str, str], dict[_Key, set[Decimal]]] = defaultdict(lambda: defaultdict(set))
     for key, (amount, _, _) in prices.items():
         if key.scope == "data-zone":
-            zones[key.model, key.version][key.direction].add(amount)
+            zones[key.model, key.version][key._replace(region="")].add(amount)
     alike = {zone for zone, amounts in zones.items() if all(len(different) == 1 for different in amounts.values())}
     grouped: defaultdict[tuple[_Key, Decimal, date | None], list[tuple[str, date, str]]] = defaultdict(list)
     for key, (amount, start, source) in prices.items():
@@ -227,6 +236,8 @@ def _rows(prices: dict[_Key, tuple[Decimal, date, str]]) -> list[Price]:
             amount,
             min(start for _, start, _ in members),
             min(source for _, _, source in members),
+            key.tier,
+            key.above,
         )
         for (key, amount, _), members in grouped.items()
     ]

@@ -107,7 +107,7 @@ USAGE = Table(
     "Usage",
     columns_of(
         f"""TenantId string; TimeGenerated datetime; Computer, DataType, Solution string; Quantity real;
-        QuantityUnit, ResourceUri, MeterId, LinkedResourceUri, ServiceTier string; StartTime, EndTime datetime;
+        QuantityUnit, ResourceUri, MeterId, LinkedResourceUri string; StartTime, EndTime datetime;
         IsBillable bool; {_ADDED}; Properties dynamic"""
     ),
     key=("DataType",),

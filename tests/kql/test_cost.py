@@ -59,7 +59,7 @@ def test_a_price_holds_from_its_day_on_and_not_before(tmp_path: Path) -> None:
 
 def test_of_two_prices_the_later_one_holds_from_its_day_on(tmp_path: Path) -> None:
     functions = price_functions(shipped_book())
-    later = '    "gpt-4.1", "", "global", "", "prompt", real(3), datetime(2026-11-02),\n    "gpt-4o-mini"'
+    later = '    "gpt-4.1", "", "global", "", "default", 0, datetime(2026-11-02), "prompt=3",\n    "gpt-4o-mini"'
     functions["AoaiPrices"] = functions["AoaiPrices"].replace('    "gpt-4o-mini"', later, 1)
     replace_functions(functions)
     day = {"ModelName": "gpt-4.1", "PromptTokens": "1000", "CachedTokens": "100", "CompletionTokens": "10"}

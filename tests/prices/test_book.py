@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +20,9 @@ HEAD = ",".join(COLUMNS)
 ROW = "gpt-4o,2024-08-06,global,,prompt,1M tokens,USD,2.50,2024-10-01,our contract"
 
 
+SOURCES = ("Azure Retail Prices API, ", "BerriAI/litellm ", "Microsoft Learn, ", "Azure blog, ", "Anthropic, Pricing ")
+
+
 def book(tmp_path: Path, *rows: str) -> PriceBook:
     path = tmp_path / "book.csv"
     path.write_text("\n".join([HEAD, *rows]), "utf-8")
@@ -27,13 +31,14 @@ def book(tmp_path: Path, *rows: str) -> PriceBook:
 
 def test_every_shipped_price_names_its_source() -> None:
     for price in shipped_book():
-        assert price.source.startswith(("Azure Retail Prices API, ", "BerriAI/litellm "))
+        assert price.source.startswith(SOURCES)
         assert price.per_million > 0
         assert date(2023, 1, 1) < price.start <= date(2026, 11, 23)
 
 
 def test_the_sample_s_models_have_their_prices_and_the_invented_one_has_none() -> None:
-    rows = {(p.model, p.version, p.direction): float(p.per_million) for p in shipped_book() if p.scope == "global"}
+    usual = [p for p in shipped_book() if (p.scope, p.tier, p.above) == ("global", "default", 0)]
+    rows = {(p.model, p.version, p.direction): float(p.per_million) for p in usual}
     for name, (prompt, cached, completion) in PRICES.items():
         model, version = (name[:-11], name[-10:]) if name[-10:-6].isdigit() else (name, "")
         version = version if (model, version, "prompt") in rows else ""
@@ -44,17 +49,41 @@ def test_the_sample_s_models_have_their_prices_and_the_invented_one_has_none() -
 
 
 def test_a_cached_token_is_never_dearer_than_a_fresh_one() -> None:
-    rows = {(p.model, p.version, p.scope, p.regions, p.direction): p.per_million for p in shipped_book()}
-    for (model, version, scope, regions, direction), amount in rows.items():
-        if direction == "cached-prompt":
-            assert amount < rows[model, version, scope, regions, "prompt"]
+    rows = {(p.group, p.direction): p.per_million for p in shipped_book()}
+    for (group, direction), amount in rows.items():
+        if direction == "cached-prompt" and (group, "prompt") in rows:
+            assert amount < rows[group, "prompt"]
+        if direction.startswith("cache-write"):
+            assert rows[group, "prompt"] < amount <= 2 * rows[group, "prompt"]
+
+
+def test_a_tier_or_a_long_prompt_has_the_price_that_is_published() -> None:
+    def price(model: str, direction: str, tier: str, above: int = 0, day: str = "2026-11-01") -> float:
+        of = (model, "global", direction, tier, above)
+        rows = [p for p in shipped_book() if (p.model, p.scope, p.direction, p.tier, p.above) == of]
+        return float(max((p for p in rows if str(p.start) <= day), key=lambda p: p.start).per_million)
+
+    # OpenAI, "Priority processing"; Microsoft Learn, "Flex processing"; Azure's GPT-5.6 page of 2026-09-28.
+    assert [price("gpt-4.1", d, "priority") for d in ("prompt", "cached-prompt", "completion")] == [3.5, 0.875, 14]
+    assert [price("gpt-5.4", d, "priority") for d in ("prompt", "cached-prompt", "completion")] == [5, 0.5, 30]
+    assert [price("gpt-5", d, "flex") for d in ("prompt", "completion")] == [0.625, 5]
+    assert [price("gpt-5.4", d, "default", 272000) for d in ("prompt", "cached-prompt", "completion")] == [5, 0.5, 22.5]
+    luna = [price("gpt-5.6-luna", d, "default") for d in ("prompt", "cached-prompt", "cache-write", "completion")]
+    assert luna == [0.2, 0.02, 0.25, 1.2]
+    assert price("gpt-5.6-luna", "prompt", "default", day="2026-07-31") == 1
 
 
 def test_a_data_zone_costs_a_little_more_than_global_and_nothing_is_off_by_a_thousand() -> None:
-    rows = {(p.model, p.version, p.direction): p.per_million for p in shipped_book() if p.scope == "global"}
-    for p in shipped_book():
-        if p.scope != "global":
-            assert 1 <= p.per_million / rows[p.model, p.version, p.direction] < Decimal("1.4"), p
+    book = shipped_book()
+    rows = defaultdict(list)
+    for p in book:
+        if p.scope == "global":
+            rows[p.model, p.version, p.direction, p.tier, p.above].append(p)
+    for p in book:
+        # Some models have no global deployment of that tier.
+        if p.scope != "global" and (found := rows[p.model, p.version, p.direction, p.tier, p.above]):
+            beside = max((g for g in found if g.start <= p.start), default=found[0], key=lambda g: g.start)
+            assert 1 <= p.per_million / beside.per_million < Decimal("1.4"), p
 
 
 def test_a_price_for_a_thousand_tokens_is_made_one_for_a_million(tmp_path: Path) -> None:

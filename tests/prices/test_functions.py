@@ -21,11 +21,14 @@ def test_the_function_s_file_is_what_the_price_book_gives(name: str) -> None:
 
 def test_the_function_s_rows_are_the_price_book_s(tmp_path: Path) -> None:
     frame = engine_over([], tmp_path / "lake").query("AoaiPrices").frame
-    rows = [(*row[:5], Decimal(str(row[5])), row[6].date()) for row in frame.itertuples(index=False, name=None)]
-    assert rows == [
-        (p.model, p.version, p.scope, " ".join(p.regions), p.direction, p.per_million.normalize() + 0, p.start)
+    rows = {
+        (*row[:5], Decimal(str(row[5])), row[6].date(), *row[7:]) for row in frame.itertuples(index=False, name=None)
+    }
+    expected = [
+        (*(p.model, p.version, p.scope, " ".join(p.regions), p.direction), *(p.per_million, p.start, p.tier, p.above))
         for p in shipped_book()
     ]
+    assert rows == set(expected) and len(frame) == len(expected)
 
 
 def test_no_name_leaves_its_quotes(tmp_path: Path) -> None:

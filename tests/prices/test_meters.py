@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aoai_analytics.prices import shipped_book
 from aoai_analytics.prices.meters import Matched, Unmatched, read_meter
 
-#: Meter, its unit -> model, version, scope, direction.
+#: Meter, its unit -> model, version, scope, direction, and tier and prompt length where they are not the usual.
 MATCHED = {
     ("gpt 4.1 Inp glbl Tokens", "1K"): ("gpt-4.1", "", "global", "prompt"),
     ("gpt 4.1 mini cached Inp DZone Tokens", "1K"): ("gpt-4.1-mini", "", "data-zone", "cached-prompt"),
@@ -24,23 +24,30 @@ MATCHED = {
     ("o3 mini 0131 cached input Data Zone Tokens", "1K"): ("o3-mini", "2025-01-31", "data-zone", "cached-prompt"),
     ("gpt-35-turbo16K-0125 Outp-glbl Tokens", "1K"): ("gpt-35-turbo", "0125", "global", "completion"),
     ("gpt-35-turbo-Instruct-Inp-glbl Tokens", "1K"): ("gpt-35-turbo-instruct", "", "global", "prompt"),
+    ("5.4 pp inp Gl 1M Tokens", "1M"): ("gpt-5.4", "", "global", "prompt", "priority"),
+    ("4.1 pp cd inp Dz Tokens", "1K"): ("gpt-4.1", "", "data-zone", "cached-prompt", "priority"),
+    ("gpt 4o 0806 Batch Inp Data Zone Tokens", "1K"): ("gpt-4o", "2024-08-06", "data-zone", "prompt", "batch"),
+    ("gpt 4o mini0718 BatchOutp DataZone Tokens", "1K"):
+        ("gpt-4o-mini", "2024-07-18", "data-zone", "completion", "batch"),
+    ("5.4 longco batch cd inp Gl 1M Tokens", "1M"): ("gpt-5.4", "", "global", "cached-prompt", "batch", 272000),
+    ("5.6 sol LongCo Cd Wr Std Gl 1M Tokens", "1M"): ("gpt-5.6-sol", "", "global", "cache-write", "default", 272000),
+    ("5.6 luna ShortCo Cd Inp PP DZ 1M Tokens", "1M"): ("gpt-5.6-luna", "", "data-zone", "cached-prompt", "priority"),
+    ("gpt-oss-120B Outp glbl Tokens", "1K"): ("gpt-oss-120b", "", "global", "completion"),
 }  # fmt: skip
+NO_DIRECTION = "no single direction in its name (prompt, cached prompt, cache write, completion)"
 UNMATCHED = {
     ("Provisioned Managed Global Unit", "1 Hour"): "billed by something else than tokens",
-    ("gpt 4o 0806 Batch Inp Data Zone Tokens", "1K"): "batch",
-    ("gpt 4o mini0718 BatchOutp DataZone Tokens", "1K"): "batch",
     ("gpt-4o-rt-txt-1217 cchd Inp glbl Tokens", "1K"): "realtime",
     ("gpt4omini-aud1217 Inp glbl Tokens", "1K"): "audio, realtime or batch",
     ("gpt 4o dev ft cchd inpt glbl Tokens", "1K"): "fine-tuning",
     ("gpt-image-1-inp-txt-glbl Tokens", "1K"): "images",
-    ("5.4 pp inp Gl 1M Tokens", "1M"): "priority processing",
-    ("5.6 sol LongCo Cd Wr Std Gl 1M Tokens", "1M"): "long context",
+    ("5.4 pp batch inp Gl 1M Tokens", "1M"): "no known model in its name",
     ("gpt-35-turbo4K-Inp-glbl Tokens", "1K"): "no known model in its name",
     ("gpt-35-turbo16K-Inp-glbl Tokens", "1K"): "no known gpt-35-turbo version in its name",
     ("gpt 4o 0999 Inp glbl Tokens", "1K"): "no known gpt-4o version in its name",
     ("gpt 4.1 Inp Tokens", "1K"): "no single scope in its name (global, data zone, regional)",
-    ("gpt 4.1 glbl Tokens", "1K"): "no single direction in its name (prompt, cached prompt, completion)",
-    ("gpt 4.1 cached Outp glbl Tokens", "1K"): "no single direction in its name (prompt, cached prompt, completion)",
+    ("gpt 4.1 glbl Tokens", "1K"): NO_DIRECTION,
+    ("gpt 4.1 cached Outp glbl Tokens", "1K"): NO_DIRECTION,
     ("gpt 4.1 weird Inp glbl Tokens", "1K"): "no known model in its name",
     ("gpt 4.1 Inp glbl Tokens", "1 Hour"): "unknown unit '1 Hour'",
     ("GPT 5 Inpt Glbl 1M Tokens", "1K"): "its name says 1M, its unit 1K",
@@ -49,15 +56,17 @@ UNMATCHED = {
 
 
 def product(name: str) -> str:
-    """The product that sells the meter: of the GPT-5 models some meters leave 'gpt' out."""
-    return "Azure OpenAI GPT5" if name[:1] in "5G" else "Azure OpenAI"
+    """The product that sells the meter."""
+    return {"5": "Azure OpenAI GPT5", "G": "Azure OpenAI GPT5", "4": "Azure OpenAI PP FT GPT4s"}.get(
+        name[:1], "Azure OpenAI"
+    )
 
 
 @pytest.mark.parametrize(("meter", "expected"), MATCHED.items(), ids=lambda value: str(value[0]))
 def test_a_meter_is_read(meter: tuple[str, str], expected: tuple[str, str, str, str]) -> None:
     name, unit = meter
     factor = Decimal(1 if unit == "1M" else 1000)
-    assert read_meter(name, product(name), unit) == Matched(*expected, factor)
+    assert read_meter(name, product(name), unit) == Matched(*expected[:4], factor, *expected[4:])
 
 
 @pytest.mark.parametrize(("meter", "reason"), UNMATCHED.items(), ids=str)

@@ -101,7 +101,9 @@ def test_the_command_and_a_report_use_own_prices(here: Path, capsys: pytest.Capt
     assert report.engine.query("AoaiCosts | summarize Cost = sum(Cost)").frame["Cost"].tolist() == [6.5]
     capsys.readouterr()
     assert main(["prices", "list", "--model", "gpt-9-preview"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].split() == ["gpt-9-preview", "global", "prompt", "4", "2000-01-01"]
+    assert capsys.readouterr().out.splitlines()[1].split() == [
+        *("gpt-9-preview", "global", "default", "prompt", "4", "2000-01-01")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,10 @@ def test_the_command_and_a_report_use_own_prices(here: Path, capsys: pytest.Capt
         ("[prices]\nfile = 3", "file must be the name of a CSV file"),
         ("[prices]\nfile = 'gone.csv'", "cannot read the price book gone.csv"),
         ("[prices]\nmodels = 3", "[prices.models] must be a table"),
-        ("[prices.models]\ngpt-4o = 3", "needs at least one of prompt, cached-prompt, completion"),
+        (
+            "[prices.models]\ngpt-4o = 3",
+            "needs at least one of prompt, cached-prompt, cache-write,",
+        ),
         ("[prices.models.gpt-4o]\nscope = 'global'", "needs at least one of prompt"),
         ("[prices.models.gpt-4o]\nprompt = 1\ncolour = 'red'", "unknown key 'colour'"),
         ("[prices.models.gpt-4o]\nprompt = 'dear'", "Price must be a number"),

@@ -19,10 +19,15 @@ def _no_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_list_names_each_price(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prices", "list", "--model", "gpt-4.1", "--scope", "global"]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
-        ["Model", "Version", "Scope", "Direction", "USD", "per", "1M", "From", "Regions"],
-        ["gpt-4.1", "global", "prompt", "2", "2025-04-01"],
-        ["gpt-4.1", "global", "cached-prompt", "0.5", "2025-04-01"],
-        ["gpt-4.1", "global", "completion", "8", "2025-04-01"],
+        ["Model", "Version", "Scope", "Tier", "Direction", "USD", "per", "1M", "From", "Above", "Regions"],
+        ["gpt-4.1", "global", "default", "prompt", "2", "2025-04-01"],
+        ["gpt-4.1", "global", "default", "cached-prompt", "0.5", "2025-04-01"],
+        ["gpt-4.1", "global", "default", "completion", "8", "2025-04-01"],
+        ["gpt-4.1", "global", "priority", "prompt", "3.5", "2026-03-01"],
+        ["gpt-4.1", "global", "priority", "cached-prompt", "0.875", "2026-03-01"],
+        ["gpt-4.1", "global", "priority", "completion", "14", "2026-03-01"],
+        ["gpt-4.1", "global", "batch", "prompt", "1", "2025-04-01"],
+        ["gpt-4.1", "global", "batch", "completion", "4", "2025-04-01"],
     ]
 
 

@@ -53,7 +53,7 @@ GIVEN_PRICES = (
 
 # A line of own prices: model, direction, USD for a million tokens, and the scope where it is not global.
 _LINE = (
-    r"^([^,]+?)\s*,\s*(prompt|cached-prompt|completion)\s*,\s*(\d+(?:\.\d+)?)\s*"
+    r"^([^,]+?)\s*,\s*(prompt|cached-prompt|cache-write|cache-write-1h|completion)\s*,\s*(\d+(?:\.\d+)?)\s*"
     r"(?:,\s*(global|data-zone|regional)\s*)?$"
 )
 _OWN_PRICES = rf"""print Line = split(replace_regex(GivenPrices, @"[\r\n]+", ";"), ";")
@@ -68,14 +68,15 @@ _OWN_PRICES = rf"""print Line = split(replace_regex(GivenPrices, @"[\r\n]+", ";"
 _PRICES = """let Book = {book};
 let Own = AoaiOwnPrices
     | where isnotnull(PricePerMillion)
-    | summarize PricePerMillion = max(PricePerMillion) by Model, Scope, Direction;
+    | summarize PricePerMillion = max(PricePerMillion) by Model, Scope, Direction
+    | extend Tier = "default", Above = long(0);
 union
     (Book
-    | join kind=leftanti Own on Model, Scope, Direction
+    | join kind=leftanti Own on Model, Scope, Direction, Tier, Above
     | extend PricePerMillion = PricePerMillion * (1.0 - GivenDiscount / 100.0), Origin = "price book"),
     (Own
     | project Model, Version = "", Scope, Regions = "", Direction, PricePerMillion,
-        From = datetime(2000-01-01), Origin = "own")
+        From = datetime(2000-01-01), Tier, Above, Origin = "own")
 """
 
 

@@ -39,6 +39,7 @@ let Last = RangeEnd;
 union
     (AoaiPrices
     | where From <= Last
+    | where Tier == "default" and Above == 0
     | summarize arg_max(From, PricePerMillion) by Model, Version, Scope, Regions, Direction, Origin
     | summarize Prompt = maxif(PricePerMillion, Direction == "prompt"),
         CachedPrompt = maxif(PricePerMillion, Direction == "cached-prompt"),
