@@ -179,7 +179,7 @@ class Guide:
             (name, f"{minute:,}", f"{month:,}")
             for name, (minute, month) in exercises.limits_of(self.parameters).items()
         ]
-        return Table(("Product", "Tokens/min", "Tokens a month"), rows)
+        return Table(("Product", "Tokens/min", "Tokens/month"), rows)
 
     def use_up_a_limit(self) -> Findings:
         """Ask with the most limited subscription until the gateway refuses."""

@@ -1,4 +1,4 @@
-metadata description = 'Who may do what, each on the one resource it is for.'
+metadata description = 'Role assignments, each on a single resource.'
 
 import { principal } from 'types.bicep'
 
