@@ -107,29 +107,29 @@ endif
 	@test -f "$(OUT)/index.html" || { echo "make: aoai report left no $(OUT)/index.html" >&2; exit 1; }
 	@echo "$(OUT)/index.html"
 
-lint: setup-test ## ruff and mypy --strict
+lint: setup-test ## run ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-test: lint test-programs ## everything CI checks: lint, then the tests
+test: lint test-programs ## run everything that CI checks: lint, then the tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
-accuracy: setup-test ## how near the token estimates come to the truth
+accuracy: setup-test ## measure the accuracy of the token estimates
 	@$(BIN)/python benchmarks/accuracy.py
 
-bench: setup-test ## how fast ingest and queries are
+bench: setup-test ## measure the speed of ingest and queries
 	@set -e; for script in $(filter-out benchmarks/accuracy.py benchmarks/report.py benchmarks/__init__.py,$(wildcard benchmarks/*.py)); do \
 		echo "$$script"; $(BIN)/python "$$script"; \
 	done
 
-bench-report: setup-test ## how fast a report is made, against papermill and nbconvert
+bench-report: setup-test ## measure the speed of reports, compared with papermill and nbconvert
 	@$(BIN)/python benchmarks/report.py
 
-docs: setup ## the pages made from the queries' headers and the commands' help
+docs: setup ## generate the pages from the queries' headers and the commands' help
 	@$(BIN)/python docs/make_docs.py
 
-exports: setup ## the workbook and the other files made from the queries for Azure
+exports: setup ## generate the workbook and the other files for Azure from the queries
 	@$(BIN)/aoai export all --output setup_scripts
 
 constraints: $(BIN)/uv ## pin the newest versions that work together, on each Python from 3.11 up

@@ -1,4 +1,4 @@
-"""Where the kit's own files are, and its settings: flags first, then ``AOAI_*``, then ``aoai.toml``."""
+"""The kit's shipped files, and its settings: flags first, then ``AOAI_*``, then ``aoai.toml``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .errors import WrongUse
 
 
 def shipped(folder: str) -> Path:
-    """A folder that travels with the package: ``kql`` or ``notebooks``, from the wheel or the checkout."""
+    """A folder shipped with the package: ``kql`` or ``notebooks``, from the wheel or the checkout."""
     package = Path(__file__).parent
     for place in (package / folder, package.parent / folder):
         if place.is_dir():
@@ -21,12 +21,12 @@ def shipped(folder: str) -> Path:
 
 @dataclass(frozen=True)
 class Settings:
-    """What one may set.
+    """User settings.
 
     ``lake`` and ``reports`` are folders; ``source`` defaults to the lake; ``time_zone`` is an IANA name; ``keep`` is
-    for how long reports are kept (``400d``; None: for good); ``deliver`` is where they are sent and ``link`` where
-    they are then read, and ``deliver_prompts`` lets those go that show what people wrote; ``credential`` names an
-    azure-identity class; ``prices`` is the table ``[prices]`` as it stands, which ``prices.own`` reads.
+    how long to keep reports (``400d``; None: forever); ``deliver`` is their destination and ``link`` its public URL;
+    ``deliver_prompts`` allows delivery of reports that show prompts and responses; ``credential`` names an
+    azure-identity class; ``prices`` is the raw ``[prices]`` table, which ``prices.own`` reads.
     """
 
     lake: Path = Path("lake")
@@ -43,7 +43,7 @@ class Settings:
 
 @cache
 def settings() -> Settings:
-    """The settings in force. Raises WrongUse where ``aoai.toml`` or a variable is malformed."""
+    """The current settings. Raises WrongUse if ``aoai.toml`` or a variable is malformed."""
     import tomllib
 
     from pydantic import ValidationError

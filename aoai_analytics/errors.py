@@ -1,8 +1,7 @@
-"""Every error this package raises on purpose.
+"""The package's own errors.
 
-Each message says what happened, on what, and what to do; the command line prints
-it as one line and exits with the class's ``exit_code`` (1 failed, 2 wrong use).
-A message never holds a prompt, an answer or a credential.
+Each message says what happened, on what, and what to do; the command line prints it as one line and exits with the
+class's ``exit_code`` (1 failed, 2 usage error). Messages never contain prompts, responses or credentials.
 """
 
 from __future__ import annotations

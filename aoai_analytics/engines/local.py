@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 #: Rows, and their columns' Kusto types.
 Answer = tuple["pa.Table", dict[str, str]]
-#: The latest answers stay at hand, for whom the same is asked again of the same rows: so many bytes of them.
+#: Size of the cache of latest results for repeated queries on the same rows, in bytes.
 _RECENT_BYTES = 64 * 2**20
 #: What gives another answer each time.
 _UNSTEADY = {"now", "ago", "rand", "new_guid"}

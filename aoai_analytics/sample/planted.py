@@ -1,4 +1,4 @@
-"""``planted.json``: what is wrong or peculiar in the sample's logs, for a test of whoever looks for it."""
+"""``planted.json``: the flaws and peculiarities in the sample's logs, to test detection."""
 
 from __future__ import annotations
 

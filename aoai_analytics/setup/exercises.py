@@ -75,7 +75,7 @@ def try_models(installation: Installation) -> Iterator[Finding]:
 
 
 def let_me_ask(installation: Installation) -> list[str]:
-    """Give whoever is signed in the role Cognitive Services OpenAI User on each account; the accounts."""
+    """Assign the logged-in identity the role Cognitive Services OpenAI User on each account; return the accounts."""
     import uuid
 
     arm = installation.arm

@@ -39,7 +39,7 @@ from tests.setup.recording import CONFIG
         ("capacity = 60", "capacity = true", r"deployments\[0\].capacity: must be a whole number"),
         ("capacity = 60", "capacity = 0", r"deployments\[0\].capacity: must be at least 1"),
         ("capacity = 60", "capcity = 60", r"deployments\[0\].capcity: no such setting; did you mean capacity\?"),
-        (", capacity = 60", "", r"deployments\[0\].capacity: missing: Thousands of tokens/min"),
+        (", capacity = 60", "", r"deployments\[0\].capacity: missing: Thousands of tokens a minute"),
         ("priority = 2", "priority = 200", r"openAIAccounts\[1\].priority: must be at least 0 and at most 100"),
         ('publisherEmail = "platform-team@contoso.com"', "", r"setup.parameters.publisherEmail: missing: Address that"),
     ],

@@ -194,7 +194,7 @@ def scoped(
     done = set() if is_cut else helpers
     before += [as_lets(renamed[name], functions[name], renamed) for name in wanted if name in views - done]
     text, grown = _with_places(kql, {name: alias for name, alias in renamed.items() if name not in own})
-    # The query's parameters stay at its top, where whoever reads the text looks for them.
+    # The query's parameters stay at its top, where readers look for them.
     lines = text.split("\n")
     first = 1 + max((parameter.line for parameter in declared(kql).values()), default=-1)
     put_in = "".join(before).splitlines()

@@ -107,7 +107,7 @@ class Parts:
         query = embed(kql, start=RANGE[0], end=RANGE[1], chosen=chosen, values=values, functions=self.functions)
         # What was chosen reads the same in every query: the part KqlChoices makes those lets.
         given = [line for line in query.given.splitlines() if not line.startswith("let Chosen")]
-        # Literals stand first, where whoever reads the text looks for parameters, the local engine included.
+        # Literals come first, where readers and the local engine look for parameters.
         computed = [line for line in given if line.removeprefix("let ").partition(" = ")[0] in (values or {})]
         head = [*(line for line in given if line not in computed), *computed]
         if filtered:

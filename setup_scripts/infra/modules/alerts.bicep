@@ -1,4 +1,4 @@
-metadata description = 'Alert rules on the gateway\'s logs, and a budget for the bill.'
+metadata description = 'Alert rules over the gateway\'s logs, and a budget of the bill.'
 
 import { alertName, alertThresholds, alertRules } from '../alert-rules.bicep'
 

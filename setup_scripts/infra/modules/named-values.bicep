@@ -27,7 +27,7 @@ param silver limits = {}
 @description('Limits of the product gold.')
 param gold limits = {}
 
-@description('Severity at which content safety refuses a prompt.')
+@description('Severity from which content safety refuses a prompt.')
 @minValue(0)
 @maxValue(7)
 param contentSafetyThreshold int?

@@ -1,4 +1,4 @@
-metadata description = 'Role assignments, each on a single resource.'
+metadata description = 'Who may do what, each on the one resource it is for.'
 
 import { principal } from 'types.bicep'
 
