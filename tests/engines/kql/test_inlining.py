@@ -70,7 +70,13 @@ def test_the_functions_come_in_an_order_in_which_each_needs_only_earlier_ones() 
     ("kql", "expected"),
     [
         ("ApiManagementGatewayLogs | count", []),
-        ("AoaiRequests() | count", ["AoaiRequestsLogged", "AoaiRequests"]),
+        (
+            "AoaiRequests() | count",
+            [
+                *("AoaiRequestsLogged", "AoaiTokenEvidence", "AoaiAnswerFits", "AoaiPromptFits"),
+                *("AoaiTokenEstimates", "AoaiRequests"),
+            ],
+        ),
         ("T | where X == 'AoaiMessages' // AoaiMessages", []),
         ("let AoaiRequests = T; AoaiRequests | count", []),
         ("T | extend Row.AoaiMessages", []),
