@@ -20,7 +20,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
 # A comma that `call` does not take for the end of an argument.
 COMMA := ,
-PIP_INSTALL = if $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable "$(1)"; \
+PIP_INSTALL = if $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable "$(1)"; \
 	then :; else \
 		echo "uv could not install; trying pip, which is slower." >&2; \
 		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable "$(1)"; \
@@ -58,12 +58,12 @@ $(BIN)/uv: | $(BIN)/python
 
 $(INSTALLED): pyproject.toml constraints.txt hatch_build.py | $(BIN)/uv
 	@echo "Installing the project"
-	@$(call PIP_INSTALL,.)
+	@$(call PIP_INSTALL,.[all])
 	@touch $@
 
 $(INSTALLED_TEST): $(INSTALLED)
 	@echo "Installing what the tests need"
-	@$(call PIP_INSTALL,.[clients$(COMMA)test])
+	@$(call PIP_INSTALL,.[all$(COMMA)clients$(COMMA)test])
 	@touch $@
 
 # Optional programs: a test that needs one skips, and says its name, where it could not be had.

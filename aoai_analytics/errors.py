@@ -19,6 +19,10 @@ class WrongUse(AoaiError):
     exit_code = 2
 
 
+class MissingExtra(AoaiError):
+    """A package is missing that only an extra of this one installs; the message has the command."""
+
+
 class UnknownName(WrongUse):
     """A query, parameter, table or report that does not exist; names the nearest that do."""
 

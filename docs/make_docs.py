@@ -42,6 +42,7 @@ EXAMPLES = {
     "export grafana": "aoai export grafana -o gateway.json",
     "export all": "aoai export all -o setup_scripts",
     "setup status": "aoai setup status --config aoai.toml",
+    "notebooks copy": "aoai notebooks copy my-notebooks",
 }
 
 

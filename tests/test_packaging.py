@@ -18,13 +18,21 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from aoai_analytics import extras
 from tests.conftest import REPO
 
 PYPROJECT = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))
 PROJECT = PYPROJECT["project"]
-RUN = [Requirement(text) for text in PROJECT["dependencies"]]
-CLIENTS = [Requirement(text) for text in PROJECT["optional-dependencies"]["clients"]]
-TEST = [Requirement(text) for text in PROJECT["optional-dependencies"]["test"]]
+CORE = [Requirement(text) for text in PROJECT["dependencies"]]
+#: Extra -> its packages; ``all`` names the first three.
+EXTRAS = {
+    extra: [Requirement(text) for text in texts]
+    for extra, texts in PROJECT["optional-dependencies"].items()
+    if extra != "all"
+}
+RUN_EXTRAS = ("notebooks", "prompts", "setup")
+RUN = sorted([*CORE, *(item for extra in RUN_EXTRAS for item in EXTRAS[extra])], key=lambda item: item.name)
+CLIENTS, TEST = EXTRAS["clients"], EXTRAS["test"]
 
 #: conda-forge's name of a package, where it is not PyPI's.
 CONDA_NAMES = {"duckdb": "python-duckdb"}
@@ -109,13 +117,23 @@ def test_every_package_to_run_is_imported_or_named_as_one_that_others_use() -> N
 
 def test_every_dependency_has_its_reason() -> None:
     text = (REPO / "docs/dependencies.md").read_text("utf-8")
-    sections = dict(re.findall(r"^## (To run|To call the gateway|To test)\n(.*?)(?=^## )", text, re.M | re.S))
-    explained = {title: re.findall(r"^\| ([a-z0-9-]+) \|", section, re.M)[1:] for title, section in sections.items()}
-    assert explained == {
-        "To run": [requirement.name for requirement in RUN],
-        "To call the gateway": [requirement.name for requirement in CLIENTS],
-        "To test": [requirement.name for requirement in TEST],
+    sections = re.findall(r"^## [^\n]+\n(.*?)(?=^## )", text, re.M | re.S)
+    explained = [re.findall(r"^\| ([a-z0-9-]+) \|", section, re.M)[1:] for section in sections]
+    groups = [CORE, *(EXTRAS[extra] for extra in (*RUN_EXTRAS, "clients", "test"))]
+    assert explained == [[requirement.name for requirement in group] for group in groups]
+
+
+def test_the_extras_are_what_their_errors_name() -> None:
+    assert PROJECT["optional-dependencies"]["all"] == [f"{PROJECT['name']}[{','.join(RUN_EXTRAS)}]"]
+    assert tuple(extras.EXTRAS) == RUN_EXTRAS
+    known = {
+        "sklearn": {"scikit-learn"},
+        "stdnum": {"python-stdnum"},
+        "azure.mgmt": {"azure-mgmt-core", "azure-mgmt-resource-deployments"},
     }
+    for extra, modules in extras.EXTRAS.items():
+        named = set().union(*(known.get(module, {canonicalize_name(module)}) for module in modules))
+        assert named == {item.name for item in EXTRAS[extra]} - {"jupyterlab"}
 
 
 def test_conda_installs_the_same_packages_with_the_same_bounds() -> None:
@@ -124,7 +142,7 @@ def test_conda_installs_the_same_packages_with_the_same_bounds() -> None:
     by_name = [item for item in wanted if item.name not in PIP_ONLY]
     expected = {f"{CONDA_NAMES.get(item.name, item.name)}{item.specifier}" for item in by_name}
     assert by_conda - {"pip"} == {*expected, f"python{PROJECT['requires-python']}"}
-    assert by_pip == {*(str(item) for item in RUN if item.name in PIP_ONLY), "--editable ."}
+    assert by_pip == {*(str(item) for item in RUN if item.name in PIP_ONLY), "--editable .[all]"}
 
 
 def test_the_readme_is_the_project_s_page_in_an_index() -> None:

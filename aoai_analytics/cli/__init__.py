@@ -16,8 +16,9 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from .. import extras
 from ..errors import AoaiError
-from . import doctor, export, logs, prices, queries, report, schedule, setup
+from . import doctor, export, logs, notebooks, prices, queries, report, schedule, setup
 
 _ABOUT = "Token usage, cost and reliability of Azure OpenAI behind API Management, from the gateway's logs."
 
@@ -35,6 +36,7 @@ app.add_typer(setup.app, name="setup")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(prices.app, name="prices")
 app.add_typer(export.app, name="export")
+app.add_typer(notebooks.app, name="notebooks")
 
 
 def _list_whole_descriptions(group: typer.Typer) -> None:
@@ -79,7 +81,8 @@ def main(arguments: list[str] | None = None) -> int:
     atexit.register(_end_soon)
     caught: BaseException
     try:
-        return app(args=arguments, prog_name="aoai", standalone_mode=False) or 0
+        with extras.named():
+            return app(args=arguments, prog_name="aoai", standalone_mode=False) or 0
     except TyperException as error:
         caught, code, message = error, 2, _wrong_use(error)
     except (typer.Abort, KeyboardInterrupt):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from .. import extras
 from ..engines.protocol import QueryResult
 from ..errors import WrongUse
 from ..library.queries import Query
@@ -38,8 +39,9 @@ class Step:
     hidden_chart: str | None = None
 
     def after(self, result: QueryResult) -> QueryResult:
-        """*result* with the step's rows in place of the query's."""
-        frame = self.run(result.frame)
+        """*result* with the step's rows in place of the query's. Raises MissingExtra."""
+        with extras.named():
+            frame = self.run(result.frame)
         if list(frame.columns) != list(self.types):
             raise AssertionError(f"a step gave {list(frame.columns)}, not {list(self.types)}")
         return replace(result, frame=frame, types=dict(self.types))
