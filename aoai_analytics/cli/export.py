@@ -31,10 +31,10 @@ def functions(
     """
     from ..export.functions import functions_json
     from ..export.kusto import kusto_commands
-    from ..prices import apply_own_prices
+    from ..prices import own_functions
 
-    apply_own_prices()
-    write(kusto_commands() if target == "kusto" else functions_json(), output)
+    own = own_functions()
+    write(kusto_commands(own) if target == "kusto" else functions_json(own), output)
 
 
 @app.command()
@@ -49,10 +49,9 @@ def alerts(output: Output = None) -> None:
 def summary_rules(output: Output = None) -> None:
     """Export the summary rule for hourly totals, with your own prices, for modules/summary-rules.bicep."""
     from ..export.summary_rules import rollup_json
-    from ..prices import apply_own_prices
+    from ..prices import own_functions
 
-    apply_own_prices()
-    write(rollup_json(), output)
+    write(rollup_json(own_functions()), output)
 
 
 @app.command("query-pack")
@@ -113,10 +112,9 @@ def _preview(source: str, within: options.Span, show_prompts: bool, output: Path
     from ..engines import connect
     from ..export.preview import preview_html
     from ..export.workbook import workbook as made
-    from ..prices import apply_own_prices
+    from ..prices import own_functions
 
-    apply_own_prices()
-    engine = connect(source)
+    engine = connect(source, functions=own_functions())
     try:
         with progress.bar("Running the workbook's queries") as report:
             page = preview_html(

@@ -100,14 +100,13 @@ def showback(
     from ..engines import connect
     from ..format.periods import in_words
     from ..library import library
-    from ..prices import apply_own_prices
+    from ..prices import own_functions
     from ..prices.showback import QUERY, write_showback
 
-    apply_own_prices()
     first, last = options.time_span(since, start, end, period, time_zone)
     kql = library().get(QUERY).bind(commitments=commitment or [])
     name = options.source_or_default(source)
-    engine = connect(name)
+    engine = connect(name, functions=own_functions())
     try:
         result = engine.query(kql, start=first, end=last)
     finally:

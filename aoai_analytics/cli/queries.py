@@ -70,7 +70,7 @@ def query(
     """Run a query from the library, or your own KQL."""
     from ..engines import connect
     from ..library import library
-    from ..prices import apply_own_prices
+    from ..prices import own_functions
     from ..prompts import ask
     from . import output as writing
 
@@ -84,8 +84,7 @@ def query(
     else:
         text = kql if kql is not None else options.existing_file(file or Path())
     first, last = options.time_span(since, start, end, period, time_zone)
-    apply_own_prices()
-    engine = connect(options.source_or_default(source))
+    engine = connect(options.source_or_default(source), functions=own_functions())
     try:
         asked = ask(engine, text, query=named, start=first, end=last, parameters=values, show_prompts=show_prompts)
         result = asked.result

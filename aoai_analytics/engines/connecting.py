@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,23 @@ from ..errors import SourceError
 from .protocol import Engine
 
 
-def connect(source: str | Path, *, credential: Any = None, endpoint: str | None = None) -> Engine:
+def connect(
+    source: str | Path,
+    *,
+    credential: Any = None,
+    endpoint: str | None = None,
+    functions: Mapping[str, str] | None = None,
+) -> Engine:
     """The engine for *source*: a lake's folder, ``log-analytics://WORKSPACE-ID`` or ``kusto://CLUSTER/DATABASE``.
 
     ``log-analytics://ID1,ID2`` reads several workspaces as one, ``log-analytics:///subscriptions/…`` the logs of one
     resource. *credential* is an azure-identity credential or the name of one (None: the setting ``credential``, else
     DefaultAzureCredential); *endpoint* another URL of the service (sovereign clouds; loopback, where alone it may be
-    plain HTTP). They mean nothing to a folder. Raises SourceError for a source of an unknown kind, WrongUse for a
-    malformed one, LakeError for a folder that is no lake. Cheap: no data is read, no service asked.
+    plain HTTP). They mean nothing to a folder. *functions* (name -> KQL) replace the package's functions of those
+    names, as ``prices.own_functions()`` does; what a lake stores as tables stays.
+
+    Raises SourceError for a source of an unknown kind, WrongUse for a malformed one, LakeError for a folder that is not
+    a lake. Cheap: no data is read, no service asked.
     """
     text = str(source)
     credential = credential or settings().credential
@@ -25,11 +35,11 @@ def connect(source: str | Path, *, credential: Any = None, endpoint: str | None 
     if separator and scheme == "log-analytics":
         from .log_analytics import LogAnalyticsEngine
 
-        return LogAnalyticsEngine.open(text, credential=credential, endpoint=endpoint)
+        return LogAnalyticsEngine.open(text, credential=credential, endpoint=endpoint, functions=functions)
     if separator and scheme == "kusto":
         from .kusto import KustoEngine
 
-        return KustoEngine.open(text, credential=credential, endpoint=endpoint)
+        return KustoEngine.open(text, credential=credential, endpoint=endpoint, functions=functions)
     if separator and scheme != "file":
         raise SourceError(
             f"unknown source '{scheme}://…': use a lake folder (created by 'aoai ingest LOGS --lake DIR'), "
@@ -37,4 +47,4 @@ def connect(source: str | Path, *, credential: Any = None, endpoint: str | None 
         )
     from .local import LocalEngine
 
-    return LocalEngine.open(text.removeprefix("file://"))
+    return LocalEngine.open(text.removeprefix("file://"), functions)

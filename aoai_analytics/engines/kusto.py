@@ -14,9 +14,9 @@ from ..errors import PartialResult, QueryError, SourceError, UnknownName, WrongU
 from .credentials import checked_endpoint, credential_for, is_plain_http
 from .frames import frame_from_arrow
 from .gathering import Answer, TooMuch, gather
-from .kql.inlining import Range, definitions, scoped
+from .kql.functions import in_force
+from .kql.inlining import Range, scoped
 from .kql.parameters import bind, declared, literal
-from .kql.pipelines import sources
 from .log_analytics import at_its_place
 from .pace import Pace, Stopped
 from .protocol import QueryResult
@@ -57,13 +57,19 @@ class KustoEngine:
         self._database = database
         # A cluster queues by its own policy; asking it six at once is no more than a dashboard does.
         self.pace = pace or Pace(requests=None, at_once=6, tries=6)
-        self._functions = definitions() if functions is None else functions
+        self._functions = in_force(functions)
         self._tables: frozenset[str] | None = None
         self._lock = threading.Lock()
 
     @classmethod
     def open(
-        cls, source: str, *, credential: Any = None, endpoint: str | None = None, pace: Pace | None = None
+        cls,
+        source: str,
+        *,
+        credential: Any = None,
+        endpoint: str | None = None,
+        pace: Pace | None = None,
+        functions: Mapping[str, str] | None = None,
     ) -> KustoEngine:
         """The engine for ``kusto://HOST/DATABASE``; *endpoint* is another URL to reach the cluster by.
 
@@ -79,7 +85,7 @@ class KustoEngine:
             connection = KustoConnectionStringBuilder.with_no_authentication(url)
         else:
             connection = KustoConnectionStringBuilder.with_azure_token_credential(url, credential_for(credential))
-        return cls(source, KustoClient(connection), database, pace=pace)
+        return cls(source, KustoClient(connection), database, pace=pace, functions=functions)
 
     def query(
         self,
@@ -119,8 +125,7 @@ class KustoEngine:
 
     def _ask(self, kql: str, within: Range, parameters: Mapping[str, Any]) -> Answer:
         kql, values = as_query_parameters(kql, parameters)
-        also = frozenset(sources(kql) - self._functions.keys())
-        text = scoped(kql, within, functions=self._functions, is_there=self._is_table, also=also, everywhere=True)
+        text = scoped(kql, within, functions=self._functions, is_there=self._is_table, everywhere=True)
         declaration = "declare query_parameters(" + ", ".join(f"{n}:{kind}" for n, (kind, _) in values.items()) + "); "
         properties = self._properties({name: value for name, (_, value) in values.items()})
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import threading
 import time
@@ -16,10 +15,14 @@ from ..errors import QueryError
 from ..lake.delta import Lake
 from ..schema.tables import TABLES
 from . import dialect
+from .dialect.adapter import function_names
 from .dialect.stages import Stages
 from .frames import frame_from_arrow
-from .kql.inlining import Range, names_in
+from .kql.flow import catalogue, checked
+from .kql.functions import in_force, names_in
+from .kql.inlining import Range
 from .kql.parameters import bind
+from .kql.words import nearest
 from .protocol import QueryResult
 from .translation import quoted, sql_text, translate
 from .views import DUCKDB_TYPES, Views
@@ -60,17 +63,19 @@ _DUCKDB_TO_KUSTO = {
 class LocalEngine:
     """Answers KQL from a lake. Each query sees one snapshot of each table, also while an ingest writes."""
 
-    def __init__(self, lake: Lake, source: str):
+    def __init__(self, lake: Lake, source: str, functions: Mapping[str, str] | None = None):
         self.source = source
+        self._functions = in_force(functions)
+        self._known = catalogue(self._functions)
         self._lake = lake
         self._views: Views | None = None
         self._recent: dict[Hashable, Answer] = {}
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, folder: str | Path) -> LocalEngine:
+    def open(cls, folder: str | Path, functions: Mapping[str, str] | None = None) -> LocalEngine:
         """The engine over the lake in *folder*. Raises LakeError where there is none. Reads no data."""
-        return cls(Lake(folder), str(folder))
+        return cls(Lake(folder), str(folder), functions)
 
     def query(
         self,
@@ -93,6 +98,7 @@ class LocalEngine:
         *limit_to* is an SQL condition on the result. Raises QueryError, LakeError.
         """
         with self._lock:
+            checked(kql, self._known)
             views = self._connected()
             seen = views.show(kql, ranges)
             stages = Stages(
@@ -135,7 +141,7 @@ class LocalEngine:
             connection.execute(f"SET allowed_directories=[{sql_text(str(self._lake.path.resolve()) + '/')}]")
             connection.execute("SET enable_external_access=false")
             connection.execute("SET lock_configuration=true")
-            self._views = Views(connection, self._lake)
+            self._views = Views(connection, self._lake, self._functions)
         return self._views
 
 
@@ -175,13 +181,10 @@ def _refusals(kql: str) -> Iterator[None]:
 
 def _unsupported(error: Any) -> str:
     """What of KQL the local engine cannot run, with the nearest function where it is one."""
-    from duckdb_kql.translate.functions import AGGREGATE_FUNCTIONS, SCALAR_FUNCTIONS
-
     kind, _, name = error.construct.partition(":")
     if kind not in ("function", "aggregate"):
         return f"the local engine cannot run this query: {error}"
-    near = difflib.get_close_matches(name, {*SCALAR_FUNCTIONS, *AGGREGATE_FUNCTIONS}, n=1)
-    return f"the local engine knows no function '{name}'" + (f"; did you mean '{near[0]}'?" if near else "")
+    return f"the local engine knows no function '{name}'{nearest(name, function_names() - {name})}"
 
 
 def _kusto_type(duckdb_type: str) -> str:
@@ -198,16 +201,11 @@ def _plain(error: duckdb.Error, kql: str) -> str:
     missing = re.search(r'Referenced column "([^"]+)" not found', first)
     if missing:
         known = {column for table in TABLES.values() if table.name in kql for column in table.columns}
-        near = difflib.get_close_matches(missing[1], known, n=1)
-        return f"the query names a column '{missing[1]}' that is not there" + (
-            f"; did you mean '{near[0]}'?" if near else ""
-        )
+        return f"the query names a column '{missing[1]}' that is not there{nearest(missing[1], known)}"
     missing = re.search(r"Table with name (\S+) does not exist", first)
     if missing:
-        near = difflib.get_close_matches(missing[1], TABLES, n=1)
-        return f"the query names a table '{missing[1]}' that is not there" + (
-            f"; did you mean '{near[0]}'?" if near else "; the tables are " + ", ".join(TABLES)
-        )
+        hint = nearest(missing[1], TABLES) or "; the tables are " + ", ".join(TABLES)
+        return f"the query names a table '{missing[1]}' that is not there{hint}"
     if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
         # The message quotes the value, and a value may be a prompt.
         column = re.search(r"source column (\w+)", str(error))

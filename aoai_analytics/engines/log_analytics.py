@@ -13,9 +13,9 @@ from ..errors import QueryError, SourceError, WrongUse
 from .credentials import checked_endpoint, credential_for
 from .frames import frame_from_arrow
 from .gathering import Answer, gather
-from .kql.inlining import Range, Scoped, definitions, scoped
+from .kql.functions import in_force
+from .kql.inlining import Range, Scoped, scoped
 from .kql.parameters import bind
-from .kql.pipelines import sources
 from .log_analytics_api import PUBLIC_ENDPOINT, LogsApi
 from .pace import Pace, Stopped
 from .protocol import QueryResult
@@ -36,13 +36,19 @@ class LogAnalyticsEngine:
     def __init__(self, source: str, api: LogsApi, functions: Mapping[str, str] | None = None):
         self.source = source
         self.api = api
-        self._functions = definitions() if functions is None else functions
+        self._functions = in_force(functions)
         self._saved: dict[str, bool] = {}
         self._lock = threading.Lock()
 
     @classmethod
     def open(
-        cls, source: str, *, credential: Any = None, endpoint: str | None = None, pace: Pace | None = None
+        cls,
+        source: str,
+        *,
+        credential: Any = None,
+        endpoint: str | None = None,
+        pace: Pace | None = None,
+        functions: Mapping[str, str] | None = None,
     ) -> LogAnalyticsEngine:
         """The engine for ``log-analytics://ID``, ``log-analytics://ID1,ID2`` or ``log-analytics:///RESOURCE-ID``.
 
@@ -51,7 +57,7 @@ class LogAnalyticsEngine:
         path, workspaces = path_of(source)
         where = checked_endpoint(endpoint or PUBLIC_ENDPOINT)
         api = LogsApi(path, workspaces=workspaces, credential=credential_for(credential), endpoint=where, pace=pace)
-        return cls(source, api)
+        return cls(source, api, functions=functions)
 
     def query(
         self,
@@ -83,8 +89,7 @@ class LogAnalyticsEngine:
         self.api.close()
 
     def _ask(self, kql: str, within: Range) -> Answer:
-        also = frozenset(sources(kql) - self._functions.keys()) if within != (None, None) else frozenset()
-        text = scoped(kql, within, functions=self._functions, is_there=self._is_saved, also=also)
+        text = scoped(kql, within, functions=self._functions, is_there=self._is_saved)
         try:
             return self.api.ask(text.text, text.around)
         except QueryError as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from ..errors import QueryError
 from ..schema.tables import TABLES
 from . import dialect
+from .kql.flow import catalogue
 
 #: The functions that a query may name, with their columns.
 Functions = tuple[tuple[str, tuple[str, ...]], ...]
@@ -15,14 +17,22 @@ Functions = tuple[tuple[str, tuple[str, ...]], ...]
 def translate(kql: str, functions: Functions = ()) -> str:
     """*kql* as DuckDB SQL. Cached: reading a long query costs more than running it on a small lake.
 
-    Raises duckdb_kql's KqlError.
+    Raises duckdb_kql's KqlError, QueryError.
     """
     import duckdb_kql
 
     dialect.install()
     schema = {name: list(table.columns) for name, table in TABLES.items()}
     schema |= {name: list(columns) for name, columns in functions}
-    return str(duckdb_kql.to_sql(dialect.prepared(kql), schema=schema, allow_write=False))
+    known = catalogue({}, {name: dict.fromkeys(columns, "") for name, columns in functions})
+    text = dialect.prepared(kql, known)
+    try:
+        return str(duckdb_kql.to_sql(text, schema=schema, allow_write=False))
+    except (AssertionError, LookupError, TypeError, ValueError, RecursionError) as error:
+        # What it does not foresee in a query is no reason to fail with a trace.
+        raise QueryError(
+            "the local engine cannot run this query: it uses KQL in a way that is not known here"
+        ) from error
 
 
 def quoted(name: str) -> str:

@@ -12,9 +12,9 @@ from ..format.periods import utc
 from ..lake.delta import Lake
 from ..schema.table import Table
 from ..schema.tables import TABLES
-from .kql.functions import computed_functions, named_functions, names
+from .kql.functions import computed, names_in, shipped_functions
 from .kql.inlining import Range
-from .kql.parameters import declared
+from .kql.tree import names, read, stages, statements, string_value
 from .translation import Functions, quoted, sql_text, translate
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ DUCKDB_TYPES = {
 }
 #: Functions whose rows of one request come of that request's log rows alone.
 _BY_REQUEST = ("AoaiConversation", "AoaiLlmTexts")
-#: A query that begins with a table's rows of one request, which a literal or a parameter names.
-_ONE_REQUEST = re.compile(r"\s*(\w+)\s*\|\s*where\s+CorrelationId\s*==\s*(\w+|\"[^\"]*\")\s*(?:\||$)")
 #: Functions that a page of questions asks again and again, and that cost far more to compute than to keep.
 _KEPT_FUNCTIONS = ("AoaiCosts", "AoaiCoverage")
 #: Of these, rows that are kept at most; each takes some 500 bytes.
@@ -59,9 +57,10 @@ class Seen:
 class Views:
     """The tables and functions that a connection has as views, each as the last query saw it."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, lake: Lake):
+    def __init__(self, connection: duckdb.DuckDBPyConnection, lake: Lake, functions: Mapping[str, str]):
         self.connection = connection
         self._lake = lake
+        self._functions = functions
         #: Table or function -> what its view was made of.
         self._made: dict[str, Hashable] = {}
         self._columns: dict[str, tuple[str, ...]] = {}
@@ -74,15 +73,19 @@ class Views:
 
     def show(self, kql: str, ranges: Mapping[str, Range]) -> Seen:
         """Let *kql* see the tables and functions it names, each table in its range. Raises LakeError."""
-        texts = {name: computed_functions()[name] for name in named_functions(kql)}
+        texts = {name: self._functions[name] for name in computed(kql, self._functions)}
         request = _one_request(kql)
         of: dict[str, Hashable] = {}
         for table in TABLES.values():
-            if any(names(text, table.name) for text in (kql, *texts.values())):
+            if any(table.name in names_in(text) for text in (kql, *texts.values())):
                 of[table.name] = self._show_table(table, ranges.get(table.name, (None, None)), request)
         columns: dict[str, tuple[str, ...]] = {}
         for name, text in texts.items():
-            of[name] = (text, tuple(columns.items()), tuple(known for inner, known in of.items() if names(text, inner)))
+            of[name] = (
+                text,
+                tuple(columns.items()),
+                tuple(known for inner, known in of.items() if inner in names_in(text)),
+            )
             if self._made.get(name) != of[name]:
                 self._define(name, translate(text, tuple(columns.items())), of[name])
                 self._columns[name] = self._columns_of(name)
@@ -207,14 +210,22 @@ def _one_request(kql: str) -> str:
 
     DuckDB cannot take the condition through such a function, and would compute every request's rows for one's.
     """
-    parameters = declared(kql)
-    lines = [line for line in kql.split("\n") if not line.strip().startswith("//")]
-    body = "\n".join(line for line in lines if not re.match(r"\s*let\s", line))
-    if len(lines) - body.count("\n") - 1 != len(parameters) or not (match := _ONE_REQUEST.match(body)):
+    *lets, last = statements(read(kql))
+    if any(let.kind != "LetVariableDeclaration" for let in lets):
         return ""
-    name, value = match.groups()
-    others = {*TABLES, *computed_functions()} - {name}
-    if name not in _BY_REQUEST or any(names(body, other) for other in others):
+    first, *operators = stages(last)
+    if first.name not in _BY_REQUEST or not operators or operators[0].kind != "WhereOperator":
         return ""
-    literal = parameters[value].default if value in parameters else value
-    return literal[1:-1] if re.fullmatch(r'"[\w.:-]+"', literal) else ""
+    # Nothing else may read rows: a let or a later operator might mean those of other requests.
+    tables = {*TABLES, *shipped_functions()}
+    if any(name.name in tables for part in (*lets, *operators) for name in names(part)):
+        return ""
+    condition = operators[0].rules[-1]
+    if condition.kind != "EqualityExpression" or condition.rules[0].name != "CorrelationId":
+        return ""
+    compared = condition.rules[1]
+    values = {let.rules[0].name: let.rules[-1] for let in lets}
+    value = compared.rules[-1] if compared.words == ("==",) else condition
+    value = values.get(value.name, value)
+    text = string_value(value.text) if value.kind == "StringLiteralExpression" else ""
+    return text if re.fullmatch(r"[\w.:-]+", text) else ""

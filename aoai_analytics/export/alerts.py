@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..engines.kql.inlining import without_comments
 from ..engines.kql.parameters import Parameter
+from ..engines.kql.tree import without_comments
 from ..library import library
 from ..library.queries import Query
 

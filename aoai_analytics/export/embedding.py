@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..engines.kql.inlining import as_lets, called_bare, definitions, names_in, needed, reached, with_names
+from ..engines.kql.functions import definitions, names_in, needed, reached, with_inner
+from ..engines.kql.inlining import as_lets, called_bare, with_names
 from ..engines.kql.parameters import declared
 from ..errors import UnknownName
 from ..schema.tables import LLM_LOG, LOG_TABLES, MESSAGES, REQUESTS, REQUESTS_LOGGED
@@ -85,7 +86,7 @@ def embed(
     if chosen and by not in shown and shown:
         shown.append(by)
     shown.sort(key=lambda name: name != by)  # others are filtered by it
-    sent = needed(" ".join(shown), functions)
+    sent = with_inner(shown, functions)
     inside = {table: f"{table}_Around" for table in LOG_TABLES}
     pieces = []
     if sent:

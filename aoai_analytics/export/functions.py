@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from ..engines.kql.inlining import definitions
+from ..engines.kql.functions import definitions
 
 #: Where the portal lists them, as in ``modules/workspace.bicep``.
 CATEGORY = "Azure OpenAI gateway analytics"
 
 
-def saved_functions() -> list[dict[str, str]]:
-    """Each function's ``alias`` and ``query``, after those it needs, with the prices in force."""
-    return [{"alias": name, "query": text} for name, text in definitions().items()]
+def saved_functions(own: Mapping[str, str] | None = None) -> list[dict[str, str]]:
+    """Each function's ``alias`` and ``query``, after those it needs; *own* replace the package's of their names."""
+    return [{"alias": name, "query": text} for name, text in definitions(own).items()]
 
 
-def functions_json() -> str:
+def functions_json(own: Mapping[str, str] | None = None) -> str:
     """An ARM template that saves the functions in a workspace, one after another as they need each other.
 
     A Bicep parameter file takes their texts out of it:
@@ -34,7 +35,7 @@ def functions_json() -> str:
                 "metadata": {"description": "Name of the Log Analytics workspace, in this resource group."},
             }
         },
-        "variables": {"functions": saved_functions()},
+        "variables": {"functions": saved_functions(own)},
         "resources": [
             {
                 "copy": {

@@ -7,8 +7,9 @@ the functions. They may be run again at any time: each creates or alters.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
-from ..engines.kql.inlining import definitions
+from ..engines.kql.functions import definitions
 from ..library import library
 from ..schema.table import Table
 from ..schema.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES
@@ -42,15 +43,15 @@ _CONVERSION = {
 _LAST_ERROR = "LastError"
 
 
-def kusto_commands() -> str:
+def kusto_commands(own: Mapping[str, str] | None = None) -> str:
     """All commands as one script of blank-line separated commands, as ``.execute database script`` takes them.
 
-    The functions are those in force: own prices hold, where ``prices.apply_own_prices`` was called.
+    *own* replace the package's functions of their names, as ``prices.own_functions()`` does.
     """
     parts = [f".create-merge table {LANDING} (records: dynamic, record: dynamic)", _landing_mapping(), _no_retention()]
     for table in LOG_TABLES.values():
         parts += [_table(table), _export_mapping(table), _expanding(table), _update_policy(table)]
-    texts = definitions()
+    texts = definitions(own)
     parts += [function_command(name, query.title, texts[name]) for name, query in library().functions().items()]
     return "\n\n".join(parts) + "\n"
 

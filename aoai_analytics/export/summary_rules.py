@@ -13,8 +13,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..engines.kql.inlining import as_lets, definitions, names_in, needed, with_names, without_comments
+from ..engines.kql.functions import definitions, names_in, needed
+from ..engines.kql.inlining import as_lets, with_names
 from ..engines.kql.parameters import declared
+from ..engines.kql.tree import without_comments
 from ..errors import WrongUse
 from ..library import library
 from ..library.queries import Query
@@ -46,8 +48,8 @@ _NOT_OF_SUMS = re.compile(
 )
 
 
-def rollup() -> dict[str, Any]:
-    """Value of the parameter ``rollup`` of ``modules/summary-rules.bicep``, with the prices in force."""
+def rollup(own: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Value of the parameter ``rollup`` of ``modules/summary-rules.bicep``, at the prices that *own* functions hold."""
     return {
         "name": RULE,
         "description": "Hourly totals of requests to language models: tokens, cost and outcomes by team and model.",
@@ -56,23 +58,23 @@ def rollup() -> dict[str, Any]:
             {"name": "Hour" if name == "TimeGenerated" else name, "type": _COLUMN_TYPES.get(kind, kind)}
             for name, kind in COLUMNS.items()
         ],
-        "query": rule_query(),
+        "query": rule_query(own),
         "function": HISTORY,
-        "functionQuery": history_function(),
+        "functionQuery": history_function(own),
     }
 
 
-def rollup_json() -> str:
+def rollup_json(own: Mapping[str, str] | None = None) -> str:
     """``rollup`` as the JSON that a parameter file loads."""
-    return json.dumps(rollup(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(rollup(own), indent=2, ensure_ascii=False) + "\n"
 
 
-def rule_query() -> str:
+def rule_query(own: Mapping[str, str] | None = None) -> str:
     """What the rule asks of each bin: the hours' sums, with the functions in its text."""
-    return _inlined({}) + f"{HOURLY}\n| project-rename Hour = TimeGenerated\n"
+    return _inlined({}, own) + f"{HOURLY}\n| project-rename Hour = TimeGenerated\n"
 
 
-def history_function() -> str:
+def history_function(own: Mapping[str, str] | None = None) -> str:
     """Body of ``AoaiHistory``: ``AoaiHourly``'s rows, stored ones where there are any for an hour.
 
     Hours without a stored row (before the rule, not yet summed, given up by Azure) are computed from the logs that
@@ -87,7 +89,7 @@ let {gateway}_Open = {gateway}
     | project-away Hour;
 let {llm}_Open = {llm}
     | join kind=leftsemi ({gateway}_Open | project CorrelationId) on CorrelationId;
-{_inlined({gateway: f"{gateway}_Open", llm: f"{llm}_Open"})}union
+{_inlined({gateway: f"{gateway}_Open", llm: f"{llm}_Open"}, own)}union
     ({TABLE}
     | lookup kind=inner {TABLE}_Latest on Hour
     | where _RuleLastModifiedTime == Modified
@@ -96,9 +98,9 @@ let {llm}_Open = {llm}
 """
 
 
-def _inlined(renamed: Mapping[str, str]) -> str:
+def _inlined(renamed: Mapping[str, str], own: Mapping[str, str] | None) -> str:
     """``let`` statements of ``AoaiHourly`` and the functions it needs, without indentation."""
-    functions = definitions()
+    functions = definitions(own)
     lets = "".join(as_lets(name, functions[name], renamed) for name in needed(HOURLY, functions))
     return "".join(f"{line.strip()}\n" for line in lets.splitlines())
 

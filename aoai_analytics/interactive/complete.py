@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import Any
 
-from ..engines.kql.functions import computed_functions
+from ..engines.dialect.adapter import function_names
+from ..engines.kql.functions import shipped_functions
+from ..engines.kql.words import OPERATORS
 from ..schema.tables import TABLES
 
-# https://learn.microsoft.com/kusto/query/: the tabular operators and what goes with them.
-_OPERATORS = tuple(
-    re.findall(
-        r"\S+",
-        """where project extend summarize join lookup union take top sort order distinct count mv-expand parse render
-        project-away project-rename by asc desc on let and or not in has contains startswith matches regex between""",
-    )
-)
+#: What goes with the operators.
+_WORDS = ("by", "asc", "desc", "on", "let", "and", "or", "not", "in", "has", "contains", "startswith", "between")
 
 
 def words(cell: str, stem: str) -> list[str]:
     """What *stem*, the word at the cursor of *cell*, may go on to: columns first, then tables, then KQL's own words."""
     named = [table for table in TABLES.values() if re.search(rf"\b{table.name}\b", cell)]
     columns = [column for table in named or TABLES.values() for column in table.columns]
-    known = [*columns, *TABLES, *computed_functions(), *_OPERATORS, *_functions()]
+    known = [*columns, *TABLES, *shipped_functions(), *sorted(OPERATORS), *_WORDS, *sorted(function_names())]
     start = stem.lower()
     return [word for word in dict.fromkeys(known) if word.lower().startswith(start) and word != stem]
-
-
-@cache
-def _functions() -> tuple[str, ...]:
-    from duckdb_kql.translate.functions import AGGREGATE_FUNCTIONS, SCALAR_FUNCTIONS
-
-    return tuple(sorted({*SCALAR_FUNCTIONS, *AGGREGATE_FUNCTIONS}))
 
 
 def matcher(context: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ..config import settings
 from ..engines import Engine, QueryResult, connect
 from ..errors import AoaiError, QueryError, WrongUse
 from ..format.periods import span
-from ..prices import apply_own_prices
+from ..prices import own_functions
 from ..prompts import ask
 from .complete import matcher
 from .render import chart_of, split
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 LAST = "_kql_"
 #: The key of DataFrame.attrs that holds a result's Kusto types.
 TYPES = "kql_types"
-_engines: dict[str, Engine] = {}
+#: By source and the functions that own prices replace.
+_engines: dict[tuple[str, ...], Engine] = {}
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -103,8 +104,10 @@ def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFram
 
 def _run(query: str, options: argparse.Namespace) -> QueryResult:
     source = options.source or settings().source or str(settings().lake)
-    if source not in _engines:
-        _engines[source] = connect(source)
+    own = own_functions()
+    key = (source, *own.values())
+    if key not in _engines:
+        _engines[key] = connect(source, functions=own)
     start, end = span(options.since, options.start, options.end, settings().time_zone)
     values = {}
     for pair in options.param:
@@ -112,8 +115,7 @@ def _run(query: str, options: argparse.Namespace) -> QueryResult:
         if not separator:
             raise WrongUse(f"%%kql: -p takes NAME=VALUE, not '{pair}'")
         values[name] = value
-    apply_own_prices()
-    asked = ask(_engines[source], query, start=start, end=end, parameters=values, show_prompts=options.show_prompts)
+    asked = ask(_engines[key], query, start=start, end=end, parameters=values, show_prompts=options.show_prompts)
     if asked.texts_hidden:
         print("Prompts and responses are hidden; add --show-prompts to show them.")
     return asked.result

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from ..engines.kql.tree import read, stages, statements, string_value
+from ..errors import QueryError
 
 # https://learn.microsoft.com/kusto/query/render-operator: visualization -> our kind of chart.
 KINDS = {
@@ -18,8 +20,6 @@ KINDS = {
     "scatterchart": "scatter",
     "table": "table",
 }
-_CLAUSE = re.compile(r"\|\s*render\s+(?P<kind>\w+)\s*(?:with\s*\((?P<with>[^)]*)\)\s*)?;?\s*$", re.IGNORECASE)
-_PROPERTY = re.compile(r"(\w+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|(\w+(?:\s*,\s*\w+\b(?!\s*=))*))")
 _NUMBERS = ("int", "long", "real", "decimal")
 
 
@@ -37,12 +37,19 @@ class Render:
 
 def split(kql: str) -> tuple[str, Render | None]:
     """*kql* without a ``render`` clause at its end, and that clause; blank lines keep the lines' numbers."""
-    match = _CLAUSE.search(kql)
-    if match is None:
+    try:
+        last = statements(read(kql))[-1]
+    except (QueryError, IndexError):
+        return kql, None  # whoever runs it says what is wrong
+    clause = stages(last)[-1]
+    if clause.kind != "RenderOperator":
         return kql, None
-    found = _PROPERTY.findall(match["with"] or "")
-    properties = {name.lower(): double or single or bare for name, double, single, bare in found}
-    return kql[: match.start()], Render(match["kind"].lower(), properties)
+    properties = {}
+    for given in clause.find("RenderOperatorProperty"):
+        name, _, value = given.text.partition("=")
+        is_text = given.rules and given.rules[-1].kind == "StringLiteralExpression"
+        properties[name.strip().lower()] = string_value(given.rules[-1].text) if is_text else value.strip()
+    return kql[: last.rules[-1].start], Render(clause.words[1].lower(), properties)
 
 
 def chart_of(render: Render, types: Mapping[str, str]) -> str:

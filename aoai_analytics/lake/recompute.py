@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..engines.kql.functions import named_functions
+from ..engines.kql.functions import computed, shipped_functions
 from ..engines.local import LocalEngine
 from ..library.queries import library
 from ..schema.table import Table
@@ -33,7 +33,7 @@ def functions_version() -> str:
     functions = library().functions()
     for table in (REQUESTS_LOGGED, REQUESTS, MESSAGES):
         text = functions[table.name].text
-        for name in (table.name, *named_functions(text)):
+        for name in (table.name, *computed(text, shipped_functions())):
             digest.update(f"{name}\0{functions[name].text}\0".encode())
     return digest.hexdigest()[:16]
 

@@ -1,41 +1,42 @@
-"""Prompts and answers are hidden unless asked for: which queries can show them, and a result without them."""
+"""Prompts and answers are hidden unless asked for: which columns of an answer may hold them, and the answer without."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ..engines.kql.flow import TEXT_COLUMNS, Flow, catalogue
+from ..engines.kql.functions import names_in, shipped_functions
+from ..engines.kql.rows import UNKNOWN, Rows
 from ..engines.protocol import QueryResult
-from ..lake.records import TEXT_COLUMNS as LOGGED_TEXT
-from ..schema.tables import MESSAGES, TABLES
-from .queries import Query, library
+from ..errors import QueryError
+from ..schema.tables import TABLES
+from .queries import Query
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
-#: Columns that hold what people wrote, or were told.
-TEXT_COLUMNS = LOGGED_TEXT | {"Prompt", "Response"}
 #: What a query or function says in its header that shows such text.
 SHOWS_PROMPTS = "prompts"
-# A service's message about an error may quote the request.
-_HARMLESS = frozenset(column for table in TABLES.values() for column in table.columns) - TEXT_COLUMNS - {"ErrorMessage"}
-# What takes whole rows, or columns by names that stand nowhere in the query.
-_WHOLE_ROWS = re.compile(
-    r"\b(?:pack_all|column_ifexists|columnifexists|evaluate|search|find)\b|\bunion\b[^|;]*\*", re.IGNORECASE
-)
-# These name columns without an equals sign.
-_NAMES_COLUMNS = re.compile(r"\b(?:evaluate|parse|parse-where|parse-kv|scan)\b", re.IGNORECASE)
-_ASSIGNED = re.compile(r"\b([A-Za-z_]\w*)[\"'\]\s]*=(?![=~>])")
+_COLUMNS = frozenset(column for table in TABLES.values() for column in table.columns)
 _WORD = re.compile(r"\w+")
+#: Names that Kusto gives by itself.
+_GIVEN = re.compile(r"Column\d+|print_\d+")
+
+
+def columns_of(kql: str) -> Rows:
+    """The columns of *kql*'s answer and which may hold text; nothing is known of one that does not parse."""
+    try:
+        return Flow(catalogue(shipped_functions())).query(kql)
+    except QueryError:
+        return UNKNOWN
 
 
 def reads_text(kql: str) -> bool:
-    """Whether *kql* can show prompts or answers: it names a table, function or column of such, or takes whole rows."""
-    code = re.sub(r"^\s*//.*$", "", kql, flags=re.MULTILINE)
-    return _names_text().search(code) is not None or _WHOLE_ROWS.search(code) is not None
+    """Whether a column of the answer to *kql* may hold what people wrote."""
+    return columns_of(kql).text
 
 
 def shown(
@@ -45,9 +46,11 @@ def shown(
 
     *no_text* names columns of a library query that hold no one's text; its header vouches for them.
     """
-    if show_prompts or not (reads_text(kql) or TEXT_COLUMNS & result.types.keys()):
+    if show_prompts:
         return result, False
-    return hidden(result, kql, no_text=no_text), bool(_texts(result, kql, no_text))
+    rows = columns_of(kql)
+    texts = _texts(result, rows, no_text)
+    return (hidden(result, kql, no_text=no_text), True) if texts or rows.rest else (result, False)
 
 
 def no_text(query: Query) -> frozenset[str]:
@@ -56,46 +59,43 @@ def no_text(query: Query) -> frozenset[str]:
 
 
 def hidden(result: QueryResult, kql: str, *, no_text: Collection[str] = ()) -> QueryResult:
-    """*result* of a *kql* that reads text, with each text replaced by its length.
+    """*result* of *kql* with each text that may be someone's replaced by its length.
 
-    Of texts only those stay that are in *no_text* or in a column of the tables that never holds any, unless *kql*
-    gives that name to something else: a column computed from a prompt may be one. Numbers, moments and truth
-    values stay. A column whose very name comes from the data is renamed.
+    Numbers, moments and truth values stay. A column whose very name may come from a text is renamed.
     """
+    rows = columns_of(kql)
     frame = result.frame.copy()
-    for column in _texts(result, kql, no_text):
-        frame[column] = _lengths(frame[column])
-    names = _safe_names(list(result.types), kql)
+    for column in _texts(result, rows, no_text):
+        frame[column] = [_length(value) for value in frame[column]]
+    names = _safe_names(list(result.types), rows, kql)
     types = {names[column]: kql_type for column, kql_type in result.types.items()}
     return replace(result, frame=frame.rename(columns=names), types=types)
 
 
-def _texts(result: QueryResult, kql: str, no_text: Collection[str]) -> list[str]:
+def _texts(result: QueryResult, rows: Rows, no_text: Collection[str]) -> list[str]:
     """The columns of *result* that may hold what people wrote."""
-    assigned = set(_ASSIGNED.findall(kql))
-    harmless = frozenset(no_text) | (frozenset() if _NAMES_COLUMNS.search(kql) else _HARMLESS - assigned)
-    return [name for name, kind in result.types.items() if kind in ("string", "dynamic") and name not in harmless]
+    return [
+        name
+        for name, kind in result.types.items()
+        if kind in ("string", "dynamic") and name not in no_text and rows.is_text(name)
+    ]
 
 
-@cache
-def _names_text() -> re.Pattern[str]:
-    functions = [name for name, query in library().functions().items() if query.header.get("shows") == SHOWS_PROMPTS]
-    return re.compile(rf"\b(?:{'|'.join(sorted({MESSAGES.name, *functions, *LOGGED_TEXT}))})\b")
-
-
-def _safe_names(columns: list[str], kql: str) -> dict[str, str]:
+def _safe_names(columns: list[str], rows: Rows, kql: str) -> dict[str, str]:
     """Each column's name to show: plugins such as pivot make names of values."""
-    if not re.search(r"\bevaluate\b", kql, re.IGNORECASE):
+    if not rows.rest:
         return {column: column for column in columns}
-    known = set(_WORD.findall(kql)) | _HARMLESS | TEXT_COLUMNS
-    return {column: column if column in known else f"Hidden{number}" for number, column in enumerate(columns, 1)}
-
-
-def _lengths(values: pd.Series) -> list[str]:
-    return [_length(value) for value in values]
+    try:
+        known = {*rows.columns, *_COLUMNS, *TEXT_COLUMNS, *names_in(kql)}
+    except QueryError:
+        known = {*_COLUMNS, *_WORD.findall(kql)}
+    return {
+        column: column if column in known or _GIVEN.fullmatch(column) else f"Hidden{number}"
+        for number, column in enumerate(columns, 1)
+    }
 
 
 def _length(value: Any) -> str:
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value):
         return ""
     return f"[hidden: {len(value if isinstance(value, str) else str(value)):,} characters]"

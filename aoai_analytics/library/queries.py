@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import shipped
+from ..engines.kql.functions import in_order
 from ..engines.kql.parameters import Parameter, bind, declared
 from ..errors import UnknownName, WrongUse
 
@@ -80,19 +81,8 @@ class Library:
 
     def functions(self) -> dict[str, Query]:
         """The semantic layer: function name -> its definition, in an order in which each needs only earlier ones."""
-        waiting = {query.name.split("/")[1]: query for query in self._queries.values() if query.section == FUNCTIONS}
-        ordered: dict[str, Query] = {}
-        while waiting:
-            ready = [
-                name
-                for name, query in waiting.items()
-                if not any(other != name and re.search(rf"\b{other}\b", _code(query.text)) for other in waiting)
-            ]
-            if not ready:
-                raise WrongUse(f"{self.folder}: the functions {', '.join(waiting)} need each other")
-            for name in ready:
-                ordered[name] = waiting.pop(name)
-        return ordered
+        found = {query.name.split("/")[1]: query for query in self._queries.values() if query.section == FUNCTIONS}
+        return {name: found[name] for name in in_order({name: query.text for name, query in found.items()})}
 
 
 @cache
@@ -129,11 +119,6 @@ def _query(name: str, section: str, text: str, header: Mapping[str, str], where:
         text=text,
         parameters=declared(text),
     )
-
-
-def _code(text: str) -> str:
-    """*text* without its comment lines."""
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("//"))
 
 
 def _header(text: str) -> dict[str, str]:

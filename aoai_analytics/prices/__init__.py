@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from .book import Price, PriceBook, read_book, shipped_book
 from .functions import price_functions
-from .own import apply_own_prices, own_prices
+from .own import own_functions, own_prices
 
-__all__ = ["Price", "PriceBook", "apply_own_prices", "own_prices", "price_functions", "read_book", "shipped_book"]
+__all__ = ["Price", "PriceBook", "own_functions", "own_prices", "price_functions", "read_book", "shipped_book"]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ..config import settings
-from ..engines.kql.functions import replace_functions
 from ..errors import WrongUse
 from .book import CURRENCY, DIRECTIONS, SCOPES, Price, PriceBook, price_of, read_prices, shipped_book
 from .functions import PROVISIONED, Placed, price_functions
@@ -63,15 +62,13 @@ def own_prices() -> OwnPrices:
     return OwnPrices(tuple(prices), {name: _placed(name, text) for name, text in _table(given, "deployments").items()})
 
 
-def apply_own_prices() -> OwnPrices:
-    """Let every engine of this process compute cost with the prices in force; what ``[prices]`` says.
+def own_functions() -> dict[str, str]:
+    """The functions with which ``engines.connect`` computes cost at the prices in force; {} without own prices.
 
-    Raises WrongUse where it is malformed.
+    Raises WrongUse where ``[prices]`` is malformed.
     """
     own = own_prices()
-    if own.prices or own.deployments:
-        replace_functions(price_functions(own.book, own.deployments))
-    return own
+    return price_functions(own.book, own.deployments) if own.prices or own.deployments else {}
 
 
 def _table(given: dict[str, Any], key: str) -> dict[str, Any]:

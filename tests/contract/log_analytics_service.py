@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from azure.core.credentials import AccessToken
 
-from aoai_analytics.engines.kql.inlining import definitions, needed
+from aoai_analytics.engines.kql.functions import definitions, needed
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.errors import QueryError
 from aoai_analytics.schema.tables import TABLES

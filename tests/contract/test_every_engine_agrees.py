@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aoai_analytics.engines.kql.inlining import definitions
+from aoai_analytics.engines.kql.functions import definitions
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.library import Query, library
 from aoai_analytics.schema.tables import TABLES

@@ -124,8 +124,11 @@ def test_a_table_without_rows_is_empty_and_has_its_columns(engine):
     ("kql", "message"),
     [
         ("AoaiRequest | count", "table 'AoaiRequest' that is not there; did you mean 'AoaiRequests'"),
-        ("AoaiRequests | where ModelNam == 'x'", "column 'ModelNam' that is not there; did you mean 'ModelName'"),
-        ("AoaiRequests | whre x", "syntax error: line 1, column"),
+        (
+            "AoaiRequests | where ModelNam == 'x'",
+            "line 1, column 22: there is no column 'ModelNam' here; did you mean 'ModelName'?",
+        ),
+        ("AoaiRequests | whre x", "line 1, column 16: there is no operator 'whre'; did you mean 'where'?"),
         ("AoaiRequests | evaluate basket()", "the local engine has no plugin 'basket'"),
         ("AoaiRequests | where TotalTokens > 'prompt text'", "wrong type"),
     ],

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aoai_analytics.engines.kql.inlining import definitions
+from aoai_analytics.engines.kql.functions import definitions
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.export.alerts import ALERTS, LONGEST, PAGE, Alert
 from aoai_analytics.export.summary_rules import COLUMNS

@@ -10,8 +10,7 @@ import pytest
 
 from aoai_analytics.cli import main
 from aoai_analytics.config import settings
-from aoai_analytics.engines.kql.functions import replace_functions
-from aoai_analytics.engines.kql.inlining import names_in
+from aoai_analytics.engines.kql.functions import names_in
 from aoai_analytics.export import made
 from aoai_analytics.export.functions import functions_json, saved_functions
 from aoai_analytics.library import library
@@ -32,7 +31,6 @@ def own_prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
     yield
-    replace_functions({})
     settings.cache_clear()
 
 

@@ -19,7 +19,8 @@ import pytest
 from typer.testing import CliRunner
 
 from aoai_analytics.cli import app
-from aoai_analytics.engines.kql.inlining import called_bare, definitions
+from aoai_analytics.engines.kql.functions import definitions
+from aoai_analytics.engines.kql.inlining import called_bare
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.errors import UnknownName
 from aoai_analytics.export import COMMITTED, made

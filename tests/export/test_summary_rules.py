@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aoai_analytics.engines.kql.functions import replace_functions
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.errors import WrongUse
 from aoai_analytics.export.query_pack import query_pack
@@ -82,22 +81,17 @@ REQUESTS = """AoaiRequestsLogged
 """
 
 
-@pytest.fixture
-def made_up_costs() -> Iterator[None]:
-    replace_functions({"AoaiCosts": COSTS, "AoaiRequests": REQUESTS})
-    yield
-    replace_functions({})
+MADE_UP = {"AoaiCosts": COSTS, "AoaiRequests": REQUESTS}
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    engine = engine_over(list(requests()), tmp_path_factory.mktemp("sums") / "lake")
+    engine = engine_over(list(requests()), tmp_path_factory.mktemp("sums") / "lake", MADE_UP)
     yield engine
     engine.close()
 
 
 @pytest.mark.parametrize("query", of_sums(), ids=lambda query: query.name)
-@pytest.mark.usefixtures("made_up_costs")
 def test_a_query_of_sums_gives_what_it_gives_of_the_requests(query: Any, engine: LocalEngine) -> None:
     of_requests, of_hours = engine.query(query.text), engine.query(over_hours(query, HOURLY))
     left_out = set(re.findall(r"\w+", query.header["rollup"])) - {"yes", "without"}
@@ -171,18 +165,17 @@ def stored(frame: pd.DataFrame, modified: datetime) -> str:
     return ",\n".join(rows)
 
 
-@pytest.mark.usefixtures("made_up_costs")
 def test_stored_hours_and_hours_of_the_logs_are_counted_once_and_known_tokens_stay(tmp_path: Path) -> None:
     engine = logs(tmp_path / "lake")
     first = (DAY, DAY + timedelta(days=1))
-    rows, types = engine.arrow(rule_query(), dict.fromkeys(LOG_TABLES, first))
+    rows, types = engine.arrow(rule_query(MADE_UP), dict.fromkeys(LOG_TABLES, first))
     assert types == STORED
     bin_ = rows.to_pandas()
     assert bin_["Requests"].sum() == 16 and set(bin_["TokenSource"]) == {"llm-log", "none"}
     older = bin_.head(3).assign(Requests=1000)
     columns = ", ".join(f"{name}: {kind}" for name, kind in (STORED | ADDED).items())
     texts = ",\n".join([stored(bin_, DAY + timedelta(hours=1)), stored(older, DAY)])
-    kql = f"let {TABLE} = datatable({columns}) [\n{texts}\n];\n{history_function()}"
+    kql = f"let {TABLE} = datatable({columns}) [\n{texts}\n];\n{history_function(MADE_UP)}"
     history, types = engine.arrow(kql, {})
     engine.close()
     assert types == COLUMNS

@@ -117,14 +117,14 @@ def _table(text: str, path: Path) -> tuple[list[str], list[list[str]]]:
     return lines[0], lines[1:]
 
 
-def engine_over(requests: list[dict[str, Any]], folder: Path) -> LocalEngine:
+def engine_over(requests: list[dict[str, Any]], folder: Path, functions: dict[str, str] | None = None) -> LocalEngine:
     """An engine over a new lake in *folder* that holds *requests* (column -> value, or its text)."""
     rows = [_request(number, request) for number, request in enumerate(requests, 1)]
     lake = Lake.create(folder)
     if rows:
         table = pa.Table.from_pylist(rows, schema=REQUESTS.arrow_schema())
         lake.replace_dates(REQUESTS.name, table, sorted({row["date"] for row in rows}))
-    return LocalEngine(lake, str(folder))
+    return LocalEngine(lake, str(folder), functions)
 
 
 def _request(number: int, given: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from aoai_analytics.engines.kql.functions import replace_functions
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.library.queries import library
 from aoai_analytics.prices import price_functions, shipped_book
@@ -22,15 +21,11 @@ COST = [query.name for query in library() if query.section == "cost"]
 AT = {"TimeGenerated": "2026-11-02 08:00", "TokenSource": "usage", "CompletionTokens": "0"}
 
 
-@pytest.fixture(autouse=True)
-def _shipped_functions() -> Iterator[None]:
-    yield
-    replace_functions({})
-
-
-def costs(requests: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+def costs(
+    requests: list[dict[str, Any]], folder: Path, functions: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
     """What AoaiCosts says of requests, in their order."""
-    frame = engine_over([AT | request for request in requests], folder / "lake").query("AoaiCosts").frame
+    frame = engine_over([AT | request for request in requests], folder / "lake", functions).query("AoaiCosts").frame
     rows = {row["CorrelationId"]: row for row in frame.to_dict("records")}
     return [rows[f"r{number}"] for number in range(1, len(requests) + 1)]
 
@@ -61,9 +56,8 @@ def test_of_two_prices_the_later_one_holds_from_its_day_on(tmp_path: Path) -> No
     functions = price_functions(shipped_book())
     later = '    "gpt-4.1", "", "global", "", "default", 0, datetime(2026-11-02), "prompt=3",\n    "gpt-4o-mini"'
     functions["AoaiPrices"] = functions["AoaiPrices"].replace('    "gpt-4o-mini"', later, 1)
-    replace_functions(functions)
     day = {"ModelName": "gpt-4.1", "PromptTokens": "1000", "CachedTokens": "100", "CompletionTokens": "10"}
-    first, second = costs([day | {"TimeGenerated": "2026-11-01 23:59"}, day], tmp_path)
+    first, second = costs([day | {"TimeGenerated": "2026-11-01 23:59"}, day], tmp_path, functions)
     assert first["PromptPrice"] == 2.0 and second["PromptPrice"] == 3.0
     assert first["CachedPrice"] == second["CachedPrice"] == 0.5
     assert second["Cost"] == pytest.approx((900 * 3 + 100 * 0.5 + 10 * 8) / 1e6)
@@ -84,8 +78,9 @@ def test_of_two_prices_the_later_one_holds_from_its_day_on(tmp_path: Path) -> No
 def test_a_deployment_is_billed_in_its_scope_and_region(
     placed: dict[str, Placed], price: float | None, tmp_path: Path
 ) -> None:
-    replace_functions(price_functions(shipped_book(), placed))
-    (row,) = costs([{"ModelName": "o4-mini", "ModelVersion": "2025-04-16", "PromptTokens": "10"}], tmp_path)
+    functions = price_functions(shipped_book(), placed)
+    asked = {"ModelName": "o4-mini", "ModelVersion": "2025-04-16", "PromptTokens": "10"}
+    (row,) = costs([asked], tmp_path, functions)
     if price is None:
         assert row["CostState"] == "unpriced" and math.isnan(row["Cost"])
     else:
@@ -93,8 +88,8 @@ def test_a_deployment_is_billed_in_its_scope_and_region(
 
 
 def test_tokens_of_a_provisioned_deployment_cost_nothing_by_themselves(tmp_path: Path) -> None:
-    replace_functions(price_functions(shipped_book(), {"aoai-1/chat-prod": Placed("provisioned")}))
-    (row,) = costs([{"PromptTokens": "1000", "CompletionTokens": "1000"}], tmp_path)
+    functions = price_functions(shipped_book(), {"aoai-1/chat-prod": Placed("provisioned")})
+    (row,) = costs([{"PromptTokens": "1000", "CompletionTokens": "1000"}], tmp_path, functions)
     assert (row["CostState"], row["Cost"], row["Scope"]) == ("provisioned", 0.0, "provisioned")
 
 

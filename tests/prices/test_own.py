@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from aoai_analytics.cli import main
 from aoai_analytics.config import settings
-from aoai_analytics.engines.kql.functions import replace_functions
+from aoai_analytics.engines import connect
 from aoai_analytics.errors import WrongUse
-from aoai_analytics.prices import apply_own_prices, own_prices, shipped_book
+from aoai_analytics.prices import own_functions, own_prices, shipped_book
 from aoai_analytics.prices.functions import Placed
 from aoai_analytics.reporting import open_report
 from tests.kql.cases import engine_over
@@ -31,7 +32,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.cache_clear()
     yield tmp_path
     settings.cache_clear()
-    replace_functions({})
 
 
 def write(text: str) -> None:
@@ -76,19 +76,22 @@ def test_own_prices_and_scopes_are_read_from_the_settings() -> None:
 
 
 def test_own_prices_are_in_every_query_of_cost(here: Path) -> None:
-    engine = engine_over(REQUESTS, here / "lake")
+    engine_over(REQUESTS, here / "lake").close()
     kql = "AoaiCosts | sort by TimeGenerated asc | project Cost"
-    shipped = engine.query(kql).frame["Cost"]
+
+    def cost() -> pd.Series:
+        return connect(here / "lake", functions=own_functions()).query(kql).frame["Cost"]
+
+    shipped = cost()
     assert shipped[0] == 2.5 and shipped.isna()[1]
     model = '[prices.models."gpt-9-preview"]\nprompt = 4\ncompletion = 8\n'
     write(f'{model}[prices.deployments]\nchat-prod = "data-zone"\n')
-    apply_own_prices()
-    own = engine.query(kql).frame["Cost"]
+    settings.cache_clear()
+    own = cost()
     assert own[0] == 2.75 and own.isna()[1], "the own price is a global one, the deployment's a data zone's"
     write(model)
     settings.cache_clear()
-    apply_own_prices()
-    assert engine.query(kql).frame["Cost"].tolist() == [2.5, 4.0]
+    assert cost().tolist() == [2.5, 4.0]
 
 
 def test_the_command_and_a_report_use_own_prices(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +99,6 @@ def test_the_command_and_a_report_use_own_prices(here: Path, capsys: pytest.Capt
     write('[prices.models."gpt-9-preview"]\nprompt = 4\ncompletion = 8\n')
     assert main(["query", "--kql", "AoaiCosts | summarize Cost = sum(Cost)", "--format", "csv"]) == 0
     assert capsys.readouterr().out.split() == ["Cost", "6.5"]
-    replace_functions({})
     report = open_report()
     assert report.engine.query("AoaiCosts | summarize Cost = sum(Cost)").frame["Cost"].tolist() == [6.5]
     capsys.readouterr()
@@ -128,5 +130,5 @@ def test_the_command_and_a_report_use_own_prices(here: Path, capsys: pytest.Capt
 def test_settings_that_are_wrong_are_refused_in_one_line(text: str, why: str) -> None:
     write(text)
     with pytest.raises(WrongUse) as error:
-        apply_own_prices()
+        own_functions()
     assert why in str(error.value) and "\n" not in str(error.value)

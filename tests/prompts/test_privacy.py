@@ -162,4 +162,4 @@ def test_only_the_header_of_a_library_s_query_vouches_for_a_column() -> None:
             assert query.section == "prompts", query.name
     for name in ("AoaiMessages", "AoaiConversation", "AoaiLlmTexts"):
         assert privacy.reads_text(f"{name} | take 1")
-    assert not privacy.reads_text("// AoaiMessages\nAoaiRequests | take 1")
+    assert not privacy.reads_text("// AoaiMessages\nAoaiRequests | project Surface")

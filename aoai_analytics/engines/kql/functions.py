@@ -1,53 +1,84 @@
-"""The semantic layer's functions that a lake does not store: a query that names one has it computed."""
+"""The semantic layer's functions: their texts, which of them a query needs, and in what order."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache
 
 from ...config import shipped
+from ...errors import WrongUse
 from ...schema.tables import TABLES
+from .tree import names, read, statements
 
-_replaced: dict[str, str] = {}
-
-
-def replace_functions(texts: Mapping[str, str]) -> None:
-    """Let every engine of this process use these texts (name -> KQL) for the shipped functions of those names.
-
-    They stay until replaced again; {} brings the shipped ones back. Functions that a lake stores cannot be replaced.
-    """
-    _replaced.clear()
-    _replaced.update(texts)
-
-
-def replaced_functions() -> Mapping[str, str]:
-    """The functions that ``replace_functions`` set: name -> KQL."""
-    return _replaced
-
-
-def computed_functions() -> dict[str, str]:
-    """Function name -> its KQL, of every function that is no table of the lake."""
-    shipped_texts = _shipped_functions()
-    return shipped_texts | {name: text for name, text in _replaced.items() if name in shipped_texts}
+Functions = Mapping[str, str]
 
 
 @cache
-def _shipped_functions() -> dict[str, str]:
+def shipped_functions() -> Functions:
+    """The package's functions: name -> KQL."""
     files = sorted((shipped("kql") / "functions").glob("*.kql"))
-    return {path.stem: path.read_text(encoding="utf-8") for path in files if path.stem not in TABLES}
+    return {path.stem: path.read_text(encoding="utf-8") for path in files}
 
 
-def named_functions(kql: str) -> list[str]:
-    """The computed functions that *kql* needs, each after those that it needs itself."""
-    found: list[str] = []
-    for name in computed_functions():
-        if names(kql, name) and name not in found:
-            found += [inner for inner in named_functions(computed_functions()[name]) if inner not in found]
-            found.append(name)
-    return found
+def in_force(own: Functions | None = None) -> Functions:
+    """The package's functions, with the texts of *own* for those of the same name."""
+    known = shipped_functions()
+    return {**known, **{name: text for name, text in (own or {}).items() if name in known}}
 
 
-def names(kql: str, name: str) -> bool:
-    """Whether *kql* names a table or function, comments aside."""
-    return re.search(rf"\b{name}\b", re.sub(r"^\s*//.*$", "", kql, flags=re.MULTILINE)) is not None
+def definitions(own: Functions | None = None) -> Functions:
+    """The functions in force, each after those it needs."""
+    return in_order(in_force(own))
+
+
+def in_order(functions: Functions) -> Functions:
+    """*functions* so that each comes after those it needs. Raises WrongUse where some need each other."""
+    waiting = dict(functions)
+    ordered: dict[str, str] = {}
+    while waiting:
+        ready = [name for name, text in waiting.items() if not (names_in(text) & waiting.keys()) - {name}]
+        if not ready:
+            raise WrongUse(f"the functions {', '.join(waiting)} need each other")
+        ordered |= {name: waiting.pop(name) for name in ready}
+    return ordered
+
+
+@lru_cache(maxsize=512)
+def names_in(kql: str) -> frozenset[str]:
+    """Every name in *kql*, but those after a dot. Raises QueryError where it does not parse."""
+    return frozenset(node.name for node in names(read(kql)))
+
+
+@lru_cache(maxsize=512)
+def own_lets(kql: str) -> frozenset[str]:
+    """The names that *kql*'s own ``let`` statements define. Raises QueryError where it does not parse."""
+    return frozenset(statement.rules[0].name for statement in statements(read(kql)) if statement.kind.startswith("Let"))
+
+
+def needed(kql: str, functions: Functions) -> list[str]:
+    """The functions that *kql* names, and those they name in turn, each after those it needs. Raises QueryError."""
+    return with_inner(names_in(kql) - own_lets(kql), functions)
+
+
+def computed(kql: str, functions: Functions) -> list[str]:
+    """As ``needed``, of the functions that a lake does not store as tables."""
+    return needed(kql, _not_stored(functions))
+
+
+def reached(named: Iterable[str], functions: Functions) -> set[str]:
+    """Of the functions that a lake does not store, those in *named*, and those that these name in turn."""
+    return set(with_inner(named, _not_stored(functions)))
+
+
+def _not_stored(functions: Functions) -> Functions:
+    return {name: text for name, text in functions.items() if name not in TABLES}
+
+
+def with_inner(named: Iterable[str], functions: Functions) -> list[str]:
+    """Of *functions*, those in *named* and those that these name in turn, each after those it needs."""
+    found: set[str] = set()
+    todo = functions.keys() & set(named)
+    while todo:
+        found |= todo
+        todo = (functions.keys() & set().union(*(names_in(functions[name]) for name in todo))) - found
+    return list(in_order({name: text for name, text in functions.items() if name in found}))

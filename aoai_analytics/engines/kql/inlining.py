@@ -8,123 +8,53 @@ duckdb-kql knows no functions that return tables.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 
-from ...config import shipped
+from ...errors import QueryError
 from ...format.periods import utc
 from ...schema.tables import LLM_LOG, LOG_TABLES, REQUESTS, TABLES
-from .functions import replaced_functions
+from .flow import sources
+from .functions import Functions, names_in, needed, own_lets, reached, shipped_functions
 from .parameters import declared
+from .tree import Node, call, comments, edited, names, place, read, statements
 
 #: start <= TimeGenerated < end; None is open.
 Range = tuple[datetime | None, datetime | None]
 
 # An LLM record may be logged a day before or after its gateway row; lake.recompute does the same.
 _LLM_MARGIN = timedelta(days=1)
-_STRING = r"""[hH]?@"(?:[^"]|"")*"|[hH]?@'(?:[^']|'')*'|[hH]?"(?:[^"\\\n]|\\.)*"|[hH]?'(?:[^'\\\n]|\\.)*'"""
-#: A comment, a string, or (as the group ``name``) an identifier that does not follow a dot.
-TOKEN = rf"//[^\n]*|{_STRING}|```[\s\S]*?```|~~~[\s\S]*?~~~|(?P<name>(?<![\w.$])[A-Za-z_]\w*)"
-_TOKEN = re.compile(TOKEN)
-_LET = re.compile(r"^\s*let\s+([A-Za-z_]\w*)\s*=", re.MULTILINE)
-_NO_ARGUMENTS = re.compile(r"\s*\(\s*\)")
-
-
-def definitions() -> Mapping[str, str]:
-    """The functions: name -> text, each after those it needs; the package's, or what ``replace_functions`` set."""
-    return {name: replaced_functions().get(name, text) for name, text in _shipped_definitions().items()}
-
-
-@cache
-def _shipped_definitions() -> Mapping[str, str]:
-    files = sorted((shipped("kql") / "functions").glob("*.kql"))
-    waiting = {path.stem: path.read_text(encoding="utf-8") for path in files}
-    ordered: dict[str, str] = {}
-    while waiting:
-        ready = [name for name, text in waiting.items() if not (names_in(text) & waiting.keys()) - {name}]
-        ordered |= {name: waiting.pop(name) for name in ready or list(waiting)}
-    return ordered
-
-
-def names_in(kql: str) -> set[str]:
-    """Every identifier of *kql* outside strings and comments, but those after a dot."""
-    return {match["name"] for match in _TOKEN.finditer(kql) if match["name"]}
-
-
-def without_comments(kql: str) -> str:
-    """*kql* with each comment removed; lines stay."""
-    return _TOKEN.sub(lambda match: "" if match[0].startswith("//") else match[0], kql)
-
-
-def needed(kql: str, functions: Mapping[str, str]) -> list[str]:
-    """The functions that *kql* names, and those they name in turn, each after those it needs."""
-    own = set(_LET.findall(without_comments(kql)))
-    found = (names_in(kql) & functions.keys()) - own
-    todo = list(found)
-    while todo:
-        more = (names_in(functions[todo.pop()]) & functions.keys()) - found
-        found |= more
-        todo += more
-    return [name for name in functions if name in found]
-
-
-def reached(names: set[str], functions: Mapping[str, str]) -> set[str]:
-    """Of the functions that a lake does not store, those that *names* holds, and those that these name in turn."""
-    found: set[str] = set()
-    todo = names & functions.keys() - TABLES.keys()
-    while todo:
-        found |= todo
-        todo = set().union(*(names_in(functions[name]) for name in todo)) & functions.keys() - TABLES.keys() - found
-    return found
 
 
 def as_lets(name: str, text: str, renamed: Mapping[str, str]) -> str:
     """The function *name* with the given text as ``let`` statements; other names of *renamed* are replaced in it."""
-    text = without_comments(text)
-    own = {let: f"{name}_{let}" for let in _LET.findall(text)}
-    text = "".join(piece for piece, _ in _replaced(text, dict(renamed) | own))
-    body = "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
-    last = _last_statement(body)
-    return f"{body[:last]}\nlet {name} = {body[last:].strip().removesuffix(';')};\n".lstrip("\n")
+    own = {let: f"{name}_{let}" for let in own_lets(text)}
+    last = statements(read(text))[-1].start
+    edits = [*_renamings(read(text), dict(renamed) | own), *comments(text), (last, last, f"\nlet {name} = ")]
+    lines = edited(text, edits).strip().removesuffix(";").splitlines()
+    return "\n".join(line.rstrip() for line in lines if line.strip()) + ";\n"
 
 
-def _last_statement(text: str) -> int:
-    """Where the last statement of *text* begins; semicolons in strings and braces end none."""
-    depth, last = 0, 0
-    for match in re.finditer(TOKEN + r"|[;{}]", text):
-        depth += {"{": 1, "}": -1}.get(match[0], 0)
-        if match[0] == ";" and depth == 0 and text[match.end() :].strip():
-            last = match.end()
-    return last
-
-
-def _replaced(text: str, renamed: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-    """*text* in pieces with names replaced (a call without arguments too), and with each by how much it grew."""
-    done = 0
-    for match in _TOKEN.finditer(text):
-        if match["name"] not in renamed:
-            continue
-        yield text[done : match.start()], 0
-        call = _NO_ARGUMENTS.match(text, match.end())
-        done = call.end() if call else match.end()
-        name = renamed[match["name"]]
-        yield name, len(name) - (done - match.start())
-    yield text[done:], 0
+def _renamings(tree: Node, renamed: Mapping[str, str]) -> list[tuple[int, int, str]]:
+    """Edits that replace names in a query, a call without arguments as a whole."""
+    calls = {node.start: node.end for node in tree.walk() if call(node) in renamed and len(node.rules) == 1}
+    return [
+        (node.start, calls.get(node.start, node.end), renamed[node.name])
+        for node in names(tree)
+        if node.name in renamed
+    ]
 
 
 def called_bare(kql: str) -> str:
     """*kql* with each call of a function of the semantic layer, ``AoaiRequests()``, as the bare name."""
-    return with_names(kql, {name: name for name in definitions()})
+    return with_names(kql, {name: name for name in shipped_functions()})
 
 
 def with_names(kql: str, renamed: Mapping[str, str]) -> str:
     """*kql* with names replaced, a call without arguments too; what its own lets define stays."""
-    own = set(_LET.findall(without_comments(kql)))
-    kept = {name: alias for name, alias in renamed.items() if name not in own}
-    return "".join(piece for piece, _ in _replaced(kql, kept))
+    kept = {name: alias for name, alias in renamed.items() if name not in own_lets(kql)}
+    return edited(kql, _renamings(read(kql), kept))
 
 
 @dataclass(frozen=True)
@@ -149,9 +79,8 @@ def scoped(
     kql: str,
     within: Range,
     *,
-    functions: Mapping[str, str],
+    functions: Functions,
     is_there: Callable[[str], bool],
-    also: frozenset[str] = frozenset(),
     everywhere: bool = False,
 ) -> Scoped:
     """*kql* over the records *within* a range, with the functions that the service lacks put in.
@@ -160,11 +89,16 @@ def scoped(
     functions that a lake stores as tables. A log table shows the range exactly. Such a function is computed from
     more, then cut to the range: from LLM records of a day before and after, and for ``AoaiRequests``, whose
     estimates are fitted by month, from whole months and the one before. So a range has the same rows as in the lake.
-    Other functions are computed from what the range shows, as the local engine does. *also* names other tables that
-    have a TimeGenerated; where the service shows more for the functions' sake, or *everywhere* (for a service
-    without a timespan), they are cut to the range too.
+    Other functions are computed from what the range shows, as the local engine does. Where the service shows more for
+    the functions' sake, or *everywhere* (for a service without a timespan), other tables are cut to the range too.
     """
-    own = set(_LET.findall(without_comments(kql)))
+    try:
+        own = own_lets(kql)
+    except QueryError:
+        # The service may know more of KQL than the parser; what it refuses, it says itself.
+        if everywhere and within != (None, None):
+            raise
+        return Scoped(kql, within, range(0), ())
     wanted = needed(kql, functions)
     stored = [name for name in wanted if name in TABLES]
     views = reached(names_in(kql) - own, functions)
@@ -188,12 +122,14 @@ def scoped(
     # With an open range nothing needs a second name: a table is itself, a function the let of its name.
     renamed = {name: name for name in wanted}
     if is_cut:
-        shown = (*LOG_TABLES, *stored, *(sorted(also - LOG_TABLES.keys()) if stored or everywhere else ()))
+        others = sources(kql) - functions.keys() - LOG_TABLES.keys() if stored or everywhere else ()
+        shown = (*LOG_TABLES, *stored, *sorted(others))
         renamed |= {name: f"{name}_Between" for name in (*shown, *views) if name in direct}
         before += [f"let {renamed[name]} = {name}{in_range(within)};\n" for name in shown if name in direct]
     done = set() if is_cut else helpers
     before += [as_lets(renamed[name], functions[name], renamed) for name in wanted if name in views - done]
-    text, grown = _with_places(kql, {name: alias for name, alias in renamed.items() if name not in own})
+    edits = _renamings(read(kql), {name: alias for name, alias in renamed.items() if name not in own})
+    text, grown = edited(kql, edits), tuple(_grown(kql, edits))
     # The query's parameters stay at its top, where readers look for them.
     lines = text.split("\n")
     first = 1 + max((parameter.line for parameter in declared(kql).values()), default=-1)
@@ -203,14 +139,14 @@ def scoped(
     return Scoped(text, shown_around, range(first + 1, first + 1 + len(put_in)), grown)
 
 
-def _with_places(kql: str, renamed: Mapping[str, str]) -> tuple[str, tuple[tuple[int, int, int], ...]]:
-    text = ""
-    grown = []
-    for piece, delta in _replaced(kql, renamed):
-        text += piece
-        if delta:
-            grown.append((text.count("\n") + 1, len(text) - text.rfind("\n"), delta))
-    return text, tuple(grown)
+def _grown(kql: str, edits: list[tuple[int, int, str]]) -> Iterator[tuple[int, int, int]]:
+    """Line and column in the new text after which a line grew, and by how much."""
+    shifts: dict[int, int] = {}
+    for start, end, new in edits:
+        if delta := len(new) - (end - start):
+            line, column = place(kql, end)
+            shifts[line] = shifts.get(line, 0) + delta
+            yield line, column + shifts[line], delta
 
 
 def surrounding(within: Range, functions: list[str]) -> Range:

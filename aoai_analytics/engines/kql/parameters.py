@@ -8,32 +8,22 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from ...errors import UnknownName, WrongUse
+from ...errors import QueryError, UnknownName, WrongUse
 from ...format.periods import parse_timespan
+from .tree import read, statements
 
-_STRING = r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|@'(?:[^'\n]|'')*'|@\"(?:[^\"\n]|\"\")*\""
-# Order matters: a timespan's digits would else be taken for a long.
-_LITERALS = (
-    ("string", _STRING),
-    ("datetime", r"datetime\([^)\n]*\)"),
-    ("timespan", r"(?:time|timespan)\([^)\n]*\)|-?\d+(?:\.\d+)?(?:d|h|m|s|ms|microsecond)\b"),
-    ("dynamic", r"dynamic\((?:[^()\"'\n]|" + _STRING + r")*\)"),
-    ("bool", r"(?:true|false)\b|bool\((?:true|false|null)\)"),
-    ("real", r"-?\d+\.\d+(?:[eE][-+]?\d+)?\b|real\([^)\n]*\)"),
-    ("long", r"-?\d+\b|long\([^)\n]*\)"),
-    ("int", r"int\([^)\n]*\)"),
-)
-_LET = re.compile(
-    r"^let[ \t]+(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?P<literal>"
-    + "|".join(f"(?P<{kind}_>{pattern})" for kind, pattern in _LITERALS)
-    + r")[ \t]*;[ \t]*(?://[ \t]*(?P<about>.*))?$"
-)
+#: The grammar's literals that a parameter may be set to -> its type.
+_LITERALS = {
+    **{f"{kind}LiteralExpression": kind.lower() for kind in ("String", "DateTime", "TimeSpan", "Dynamic", "Real")},
+    **dict.fromkeys(("LongLiteralExpression", "SignedLongLiteralExpression"), "long"),
+    **{"IntLiteralExpression": "int", "BooleanLiteralExpression": "bool", "SignedRealLiteralExpression": "real"},
+}
 
 
 @dataclass(frozen=True)
@@ -54,14 +44,29 @@ def declared(kql: str) -> dict[str, Parameter]:
         line = text.strip()
         if not line or line.startswith("//"):
             continue
-        match = _LET.match(line)
-        if match is None:
+        parameter = _of_line(line, number)
+        if parameter is None:
             break
-        kind = next(kind for kind, _ in _LITERALS if match[f"{kind}_"] is not None)
-        parameters[match["name"]] = Parameter(
-            match["name"], kind, match["literal"], (match["about"] or "").strip(), number
-        )
+        parameters[parameter.name] = parameter
     return parameters
+
+
+@lru_cache(maxsize=1024)
+def _of_line(line: str, number: int) -> Parameter | None:
+    if not line.startswith("let"):
+        return None
+    try:
+        first, *others = statements(read(line))
+    except QueryError:
+        return None
+    value = first.rules[-1]
+    if value.kind == "InvocationExpression" and value.text.startswith("-") and len(value.rules) == 1:
+        value = value.rules[0]  # a minus sign before a literal
+    rest = line[first.end :].lstrip()
+    if others or first.kind != "LetVariableDeclaration" or value.kind not in _LITERALS or not rest.startswith(";"):
+        return None
+    default = line[first.rules[1].start : first.end]
+    return Parameter(first.rules[0].name, _LITERALS[value.kind], default, rest.lstrip("; \t/").strip(), number)
 
 
 def bind(kql: str, values: Mapping[str, Any] | None) -> str:

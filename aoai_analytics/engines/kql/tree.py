@@ -15,6 +15,8 @@ from typing import Any
 from ...errors import QueryError
 
 _COMMENT = re.compile(r"//[^\n]*")
+#: A serialize without columns changes no column, and the grammar that duckdb-kql has refuses it.
+_BARE_SERIALIZE = re.compile(r"\|\s*serialize\s*(?=[|;)]|$)")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{1,4})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 #: What spells a name: plain, a word of the language, or ``['a name']``.
@@ -88,6 +90,7 @@ def read(kql: str) -> Node:
     """*kql* as a tree. Raises QueryError, with line and column, where it does not parse."""
     import duckdb_kql
 
+    kql = _BARE_SERIALIZE.sub(lambda match: " " * len(match[0]), kql)
     try:
         tree = duckdb_kql.parse(kql).tree
     except duckdb_kql.KqlSyntaxError as error:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ...engines.kql.functions import computed_functions
+from ...engines.kql.functions import shipped_functions
+from ...schema.tables import TABLES
 from .parts import PREFIX, TOKEN, left_out
 
 #: Width of a point by the length of the range, as the service's ``:grain`` grows with it; its own steps are not
@@ -87,7 +88,11 @@ def is_visible(step: Mapping[str, Any], values: Mapping[str, str]) -> bool:
 def _computed(name: str) -> str:
     """The function that the hidden parameter *name* defines the rows in the range of, where the engine has it."""
     own = name.removeprefix(PREFIX).split("_Between")[0]
-    return own if name.startswith(PREFIX) and own in computed_functions() and own != "AoaiPrices" else ""
+    return (
+        own
+        if name.startswith(PREFIX) and own in shipped_functions() and own not in TABLES and own != "AoaiPrices"
+        else ""
+    )
 
 
 def _raw(parameter: Mapping[str, Any], given: Any) -> str:

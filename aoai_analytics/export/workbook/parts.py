@@ -21,9 +21,9 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from ...engines.kql.inlining import TOKEN as STRINGS
-from ...engines.kql.inlining import definitions
+from ...engines.kql.functions import definitions
 from ...engines.kql.parameters import quote
+from ...engines.kql.tree import edited, read, string_value
 from ...prices import own_prices, price_functions
 from ..embedding import ALL, FILTERS, Embedded, Piece, embed
 
@@ -133,15 +133,9 @@ def _without_tokens(kql: str) -> str:
     r"""*kql* with no string that reads as a parameter, such as the regular expression ``\p{Hangul}``: the service would
     wait for a parameter of that name. The brace is written by its number, which Kusto reads in a string's place."""
 
-    def written(match: re.Match[str]) -> str:
-        literal = match[0]
-        if match["name"] or literal.startswith("//") or not TOKEN.search(literal):
-            return literal
-        verbatim = literal.startswith("@")
-        text = literal[2:-1].replace(literal[-1] * 2, literal[-1]) if verbatim else literal[1:-1]
-        return (quote(text) if verbatim else literal).replace("{", "\\u007b")
-
-    return re.sub(STRINGS, written, kql)
+    literals = [node for node in read(kql).find("StringLiteralExpression") if TOKEN.search(node.text)]
+    written = {node: quote(string_value(node.text)).replace("{", "\\u007b") for node in literals}
+    return edited(kql, [(node.start, node.end, text) for node, text in written.items()])
 
 
 def one_line(kql: str) -> str:

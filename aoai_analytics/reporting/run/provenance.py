@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...config import shipped
-from ...engines.kql.functions import replaced_functions
 
 #: Packages that decide what a report says.
 _PACKAGES = (
@@ -68,9 +67,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def library_digest() -> str:
-    """A SHA-256 over the KQL of the library, with the own prices in force in this process."""
-    digest = hashlib.sha256(json.dumps(dict(replaced_functions()), sort_keys=True).encode())
+def library_digest(own: Mapping[str, str]) -> str:
+    """A SHA-256 over the KQL of the library and the functions that own prices replace."""
+    digest = hashlib.sha256(json.dumps(dict(own), sort_keys=True).encode())
     for path in sorted(shipped("kql").glob("*/*.kql")):
         digest.update(f"{path.parent.name}/{path.stem}\0".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -17,7 +17,7 @@ from ...config import settings
 from ...engines import connect
 from ...errors import WrongUse
 from ...format.periods import Moment, in_words, moment, named, zone
-from ...prices import apply_own_prices
+from ...prices import own_functions
 from .. import manifest
 from ..render import html
 from ..render.files import report_files
@@ -129,8 +129,7 @@ def make_report(
     out = Path(out)
     paths = chosen(names, notebooks(folder))
     key, first, last = _period(period, start, end, time_zone)
-    connect(source).close()  # fail before anything is replaced
-    apply_own_prices()
+    connect(source, functions=own_functions()).close()  # fail before anything is replaced
     parameters = {
         "source": str(source),
         "start": first.isoformat() if first else None,
@@ -148,7 +147,7 @@ def make_report(
         "time_zone": time_zone,
         "show_prompts": show_prompts,
         "given": dict(given or {}),
-        "library": library_digest(),
+        "library": library_digest(own_functions()),
         "versions": versions(),
     }
     where: dict[str, Any] = {"otherwise": manifest.span_name(first, last, time_zone), "source": about["source"]}

@@ -19,7 +19,7 @@ from ...format.labels import plain
 from ...format.numbers import additive
 from ...format.periods import Moment, in_words, moment, zone
 from ...library.queries import Library, Query, library, own_query
-from ...prices import apply_own_prices
+from ...prices import own_functions
 from ...prompts import Asked, ask
 from ..render import downloads
 from ..render.blocks import Answer, Head, Problem
@@ -60,9 +60,8 @@ def open_report(
     if time_zone is None:
         time_zone = settings().time_zone
     zone(time_zone)
-    apply_own_prices()
     report = Report(
-        engine or connect(source),
+        engine or connect(source, functions=own_functions()),
         queries or library(),
         start=moment(start, time_zone, "start"),
         end=moment(end, time_zone, "end"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from aoai_analytics.engines.kql.pipelines import RowWise, SortKey, put_together, row_wise, sources, split
+from aoai_analytics.engines.kql.pipelines import RowWise, SortKey, put_together, row_wise, sources
 
 FUNCTIONS = ("AoaiRequests",)
 
@@ -93,7 +93,3 @@ def test_parts_are_sorted_by_every_key_with_nulls_where_kusto_puts_them() -> Non
 )
 def test_the_tables_of_a_query_are_found(kql: str, expected: set[str]) -> None:
     assert sources(kql) == expected
-
-
-def test_text_is_cut_outside_strings_brackets_and_comments_only() -> None:
-    assert split("a | b('|') | c(d | e) | f \"|\"", "|") == ["a ", " b('|') ", " c(d | e) ", ' f "|"']

@@ -1,0 +1,97 @@
+"""The one place that reaches into duckdb-kql: it has no public way to add to what it translates.
+
+Everything here was written for the version below; a test fails where another one is installed, so that whoever raises
+the pin looks at each line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import cache
+from typing import Any
+
+from . import computed
+from .functions import AGGREGATES, OPERATORS, SCALARS
+
+#: The version of duckdb-kql whose inner parts these are.
+VERSION = "1.1.2"
+
+
+@cache
+def install() -> None:
+    """Add our functions and operators to duckdb-kql's. Its own stay but for those of the same name."""
+    from duckdb_kql import ir, translate
+    from duckdb_kql.translate import functions
+
+    known_bin = translate._SPECIAL_FORMS["bin"]
+
+    def binned(node: ir.FunctionCall) -> str | None:
+        """The same as duckdb-kql's, from the Unix epoch too, but in whole microseconds, and asking no calendar."""
+        width = node.args[-1]
+        is_moment = isinstance(width, ir.Literal) and width.kind == "timespan" and len(node.args) == 2
+        if not is_moment or translate._is_timespan_expr(node.args[0]):
+            return known_bin(node)
+        value, step = map(translate.render_expr, node.args)
+        return f"time_bucket(NULLIF({step}, INTERVAL 0 SECONDS), CAST({value} AS TIMESTAMP), TIMESTAMP '1970-01-01')"
+
+    translate._SPECIAL_FORMS["bin"] = binned
+    for name, (arities, template) in SCALARS.items():
+        functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, arities)
+    for name, function in computed.FUNCTIONS.items():
+        known = functions.SCALAR_FUNCTIONS.get(name)
+        functions.SCALAR_FUNCTIONS[name] = _computed_spec(functions.FunctionSpec, name, function, known)
+    functions.SCALAR_FUNCTIONS["rand"] = _spec(functions.FunctionSpec, "rand", _rand)
+    for name, (arities, template, prefix) in AGGREGATES.items():
+        functions.AGGREGATE_FUNCTIONS[name] = functions.AggregateSpec(name, template, arities, name_prefix=prefix)
+    for name in ("make_list", "make_set"):
+        functions.AGGREGATE_FUNCTIONS[name] = _capped(functions.AGGREGATE_FUNCTIONS[name])
+    for name, template in OPERATORS.items():
+        for operator, rendered in ((name, template), (f"!{name}", f"NOT {template}")):
+            functions.BINARY_OPERATORS[operator] = replace(functions.BINARY_OPERATORS[operator], template=rendered)
+
+
+@cache
+def function_names() -> frozenset[str]:
+    """Every function that the local engine knows."""
+    from duckdb_kql.translate.functions import AGGREGATE_FUNCTIONS, SCALAR_FUNCTIONS
+
+    install()
+    return frozenset({*SCALAR_FUNCTIONS, *AGGREGATE_FUNCTIONS})
+
+
+def _rand(arguments: list[str]) -> str:
+    """A real below 1, or a whole number below the argument."""
+    return f"CAST(floor(random() * ({arguments[0]})) AS BIGINT)" if arguments else "random()"
+
+
+def _computed_spec(base: type, name: str, function: computed.Computed, known: Any) -> Any:
+    """A row of duckdb-kql's registry for a function computed in Python; calls that it knew itself stay as they are."""
+
+    def render(arguments: list[str]) -> str:
+        if known is not None and len(arguments) in known.arities:
+            return str(known.render(arguments))
+        return function.sql(name, arguments)
+
+    return _spec(base, name, render)
+
+
+def _spec(base: type, name: str, rendered: Callable[[list[str]], str]) -> Any:
+    class Spec(base):  # type: ignore[misc]  # the class differs by function
+        def render(self, args: list[str]) -> str:
+            return rendered(args)
+
+    return Spec(name, "udf", "")
+
+
+def _capped(known: Any) -> Any:
+    """An aggregate of duckdb-kql's that makes a list, of as many values at most as its second argument says."""
+
+    base: Any = type(known)
+
+    class Spec(base):  # type: ignore[misc]  # the class differs by function
+        def render(self, args: list[str]) -> str:
+            made = known.render(args)
+            return f"to_json(CAST(to_json({made}) AS JSON[])[1:{args[1]}])" if len(args) > 1 else str(made)
+
+    return Spec(**{field.name: getattr(known, field.name) for field in fields(known)})

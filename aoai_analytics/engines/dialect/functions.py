@@ -1,0 +1,75 @@
+"""Functions and operators of KQL as data: name -> DuckDB expression. Each row says what Kusto documents.
+
+https://learn.microsoft.com/kusto/query/scalar-functions, .../aggregation-functions
+"""
+
+from __future__ import annotations
+
+# scalar function -> (argument counts, DuckDB expression; {0} is the first argument)
+SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
+    # An array of the top-level keys; null for what is no property bag.
+    "bag_keys": ((1,), "CASE WHEN json_type({0}) = 'OBJECT' THEN to_json(json_keys({0})) END"),
+    "url_decode": ((1,), "url_decode(replace({0}, '+', ' '))"),
+    "string_size": ((1,), "strlen({0})"),
+    "unixtime_seconds_todatetime": ((1,), "make_timestamp(CAST({0} * 1000000 AS BIGINT))"),
+    "unixtime_milliseconds_todatetime": ((1,), "make_timestamp(CAST({0} * 1000 AS BIGINT))"),
+    "unixtime_microseconds_todatetime": ((1,), "make_timestamp(CAST({0} AS BIGINT))"),
+    "unixtime_nanoseconds_todatetime": ((1,), "make_timestamp(CAST({0} AS BIGINT) // 1000)"),
+    "datetime_to_unixtime_seconds": ((1,), "epoch_us({0}) // 1000000"),
+    "todecimal": ((1,), "TRY_CAST(trim(CAST({0} AS VARCHAR), '\"') AS DECIMAL(38, 12))"),
+    "sqrt": ((1,), "CASE WHEN {0} >= 0 THEN sqrt({0}) END"),
+    "log": ((1,), "CASE WHEN {0} >= 0 THEN ln({0}) END"),
+    "log10": ((1,), "CASE WHEN {0} >= 0 THEN log10({0}) END"),
+    "log2": ((1,), "CASE WHEN {0} >= 0 THEN log2({0}) END"),
+    "new_guid": ((0,), "uuid()"),
+    "datetime_utc_to_local": ((2,), "timezone({1}, timezone('UTC', {0}))"),
+    "datetime_local_to_utc": ((2,), "timezone('UTC', timezone({1}, {0}))"),
+    "bag_merge": ((2,), "json_merge_patch({1}, {0})"),
+    # Text is coded as UTF-8. duckdb-kql casts it to a BLOB, which DuckDB refuses past ASCII.
+    "base64_encode_tostring": ((1,), "to_base64(encode({0}))"),
+    "base64_decode_tostring": ((1,), "coalesce(TRY(decode(from_base64({0}))), '')"),
+    # The same as duckdb-kql's, which names its argument twice: the text of a column takes a thousand characters of SQL,
+    # and reading the SQL is most of what a query on a small lake costs.
+    "isempty": ((1,), "(coalesce(CAST({0} AS VARCHAR), '') = '')"),
+    "isnotempty": ((1,), "(coalesce(CAST({0} AS VARCHAR), '') <> '')"),
+    "strcmp": ((2,), "CASE WHEN {0} < {1} THEN -1 WHEN {0} > {1} THEN 1 ELSE 0 END"),
+}
+
+# aggregate -> (argument counts, DuckDB expression, prefix of the column it names by itself)
+AGGREGATES: dict[str, tuple[tuple[int, ...], str, str]] = {
+    "maxif": ((2,), "max({0}) FILTER (WHERE {1})", "maxif"),
+    "minif": ((2,), "min({0}) FILTER (WHERE {1})", "minif"),
+    "count_distinct": ((1,), "count(DISTINCT {0})", "count_distinct"),
+    "count_distinctif": ((2,), "count(DISTINCT {0}) FILTER (WHERE {1})", "count_distinctif"),
+    "variancep": ((1,), "coalesce(var_pop({0}), 0.0)", "variancep"),
+    "stdevp": ((1,), "coalesce(stddev_pop({0}), 0.0)", "stdevp"),
+    "binary_all_and": ((1,), "bit_and({0})", "binary_all_and"),
+    "binary_all_or": ((1,), "bit_or({0})", "binary_all_or"),
+    "binary_all_xor": ((1,), "bit_xor({0})", "binary_all_xor"),
+    "make_bag": ((1, 2), "CAST(kusto_function('bag_union', CAST(to_json(list({0})) AS VARCHAR)) AS JSON)", "bag"),
+    "make_list_with_nulls": ((1,), "coalesce(list({0}), [])", "list"),
+    "take_anyif": ((2,), "any_value({0}) FILTER (WHERE {1})", "take_anyif"),
+    "make_list_if": (
+        (2, 3),
+        "coalesce(list({0}) FILTER (WHERE ({1}) AND {0} IS NOT NULL), [])",
+        "list",
+    ),
+    "percentileif": ((3,), "quantile_disc({0}, {1} / 100.0) FILTER (WHERE {2})", "percentileif"),
+    # duckdb-kql tries to read every string as a JSON array, to union arrays as Kusto does with dynamic
+    # ones; a string that merely looks like one must stay itself. Values keep the order they came in
+    # (Kusto's own habit), for as long as that stays cheap.
+    "make_set": (
+        (1, 2),
+        "to_json(list_transform([coalesce(list({0}) FILTER (WHERE {0} IS NOT NULL), [])], lambda _l: "
+        "CASE WHEN len(_l) <= 1000 THEN list_filter(_l, lambda _x, _i: list_position(_l, _x) = _i) "
+        "ELSE list_distinct(_l) END)[1])",
+        "set",
+    ),
+}
+
+# operator -> DuckDB expression. The same as duckdb-kql's, which makes a pattern for LIKE ... ESCAPE of the text that is
+# looked for: DuckDB looks for a plain text several times as fast.
+OPERATORS = {
+    "contains": "contains(lower(CAST({0} AS VARCHAR)), lower(CAST({1} AS VARCHAR)))",
+    "contains_cs": "contains(CAST({0} AS VARCHAR), CAST({1} AS VARCHAR))",
+}

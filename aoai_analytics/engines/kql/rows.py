@@ -1,0 +1,61 @@
+"""The columns that rows have, as far as a query's text tells, and the names that are bound where it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from .tree import Node
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Columns, name -> whether it may hold text. *opened*: there may be others; *rest*: these may hold text."""
+
+    columns: Mapping[str, bool] = field(default_factory=dict)
+    opened: bool = False
+    rest: bool = False
+
+    @property
+    def text(self) -> bool:
+        """Whether any column may hold text."""
+        return self.rest or any(self.columns.values())
+
+    def is_text(self, column: str) -> bool:
+        """Whether *column*, of whatever name, may hold text."""
+        return self.columns.get(column, self.text)
+
+    def with_(self, columns: Mapping[str, bool]) -> Rows:
+        """These with *columns* added or replaced."""
+        return replace(self, columns={**self.columns, **columns})
+
+    def only(self, keep: Callable[[str], bool]) -> Rows:
+        """The columns of which *keep* holds."""
+        return replace(self, columns={name: text for name, text in self.columns.items() if keep(name)})
+
+
+#: Nothing is known of these.
+UNKNOWN = Rows(opened=True, rest=True)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function that a ``let`` defines."""
+
+    declaration: Node
+    scope: Scope
+
+
+#: What a ``let`` or a parameter gives: a value (whether it may hold text), rows, or a function.
+Bound = bool | Rows | Function
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The names that are bound where an expression is read, and the sides of a ``join``'s condition."""
+
+    bound: Mapping[str, Bound] = field(default_factory=dict)
+    sides: Mapping[str, Rows] = field(default_factory=dict)
+
+    def with_(self, bound: Mapping[str, Bound]) -> Scope:
+        return replace(self, bound={**self.bound, **bound})
