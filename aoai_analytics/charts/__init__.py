@@ -1,4 +1,4 @@
-"""Charts and tables in one house style: drawn from a query's rows and the description in its header."""
+"""Charts and tables in one style, drawn from a query's rows and the description in its header."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plotly figures from a query's rows and the chart its header describes."""
+"""Plotly figures from a query's rows and the chart described in its header."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _DAY = "%a %-d %b %Y"
 def figure(
     frame: pd.DataFrame, chart: str, *, title: str, units: Mapping[str, str], time_zone: str = "UTC", dark: bool = False
 ) -> Figure | None:
-    """The figure of *frame* that *chart* (``bar x=TotalTokens y=CallerIpAddress``) describes.
+    """The figure of *frame* described by *chart* (``bar x=TotalTokens y=CallerIpAddress``).
 
-    *units* maps columns to units (``{"TotalTokens": "tokens"}``), moments are shown in *time_zone*. None where the
+    *units* maps columns to units (``{"TotalTokens": "tokens"}``); times are shown in *time_zone*. None if the
     chart is a table or there is nothing to draw. Null values are gaps, never zeros. All text is escaped.
-    ``describe`` and ``note`` say the figure in words. Raises WrongUse where the chart does not fit the columns.
+    ``describe`` and ``note`` give the figure as text. Raises WrongUse if the chart does not fit the columns.
     """
     spec = parse_chart(chart)
     if not spec.row.trace:
@@ -54,12 +54,12 @@ def figure(
 
 
 def describe(drawn: Figure) -> str:
-    """The figure in words, as plain text, for those who do not see it."""
+    """A plain-text description of the figure, for readers who cannot see it."""
     return str(drawn.layout.meta["alt"])
 
 
 def note(drawn: Figure) -> str:
-    """What a reader must know about the figure (what it leaves out), as plain text; '' where nothing."""
+    """A plain-text note about what the figure leaves out; '' if nothing."""
     return str(drawn.layout.meta["note"])
 
 
@@ -70,7 +70,7 @@ def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], t
     kind = spec.row
     as_bars = kind.trace == "bar"
     if kind.fill and has_unknown(data):
-        # plotly would draw a gap in a stack of areas as zero, or bridge it.
+        # plotly would draw a gap in stacked areas as zero, or bridge it.
         as_bars = True
         data.notes.append("Drawn as bars: some values are unknown, which an area cannot show.")
     unit = unit_of(data.measure, units)
@@ -133,7 +133,7 @@ def _line(data: Series, name: str, number: int, fill: bool) -> dict[str, Any]:
     line: dict[str, Any] = {"width": 1 if fill else 2, "dash": DASHES[number // PLAIN_SERIES % len(DASHES)]}
     if name == data.other:
         line["color"] = OTHER_COLOR
-    # A point between two gaps is no line: only a mark shows it.
+    # A point between two gaps has no line: only a marker shows it.
     lonely = len(data.values) < 3 or bool(data.values[name].isna().any())
     trace = {"type": "scatter", "mode": "lines+markers" if lonely else "lines", "line": line, "connectgaps": False}
     return trace | ({"stackgroup": "all"} if fill else {})
@@ -167,7 +167,7 @@ def _axes(data: Series, label: str, tight: bool, days: bool, units: Mapping[str,
     else:
         by |= {"type": "linear", "title": {"text": plotly_text(heading(data.category, units.get(data.category, "")))}}
     along, across = ("yaxis", "xaxis") if data.horizontal else ("xaxis", "yaxis")
-    # A legend of many names stands in several rows above the plot.
+    # A legend with many names takes several rows above the plot.
     rows = -(-data.values.shape[1] // 4) if data.values.shape[1] > 1 else 0
     return {along: by, across: measured, "height": max(height, 260) + 22 * rows}
 
@@ -236,7 +236,7 @@ def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zo
 
 
 def _points(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zone: str) -> Any:
-    """One mark a row, nothing added up; rows without both values are left out and counted."""
+    """One marker per row, without sums; rows that lack a value are left out and counted."""
     import pandas as pd
 
     x, y = spec.x[0], spec.y[0]

@@ -1,4 +1,4 @@
-"""A figure's conclusion as its title, where the query's header gives one."""
+"""A figure's finding as its title, if the query's header has a template."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _FIELD = re.compile(r"\{(\w+)\}")
 def headline(frame: pd.DataFrame, template: str, units: Mapping[str, str]) -> str:
     """*template* filled in from the first row: ``{SubscriptionId} used {Share} of all tokens`` -> plain text.
 
-    The template is the header's ``// headline:`` line, so that the query, which alone knows what its rows leave
-    out, vouches for the sentence. '' where there is no template or row, or a value of it is unknown or empty.
-    Raises WrongUse for a column the result lacks.
+    The template is the header's ``// headline:`` line: only the query knows what its rows leave out,
+    so it defines the sentence. '' if there is no template or row, or a value is unknown or empty.
+    Raises WrongUse if the result lacks a column.
     """
     columns = _FIELD.findall(template)
     for column in columns:

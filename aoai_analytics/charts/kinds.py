@@ -1,4 +1,4 @@
-"""The kinds of chart, each one row of data, and the header line that asks for one."""
+"""The kinds of chart, one row of data each, and the parser of the header line."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..errors import WrongUse
 class Kind:
     """A kind of chart.
 
-    ``trace`` is plotly's trace type, '' for no figure. ``stacked`` says whether series stand on one another,
-    ``fill`` whether a line's ground is filled, ``mode`` how points are drawn, ``continuous`` whether the space
-    between two points means something, ``needs`` which keys a header must give. ``says`` is the kind in words.
+    ``trace`` is plotly's trace type, '' for no figure. ``stacked`` says whether series are stacked,
+    ``fill`` whether the area under a line is filled, ``mode`` how points are drawn, ``continuous`` whether values
+    between two points are meaningful, ``needs`` which keys a header must have. ``says`` is the kind's description.
     """
 
     says: str
@@ -43,9 +43,9 @@ _KEYS = ("x", "y", "color")
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart as a header describes it: ``bar x=TotalTokens y=CallerIpAddress color=ModelName``.
+    """A chart described in a header: ``bar x=TotalTokens y=CallerIpAddress color=ModelName``.
 
-    ``x`` and ``y`` hold column names; more than one (``y=PromptTokens,CompletionTokens``) makes a series of each.
+    ``x`` and ``y`` hold column names; several (``y=PromptTokens,CompletionTokens``) make one series each.
     """
 
     kind: str
@@ -64,7 +64,7 @@ class Chart:
 
 
 def parse_chart(text: str) -> Chart:
-    """The chart that *text* describes; '' is a table. Raises WrongUse for an unknown kind or key, or a missing one."""
+    """The chart described by *text*; '' is a table. Raises WrongUse for an unknown kind or key, or a missing key."""
     kind, _, rest = text.strip().partition(" ")
     kind = kind or "table"
     if kind not in KINDS:

@@ -1,4 +1,4 @@
-"""From a query's rows to the series of a chart: one row a category or moment, one column a series."""
+"""Convert a query's rows to a chart's series: one row per category or time, one column per series."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .style import MAX_SERIES
 if TYPE_CHECKING:
     import pandas as pd
 
-#: More bars than this are no picture; the table has the rest.
+#: More bars than this are unreadable; the table has the rest.
 MAX_CATEGORIES = 20
-#: Longest time axis whose gaps are filled.
+#: Longest time axis on which gaps are filled.
 _MAX_MOMENTS = 10_000
 
 
 @dataclass
 class Series:
-    """What a chart draws: ``values`` (index: category, moment or number; columns: series names; NaN: unknown or none).
+    """A chart's data: ``values`` (index: category, time or number; columns: series names; NaN: unknown or no value).
 
-    ``absent`` marks where the rows say nothing at all. ``measure`` and ``category`` name the columns they come from,
-    ``several`` that more columns than ``measure`` are measured. ``kind`` says what the index is (``category``,
-    ``time`` in UTC, ``number``), ``additive`` whether the values may be summed, ``horizontal`` whether bars lie,
-    ``zone`` in which time zone moments are shown, ``other`` the name of the series that sums up the rest. ``notes``
+    ``absent`` marks points without a row. ``measure`` and ``category`` name the source columns; ``several`` is true
+    if more columns than ``measure`` are measured. ``kind`` is the kind of index (``category``,
+    ``time`` in UTC, ``number``), ``additive`` whether the values may be summed, ``horizontal`` the direction of bars,
+    ``zone`` the time zone of displayed times, ``other`` the name of the series with the rest. ``notes``
     are for the reader.
     """
 
@@ -46,7 +46,7 @@ class Series:
 
 
 def series(frame: pd.DataFrame, chart: Chart, units: Mapping[str, str], time_zone: str) -> Series:
-    """The series that *chart* draws of *frame*. Raises WrongUse where rows share a point but cannot be added up."""
+    """The series that *chart* draws from *frame*. Raises WrongUse if rows share a point but cannot be summed."""
     measures, category, horizontal = _roles(frame, chart)
     adds = all(additive(measure, units) for measure in measures)
     index, kind, zone = _index(frame[category], time_zone)
@@ -62,17 +62,17 @@ def series(frame: pd.DataFrame, chart: Chart, units: Mapping[str, str], time_zon
 
 
 def is_number(column: pd.Series) -> bool:
-    """Whether *column* holds numbers (truth values are none)."""
+    """Whether *column* holds numbers (booleans do not count)."""
     from pandas.api import types
 
     return types.is_numeric_dtype(column) and not types.is_bool_dtype(column)
 
 
 def shown_time(column: pd.Series, time_zone: str) -> tuple[pd.Series, str]:
-    """Moments as the clock of *time_zone* shows them (without a zone), and the zone's name.
+    """Times in *time_zone* (without a zone), and the zone's name.
 
-    Days that a query binned stay in UTC, as their bounds are UTC's midnights: moved to another zone they would
-    each straddle two dates.
+    Days that a query binned stay in UTC, because they start at midnight UTC: in another zone each would
+    straddle two dates.
     """
     known = column.dropna()
     if column.dt.tz is None:
@@ -83,7 +83,7 @@ def shown_time(column: pd.Series, time_zone: str) -> tuple[pd.Series, str]:
 
 
 def _roles(frame: pd.DataFrame, chart: Chart) -> tuple[tuple[str, ...], str, bool]:
-    """The columns measured, the column they are measured by, and whether bars lie."""
+    """The measured columns, the category column, and whether bars are horizontal."""
     if len(chart.x) > 1:
         return chart.x, chart.y[0], True
     if len(chart.y) > 1:
@@ -99,7 +99,7 @@ def _index(column: pd.Series, time_zone: str) -> tuple[pd.Series, str, str]:
     from pandas.api import types
 
     if types.is_datetime64_any_dtype(column):
-        # Two hours of the clock's going back are two moments: they get the zone's clock only when drawn.
+        # The hour repeated when clocks go back is two times: convert to the zone only when drawing.
         moments = column.dt.tz_localize("UTC") if column.dt.tz is None else column.dt.tz_convert("UTC")
         return moments, "time", shown_time(column, time_zone)[1]
     if is_number(column):
@@ -126,7 +126,7 @@ def _pivot(
             "set color= to the column that distinguishes them"
         )
     order = list(dict.fromkeys(rows["at"])), list(dict.fromkeys(rows["name"]))
-    # min_count: a sum of nothing but nulls stays unknown.
+    # min_count: a sum of only nulls stays unknown.
     sums = groups.sum(min_count=1).unstack("name").reindex(index=order[0], columns=order[1])
     counts = groups.size().unstack("name").reindex(index=order[0], columns=order[1])
     return sums.astype("float64"), counts.isna()
@@ -146,7 +146,7 @@ def _limit_categories(series: Series) -> None:
 
 
 def _order_moments(series: Series) -> None:
-    """Sort by time, and put in the moments that no row names, so that a line does not run across a silence."""
+    """Sort by time and add the missing times, so that a line does not bridge a gap."""
     import pandas as pd
 
     moments = series.values.index.sort_values()
@@ -157,7 +157,7 @@ def _order_moments(series: Series) -> None:
             moments = grid
     _reindex(series, moments)
     if series.additive:
-        # No row means nothing happened, which is 0 of whatever is counted; a row's null stays unknown.
+        # No row means nothing happened, so counts are 0; a null in a row stays unknown.
         series.values = series.values.mask(series.absent, 0)
 
 
@@ -188,13 +188,13 @@ def _reindex(series: Series, index: Any) -> None:
 
 
 def clock(series: Series) -> Any:
-    """The moments of a series in time as the clock of its zone shows them, without a zone."""
+    """A time series' times in its display zone, without a zone."""
     index: Any = series.values.index
     return index.tz_convert(series.zone).tz_localize(None)
 
 
 def has_unknown(series: Series) -> bool:
-    """Whether some value is null although its row is there."""
+    """Whether a row has a null value."""
     return bool((series.values.isna() & ~series.absent).any(axis=None))
 
 

@@ -1,4 +1,4 @@
-"""The house style: colours, fonts and plotly templates, light and dark."""
+"""The chart style: colours, fonts and plotly templates, light and dark."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from functools import cache
 from typing import Any
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-#: Shown for what is left when a chart has more series than it may draw.
+#: Name of the rest if a chart has more series than it may draw.
 OTHER_COLOR = "#8a8f98"
-#: More series than this cannot be told apart; the last is then "other".
+#: More series than this are indistinguishable; the last is then "other".
 MAX_SERIES = 12
 
-# Okabe and Ito's colours (jfly.uni-koeln.de/color), without black and in an order whose neighbours differ most,
+# Okabe and Ito's colours (jfly.uni-koeln.de/color), without black, ordered so that neighbours differ most,
 # then tones of Paul Tol's muted scheme. Their yellow is too pale on white and their blue too dark on black.
 _LIGHT = [
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00",
@@ -23,7 +23,7 @@ _DARK = [
 ]  # fmt: skip
 DASHES = ("solid", "dash", "dot")
 PATTERNS = ("", "/", ".")
-#: Series that differ by colour alone; those after them also differ by dash or pattern.
+#: Series distinguished by colour alone; later ones also differ by dash or pattern.
 PLAIN_SERIES = 6
 
 #: plotly's settings for every figure. Without the first two, a figure has a button that uploads its data to plotly.com.
@@ -56,7 +56,7 @@ _THEMES: dict[str, dict[str, Any]] = {
 
 @cache
 def templates() -> dict[str, dict[str, Any]]:
-    """The plotly templates ``light`` and ``dark``, as JSON-ready dictionaries. Do not change them."""
+    """The plotly templates ``light`` and ``dark``, as JSON-ready dictionaries. Do not modify them."""
     return {name: _template(theme) for name, theme in _THEMES.items()}
 
 

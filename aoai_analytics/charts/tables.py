@@ -14,11 +14,11 @@ from .series import shown_time
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Rows a table shows unless told; the data behind it has them all.
+#: Default number of rows in a table; the data behind it has all of them.
 MAX_ROWS = 20
-#: Longest text of a cell; the rest is cut and said.
+#: Longest text of a cell; longer text is cut, with a note.
 _MAX_TEXT = 300
-#: Text over so many characters is set wider than a name.
+#: Text longer than this gets a wider column.
 _PROSE = 60
 _NUMBERS = {"int", "long", "real", "decimal"}
 
@@ -34,8 +34,8 @@ def table_html(
 ) -> str:
     """*frame* as a ``<table>``: headings with units, numbers with thousands separators, all text escaped.
 
-    *types* are the columns' Kusto types, *units* as in the query's header. Null is ``unknown``, empty text
-    ``(none)``; moments are in *time_zone*. Past *max_rows* a line says how many more rows there are.
+    *types* are the columns' Kusto types, *units* are as in the query's header. Null is ``unknown``, empty text
+    ``(none)``; times are in *time_zone*. After *max_rows*, a line gives the number of remaining rows.
     """
     shown = frame.head(max_rows)
     columns = [_column(shown[name], name, types.get(name, "string"), units, time_zone) for name in frame.columns]
@@ -69,7 +69,7 @@ def _muted(text: str) -> str:
 def _column(
     values: pd.Series, name: str, kusto_type: str, units: Mapping[str, str], time_zone: str
 ) -> tuple[str, bool, list[str]]:
-    """A column's heading, whether it is set as numbers, and its cells as HTML."""
+    """A column's heading, whether it is formatted as numbers, and its cells as HTML."""
     unit = unit_of(name, units)
     title = heading(name, "" if unit.tight else unit.label)
     write: Callable[[Any], str]

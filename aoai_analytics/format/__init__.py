@@ -1,1 +1,1 @@
-"""Values as people read them: numbers, units, labels, periods and time zones."""
+"""Formatting of values for people: numbers, units, labels, periods and time zones."""

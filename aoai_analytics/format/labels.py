@@ -1,7 +1,7 @@
-"""Text made safe and short: names in logs are whatever a caller sent.
+"""Safe, short text: names in logs are whatever a caller sent.
 
-Figures and pages never show a caller's text as it came: control characters and the marks that turn
-the direction of text are made visible, and what a page or plotly would read as markup is escaped.
+Figures and pages never show a caller's text as received: control characters and bidirectional marks
+become visible, and what a page or plotly would read as markup is escaped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _UNSEEN = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
 )
 _BREAK = re.compile(r"[ \t]*(?:\r\n|\r|\n)\s*")
-# What plotly.js reads in a label: tags, entities, MathJax between dollars, and %{} in a hover template.
+# What plotly.js interprets in a label: tags, entities, MathJax between dollars, and %{} in a hover template.
 _PLOTLY = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;", "%": "&#37;"}
 _ACRONYMS = {
     "Ip": "IP",
@@ -34,34 +34,34 @@ _ACRONYMS = {
 
 
 def plain(value: Any) -> str:
-    """*value* as text on one line, with every run of unseen characters shown as a replacement character."""
+    """*value* as text on one line; each run of invisible characters becomes a replacement character."""
     return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
 def one_line(text: str) -> str:
-    """*text* of several lines as one: each line break a sign, each tab a space."""
+    """*text* on one line: each line break becomes a sign, each tab a space."""
     return _BREAK.sub(" ↵ ", text.strip("\r\n")).replace("\t", " ")
 
 
 def named(value: Any) -> str:
-    """The name of a category: its text, ``(none)`` where empty, ``unknown`` where null."""
+    """The name of a category: its text, ``(none)`` if empty, ``unknown`` if null."""
     if is_missing(value):
         return UNKNOWN
     return plain(value) or NONE
 
 
 def plotly_text(text: str) -> str:
-    """*text* for any label of a plotly figure, where it is then shown character by character."""
+    """*text* escaped for a plotly label, so that each character is shown literally."""
     return "".join(_PLOTLY.get(character, character) for character in text)
 
 
 def html_text(text: str) -> str:
-    """*text* for a page, quotes included, kept from reordering what stands around it."""
+    """*text* escaped for a page, quotes included; its bidirectional marks cannot reorder the text around it."""
     return f"<bdi>{html.escape(text)}</bdi>"
 
 
 def shortened(text: str, length: int = 28) -> str:
-    """*text* cut in its middle where longer than *length*: names of a kind tend to differ at both ends."""
+    """*text*, cut in the middle if longer than *length*: similar names tend to differ at both ends."""
     if len(text) <= length:
         return text
     head = (length - 1) * 2 // 3
@@ -83,7 +83,7 @@ def humanised(column: str) -> str:
 
 
 def heading(column: str, unit_label: str) -> str:
-    """A column's heading with its unit, where the name does not say it already: ``Total time (ms)``."""
+    """A column's heading with its unit, unless the name already says it: ``Total time (ms)``."""
     text = humanised(column)
     if not unit_label or unit_label.lower() in text.lower().split():
         return text

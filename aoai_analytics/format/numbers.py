@@ -1,4 +1,4 @@
-"""Numbers and units as people read them."""
+"""Formatting of numbers and units."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Unit:
-    """How a unit is written, and whether values of it may be added up across rows.
+    """How to write a unit, and whether its values may be summed across rows.
 
-    ``decimals`` is fixed where a number is given; ``factor`` turns a stored value into the one shown;
-    ``tight`` units stand directly behind the number.
+    ``decimals`` is a fixed number of decimals, if any; ``factor`` converts a stored value to the displayed one;
+    ``tight`` units follow the number without a space.
     """
 
     label: str
@@ -25,8 +25,8 @@ class Unit:
     tight: bool = False
 
 
-#: Units of the query headers (``// unit: TotalTokens=tokens``); one that is not here is shown as written and
-#: never added up.
+#: Units of the query headers (``// unit: TotalTokens=tokens``); an unlisted unit is shown as written and
+#: never summed.
 #: ``%`` is a value from 0 to 100, ``share`` one from 0 to 1.
 UNITS = {
     "tokens": Unit("tokens", additive=True),
@@ -42,20 +42,20 @@ UNITS = {
     "%": Unit("%", decimals=1, tight=True),
     "share": Unit("%", decimals=1, factor=100, tight=True),
 }
-#: Starts and ends of the names of columns whose values cannot be added up, whatever their unit.
+#: Prefixes and suffixes of names of columns whose values cannot be summed, whatever their unit.
 _NOT_ADDITIVE = ("Average", "Avg", "Mean", "Median", "Min", "Max", "Peak", "Percentile", "P5", "P9", "Share", "Rate")
 _NOT_ADDITIVE_ENDS = ("Error", "Share", "Rate", "Ratio")
 _STEPS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
 def unit_of(column: str, units: Any) -> Unit:
-    """The unit of *column* by the header's ``unit`` line; without a name where the header gives none."""
+    """The unit of *column* in the header's ``unit`` line; an unnamed unit if the header has none."""
     name = units.get(column, "")
     return UNITS.get(name) or Unit(name)
 
 
 def additive(column: str, units: Any) -> bool:
-    """Whether the values of *column* may be summed across rows: a count of something, and no average or share."""
+    """Whether the values of *column* may be summed across rows: counts may, averages and shares may not."""
     named_otherwise = column.startswith(_NOT_ADDITIVE) or column.endswith(_NOT_ADDITIVE_ENDS)
     return unit_of(column, units).additive and not named_otherwise
 
@@ -67,14 +67,14 @@ def is_missing(value: Any) -> bool:
     if isinstance(value, float):
         return math.isnan(value)
     if isinstance(value, int | str):
-        return False  # as is all that a page's blocks hold: whoever only reads those needs no pandas
+        return False  # plain values, as in a page's blocks, need no pandas
     import pandas as pd
 
     return value is pd.NA or value is pd.NaT
 
 
 def human(value: Any, unit: Unit | None = None) -> str:
-    """A number short enough to say: ``1.2 M tokens``, ``950 requests``, ``41%``. Null is ``unknown``."""
+    """A short form of a number: ``1.2 M tokens``, ``950 requests``, ``41%``. Null is ``unknown``."""
     if is_missing(value):
         return UNKNOWN
     unit = unit or Unit("")
@@ -84,7 +84,7 @@ def human(value: Any, unit: Unit | None = None) -> str:
             return percent(number)
         text = f"{number:.1f}".removesuffix(".0") if abs(number) < 10 else f"{number:.0f}"
         return f"{text}{unit.label}"
-    # 999,950 is 1 M, not 1000 k: the step is chosen by the number as rounded. Up to 9,999 all digits can be said.
+    # 999,950 is 1 M, not 1000 k: the rounded number decides the step. Up to 9,999, all digits are shown.
     for step, letter in _STEPS:
         if abs(number) >= max(step * 0.99995, 10_000):
             scaled = number / step
@@ -99,7 +99,7 @@ def human(value: Any, unit: Unit | None = None) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in percent, never rounded to none or all: ``< 0.1%``, ``12.3%``, ``99.96%``, ``> 99.99%``."""
+    """A share in percent, never rounded to 0 or 100: ``< 0.1%``, ``12.3%``, ``99.96%``, ``> 99.99%``."""
     if 0 < share < 0.1:
         return "< 0.1%"
     if 99.9 < share < 100:
@@ -108,12 +108,12 @@ def percent(share: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """*part* of *whole* as ``percent`` writes it; ``0%`` of nothing."""
+    """*part* of *whole*, formatted by ``percent``; ``0%`` if *whole* is 0."""
     return percent(100 * part / whole if whole else 0.0)
 
 
 def decimals_for(values: Any, unit: Unit) -> int:
-    """How many decimals show a column of real numbers, the same for all its rows so that points line up."""
+    """The number of decimals for a column of real numbers: the same for all rows, so that decimal points align."""
     if unit.decimals is not None:
         return unit.decimals
     known = [abs(float(value)) for value in values if not is_missing(value) and math.isfinite(value)]
@@ -124,7 +124,7 @@ def decimals_for(values: Any, unit: Unit) -> int:
 
 
 def exact(value: Any, unit: Unit, decimals: int = 0) -> str:
-    """A number with thousands separators and no unit but ``%``: ``1,234,567``, ``41.3%``. Null is ``unknown``."""
+    """A number with thousands separators and no unit except ``%``: ``1,234,567``, ``41.3%``. Null is ``unknown``."""
     if is_missing(value):
         return UNKNOWN
     number = value if unit.factor == 1 else float(value) * unit.factor

@@ -1,4 +1,4 @@
-"""The period of a report: from whole days or moments in its time zone."""
+"""The period of a report: whole days or times in its time zone."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _TIMESPAN_UNITS = {
 
 Moment = str | date | datetime | None
 
-#: How each kind of a named period is written.
+#: Format of each kind of named period.
 WRITTEN = {"monthly": "a month 2026-10", "weekly": "a week 2026-W44", "daily": "a day 2026-11-22"}
 
 
 @dataclass(frozen=True)
 class Named:
-    """A month, a week (ISO 8601) or a day: *kind* of ``WRITTEN``, its *key*, its first day and the first one after."""
+    """A month, a week (ISO 8601) or a day: *kind* of ``WRITTEN``, *key*, its first day and the day after its last."""
 
     kind: str
     key: str
@@ -34,7 +34,7 @@ class Named:
     after: date
 
     def span(self, time_zone: str) -> tuple[datetime, datetime]:
-        """start <= time < end in UTC: from midnight to midnight in *time_zone*, so a day may have 23 or 25 hours."""
+        """start <= time < end in UTC: midnight to midnight in *time_zone*, so a day may have 23 or 25 hours."""
         return _midnight(self.first, time_zone), _midnight(self.after, time_zone)
 
     @property
@@ -44,7 +44,7 @@ class Named:
 
     @property
     def words(self) -> str:
-        """The period in words: ``October 2026``, ``Week 44, 2026``, ``22 Nov 2026``."""
+        """The period's title: ``October 2026``, ``Week 44, 2026``, ``22 Nov 2026``."""
         if self.kind == "monthly":
             return f"{self.first:%B %Y}"
         if self.kind == "weekly":
@@ -54,7 +54,7 @@ class Named:
 
 
 def zone(name: str) -> ZoneInfo:
-    """The time zone of an IANA name. Raises WrongUse."""
+    """The time zone with an IANA name. Raises WrongUse."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -62,9 +62,9 @@ def zone(name: str) -> ZoneInfo:
 
 
 def moment(value: Moment, time_zone: str, name: str = "start") -> datetime | None:
-    """*value* in UTC: text in ISO 8601, a date (its midnight) or a datetime; without an offset, in *time_zone*.
+    """*value* in UTC: ISO 8601 text, a date (its midnight) or a datetime; without an offset, in *time_zone*.
 
-    Raises WrongUse for text that is no date.
+    Raises WrongUse if the text is not a date.
     """
     if value is None or value == "":
         return None
@@ -80,12 +80,12 @@ def moment(value: Moment, time_zone: str, name: str = "start") -> datetime | Non
 
 
 def utc(value: datetime) -> datetime:
-    """*value* in UTC; one without an offset is taken as UTC."""
+    """*value* in UTC; without an offset it is read as UTC."""
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def span(since: str | None, start: Moment, end: Moment, time_zone: str) -> tuple[datetime | None, datetime | None]:
-    """The period in UTC that ``--since`` (``7d``) or ``--start``, and ``--end`` say; None is open. Raises WrongUse."""
+    """The UTC period for ``--since`` (``7d``) or ``--start``, and ``--end``; None means open. Raises WrongUse."""
     if since and start:
         raise WrongUse("--since and --start are mutually exclusive")
     begin, until = moment(start, time_zone, "start"), moment(end, time_zone, "end")
@@ -100,7 +100,7 @@ def span(since: str | None, start: Moment, end: Moment, time_zone: str) -> tuple
 
 
 def named(text: str) -> Named:
-    """The period of that name: ``2026-10``, ``2026-W44`` or ``2026-11-22``. Raises WrongUse."""
+    """The period with a given name: ``2026-10``, ``2026-W44`` or ``2026-11-22``. Raises WrongUse."""
     try:
         if re.fullmatch(r"\d{4}-\d{2}", text):
             return _around("monthly", date.fromisoformat(f"{text}-01"))
@@ -114,7 +114,7 @@ def named(text: str) -> Named:
 
 
 def between(text: str) -> list[Named]:
-    """The periods from A to B, both included, of ``A..B``. Raises WrongUse where they are not of one kind."""
+    """The periods of ``A..B``, from A to B inclusive. Raises WrongUse if their kinds differ."""
     first, separator, last = text.partition("..")
     if not separator:
         raise WrongUse(f"'{text}' is not a range of periods: use e.g. 2026-07..2026-10")
@@ -130,9 +130,9 @@ def between(text: str) -> list[Named]:
 
 
 def ended(kind: str, now: datetime, time_zone: str, back: int) -> list[Named]:
-    """The last *back* whole periods of a *kind* of ``WRITTEN`` that have ended by *now* in *time_zone*, oldest first.
+    """The last *back* complete periods of a *kind* of ``WRITTEN`` before *now* in *time_zone*, oldest first.
 
-    Raises WrongUse for another kind.
+    Raises WrongUse for an unknown kind.
     """
     if kind not in WRITTEN:
         raise WrongUse(f"'{kind}' is not a kind of period: use {', '.join(WRITTEN)}")
@@ -145,7 +145,7 @@ def ended(kind: str, now: datetime, time_zone: str, back: int) -> list[Named]:
 
 
 def _around(kind: str, day: date) -> Named:
-    """The period of a kind that *day* is in."""
+    """The period of the given kind that contains *day*."""
     if kind == "monthly":
         first = day.replace(day=1)
         return Named(kind, f"{first:%Y-%m}", first, (first + timedelta(days=32)).replace(day=1))
@@ -161,7 +161,7 @@ def _midnight(day: date, time_zone: str) -> datetime:
 
 
 def age(text: str, name: str = "keep") -> timedelta:
-    """A span of time above zero as settings and options write it, e.g. ``400d``. Raises WrongUse."""
+    """A positive timespan as in settings and options, e.g. ``400d``. Raises WrongUse."""
     try:
         span = parse_timespan(text)
     except (ValueError, OverflowError):
@@ -172,7 +172,7 @@ def age(text: str, name: str = "keep") -> timedelta:
 
 
 def in_words(start: datetime | None, end: datetime | None, time_zone: str) -> str:
-    """The period as a report says it; *end* is not part of it, so whole days name the last one."""
+    """The period as shown in a report; *end* is exclusive, so for whole days the last day is shown."""
     if start is None and end is None:
         return "all there is"
     local = zone(time_zone)
@@ -186,7 +186,7 @@ def in_words(start: datetime | None, end: datetime | None, time_zone: str) -> st
 
 
 def said(value: datetime, time_zone: str) -> str:
-    """A moment as a report says it: ``1 Nov 2026, 08:15``."""
+    """A time as shown in a report: ``1 Nov 2026, 08:15``."""
     return _moment(value.astimezone(zone(time_zone)))
 
 

@@ -1,4 +1,4 @@
-"""What KQL cannot tell of prompts: their topics, languages and personal data; and who may see their text."""
+"""Prompt analyses beyond KQL: topics, languages and personal data; and the control of who may see the text."""
 
 from __future__ import annotations
 

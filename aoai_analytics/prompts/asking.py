@@ -1,4 +1,4 @@
-"""A question asked of an engine, and its answer as it may be shown: the one place where prompts are let through."""
+"""Run a query and redact its result: the only place that lets prompts through."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .steps import step_of
 
 @dataclass(frozen=True)
 class Asked:
-    """An answer to show: its rows, the chart and units that fit them, and whether what people wrote is hidden in it."""
+    """A result to show: its rows, the matching chart and units, and whether prompt and response text is hidden."""
 
     result: QueryResult
     chart: str
@@ -33,11 +33,11 @@ def ask(
     parameters: Mapping[str, Any] | None = None,
     show_prompts: bool = False,
 ) -> Asked:
-    """Ask *kql*, and hide what people wrote unless *show_prompts*.
+    """Run *kql*, and hide prompt and response text unless *show_prompts*.
 
-    *query* is the query of the library whose bound text *kql* is: its header says what follows and which columns
-    are no one's text. Without it *kql* is somebody's own, and only the tables' harmless columns are shown as they are.
-    Raises what ``Engine.query`` does.
+    *query* is the library query whose bound text *kql* is: its header names the step that follows and the columns
+    without text. Without it, *kql* is a user's own query, and only the tables' harmless columns are shown unredacted.
+    Raises the same errors as ``Engine.query``.
     """
     result = engine.query(kql, start=start, end=end, parameters=parameters)
     chart, units, no_text = "", {}, frozenset[str]()

@@ -1,7 +1,7 @@
-"""What a piece of personal data looks like, as data: a pattern to find candidates, and what proves them.
+"""Identifiers of personal data, as data: a pattern to find candidates, and a check to confirm them.
 
-Proof is by check digits and inner rules, of python-stdnum, or of phonenumbers for telephone numbers; both are
-pure Python, offline and kept up with the authorities' rules. Names and postal addresses are not found: that takes a
+Checks use check digits and internal rules from python-stdnum, or phonenumbers for telephone numbers; both are
+pure Python, offline and follow the authorities' rules. Names and postal addresses are not found: that needs a
 language model.
 """
 
@@ -10,17 +10,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-#: How far before a candidate a word that vouches for it may stand, in characters.
+#: How many characters before a candidate are searched for a confirming word.
 CONTEXT = 60
 
 
 @dataclass(frozen=True)
 class Identifier:
-    """A kind of number: ``proof`` names the stdnum module whose ``is_valid`` decides, '' where the pattern is enough.
+    """A kind of number: ``proof`` names the stdnum module whose ``is_valid`` decides, '' if the pattern is enough.
 
-    ``context`` must match in the ``CONTEXT`` characters before, where the number's form alone says too little (a
-    check digit lets one of ten or so arbitrary numbers pass). Whatever ``pattern`` matches holds a match of ``sign``: a
-    text without needs no closer look.
+    ``context`` must match in the ``CONTEXT`` characters before, if the number's form alone is too weak (a
+    check digit accepts about one in ten arbitrary numbers). Every match of ``pattern`` contains a match of ``sign``:
+    text without one is skipped.
     """
 
     kind: str
@@ -39,11 +39,11 @@ def _row(
     kind: str, pattern: str, proof: str = "", context: str = "", sign: re.Pattern[str] = _SIX_DIGITS
 ) -> Identifier:
     vouching = re.compile(rf"(?:{context})", re.IGNORECASE) if context else None
-    # No part of a longer number or word.
+    # Not part of a longer number or word.
     return Identifier(kind, re.compile(rf"(?<![\w.-])(?:{pattern})(?![\w-])"), sign, proof, vouching)
 
 
-# Earlier rows win where two match the same characters.
+# Earlier rows win if two match the same characters.
 IDENTIFIERS = (
     Identifier(
         "e-mail address",
@@ -53,7 +53,7 @@ IDENTIFIERS = (
         _AT,
     ),
     _row("IBAN", r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?", "iban", sign=_CODE),
-    # Visa, Mastercard, Diners Club, Discover, JCB, UnionPay in groups of four or none, and American Express.
+    # Visa, Mastercard, Diners Club, Discover, JCB, UnionPay, in groups of four or ungrouped, and American Express.
     _row(
         "payment card",
         r"(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|3[0568]\d\d|6\d{3})(?:([ -]?)\d{4})(?:\1\d{4})(?:\1\d{2,4})"
@@ -87,8 +87,8 @@ IDENTIFIERS = (
     _row("Japanese My Number", r"\d{4}[ -]?\d{4}[ -]?\d{4}", "jp.in_", "my number|マイナンバ|個人番号"),
     _row("South African id", r"\d{13}", "za.idnr", r"\bid\b|identity"),
 )  # fmt: skip
-#: The signs of them all, each once.
+#: All their signs, without duplicates.
 SIGNS = frozenset(identifier.sign for identifier in IDENTIFIERS)
 
-#: Telephone numbers are phonenumbers' own: those written with + and a country's code, as others may be anything.
+#: phonenumbers finds telephone numbers: only those with + and a country code, because others are ambiguous.
 PHONE = "telephone number"

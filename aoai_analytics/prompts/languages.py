@@ -1,7 +1,7 @@
-"""The language of prompts, by py3langid: its model comes with the package, so nothing is ever downloaded.
+"""The language of prompts, by py3langid: its model is part of the package, so nothing is downloaded.
 
-On the 1,059 single sentences of the sample's vocabulary that are in English, Japanese, French, German or Spanish it
-names each right; very short texts and code are what such a model is wrong about, so those are not asked of it.
+It recognizes all 1,059 single sentences of the sample's vocabulary that are in English, Japanese, French, German or
+Spanish; such a model is unreliable for very short texts and code, so those are excluded.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Letters that a text must have at least; one character of a script without spaces says as much as several letters.
+#: Minimum number of letters in a text; one character of a script without spaces counts as several letters.
 LETTERS = 20
 IDEOGRAMS = 4
-#: Below this share of all likelihood the language counts as not told.
+#: Below this probability the language is unclear.
 _SURE = 0.6
-#: Characters read of a prompt.
+#: Number of characters read per prompt.
 _READ = 2_000
 TOO_SHORT = "too short to tell"
 UNCLEAR = "not clear"
 _IDEOGRAMS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _LETTERS = re.compile(r"[^\W\d_]")
-# What is no language: code blocks, addresses, names with underscores or dots within.
+# Not natural language: code blocks, addresses, names that contain underscores or dots.
 _NO_PROSE = re.compile(r"```.*?(?:```|\Z)|\bhttps?://\S+|\S+[@_\\/<>{}=]\S*", re.DOTALL)
 _NAMES = {
     "ar": "Arabic", "bg": "Bulgarian", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek",
@@ -44,7 +44,7 @@ def language(text: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def _language(text: str) -> str:
-    """As ``language``; topics ask it of the same prompts."""
+    """``language``, cached: topics need it for the same prompts."""
     prose = _NO_PROSE.sub(" ", text).replace("\x00", " ")
     if len(_LETTERS.findall(prose)) < LETTERS and len(_IDEOGRAMS.findall(prose)) < IDEOGRAMS:
         return TOO_SHORT
@@ -75,6 +75,6 @@ def _identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    # Rare languages draw what is none: names, code, lists.
+    # Rare languages attract other text: names, code, lists.
     identifier.set_languages(sorted(_NAMES.keys() & set(identifier.labels)))
     return identifier

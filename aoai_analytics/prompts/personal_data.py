@@ -1,4 +1,4 @@
-"""Personal data in prompts and answers, by kind (see ``identifiers``)."""
+"""Personal data in prompts and responses, by kind (see ``identifiers``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Found(NamedTuple):
-    """A piece of personal data: its kind, and where in the text it stands."""
+    """A piece of personal data: its kind and its position in the text."""
 
     kind: str
     start: int
@@ -22,13 +22,13 @@ class Found(NamedTuple):
 
 
 def personal_data(text: str) -> list[Found]:
-    """What of *text* is personal data, in order of place; no character counts twice."""
+    """Personal data in *text*, in order of position; matches do not overlap."""
     return list(_found(text))
 
 
 @lru_cache(maxsize=20_000)
 def _found(text: str) -> tuple[Found, ...]:
-    """As ``personal_data``; remembered, as kinds and requests are two questions of the same texts."""
+    """``personal_data``, cached: two queries read the same texts."""
     found: list[Found] = []
     signs = {sign for sign in SIGNS if sign.search(text)}
     for identifier in IDENTIFIERS:
@@ -40,9 +40,9 @@ def _found(text: str) -> tuple[Found, ...]:
 
 
 def by_kind(exchanges: pd.DataFrame) -> pd.DataFrame:
-    """Rows of ``TimeGenerated, User, CorrelationId, Prompt, Response`` counted by the kind of personal data in them.
+    """Rows of ``TimeGenerated, User, CorrelationId, Prompt, Response``, counted by kind of personal data.
 
-    Prompts and Answers count requests with it on that side, ShareOfRequests is of all rows given; CorrelationId is
+    Prompts and Answers count requests with it on that side, ShareOfRequests is relative to all rows; CorrelationId is
     the latest request.
     """
     import pandas as pd
@@ -86,7 +86,7 @@ def by_kind(exchanges: pd.DataFrame) -> pd.DataFrame:
 def by_request(exchanges: pd.DataFrame) -> pd.DataFrame:
     """The rows of *exchanges* (see ``by_kind``) that hold personal data, with what was found.
 
-    Found is what stands in the text: personal data itself.
+    Found is the text itself, i.e. the personal data.
     """
     import pandas as pd
 
@@ -132,7 +132,7 @@ def _matches(identifier: Identifier, text: str) -> Iterator[Found]:
 
 def _proves(module: str, candidate: str) -> bool:
     if module == "luhn":
-        # stdnum.luhn knows digits only.
+        # stdnum.luhn accepts only digits.
         candidate = "".join(filter(str.isdecimal, candidate))
         if len(set(candidate)) == 1:
             return False

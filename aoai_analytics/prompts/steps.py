@@ -1,6 +1,6 @@
-"""Steps that follow a query where KQL does not reach: the header line ``// then: topics`` names one.
+"""Post-processing steps beyond KQL: the header line ``// then: topics`` names one.
 
-The query file itself runs anywhere and gives the texts that the step reads; here the step's rows take their place.
+The query file itself runs anywhere and returns the texts that the step reads; the step's rows replace them here.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """What follows a query.
+    """A step after a query.
 
-    ``run`` makes a frame of the query's frame; ``types`` are its columns' Kusto types and ``units`` as in a header.
-    ``chart`` is drawn where texts may be shown, ``hidden_chart`` (default: the same) where not. ``no_text`` names the
-    columns that never hold what people wrote.
+    ``run`` converts the query's frame to a new one; ``types`` are its columns' Kusto types, ``units`` as in a header.
+    ``chart`` is drawn if texts may be shown, ``hidden_chart`` (default: the same) if not. ``no_text`` names the
+    columns that never hold prompt or response text.
     """
 
     run: Callable[[pd.DataFrame], pd.DataFrame]
@@ -39,7 +39,7 @@ class Step:
     hidden_chart: str | None = None
 
     def after(self, result: QueryResult) -> QueryResult:
-        """*result* with the step's rows in place of the query's. Raises MissingExtra."""
+        """*result* with the step's rows instead of the query's. Raises MissingExtra."""
         with extras.named():
             frame = self.run(result.frame)
         if list(frame.columns) != list(self.types):
@@ -124,7 +124,7 @@ STEPS = {
 
 
 def step_of(query: Query) -> Step | None:
-    """The step that the header of *query* names, if any. Raises WrongUse for an unknown name."""
+    """The step named in the header of *query*, if any. Raises WrongUse for an unknown name."""
     name = query.header.get("then")
     if not name:
         return None

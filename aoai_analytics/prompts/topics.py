@@ -1,7 +1,7 @@
-"""Topics of prompts: TF-IDF and non-negative matrix factorisation, by scikit-learn; offline, and the same every time.
+"""Topics of prompts: TF-IDF and non-negative matrix factorisation by scikit-learn; offline and deterministic.
 
-A topic is a group of prompts that share rare words, named by its weightiest ones. Prompts in different languages
-share few words, so they mostly form topics of their own.
+A topic is a group of prompts that share rare words, named by its most important words. Prompts in different languages
+share few words, so they mostly form separate topics.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_TOPICS = 12
-#: Prompts a topic should have on average; fewer prompts make fewer topics.
+#: Average number of prompts per topic; fewer prompts make fewer topics.
 PROMPTS_PER_TOPIC = 12
 TERMS = 3
 OTHER = "No topic"
 OTHER_TERMS = "(no topic)"
-#: Characters read of a prompt.
+#: Number of characters read per prompt.
 _READ = 4_000
-# A word is of three letters at least; of a script without spaces, any two neighbours are one.
+# A word has at least three letters; in a script without spaces, any two adjacent characters form a word.
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]+")
-#: A word in more than this share of the prompts of its language tells nothing.
+#: A word in more than this share of the prompts of its language is ignored.
 _TOO_COMMON = 0.4
 _MOST_WORDS = 4_000
 _COLUMNS = [
@@ -39,8 +39,8 @@ _COLUMNS = [
 def topics(prompts: pd.DataFrame) -> pd.DataFrame:
     """Rows of ``TimeGenerated, User, PromptTokens, CorrelationId, Prompt`` grouped by topic, largest first.
 
-    Example is the prompt that is most of its topic, CorrelationId its request. Prompts without any word that others
-    share are ``OTHER``, last. PromptTokens sums what is known; UnknownRequests are not in it.
+    Example is the most typical prompt of its topic, CorrelationId its request. Prompts that share no word with others
+    are in ``OTHER``, last. PromptTokens sums the known values; UnknownRequests counts the rest.
     """
     import pandas as pd
 
@@ -78,7 +78,7 @@ def topics(prompts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _clustered(texts: list[str]) -> tuple[list[int], list[float], dict[int, str]]:
-    """The cluster of each text (-1: none) and how much it is of it, and the clusters' terms."""
+    """The cluster of each text (-1: none) and its weight in it, and the clusters' terms."""
     import numpy as np
     from sklearn.decomposition import NMF
     from sklearn.exceptions import ConvergenceWarning
@@ -90,9 +90,9 @@ def _clustered(texts: list[str]) -> tuple[list[int], list[float], dict[int, str]
     clusters = min(MOST_TOPICS, len(texts) // PROMPTS_PER_TOPIC, len(kept) - 1)
     if clusters < 2:
         return [-1] * len(texts), [0.0] * len(texts), {-1: OTHER_TERMS}
-    # One thread: the order of additions, and so the last digits, are then the same on every machine's every run.
+    # One thread: the order of additions, and so the last digits, are the same on every machine and in every run.
     with threadpool_limits(limits=1), warnings.catch_warnings():
-        # Topics that have not quite settled are as readable as settled ones.
+        # Topics that have not fully converged are as readable as converged ones.
         warnings.simplefilter("ignore", ConvergenceWarning)
         weighed = TfidfTransformer(sublinear_tf=True).fit_transform(counts)
         model = NMF(n_components=clusters, init="nndsvd", random_state=0, max_iter=400, tol=1e-3)
@@ -106,7 +106,7 @@ def _clustered(texts: list[str]) -> tuple[list[int], list[float], dict[int, str]
 
 
 def _counted(words: list[list[str]], scripts: list[str]) -> tuple[list[str], Any]:
-    """The words that tell prompts apart, and a sparse matrix of how often each prompt has each."""
+    """The words that distinguish prompts, and a sparse matrix of each word's frequency in each prompt."""
     from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
@@ -145,7 +145,7 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _script(text: str) -> str:
-    """The language of a text, roughly: what is common in one need not be in another."""
+    """The approximate language of a text: a word common in one may be rare in another."""
     from .languages import language
 
     return language(text)

@@ -1,4 +1,4 @@
-"""Further tables that an ingest reads where it finds them, as data.
+"""Optional tables that an ingest also reads, as data.
 
 Source: Azure Monitor's table reference of each. ``stand_ins`` are the classic Application Insights names
 (customMetrics, requests, dependencies, traces) and the names that diagnostic settings write to Storage and Event Hub.
@@ -57,7 +57,7 @@ _CLASSIC = {
 
 
 def _app_table(name: str, columns: str, identity: str, stand_ins: dict[str, str] | None = None) -> Table:
-    """A table of workspace-based Application Insights; a record is told by its time and the column *identity*."""
+    """A table of workspace-based Application Insights; its time and the column *identity* identify a record."""
     texts = columns_of(f"TenantId string; TimeGenerated datetime; {columns}; {_CLIENT}; Properties dynamic; {_ADDED}")
     return Table(name, texts, key=(identity,), stand_ins=_CLASSIC | (stand_ins or {}))
 
@@ -99,7 +99,7 @@ AZURE_METRICS = Table(
     ),
     key=("MetricName",),
     beyond=frozenset((PROPERTIES,)),
-    # Metrics of Storage and Event Hub may come with their dimensions.
+    # Metrics in Storage and Event Hub may carry their dimensions.
     stand_ins={"time": "TimeGenerated", "resourceId": "_ResourceId", "dimensions": PROPERTIES, "unit": "UnitName"},
 )
 
@@ -134,7 +134,7 @@ AZURE_DIAGNOSTICS = Table(
     },
 )
 
-#: What an ingest reads beside the gateway's two logs.
+#: Tables that an ingest reads in addition to the gateway's two logs.
 SOURCE_TABLES = {
     table.name: table
     for table in (

@@ -1,4 +1,4 @@
-"""What a table is, and its columns written as text."""
+"""A table definition, and its columns written as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# KQL type -> Arrow type as stored in the lake. A dynamic value is kept as its JSON text.
+# KQL type -> Arrow type stored in the lake. A dynamic value is stored as its JSON text.
 KQL_TO_ARROW = {
     "string": "string",
     "dynamic": "string",
@@ -20,19 +20,19 @@ KQL_TO_ARROW = {
     "real": "float64",
 }
 
-#: The column that keeps a record's fields that are no column, by name.
+#: The column that keeps a record's unknown fields, by name.
 PROPERTIES = "Properties"
-#: Fields of a diagnostic setting's envelope that stand for a column.
+#: Fields of a diagnostic setting's envelope that fill a column.
 ENVELOPE = {"time": "TimeGenerated", "durationMs": "TotalTime", "location": "Region", "resourceId": "_ResourceId"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its name, its columns (name -> KQL type, in order), and what identifies a record.
+    """A table: its name, its columns (name -> KQL type, in order), and the key of a record.
 
     ``beyond`` are the columns that Log Analytics lacks: KQL reads them by ``column_ifexists``. A record without a value
-    in one of ``needs`` (none given: the first of its key) is none. ``stand_ins`` are fields that stand for a column
-    where the record lacks the column itself.
+    in one of ``needs`` (default: the first column of its key) is invalid. ``stand_ins`` are fields that fill a column
+    if the record lacks the column itself.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Table:
 
     @property
     def workspace_columns(self) -> dict[str, str]:
-        """The columns that the table has in a Log Analytics workspace."""
+        """The columns of the table in a Log Analytics workspace."""
         return {name: kind for name, kind in self.columns.items() if name not in self.beyond}
 
     def arrow_schema(self, *, partitioned: bool = True) -> pa.Schema:
-        """The lake's Arrow schema: the columns, and last the partition column ``date`` (string, ``YYYY-MM-DD``)."""
+        """The lake's Arrow schema: the columns, then the partition column ``date`` (string, ``YYYY-MM-DD``)."""
         import pyarrow as pa
 
         types = {"timestamp": pa.timestamp("us", tz="UTC"), "bool": pa.bool_()}

@@ -1,8 +1,8 @@
-"""The tables' columns, as data: the gateway's two log tables of Azure Monitor, and those computed from them.
+"""The tables' columns, as data: the gateway's two log tables in Azure Monitor, and the tables computed from them.
 
 Source of the log tables: Azure Monitor's table reference for ApiManagementGatewayLogs and
 ApiManagementGatewayLlmLog (resource-specific tables). The computed tables are defined by
-``kql/functions/AoaiRequests.kql`` and ``AoaiMessages.kql``; a test holds the two together.
+``kql/functions/AoaiRequests.kql`` and ``AoaiMessages.kql``; a test compares them.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ REQUESTS = Table(
     key=("CorrelationId",),
 )
 
-# What AoaiRequests is estimated from; kept so that a new day needs no old body read again.
+# Inputs of AoaiRequests' estimates; stored so that a new day does not reread old bodies.
 REQUESTS_LOGGED = Table(
     "AoaiRequestsLogged", columns_of(_REQUEST_COLUMNS + "; PromptKind string; PromptBytes long"), key=("CorrelationId",)
 )
@@ -81,9 +81,9 @@ MESSAGES = Table(
     key=("CorrelationId",),
 )
 
-#: The gateway's two logs, which requests and messages are computed from.
+#: The gateway's two logs, from which requests and messages are computed.
 LOG_TABLES = {table.name: table for table in (GATEWAY_LOGS, LLM_LOG)}
-#: Every table that an ingest reads records into.
+#: Every table that an ingest writes records to.
 READ_TABLES = LOG_TABLES | SOURCE_TABLES
 #: Every table of the lake.
 TABLES = READ_TABLES | {table.name: table for table in (REQUESTS, REQUESTS_LOGGED, MESSAGES)}
