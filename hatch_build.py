@@ -12,6 +12,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDERS = ("kql", "notebooks", "setup_scripts")
+LEFT_OUT = {".ipynb_checkpoints", "__pycache__"}
 
 
 class ShippedFolders(BuildHookInterface):
@@ -25,4 +26,7 @@ class ShippedFolders(BuildHookInterface):
             source = Path(self.root, folder)
             if not source.is_dir():
                 raise FileNotFoundError(f"{source} is missing: a wheel must carry it")
-            build_data["force_include"][str(source)] = f"aoai_analytics/{folder}"
+            # One by one: a folder would bring the checkpoints that Jupyter leaves beside a notebook.
+            for path in source.rglob("*"):
+                if path.is_file() and LEFT_OUT.isdisjoint(path.parts):
+                    build_data["force_include"][str(path)] = f"aoai_analytics/{path.relative_to(self.root).as_posix()}"

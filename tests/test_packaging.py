@@ -212,11 +212,17 @@ def build(target: str, source: Path, out: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel made as from PyPI: the repository's source distribution, unpacked elsewhere, and built there."""
+    """A wheel made as from PyPI: the repository's source distribution, unpacked elsewhere, and built there.
+
+    Somebody opened a notebook before: Jupyter left a checkpoint beside it.
+    """
     folder = tmp_path_factory.mktemp("packaging")
     with tarfile.open(build("sdist", REPO, folder / "sdist")) as archive:
         archive.extractall(folder / "source", filter="data")
     (source,) = (folder / "source").iterdir()
+    checkpoints = source / "notebooks/analysis/.ipynb_checkpoints"
+    checkpoints.mkdir()
+    (checkpoints / "tokens-checkpoint.ipynb").write_text("{}")
     return build("wheel", source, folder / "wheel")
 
 
@@ -239,7 +245,8 @@ def test_a_wheel_carries_every_module_and_the_command(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     names = set(archive.namelist())
     modules = {path.relative_to(REPO).as_posix() for path in (REPO / "aoai_analytics").rglob("*.py")}
-    assert modules <= names
+    assert modules | {"aoai_analytics/py.typed"} <= names
+    assert not [name for name in names if ".ipynb_checkpoints" in name]
     (entry_points,) = [name for name in names if name.endswith(".dist-info/entry_points.txt")]
     assert "aoai = aoai_analytics.cli:main" in archive.read(entry_points).decode()
     (licence,) = [name for name in names if name.endswith("/LICENSE")]
