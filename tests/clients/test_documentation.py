@@ -20,7 +20,7 @@ from tests.clients.snippets import PAGE, Snippet, snippets
 from tests.conftest import REPO
 
 SNIPPETS = {snippet.title: snippet for snippet in snippets()}
-SETTINGS = "Say where the gateway is"
+SETTINGS = "Set the gateway's address"
 
 BY_KEY, BY_TOKEN = "key sub-try-out", f"token {CALLER}"
 CHAT, CHAT_V1 = "/deployments/{deployment-id}/chat/completions", "/v1/chat/completions"
@@ -34,7 +34,7 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "Deployment-style with a key": (BY_KEY, [CHAT]),
     "Deployment-style with an Entra token": (BY_TOKEN, [CHAT]),
     "Stream": (BY_KEY, [CHAT_V1]),
-    "Many at a time": (BY_KEY, [CHAT_V1] * 3),
+    "Concurrent requests": (BY_KEY, [CHAT_V1] * 3),
     "Asynchronous stream with an Entra token": (BY_TOKEN, [CHAT_V1]),
     "Embeddings": (BY_KEY, [EMBED_V1]),
     "Responses API": (BY_KEY, [RESPONSES_V1]),
@@ -55,9 +55,9 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "curl, stream": (BY_KEY, [CHAT_V1]),
     "curl, embeddings": (BY_KEY, [EMBED_V1]),
     "curl, Responses API": (BY_KEY, [RESPONSES_V1]),
-    "Say how often and how long": (BY_KEY, [CHAT_V1] * 2),
+    "Set retries and timeouts": (BY_KEY, [CHAT_V1] * 2),
     "Name the end user": (BY_KEY, [CHAT_V1]),
-    "See what is left": (BY_KEY, [CHAT_V1]),
+    "Show the remaining tokens": (BY_KEY, [CHAT_V1]),
     "Read an error": (BY_KEY, [CHAT_V1]),
 }
 PYTHON = [title for title in CALLS if SNIPPETS[title].language == "python"]

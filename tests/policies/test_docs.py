@@ -54,5 +54,5 @@ def test_the_errors_told_of_are_the_errors_made():
     text = "".join(file.read_text() for file in gateway.FRAGMENTS.glob("*-errors.xml"))
     text += (gateway.FRAGMENTS / "identity.xml").read_text()
     made = set(re.findall(r'"code":"(\w+)"', text.replace("&quot;", '"')))
-    section = PAGE.split("## The gateway's own refusals")[1].split("\n## ")[0] + table()
+    section = PAGE.split("## The gateway's own errors")[1].split("\n## ")[0] + table()
     assert made and not {code for code in made if code not in section}
