@@ -1,7 +1,7 @@
-"""What the kit gives to other tools, as text: Kusto databases, workbooks, alerts, dashboards, summary rules.
+"""Exports for other tools, as text: Kusto databases, workbooks, alerts, dashboards, summary rules.
 
-What is made of the queries and committed beside them stands in ``COMMITTED``: ``aoai export all`` and ``make exports``
-write these files, and a test holds them current.
+``COMMITTED`` lists the committed files generated from the queries: ``aoai export all`` and ``make exports``
+write these files, and a test checks that they are current.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
-#: File below ``setup_scripts/`` -> where its text is made: ``module:function`` of this room, called without arguments.
+#: File below ``setup_scripts/`` -> its generator: ``module:function`` in this package, called without arguments.
 COMMITTED: Mapping[str, str] = {
     "exports/functions.json": "functions:functions_json",
     "exports/query-pack.json": "query_pack:query_pack_json",
@@ -23,7 +23,7 @@ COMMITTED: Mapping[str, str] = {
 
 
 def made(file: str) -> str:
-    """The text of a file of ``COMMITTED`` as the queries and prices now make it."""
+    """The text of a file of ``COMMITTED``, generated from the current queries and prices."""
     module, _, function = COMMITTED[file].partition(":")
     text: str = getattr(import_module(f".{module}", __package__), function)()
     return text

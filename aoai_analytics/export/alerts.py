@@ -1,7 +1,7 @@
-"""Alert rules on a workspace, as a Bicep module: each is a query of ``kql/alerts`` that fires where it has a row.
+"""Alert rules on a workspace, as a Bicep module: each is a query of ``kql/alerts`` that fires if it returns a row.
 
 A rule's thresholds are its query's parameters, and become parameters of the module with the query's defaults. The rules
-name the saved functions: Azure refuses ``union`` in a rule's own text, which the functions need, and limits a rule
+use the saved functions: Azure rejects ``union`` in a rule's own text, which the functions need, and limits a rule
 to 64 KB (https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-log-query, .../fundamentals/service-limits).
 """
 
@@ -15,17 +15,17 @@ from ..engines.kql.tree import without_comments
 from ..library import library
 from ..library.queries import Query
 
-#: What the service shows a rule's query: the last ``over``, at most two days.
+#: Maximum time range that the service shows a rule's query: the last ``over``, at most two days.
 LONGEST = "P2D"
-#: The page that tells what to do about each alert, by the alert's name as its heading.
+#: The page that explains each alert, under a heading with the alert's name.
 PAGE = "docs/alerts.md"
 
 
 @dataclass(frozen=True)
 class Alert:
-    """A rule: its query, when it is asked (ISO 8601), over which time, how severe (0 worst, 4 least), and by what it
-    splits into alerts of their own. ``values`` are defaults other than the query's, ``set`` is KQL that nobody
-    chooses, ``look`` names the queries to ask next.
+    """A rule: its query, how often it runs (ISO 8601), its time range, its severity (0 worst, 4 least), and the
+    columns that split it into separate alerts. ``values`` are defaults other than the query's, ``set`` is fixed
+    KQL, ``look`` names the queries to run next.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Alert:
 
     @property
     def display_name(self) -> str:
-        """The rule's title: the query's, without the word that marks it as an alert's."""
+        """The rule's title: the query's, without the word that marks it as an alert."""
         return self.title or self.query.title.removeprefix("Alert: ")
 
     @property
@@ -60,7 +60,7 @@ class Alert:
 
     @property
     def description(self) -> str:
-        """What stands in the fired alert: what it means, its query, where to look and what to do."""
+        """The fired alert's description: its meaning, its query, where to look and what to do."""
         look = f" See also {', '.join(self.look)}." if self.look else ""
         return f"{self.query.question} Query: kql/{self.query.name}.kql.{look} What to do: {PAGE}#{self.name}"
 
@@ -72,12 +72,12 @@ class Alert:
         return "\n".join(line.rstrip() for line in without_comments("\n".join(lines)).split("\n") if line.strip())
 
     def text(self, **values: str) -> str:
-        """The query as the rule asks it; *values* are KQL in the place of defaults."""
+        """The rule's query; *values* are KQL that replaces the defaults."""
         lets = {name: values.get(name, self.default(name)) for name in self.parameters} | dict(self.set)
         return "".join(f"let {name} = {value};\n" for name, value in lets.items()) + self.body
 
 
-# A row arrives some 15 minutes after its time at the most: a window is twice as long, or it would miss what it is for.
+# Rows arrive up to about 15 minutes late: a window is twice as long so that no event is missed.
 ALERTS = (
     Alert(
         "budget-pace", 2, "PT1H", "P1D", ("Scope", "State"), ("cost/budget", "cost/by-subscription", "cost/unpriced")
@@ -124,7 +124,7 @@ ALERTS = (
 )
 
 _BUDGETS = "budgets"
-#: KQL type -> type of the module's parameter. Bicep has no numbers with a decimal point.
+#: KQL type -> the module's parameter type. Bicep has no decimal numbers.
 _BICEP_TYPES = {"real": "string", "long": "int", "timespan": "string", "bool": "bool"}
 
 _HEAD = """\
@@ -133,7 +133,7 @@ metadata description = 'The alert rules, their thresholds and queries. Generated
 
 
 def alerts_bicep() -> str:
-    """``alert-rules.bicep``: types of the rules' names and thresholds, and a function that gives the rules."""
+    """``alert-rules.bicep``: types of the rules' names and thresholds, and a function that returns the rules."""
     names = " | ".join(_text(alert.name) for alert in ALERTS)
     rules = "".join(_rule(alert) for alert in ALERTS)
     return f"""{_HEAD}
@@ -177,7 +177,7 @@ def _rule(alert: Alert) -> str:
 
 
 def _lets(alert: Alert) -> Iterator[str]:
-    """The query's parameters as a part of a Bicep string: what is given, else the default."""
+    """The query's parameters as a part of a Bicep string: the given value, otherwise the default."""
     for name, parameter in alert.parameters.items():
         if name == _BUDGETS:
             pairs = "map(items(budgets), budget => '${budget.key}=${budget.value}')"
@@ -188,7 +188,7 @@ def _lets(alert: Alert) -> Iterator[str]:
         if parameter.type == "bool":
             yield f"let {name} = ${{({given} ?? {default}) ? 'true' : 'false'}};\\n"
         elif parameter.type == "real":
-            # What is no number is refused here, not by a query that nobody sees fail.
+            # Reject non-numbers here: nobody would see the query fail.
             yield f"let {name} = real(${{json({given} ?? '{default}')}});\\n"
         else:
             value = default if parameter.type == "long" else _text(default)
@@ -206,5 +206,5 @@ def _text(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """*text* inside a Bicep string."""
+    """*text* escaped for a Bicep string."""
     return text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${").replace("\n", "\\n")

@@ -1,8 +1,8 @@
-"""A library query as another tool runs it: the semantic layer, the tool's time range and its filters in its text.
+"""A library query embedded in another tool: the semantic layer, the tool's time range and its filters in its text.
 
-A workbook's tile or a dashboard's panel has no engine in front of it that would put the functions in and cut the
-tables to a range. So its text carries both, range and filters as the tool's own macros. The answer is that of the
-library's query over the same range, wherever the two log tables are, with no function saved.
+A workbook's tile or a dashboard's panel has no engine that could add the functions and cut the
+tables to a range, so the query's text contains both; range and filters use the tool's own macros. The result equals the
+library query's over the same range, wherever the two log tables are, with no saved function.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..engines.kql.parameters import declared
 from ..errors import UnknownName
 from ..schema.tables import LLM_LOG, LOG_TABLES, MESSAGES, REQUESTS, REQUESTS_LOGGED
 
-#: What ``embed`` can filter by: the column of ``AoaiRequests`` and ``AoaiRequestsLogged``.
+#: Filters of ``embed``: the column of ``AoaiRequests`` and ``AoaiRequestsLogged``.
 FILTERS = {
     "Apis": "ApiId",
     "Subscriptions": "SubscriptionId",
@@ -24,7 +24,7 @@ FILTERS = {
     "Models": "ModelName",
     "Users": "User",
 }
-#: A chosen value that stands for every one.
+#: The chosen value that means all.
 ALL = "*"
 
 _BETWEEN = "TimeGenerated >= RangeStart and TimeGenerated < RangeEnd"
@@ -38,7 +38,7 @@ _AROUND = {
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of an embedded query that reads the same in every query that needs it: ``let`` statements."""
+    """A part that is the same in every embedded query that needs it: ``let`` statements."""
 
     name: str
     text: str
@@ -69,9 +69,9 @@ def embed(
 ) -> Embedded:
     """*kql* over start <= TimeGenerated < end, with the functions it needs.
 
-    *start* and *end* are KQL expressions of type datetime, *chosen* gives for a name of ``FILTERS`` an expression of
-    type dynamic (an array of strings; one that holds ``*`` lets everything through), *values* for a parameter of the
-    query the expression that its ``let`` gets: the tool's macros, as the tool puts values into them. *functions* are
+    *start* and *end* are KQL expressions of type datetime, *chosen* maps a name of ``FILTERS`` to an expression of
+    type dynamic (an array of strings; one that contains ``*`` allows everything), *values* a parameter of the
+    query to the expression for its ``let``: the tool's macros, as the tool substitutes values. *functions* are
     by default the package's (name -> text, see ``engines.kql.inlining.definitions``). Raises UnknownName.
     """
     functions = definitions() if functions is None else functions
@@ -104,7 +104,7 @@ def embed(
 
 
 def _parameters_out(kql: str, values: Mapping[str, str]) -> tuple[list[str], str]:
-    """The lines of a query's parameters, set to *values*, and the rest of it without comments at its top."""
+    """The lines of a query's parameters, set to *values*, and the rest without its leading comments."""
     parameters = declared(kql)
     for name in values:
         if name not in parameters:
@@ -131,7 +131,7 @@ def _around(span: str) -> Piece:
 
 
 def _between(name: str, by: str, chosen: tuple[str, ...]) -> Piece:
-    """A table's or function's rows in the range, of what is chosen; those without the columns go by CorrelationId."""
+    """A table's or function's rows in the range, filtered by the choices, or by CorrelationId without those columns."""
     conditions = [_BETWEEN]
     if name == by:
         conditions += [f'("{ALL}" in (Chosen{what}) or {FILTERS[what]} in (Chosen{what}))' for what in chosen]

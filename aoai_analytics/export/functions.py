@@ -8,19 +8,19 @@ from typing import Any
 
 from ..engines.kql.functions import definitions
 
-#: Where the portal lists them, as in ``modules/workspace.bicep``.
+#: Category in the portal, as in ``modules/workspace.bicep``.
 CATEGORY = "Azure OpenAI gateway analytics"
 
 
 def saved_functions(own: Mapping[str, str] | None = None) -> list[dict[str, str]]:
-    """Each function's ``alias`` and ``query``, after those it needs; *own* replace the package's of their names."""
+    """Each function's ``alias`` and ``query``, in dependency order; *own* replaces the package's of the same name."""
     return [{"alias": name, "query": text} for name, text in definitions(own).items()]
 
 
 def functions_json(own: Mapping[str, str] | None = None) -> str:
-    """An ARM template that saves the functions in a workspace, one after another as they need each other.
+    """An ARM template that saves the functions in a workspace, in dependency order.
 
-    A Bicep parameter file takes their texts out of it:
+    A Bicep parameter file reads their texts from it:
     ``param functions = loadJsonContent('functions.json', 'variables.functions')``.
     """
     template: dict[str, Any] = {
@@ -62,7 +62,7 @@ def functions_json(own: Mapping[str, str] | None = None) -> str:
 
 
 def _literal(template: dict[str, Any]) -> dict[str, Any]:
-    """*template* whose functions' texts are no expressions: ARM takes a text that begins with '[' for one."""
+    """*template* with escaped function texts: ARM reads a text that begins with '[' as an expression."""
     for function in template["variables"]["functions"]:
         if function["query"].startswith("["):
             function["query"] = "[" + function["query"]

@@ -1,22 +1,22 @@
 """Grafana dashboards of the query library, for the Azure Monitor and the Azure Data Explorer data source.
 
-The tabs and tiles are ``layout``'s, as in the workbook; ``grafana_panels`` says how a tile is drawn. Every panel asks
-the raw log tables: what its query needs of the semantic layer stands in the dashboard's hidden constants, once each.
+The tabs and tiles are ``layout``'s, as in the workbook; ``grafana_panels`` says how to draw a tile. Every panel queries
+the raw log tables: the parts of the semantic layer that its query needs are hidden constants, each defined once.
 
-How Grafana puts values in, and why the text is as it is (sources: Grafana's documentation of variable syntax; npm
+How Grafana substitutes values, and why the text is as it is (sources: Grafana's documentation of variable syntax; npm
 ``@grafana/scenes``, which interpolates; the data sources' own code in grafana/grafana ``azuremonitor`` and
 grafana/azure-data-explorer-datasource):
 
 - ``${name:json}`` writes the values chosen as a JSON array, whose escapes KQL's ``dynamic()`` reads too. The plugins'
-  own quoting, ``:singlequote``, ``:sqlstring`` and ``$__escapeMulti`` each leave a quote or a backslash of the value as
-  it is, and names in logs are whatever a caller sent. "All" writes its custom value as it stands, so that is ``["*"]``.
-- A value chosen alone through a link is an array too, as long as the stored choice is one (``"current"`` below).
+  own quoting, ``:singlequote``, ``:sqlstring`` and ``$__escapeMulti``, leaves a quote or a backslash of the value
+  unescaped, and names in logs are whatever a caller sent. "All" writes its custom value verbatim, so that is ``["*"]``.
+- A single value chosen through a link is an array too, as long as the stored choice is one (``"current"`` below).
 - ``${name:raw}`` writes a constant as it is. A constant's text is itself searched for ``$name`` and ``${name}``: KQL's
-  ``$left`` and ``$right`` stay, for no variable has these names.
+  ``$left`` and ``$right`` stay, because no variable has these names.
 - ``$__timeFrom`` and ``$__timeTo`` are written by the data sources' servers after that, as datetimes; Azure Monitor
   cuts them to whole seconds. ``$__interval`` is written before, as a KQL timespan (``6h``), never below a panel's own.
-- ``dashboardTime`` of the Azure Monitor data source must be off: it has the service cut every table to the time shown,
-  and estimates need whole months. The query itself holds to the time shown.
+- ``dashboardTime`` of the Azure Monitor data source must be off: the service would cut every table to the time shown,
+  but estimates need whole months. The query itself filters by the time shown.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ from .grafana_panels import panel
 from .grafana_queries import CHOICES, Shown
 from .workbook.layout import TABS, Tile
 
-#: Grafana's width of a dashboard.
+#: Grafana's dashboard width.
 GRID = 24
 #: The dashboards' own schema; newer versions of Grafana migrate it when they open it.
 SCHEMA = 41
-#: From this version on, constants, "Grouping to matrix" and the panels' options are as used here.
+#: From this version on, Grafana supports constants, "Grouping to matrix" and the panels' options as used here.
 GRAFANA = "11.0.0"
 _HEIGHTS = {"stat": 5, "table": 9, "timeseries": 9, "states": 9, "bars": 10, "pie": 9, "matrix": 9}
 _TEXT_HEIGHT = 4
-#: So many points at most of a chart over time: past them, Grafana widens the step.
+#: Maximum points in a time chart: Grafana widens the step beyond that.
 _POINTS = 400
 _MOST_CHOICES = 1000
 _LABELS = {"Apis": "API", "Subscriptions": "Subscription", "Products": "Product", "Models": "Model", "Users": "User"}
 
 
-#: A query's parameter that readers set in a text box: the box's name, label, description and default, and the KQL of
+#: A query parameter that readers set in a text box: the box's name, label, description and default, and the KQL of
 #: its value, with ``{}`` for the text. Percent-encoded, no text can leave its quotes.
 _TEXT = 'url_decode("${{{}:percentencode}}")'
 _LIST = (
@@ -70,7 +70,7 @@ _ONE_USER = (
     "Choose one user in the filter **User**, or follow the link of a name in a table of users. If you choose several, "
     "this shows the first."
 )
-#: What stands beside a view here; the workbook's own words speak of its clicks. Else a view's text is the layout's.
+#: Text beside a view here, where the workbook's text mentions clicks. Other views use the layout's text.
 _TEXTS = {
     "users": "A user is the end user in the request, else the gateway user, else the caller's address.",
     "prompts": "Which prompts and responses were logged. This dashboard does not contain the texts: a data source uses "
@@ -101,7 +101,7 @@ AoaiPrices
 
 @dataclass(frozen=True)
 class DataSource:
-    """A data source that the dashboard asks: its plugin, and the variable that says where the tables are."""
+    """A data source of the dashboard: its plugin, and the variable that locates the tables."""
 
     name: str
     title: str
@@ -152,12 +152,12 @@ def azure_data_explorer_dashboard() -> str:
 
 
 def exported(query: Query) -> bool:
-    """Whether a query can be a panel: none that shows prompts, and none whose answer is made outside KQL."""
+    """Whether a query can be a panel: not if it shows prompts or its result is computed outside KQL."""
     return query.header.get("shows") != "prompts" and "then" not in query.header
 
 
 def query_of(tile: Tile) -> Query:
-    """The query of a tile: the library's, or the list of prices."""
+    """The query of a tile: from the library, or the list of prices."""
     return PRICES if tile.query == "prices" else library().get(tile.query)
 
 
@@ -182,7 +182,7 @@ def _dashboard(source: DataSource) -> dict[str, Any]:
         "editable": True,
         "graphTooltip": 1,
         "fiscalYearStartMonth": 0,
-        # Days, weeks and months of the queries are those of UTC.
+        # Days, weeks and months in queries are in UTC.
         "timezone": "utc",
         "weekStart": "monday",
         "time": {"from": "now-7d", "to": "now"},
@@ -196,14 +196,14 @@ def _dashboard(source: DataSource) -> dict[str, Any]:
 
 
 class _Pieces:
-    """What panels have in common of the semantic layer, each text once as a hidden constant."""
+    """Shared parts of the semantic layer: each text once, as a hidden constant."""
 
     def __init__(self, functions: Mapping[str, str]) -> None:
         self._functions = functions
         self._names: dict[str, str] = {}
 
     def query(self, kql: str, chosen: Mapping[str, str] | None = None, values: Mapping[str, str] | None = None) -> str:
-        """*kql* over the time shown, of what is chosen, with the constants that it needs by name."""
+        """*kql* limited to the time shown and the choices, with the constants it needs by name."""
         query = embed(
             kql, start="$__timeFrom", end="$__timeTo", chosen=chosen, values=values, functions=self._functions
         )
@@ -217,7 +217,7 @@ class _Pieces:
         ]
 
     def _name(self, piece: Piece) -> str:
-        """The constant that holds *piece*; one that reads otherwise for other filters gets a number."""
+        """The constant that holds *piece*; a variant for other filters gets a number."""
         if piece.text not in self._names:
             taken = sum(name.split("__")[0] == f"Kql_{piece.name}" for name in self._names.values())
             self._names[piece.text] = f"Kql_{piece.name}" + (f"__{taken + 1}" if taken else "")
@@ -230,7 +230,7 @@ def _functions() -> Mapping[str, str]:
 
 
 def _places(source: DataSource) -> list[dict[str, Any]]:
-    """The variables that say where the tables are."""
+    """The variables that locate the tables."""
     data_source = {
         "type": "datasource",
         "name": "DataSource",
@@ -273,20 +273,20 @@ def _query_variable(source: DataSource, name: str, label: str, query: dict[str, 
 
 
 def _choice(source: DataSource, name: str, pieces: _Pieces) -> dict[str, Any]:
-    """A filter's variable; its values are those of the time shown, the most frequent first."""
+    """A filter's variable; its values are from the time shown, the most frequent first."""
     kql = (
         f"AoaiRequestsLogged\n| extend Name = {FILTERS[name]}\n| summarize Requests = count() by Name\n"
         f'| top {_MOST_CHOICES} by Requests desc\n| project Name = iff(isempty(Name), "{NONE}", Name)\n'
     )
     query = _target(source, pieces.query(kql), "table")
-    # Grafana asks again whenever the time shown changes (refresh 2).
+    # Grafana reruns it whenever the time shown changes (refresh 2).
     variable = _query_variable(source, name, _LABELS[name], query, 2)
     chosen = {"text": ["All"], "value": ["$__all"]}
     return variable | {"multi": True, "includeAll": True, "allValue": json.dumps([ALL]), "current": chosen}
 
 
 def _chosen(name: str) -> str:
-    """The array of what is chosen for a filter; the name for none stands for the empty one."""
+    """The array of choices for a filter; the name for "none" stands for the empty name."""
     return (
         f"toscalar(print Name = dynamic(${{{name}:json}}) | mv-expand Name to typeof(string)"
         f' | summarize make_list(iff(Name == "{NONE}", "", Name)))'
@@ -294,7 +294,7 @@ def _chosen(name: str) -> str:
 
 
 def _boxes() -> list[dict[str, Any]]:
-    """The variables that a reader types into or sets for some panels' parameters."""
+    """The variables that a reader sets for some panels' parameters."""
     boxes = [
         {
             "type": "textbox",
@@ -357,7 +357,7 @@ def _target(source: DataSource, kql: str, form: str) -> dict[str, Any]:
 
 
 def _rows(source: DataSource, pieces: _Pieces) -> list[dict[str, Any]]:
-    """A row of each view; all but the first are closed, and a closed row asks nothing until it is opened."""
+    """One row per view; all but the first are closed, and a closed row runs no queries until it is opened."""
     shown: list[dict[str, Any]] = []
     number, y = 1, 0
     for title, text, tiles in _views():
@@ -376,7 +376,7 @@ def _rows(source: DataSource, pieces: _Pieces) -> list[dict[str, Any]]:
 
 
 def _views() -> Iterator[tuple[str, str, list[Tile]]]:
-    """Title, text and tiles of each row: a view of the layout, or what a click in the workbook opens."""
+    """Title, text and tiles of each row: a view of the layout, or the details that a click in the workbook opens."""
     for tab in TABS:
         about = _TEXTS.get(tab.name, tab.text)
         for view in tab.views:
@@ -392,7 +392,7 @@ def _views() -> Iterator[tuple[str, str, list[Tile]]]:
 
 
 def _view(source: DataSource, text: str, tiles: Iterable[Tile], pieces: _Pieces, y: int) -> Iterator[dict[str, Any]]:
-    """A text that explains, then the tiles from left to right, as wide as the layout has them."""
+    """A text panel, then the tiles from left to right, with the layout's widths."""
     yield {
         "type": "text",
         "title": "",
@@ -424,7 +424,7 @@ def _panel(source: DataSource, shown: Shown, pieces: _Pieces) -> dict[str, Any]:
         values["step"] = "$__interval"
         drawing |= {"interval": parameters["step"].default, "maxDataPoints": _POINTS}
     if "user" in parameters:
-        # These compare one user with everyone: the choice of users is their parameter, and no filter.
+        # These compare one user with everyone: the choice of users is their parameter, not a filter.
         del chosen["Users"]
         values["user"] = "tostring(dynamic(${Users:json})[0])"
     target = _target(source, pieces.query(shown.query.text, chosen, values) + shown.ending, shown.result_format)
@@ -432,7 +432,7 @@ def _panel(source: DataSource, shown: Shown, pieces: _Pieces) -> dict[str, Any]:
 
 
 def _links(source: DataSource, query: Query) -> dict[str, str]:
-    """For each column that holds a choice: this dashboard, with the value for ``{}`` chosen and all else as it is."""
+    """For each column with choices, the link to this dashboard with the value for ``{}`` chosen, all else unchanged."""
     places = [variable["name"] for variable in _places(source)]
     links = {}
     for column in sorted(CHOICES.keys() & names_in(query.text)):

@@ -1,7 +1,7 @@
-"""How Grafana draws a query: the panel's type, options and fields.
+"""Grafana panels for queries: the panel's type, options and fields.
 
-Sources: the panels' options as in Grafana's own schema (PyPI ``grafana-foundation-sdk``, made from it; the tests read
-the dashboards with it); the transformations as npm ``@grafana/data`` carries them out.
+Sources: the panels' options in Grafana's own schema (PyPI ``grafana-foundation-sdk``, generated from it; the tests read
+the dashboards with it); the transformations in npm ``@grafana/data``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..format.labels import heading, humanised
 from ..format.numbers import UNITS, UNKNOWN, unit_of
 from .grafana_queries import CHOICES, Shown
 
-#: Grafana's unit of a header's unit; any other is said in the heading.
+#: Grafana's unit for a header's unit; other units are in the heading.
 GRAFANA_UNITS = {
     "%": "percent",
     "share": "percentunit",
@@ -26,7 +26,7 @@ GRAFANA_UNITS = {
     "USD": "currencyUSD",
     "EUR": "currencyEUR",
 }
-#: Where a number turns from good to doubtful to bad, by column: (colour, from) in ascending order.
+#: Thresholds where a number turns from good to doubtful to bad, by column: (colour, from) in ascending order.
 THRESHOLDS: dict[str, tuple[tuple[str, float | None], ...]] = {
     "SuccessRate": (("red", None), ("orange", 95), ("green", 99)),
     "BudgetUsed": (("green", None), ("orange", 75), ("red", 100)),
@@ -49,7 +49,7 @@ _NOTHING = "No data for this time range and these filters."
 
 
 def panel(shown: Shown) -> dict[str, Any]:
-    """A panel's title, type, options, fields and transformations; where it stands and what it asks is not in it."""
+    """A panel's title, type, options, fields and transformations, without its position and query."""
     return {"title": shown.query.title, "description": shown.query.question} | _BUILDERS[shown.how](shown)
 
 
@@ -63,7 +63,7 @@ def _unit(column: str, units: Mapping[str, str], *, exact: bool = False) -> dict
 
 
 def _name(column: str, units: Mapping[str, str]) -> str:
-    """A column's heading; what Grafana's unit already writes is not said again."""
+    """A column's heading, without a unit that Grafana already shows."""
     return heading(column, "" if units.get(column, "") in GRAFANA_UNITS else unit_of(column, units).label)
 
 
@@ -90,7 +90,7 @@ def _legend(shown: bool) -> dict[str, Any]:
 
 
 def _link(shown: Shown, column: str, value: str) -> list[dict[str, Any]]:
-    """The link that chooses *value* (Grafana's name of it) where *column* holds choices."""
+    """The link that chooses *value* (Grafana's name for it) if *column* holds choices."""
     url = (shown.links or {}).get(column)
     if not url:
         return []
@@ -122,7 +122,7 @@ def _stat(shown: Shown) -> dict[str, Any]:
 
 
 def _table(shown: Shown) -> dict[str, Any]:
-    # An empty table says what Grafana's default text for no value says; a null number in a row is unknown.
+    # An empty table shows Grafana's default text for no value; a null number in a row is unknown.
     overrides: list[dict[str, Any]] = [
         {"matcher": {"id": "byType", "options": "number"}, "properties": [{"id": "noValue", "value": UNKNOWN}]}
     ]
@@ -150,7 +150,7 @@ def _table(shown: Shown) -> dict[str, Any]:
     return {"type": "table", "options": options} | _fields({"custom": custom}, overrides)
 
 
-#: Columns of a matrix that are whole numbers, and how many there can be: their order is theirs, not that of the rows.
+#: Columns of a matrix that are whole numbers, and their count: they keep their own order, not the rows'.
 _NUMBERED = {"Hour": 24, "WeeksLater": 53}
 
 
@@ -172,7 +172,7 @@ def _matrix(shown: Shown) -> dict[str, Any]:
 
 
 def _states(shown: Shown) -> dict[str, Any]:
-    """A heat map over time: a line of fields for each category."""
+    """A heat map over time: one row of fields per category."""
     value, y = shown.chart.color, shown.chart.y[0]
     defaults = _unit(value, shown.units) | {
         "color": {"mode": _HEAT},
@@ -191,8 +191,8 @@ def _states(shown: Shown) -> dict[str, Any]:
 
 def _timeseries(shown: Shown) -> dict[str, Any]:
     as_line, several = shown.chart.kind == "line", bool(shown.color) or len(shown.measures) > 1
-    # What is counted in a span of time is drawn as bars: no row is nothing counted, which a line would run across.
-    # Lines show their points, so that a stretch without any is seen.
+    # Counts per timespan are drawn as bars: no row means zero, which a line would bridge.
+    # Lines show their points, so that gaps are visible.
     custom: dict[str, Any] = {
         "drawStyle": "line" if as_line else "bars",
         "lineWidth": 2 if as_line else 0,
@@ -262,7 +262,7 @@ def _pie(shown: Shown) -> dict[str, Any]:
 
 
 def _pivot(shown: Shown) -> list[dict[str, Any]]:
-    """A row of each category and a column of each colour; the longest bar first where the colours add up."""
+    """One row per category and one column per colour; the longest bar first if the colours add up."""
     steps = [_grouped(shown.color, shown.axis, shown.measures[0])]
     if shown.adds:
         total = "Total of the row"

@@ -1,7 +1,7 @@
-"""A library query as Grafana shows it: how it is drawn, and what follows its last statement for that.
+"""A library query for Grafana: how it is drawn, and the KQL appended for that.
 
-A chart's query ends with the chart's columns, added up where several rows share a point, in the order in which they are
-drawn. A table shows every column, as the query gives it.
+A chart's query ends with the chart's columns, summed where several rows share a point, in drawing
+order. A table shows every column of the query.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from ..format.labels import NONE
 from ..format.numbers import additive
 from ..library.queries import Query
 
-#: Columns that hold a moment; every other axis of a chart is a category.
+#: Columns that hold a time; every other axis of a chart is a category.
 MOMENTS = ("TimeGenerated", "Day", "Week", "Month")
-#: Moments that are a row's name in a matrix.
+#: Times that name the rows of a matrix.
 _DATES = ("Cohort",)
-#: A column whose value is a choice of a variable: a cell or a bar links to the dashboard with that choice.
+#: A column whose value is a variable's choice: a cell or a bar links to the dashboard with that choice.
 CHOICES = {
     "ApiId": "Apis",
     "SubscriptionId": "Subscriptions",
@@ -31,7 +31,7 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Numbers:
-    """A query's headline numbers: the KQL that makes them of its rows, and each column's unit."""
+    """A query's headline numbers: the KQL that computes them from its rows, and each column's unit."""
 
     fold: str
     units: Mapping[str, str]
@@ -58,9 +58,9 @@ NUMBERS = {
 
 @dataclass(frozen=True)
 class Shown:
-    """A query to be drawn: as its header says, or as *show*: ``grid``, ``pie``, ``kpi``, ``matrix``.
+    """A query to draw: as its header says, or as *show*: ``grid``, ``pie``, ``kpi``, ``matrix``.
 
-    *bars* and *heats* are columns that a table draws in its cells. *links* gives for a column the URL that chooses a
+    *bars* and *heats* are columns that a table draws in its cells. *links* maps a column to the URL that chooses a
     value of it, with ``{}`` for the value.
     """
 
@@ -91,44 +91,44 @@ class Shown:
 
     @property
     def axis(self) -> str:
-        """The column that the chart measures by."""
+        """The chart's measured column."""
         return self._roles[0]
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The columns that the chart measures."""
+        """The chart's measured columns."""
         return self._roles[1]
 
     @property
     def _roles(self) -> tuple[str, tuple[str, ...]]:
-        # As the figures choose them, which see the types: a number has a unit.
+        # Like the figures, which see the types: a number has a unit.
         chart, units = self.chart, self.query.units
         lying = chart.row.trace == "bar" and chart.x[0] in units and chart.y[0] not in units
         return (chart.y[0], chart.x) if len(chart.x) > 1 or (len(chart.y) == 1 and lying) else (chart.x[0], chart.y)
 
     @property
     def adds(self) -> bool:
-        """Whether what is measured may be added up."""
+        """Whether the measure may be summed."""
         return all(additive(measure, self.query.units) for measure in self.measures)
 
     @property
     def joined(self) -> bool:
-        """Whether the colour becomes part of the category: a matrix holds one measure only."""
+        """Whether the colour becomes part of the category: a matrix holds only one measure."""
         return bool(self.chart.color) and len(self.measures) > 1
 
     @property
     def color(self) -> str:
-        """The column that parts the series, where there is one beside the category."""
+        """The column that splits the series, if there is one besides the category."""
         return "" if self.joined or self.how == "pie" else self.chart.color
 
     @property
     def result_format(self) -> str:
-        """``time_series`` has the data source make a series of each colour; ``table`` leaves the rows alone."""
+        """``time_series`` makes the data source create one series per colour; ``table`` leaves the rows unchanged."""
         return "time_series" if self.how in ("timeseries", "states") else "table"
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the answer that the panel names."""
+        """The result columns that the panel names."""
         if self.how in ("stat", "table"):
             return tuple(self.units)
         if self.how in ("matrix", "states"):
@@ -137,7 +137,7 @@ class Shown:
 
     @property
     def ending(self) -> str:
-        """KQL that follows the query's last statement; '' for a table of all its columns."""
+        """KQL appended to the query's last statement; '' for a table of all its columns."""
         how, chart = self.how, self.chart
         if how == "table":
             return ""
@@ -155,7 +155,7 @@ class Shown:
         if not self.adds:
             sort = f"| sort by {order}\n" if how == "timeseries" else ""
             return f"| project {', '.join([*by, *self.measures])}\n{sort}"
-        # Kusto adds nulls up to 0: where all are unknown, so is the sum.
+        # Kusto sums nulls to 0, but the sum of only unknown values must be unknown.
         sums = [f"{m} = sum({m}), Known{m} = countif(isnotnull({m}))" for m in self.measures]
         known = [f"{m} = iff(Known{m} > 0, toreal({m}), real(null))" for m in self.measures]
         sort = order if how == "timeseries" else f"{self.measures[0]} desc nulls last, {order}"
@@ -175,7 +175,7 @@ _SHOWN = {"grid": "table", "kpi": "stat", "matrix": "matrix", "pie": "pie"}
 
 
 def _written(column: str) -> str:
-    """*column* as the name of a category."""
+    """*column* as a category name."""
     return f"{column} = {_text(column)}"
 
 

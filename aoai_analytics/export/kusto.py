@@ -1,7 +1,7 @@
-"""What an Azure Data Explorer or Eventhouse database needs to hold a gateway's logs and answer this kit's queries.
+"""Commands that set up an Azure Data Explorer or Eventhouse database for a gateway's logs and this kit's queries.
 
-Text only: the commands make the tables, the mappings and update policies that fill them from what Azure sends, and
-the functions. They may be run again at any time: each creates or alters.
+Text only: the commands create the tables, the mappings and update policies that fill them from Azure's records, and
+the functions. They are idempotent: each creates or alters.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from ..library import library
 from ..schema.table import Table
 from ..schema.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES
 
-#: Where Event Hub messages, diagnostic settings' blobs and the like land as they come; emptied at once.
+#: Landing table of Event Hub messages, diagnostic settings' blobs and the like; emptied at once.
 LANDING = "AoaiLogsRaw"
-#: Diagnostic-settings category of each table's records.
+#: Diagnostic settings category of each table's records.
 CATEGORIES = {GATEWAY_LOGS.name: "GatewayLogs", LLM_LOG.name: "GatewayLlmLogs"}
 _FOLDER = "AoaiAnalytics"
-# Envelope members that stand for a column where the record has no such column of its own.
+# Envelope members that fill a column if the record lacks it.
 _ENVELOPE = {
     "TimeGenerated": "time",
     "TotalTime": "durationMs",
@@ -44,9 +44,9 @@ _LAST_ERROR = "LastError"
 
 
 def kusto_commands(own: Mapping[str, str] | None = None) -> str:
-    """All commands as one script of blank-line separated commands, as ``.execute database script`` takes them.
+    """All commands as one script, separated by blank lines, for ``.execute database script``.
 
-    *own* replace the package's functions of their names, as ``prices.own_functions()`` does.
+    *own* replaces the package's functions of the same name, as ``prices.own_functions()`` does.
     """
     parts = [f".create-merge table {LANDING} (records: dynamic, record: dynamic)", _landing_mapping(), _no_retention()]
     for table in LOG_TABLES.values():
@@ -57,7 +57,7 @@ def kusto_commands(own: Mapping[str, str] | None = None) -> str:
 
 
 def function_command(name: str, about: str, text: str) -> str:
-    """``.create-or-alter function`` of a library function, without the comment lines of its file."""
+    """``.create-or-alter function`` of a library function, without its file's comment lines."""
     body = "\n".join(line for line in text.strip().splitlines() if line.strip() and not line.lstrip().startswith("//"))
     return f".create-or-alter function with (folder={_text(_FOLDER)}, docstring={_text(about)}) {name}() {{\n{body}\n}}"
 
@@ -68,7 +68,7 @@ def _table(table: Table) -> str:
 
 
 def _landing_mapping() -> str:
-    """Event Hub messages are ``{"records": [...]}``; a blob of a diagnostic setting has a record on each line."""
+    """Event Hub messages are ``{"records": [...]}``; a diagnostic setting's blob has one record per line."""
     columns = [
         {"column": "records", "Properties": {"Path": "$.records"}},
         {"column": "record", "Properties": {"Path": "$"}},
@@ -77,18 +77,18 @@ def _landing_mapping() -> str:
 
 
 def _no_retention() -> str:
-    """Update policies read what arrives while it arrives; the landing table need keep nothing."""
+    """Update policies process records on arrival; the landing table needs no retention."""
     return f".alter-merge table {LANDING} policy retention softdelete = 0s recoverability = disabled"
 
 
 def _export_mapping(table: Table) -> str:
-    """For Log Analytics data export, whose records have the table's own column names."""
+    """For Log Analytics data export, whose records use the table's column names."""
     columns = [{"column": name, "Properties": {"Path": f"$['{name}']"}} for name in table.columns]
     return f".create-or-alter table {table.name} ingestion json mapping 'DataExport' {_text(json.dumps(columns))}"
 
 
 def _expanding(table: Table) -> str:
-    """The function that makes the table's rows of what landed; its columns are the table's, in order."""
+    """The function that converts landed records to the table's rows; its columns are the table's, in order."""
     constants = {"Type": _text(table.name), "SourceSystem": "'Azure'"}
     columns = ",\n    ".join(
         f"['{name}'] = {constants.get(name) or _column(name, kind)}" for name, kind in table.columns.items()
@@ -106,7 +106,7 @@ def _expanding(table: Table) -> str:
 
 def _column(name: str, kind: str) -> str:
     camel = name[:1].lower() + name[1:]
-    # In brackets, for some members' names are words of the language: time.
+    # In brackets, because some members' names are KQL keywords: time.
     places = [] if name.startswith("_") else [f"P['{camel}']"]
     if name.startswith(_LAST_ERROR):
         inner = name.removeprefix(_LAST_ERROR)
@@ -114,7 +114,7 @@ def _column(name: str, kind: str) -> str:
     if name in _ENVELOPE:
         places.append(f"R['{_ENVELOPE[name]}']")
     conversion = _CONVERSION[kind]
-    # Each place is converted by itself: in a dynamic, a null of the JSON counts as a value.
+    # Each place is converted separately: in a dynamic, a JSON null counts as a value.
     values = [f"{conversion}({place})" for place in places] or [f"{conversion}(dynamic(null))"]
     return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
 

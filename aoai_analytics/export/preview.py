@@ -1,8 +1,8 @@
-"""The workbook as a page with local data: what the portal would show, without Azure.
+"""Preview of the workbook with local data: what the portal would show, without Azure.
 
-Made from the workbook's own JSON: its steps are walked, their parameters filled in and their queries asked, of the
-local engine or any other. Where a row is to be selected the first one is, so that what it opens can be seen too.
-Prompts stay hidden unless asked for. All text of the logs is escaped, and the page asks no network for anything.
+Built from the workbook's own JSON: it walks the steps, fills in their parameters and runs their queries on the
+local engine or any other. Steps that need a selected row use the first one, so that their details are visible too.
+Prompts stay hidden unless requested. All text from logs is escaped, and the page makes no network requests.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .workbook.filling import Chosen, filled, is_visible, parameters, steps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Parameters that links of the page set; the browser decides which of their steps are seen.
+#: Parameters set by links on the page; the browser shows and hides their steps.
 _LINK = "parameter"
 
 
@@ -38,13 +38,13 @@ def preview_html(
     source: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
-    """The page of *workbook* for start <= time < end; None is where the gateway's log begins, or ends.
+    """The page of *workbook* for start <= time < end; None means the beginning or end of the gateway's log.
 
-    A query that fails shows its error in its place. A lake stores what most of a query's text only defines, and its
-    engine computes the rest: that text is left out there, for it takes seconds a query to read. Raises WrongUse where
-    there is no log, AoaiError where the source cannot be asked.
+    A failed query shows its error in its place. A lake stores what most of a query's text defines, and its
+    engine computes the rest: that text is left out for a lake, because parsing it takes seconds per query. Raises
+    WrongUse if there is no log, AoaiError if the source cannot be queried.
 
-    *progress* is called with (queries asked, queries in all). *source* is named in the page's line about itself.
+    *progress* is called with (finished queries, all queries). *source* is named in the page's footer line.
     """
     import jinja2
     from plotly.offline import get_plotlyjs
@@ -68,7 +68,7 @@ def preview_html(
 
 
 class _Page:
-    """Walks the steps; ``linked`` is which value each link's parameter has when the page opens."""
+    """Walks the steps; ``linked`` holds each link parameter's initial value."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class _Page:
         return self.engine.query(text, start=self.start, end=self.end) if self.lean else self.engine.query(text)
 
     def _field(self, parameter: dict[str, Any]) -> dict[str, Any] | None:
-        """A parameter's label, value and the values one could choose; hidden ones are only computed."""
+        """A parameter's label, value and available values; hidden parameters are only computed."""
         name = parameter["name"]
         options: list[str] = []
         if parameter.get("queryType") == 0 and "query" in parameter:
@@ -155,7 +155,7 @@ class _Page:
         }
 
     def _shown(self, content: dict[str, Any]) -> Shown:
-        """A query's visual; where its rows can be selected, the first one is."""
+        """A query's visual; if its rows can be selected, the first one is selected."""
         self.asked += 1
         if self.progress:
             self.progress(self.asked, self.all)
@@ -171,7 +171,7 @@ class _Page:
 
 
 def _extent(engine: Engine) -> tuple[datetime, datetime]:
-    """From the hour of the gateway log's first record to the end of its last one's."""
+    """From the hour of the gateway log's first record to the end of the hour of its last."""
     ends = "ApiManagementGatewayLogs | summarize First = min(TimeGenerated), Last = max(TimeGenerated)"
     row = engine.query(ends).frame.iloc[0]
     if is_missing(row["First"]):
@@ -183,7 +183,7 @@ def _extent(engine: Engine) -> tuple[datetime, datetime]:
 
 
 def _links(workbook: Mapping[str, Any]) -> dict[str, str]:
-    """Each parameter that links set, with the value of the first."""
+    """Each parameter set by links, with the first link's value."""
     found: dict[str, str] = {}
     for step in steps(workbook["items"]):
         if step["type"] == 11:

@@ -1,4 +1,4 @@
-"""One step of the workbook's preview: its rows as the chart, grid or tiles that the step's settings ask for."""
+"""One step of the workbook's preview: its rows as the chart, grid or tiles in the step's settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .workbook.visuals import BAR, BYTES, HEAT, HIDDEN, LINK, MILLISECONDS, PERC
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Rows of a grid that the page carries.
+#: Maximum rows of a grid on the page.
 _ROWS = 100
 _TEXT = 160
 _CHARTS = {
@@ -50,7 +50,7 @@ class Shown:
 
 
 def shown(content: Mapping[str, Any], answer: QueryResult, *, selected: bool = False) -> Shown:
-    """*answer* as the step with this *content* shows it; ``selected`` marks the first row of a grid."""
+    """*answer* displayed by the step with this *content*; ``selected`` marks the first row of a grid."""
     frame = answer.frame
     if frame.empty:
         return Shown("empty", message=content["noDataMessage"])
@@ -86,7 +86,7 @@ def _chart(kind: str, content: Mapping[str, Any], frame: pd.DataFrame) -> Shown 
 
 
 def _pie(settings: Mapping[str, Any], frame: pd.DataFrame) -> Shown:
-    """The largest slices; what is past ``createOtherGroup`` is one slice."""
+    """The largest slices; those beyond ``createOtherGroup`` are combined into one."""
     name, measure = settings["xAxis"], settings["yAxis"][0]
     totals = frame.groupby(name, sort=False)[measure].sum().sort_values(ascending=False)
     kept = totals.head(settings["createOtherGroup"])
@@ -118,7 +118,7 @@ def _grid(settings: Mapping[str, Any], answer: QueryResult, selected: bool) -> S
     for name in columns:
         found = _formatter(settings, name)
         known = [float(v) for v in frame[name] if not is_missing(v)] if answer.types[name] in _NUMBERS else []
-        # A heat map's columns are coloured together where one formatter is for all of them.
+        # A heat map's columns share one colour scale if one formatter is for all of them.
         made.append([_cell(value, answer.types[name], found, known) for value in frame[name].head(_ROWS)])
     _together(settings, columns, frame, made)
     head = [(labels.get(name, name), answer.types[name] in _NUMBERS) for name in columns]
@@ -181,7 +181,7 @@ def _heat(value: Any, known: list[float]) -> float:
 
 
 def _number(value: float, form: Mapping[str, Any]) -> str:
-    """*value* as the service writes it with this number format."""
+    """*value* formatted like the service does with this number format."""
     options, unit = form["options"], form["unit"]
     if not math.isfinite(value):
         return str(value)
@@ -208,7 +208,7 @@ def _number(value: float, form: Mapping[str, Any]) -> str:
 
 
 def _unit_name(form: Mapping[str, Any], column: str) -> str:
-    """The house's name of the unit that a number format writes."""
+    """This project's name for a number format's unit."""
     if form["options"].get("style") == "currency":
         return "USD"
     if form["unit"] in _UNIT_NAMES:

@@ -1,8 +1,8 @@
 """The library as a query pack: in the portal's query picker, with titles, questions and labels.
 
-A query runs as it is where the functions are saved. Those that need a further step on this machine stay out, and so do
-those that show prompts, unless asked for: what a reader may see is a matter of rights on the tables, but nobody should
-come upon prompts by picking a query. Each query that can be asked of hourly sums is there a second time, asked of them.
+The functions must be saved in the workspace. Queries that need a further step on this machine are left out, and so are
+those that show prompts, unless requested: table permissions decide who may read prompts, but nobody should
+see them by accident. Queries that support hourly totals are included a second time, over those totals.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from ..library.privacy import SHOWS_PROMPTS
 from ..library.queries import Query
 from .summary_rules import HISTORY, of_sums, over_hours
 
-#: Azure wants a GUID for each query; this way it follows from the name, and a changed query replaces itself.
+#: Azure requires a GUID per query; it is derived from the name, so a changed query replaces its old version.
 _KIT = uuid5(NAMESPACE_OID, "aoai-analytics/kql")
 _BETWEEN = f"{HISTORY}_Between"
 
 
 def query_pack(*, prompts: bool = False) -> list[dict[str, Any]]:
-    """Value of the parameter ``queries`` of ``modules/query-pack.bicep``; with *prompts* also what shows them."""
+    """Value of the parameter ``queries`` of ``modules/query-pack.bicep``; *prompts* includes queries that show them."""
     packed = [_packed(query) for query in library() if not query.header.get("then") and (prompts or not _shows(query))]
     return packed + [_of_hours(query) for query in of_sums()]
 
 
 def query_pack_json(*, prompts: bool = False) -> str:
-    """``query_pack`` as the JSON that a parameter file loads."""
+    """``query_pack`` as the JSON for a parameter file."""
     return json.dumps(query_pack(prompts=prompts), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -47,7 +47,7 @@ def _packed(query: Query) -> dict[str, Any]:
 
 
 def _of_hours(query: Query) -> dict[str, Any]:
-    """The query over stored sums. The portal's time range goes by when a sum was stored, so the text sets its own."""
+    """The query over stored totals. The portal filters by the time of storing, so the text sets its own range."""
     between = (
         "let start = startofyear(now()); // start (inclusive)\n"
         "let end = now(); // end (exclusive)\n"

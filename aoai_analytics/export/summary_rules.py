@@ -1,9 +1,9 @@
-"""A summary rule of a workspace that keeps hourly sums for years, and the library's queries over those sums.
+"""A workspace's summary rule that keeps hourly totals for years, and the library's queries over those totals.
 
-The rule stores what the function ``AoaiHourly`` gives. Azure shows a run the logs of its own bin only and refuses saved
-functions there (https://learn.microsoft.com/azure/azure-monitor/logs/summary-rules), so its query carries the
-functions, prices included. ``AoaiHistory`` reads the stored sums, and computes the hours that are not stored from the
-logs. A query whose header says ``// rollup: yes`` can be asked of it: ``over_hours`` rewrites it.
+The rule stores the rows of the function ``AoaiHourly``. Azure shows a run only the logs of its own bin, without saved
+functions (https://learn.microsoft.com/azure/azure-monitor/logs/summary-rules), so its query contains the
+functions, prices included. ``AoaiHistory`` reads the stored totals, and computes missing hours from the
+logs. ``over_hours`` rewrites a query whose header says ``// rollup: yes`` to use it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HOURLY = "AoaiHourly"
 HISTORY = "AoaiHistory"
 TABLE = "AoaiHourly_CL"
 RULE = "aoai-hourly"
-#: ``AoaiHourly``'s columns (name -> KQL type). In the table the hour is ``Hour``: Azure keeps TimeGenerated for itself.
+#: ``AoaiHourly``'s columns (name -> KQL type). In the table the hour is ``Hour``, because Azure reserves TimeGenerated.
 COLUMNS = {
     "TimeGenerated": "datetime",
     **dict.fromkeys(("ApiId", "Surface", "SubscriptionId", "ProductId", "DeploymentName", "ModelName"), "string"),
@@ -39,7 +39,7 @@ COLUMNS = {
     **dict.fromkeys(("TokensOwnVariance", "TokensSharedError"), "real"),
     **dict.fromkeys(("Cost", "CostError", "CostSharedError", "CostOwnVariance", "CacheSavings"), "real"),
 }
-#: KQL type -> type of a table's column in Azure's resource model.
+#: KQL type -> column type in Azure's resource model.
 _COLUMN_TYPES = {"datetime": "dateTime", "bool": "boolean"}
 _ROWS = ("AoaiRequests", "AoaiCosts")
 _NARROWED = re.compile(rf"\b({'|'.join(_ROWS)})\s*\|\s*project\s+[\w,\s]+?(?=\s*[|;)])")
@@ -65,20 +65,20 @@ def rollup(own: Mapping[str, str] | None = None) -> dict[str, Any]:
 
 
 def rollup_json(own: Mapping[str, str] | None = None) -> str:
-    """``rollup`` as the JSON that a parameter file loads."""
+    """``rollup`` as the JSON for a parameter file."""
     return json.dumps(rollup(own), indent=2, ensure_ascii=False) + "\n"
 
 
 def rule_query(own: Mapping[str, str] | None = None) -> str:
-    """What the rule asks of each bin: the hours' sums, with the functions in its text."""
+    """The rule's query for each bin: the hours' totals, with the functions in its text."""
     return _inlined({}, own) + f"{HOURLY}\n| project-rename Hour = TimeGenerated\n"
 
 
 def history_function(own: Mapping[str, str] | None = None) -> str:
-    """Body of ``AoaiHistory``: ``AoaiHourly``'s rows, stored ones where there are any for an hour.
+    """Body of ``AoaiHistory``: ``AoaiHourly``'s rows, stored ones if the hour has any.
 
-    Hours without a stored row (before the rule, not yet summed, given up by Azure) are computed from the logs that
-    there are. Of an hour that two versions of the rule summed, the later one's rows count.
+    Hours without a stored row (before the rule, not yet summed, skipped by Azure) are computed from the available
+    logs. If two versions of the rule summed an hour, the later rows count.
     """
     gateway, llm = GATEWAY_LOGS.name, LLM_LOG.name
     return f"""\
@@ -106,15 +106,15 @@ def _inlined(renamed: Mapping[str, str], own: Mapping[str, str] | None) -> str:
 
 
 def of_sums() -> list[Query]:
-    """The library's queries that can be asked of hourly sums."""
+    """The library's queries that support hourly totals."""
     return [query for query in library() if query.header.get("rollup")]
 
 
 def over_hours(query: Query, source: str = HISTORY) -> str:
-    """*query* asked of hourly sums: the function *source* with ``AoaiHourly``'s columns in the place of the requests.
+    """*query* over hourly totals: the function *source* with ``AoaiHourly``'s columns replaces the requests.
 
-    A count of requests becomes a sum of ``Requests``. A column that sums cannot give is left out where the header names
-    it, ``// rollup: without Callers``. Raises WrongUse for a query that does not say it can, or cannot.
+    A count of requests becomes a sum of ``Requests``. Columns that totals cannot provide are omitted if the header
+    names them, ``// rollup: without Callers``. Raises WrongUse if the query does not declare or allow the rewrite.
     """
     can = query.header.get("rollup", "")
     if can != "yes" and not can.startswith("without "):

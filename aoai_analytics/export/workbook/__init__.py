@@ -12,7 +12,7 @@ from .steps import only_where, tab_group, tab_links, text
 
 __all__ = ["MAX_BYTES", "module_bicep", "workbook", "workbook_bicep", "workbook_json"]
 
-#: Of the text as it is saved. The service refuses one of 1.2 MB, and takes up to 1 MB (see ``parts``).
+#: Size limit of the saved text. The service accepts up to 1 MB and refuses 1.2 MB (see ``parts``).
 MAX_BYTES = 800_000
 _SCHEMA = "https://github.com/Microsoft/Application-Insights-Workbooks/blob/master/schema/workbook.json"
 _TITLE = (
@@ -33,7 +33,7 @@ _NO_LLM_LOG = (
 
 
 def workbook() -> dict[str, Any]:
-    """The workbook as JSON-ready data, in the order in which the service reads it. Raises WrongUse for malformed own
+    """The workbook as JSON-ready data, in the service's key order. Raises WrongUse for malformed own
     prices."""
     parts = Parts()
     tabs = [tab_group(tab, parts) for tab in TABS]
@@ -48,7 +48,7 @@ def workbook() -> dict[str, Any]:
             only_where(text("no log tables", _NO_TABLES, "warning"), "TablesThere", ""),
             only_where(text("no LLM log", _NO_LLM_LOG, "warning"), "TablesThere", "ApiManagementGatewayLogs"),
             tab_links(),
-            # Not in its tab: a parameter of a step that was never open has no value, and the overview asks for cost
+            # Not in its tab: parameters of steps that were never open have no value, and the overview needs cost
             # too.
             only_where(prices, "Tab", "cost"),
             *tabs,
@@ -59,13 +59,13 @@ def workbook() -> dict[str, Any]:
 
 
 def workbook_json() -> str:
-    """The workbook as the portal's advanced editor takes it, a step a line: the same bytes from the same library and
-    prices."""
+    """The workbook for the portal's advanced editor, one step per line: the same library and prices give the same
+    bytes."""
     return _written(workbook()) + "\n"
 
 
 def _written(value: Any) -> str:
-    """*value* as JSON, compact but for a line break before each step, so that a change shows as the steps it is in."""
+    """*value* as compact JSON with a line break before each step, so that diffs show the changed steps."""
     if isinstance(value, dict):
         members = (
             f"{json.dumps(key)}: {_steps(item) if key == 'items' else _written(item)}" for key, item in value.items()
@@ -79,7 +79,7 @@ def _steps(items: list[Any]) -> str:
 
 
 def workbook_bicep(json_file: str) -> str:
-    """The Bicep module that deploys the workbook whose JSON is in *json_file*, named from the module's folder."""
+    """The Bicep module that deploys the workbook in *json_file*, a path relative to the module's folder."""
     (step,) = (
         item["name"]
         for item in workbook()["items"]
@@ -142,5 +142,5 @@ output id string = workbook.id
 
 
 def module_bicep() -> str:
-    """The module of ``setup_scripts/infra/modules``, over the committed JSON."""
+    """The module in ``setup_scripts/infra/modules``, for the committed JSON."""
     return workbook_bicep("../../exports/workbook.json")

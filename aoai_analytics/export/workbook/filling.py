@@ -1,7 +1,7 @@
-"""A workbook's steps as the service reads them: which are visible, and the text of a query with its parameters filled
+"""Evaluates a workbook's steps like the service: which are visible, and a query's text with its parameters filled
 in.
 
-For tests and for the preview, which have no service. What is modelled is what this workbook uses: text, drop-down and
+For tests and the preview, which have no service. It supports what this workbook uses: text, drop-down and
 time parameters, their formats, and conditional visibility.
 """
 
@@ -17,20 +17,20 @@ from ...engines.kql.functions import shipped_functions
 from ...schema.tables import TABLES
 from .parts import PREFIX, TOKEN, left_out
 
-#: Width of a point by the length of the range, as the service's ``:grain`` grows with it; its own steps are not
-#: published but for 30 minutes at a day (Documentation/Parameters/Time.md).
+#: Interval of points by the length of the range, like the service's ``:grain``; the service documents only
+#: 30 minutes at a day (Documentation/Parameters/Time.md).
 _GRAINS = ((1, "1m"), (4, "5m"), (12, "15m"), (24, "30m"), (72, "1h"), (7 * 24, "6h"), (90 * 24, "1d"))
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a reader chose: the range, and values of other parameters; the rest keep the workbook's defaults.
+    """A reader's choices: the range, and values of other parameters; the rest keep the workbook's defaults.
 
-    A value of a drop-down with several choices is a list of values (as the parameter's query gives them), of any other
-    parameter a text. ``stored`` leaves out the parts of queries that define what a lake stores as tables; ``computed``
-    also those that define what the local engine computes from these by itself: then the engine has to be asked for the
-    range, and no filter or price may be chosen, of which its own functions know nothing. Tests hold that the answers
-    are those of the whole text; reading the whole text takes the local engine seconds a query.
+    A value of a multi-select drop-down is a list of values (as the parameter's query gives them), of any other
+    parameter a text. ``stored`` leaves out the parts of queries that define the tables that a lake stores; ``computed``
+    also those that the local engine itself computes from these: the engine must then be queried for the
+    range, and no filter or price may be chosen, because its own functions ignore them. Tests check that the results
+    equal those of the full text; parsing the full text takes the local engine seconds per query.
     """
 
     start: datetime
@@ -41,7 +41,7 @@ class Chosen:
 
 
 def steps(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Every step, those inside groups too."""
+    """Every step, including those inside groups."""
     for item in items:
         yield item
         if item["type"] == 12:
@@ -49,7 +49,7 @@ def steps(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def parameters(workbook: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The parameters that steps of parameters declare, by name."""
+    """The parameters declared by parameter steps, by name."""
     return {
         parameter["name"]: parameter
         for step in steps(workbook["items"])
@@ -59,7 +59,7 @@ def parameters(workbook: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def filled(text: str, declared: Mapping[str, dict[str, Any]], chosen: Chosen) -> str:
-    """*text* with each ``{Name}`` and ``{Name:format}`` replaced, once; a name that no one declares or sets stays."""
+    """*text* with each ``{Name}`` and ``{Name:format}`` replaced, once; undeclared and unset names stay."""
 
     def value(match: Any) -> str:
         name, form = match[1], match[2] or ""
@@ -77,7 +77,7 @@ def filled(text: str, declared: Mapping[str, dict[str, Any]], chosen: Chosen) ->
 
 
 def is_visible(step: Mapping[str, Any], values: Mapping[str, str]) -> bool:
-    """Whether *step* itself is to be seen where parameters have these *values*; a parameter not set is empty."""
+    """Whether *step* itself is visible with these parameter *values*; an unset parameter is empty."""
     condition = step.get("conditionalVisibility")
     if not condition:
         return True
@@ -86,7 +86,7 @@ def is_visible(step: Mapping[str, Any], values: Mapping[str, str]) -> bool:
 
 
 def _computed(name: str) -> str:
-    """The function that the hidden parameter *name* defines the rows in the range of, where the engine has it."""
+    """The function whose rows the hidden parameter *name* defines for the range, if the engine has it."""
     own = name.removeprefix(PREFIX).split("_Between")[0]
     return (
         own
@@ -106,7 +106,7 @@ def _raw(parameter: Mapping[str, Any], given: Any) -> str:
 
 
 def _formatted(value: str, form: str) -> str:
-    # JSON's escapes, with every character past ASCII as it is.
+    # JSON escapes, with non-ASCII characters unchanged.
     return json.dumps(value, ensure_ascii=False)[1:-1] if form == "escapejson" else value
 
 
@@ -120,6 +120,6 @@ def _time(chosen: Chosen, form: str) -> str:
 
 
 def grain(span: timedelta) -> str:
-    """The width of a point in a chart over *span*, as a KQL timespan."""
+    """The interval of points in a chart over *span*, as a KQL timespan."""
     hours = span / timedelta(hours=1)
     return next((width for longest, width in _GRAINS if hours <= longest), "7d")

@@ -1,4 +1,4 @@
-"""Headline numbers as tiles: a query's rows folded to a few lines of Kpi, Value and Note, in KQL."""
+"""Headline numbers as tiles: KQL that aggregates a query's rows into lines of Kpi, Value and Note."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kpi:
-    """A number: its title, the column that holds it, what stands before and after it, and KQL of what qualifies it."""
+    """A number: its title, its column, its prefix and suffix, and the KQL of its note."""
 
     title: str
     column: str
@@ -18,8 +18,7 @@ class Kpi:
 
 @dataclass(frozen=True)
 class Headline:
-    """``title`` stands above; ``fold`` is the KQL that leaves one row of a query's rows, with the columns that ``kpis``
-    name."""
+    """``title`` is the heading; ``fold`` reduces a query's rows to one row with the columns of ``kpis``."""
 
     title: str
     fold: str
@@ -63,9 +62,9 @@ HEADLINES: dict[str, Headline] = {
 
 
 def folded(query: str) -> str:
-    """The KQL to put behind the question *query*, which makes its rows the tiles Place, Kpi, Value, Note.
+    """The KQL to append to *query*, which converts its rows to the tiles Place, Kpi, Value, Note.
 
-    Value is a number as people say it (1.23 M), ``unknown`` where it is null.
+    Value is an abbreviated number (1.23 M), ``unknown`` if it is null.
     """
     headline = HEADLINES[query]
     kpis = headline.kpis

@@ -222,7 +222,7 @@ TABS: tuple[Tab, ...] = (
     ),
 )
 
-#: Queries without a tile, and why.
+#: Queries without a tile, and the reason.
 NOT_HERE = {
     "prompts/languages": "a program detects the language",
     "prompts/topics": "a program finds the topics",

@@ -1,4 +1,4 @@
-"""The workbook's parameters: what a reader sets, what clicks set, and the hidden ones that hold KQL."""
+"""The workbook's parameters: set by readers, set by clicks, and hidden ones with KQL."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 from ..embedding import ALL, FILTERS
 from .parts import Parts, coded, decoded
 
-#: Ids are derived from names, so that the same workbook is the same text.
+#: Ids are derived from names, so that the same workbook always has the same text.
 NAMESPACE = uuid.UUID("b0e7e3ac-52ab-4e0c-9c19-3f0bb9b1f0a4")
 TEXT, CHOICE, TIME, RESOURCE = 1, 2, 4, 5
 LOGS = {"queryType": 0, "resourceType": "microsoft.operationalinsights/workspaces"}
-#: A query whose text holds its own time range is asked without one of the service ("Set in query" in the editor).
+#: For a query that sets its own time range, the service adds none ("Set in query" in the editor).
 IN_QUERY = {"timeContext": {"durationMs": 0}}
 WORKSPACE = {**LOGS, "crossComponentResources": ["{Workspace}"]}
-#: The workspace chosen when the workbook opens: the first one; modules/workbook.bicep puts its own there.
+#: The workspace selected initially: the first one; modules/workbook.bicep sets its own.
 FIRST_WORKSPACE = "value::1"
-#: What a drop-down holds at most (Documentation/DataSources/Limits.md of the service's repository: 1,000 items).
+#: Maximum items in a drop-down (Documentation/DataSources/Limits.md of the service's repository: 1,000 items).
 _ITEMS = 999
 _HOUR = 3_600_000
 _RANGES = [_HOUR, 4 * _HOUR, 12 * _HOUR] + [days * 24 * _HOUR for days in (1, 2, 3, 7, 14, 30, 60, 90)]
@@ -58,7 +58,7 @@ class Given:
     kql: str
     value: str = ""
     multi_line: bool = False
-    #: A pattern that the text must match, and what to say where it does not.
+    #: A pattern that the text must match, and the message if it does not.
     rule: tuple[str, str] = ("", "")
 
 
@@ -70,7 +70,7 @@ def _text(name: str) -> str:
     return f'"{{{name}:escapejson}}"'
 
 
-#: Text parameters. What a reader types goes into a string literal, escaped as JSON, which KQL reads the same way.
+#: Text parameters. A reader's input goes into a string literal, escaped as JSON, which KQL reads the same way.
 TEXTS: Mapping[str, Given] = {
     "OwnPrices": Given(
         "Own prices",
@@ -128,12 +128,12 @@ CHOICES: Mapping[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
         (("false", "do not count"), ("true", "count as failed")),
     ),
 }
-#: For a query's parameter of this name, in every tile: how the workbook sets it.
+#: The workbook's KQL for a query parameter with this name, in every tile.
 EVERYWHERE = {"step": "{TimeRange:grain}", "timeZone": '"{TimeZone}"'}
 
 
 def value_kql(name: str) -> str:
-    """The KQL that gives the value of the workbook's parameter *name* to a query's parameter."""
+    """The KQL that passes the workbook's parameter *name* to a query's parameter."""
     if name in TEXTS:
         return TEXTS[name].kql
     if name in CHOICES:
@@ -142,7 +142,7 @@ def value_kql(name: str) -> str:
 
 
 def top(parts: Parts) -> list[dict[str, Any]]:
-    """The steps of parameters at the top: the hidden ones first, which are complete only when all tiles are made."""
+    """The parameter steps at the top: the hidden ones first, complete only after all tiles are built."""
     filters = [_filter(name, parts) for name in FILTERS]
     zones = tuple((zone, zone) for zone in _ZONES)
     return [
@@ -153,7 +153,7 @@ def top(parts: Parts) -> list[dict[str, Any]]:
 
 
 def tables_there() -> dict[str, Any]:
-    """A hidden parameter that names the log tables with records; empty where there is none, or none may be read."""
+    """A hidden parameter that names the log tables with records; empty if there are none, or none are readable."""
     tables = ("ApiManagementGatewayLogs", "ApiManagementGatewayLlmLog")
     found = ", ".join(
         f'({table} | where TimeGenerated > ago(90d) | take 1 | project Table = "{table}")' for table in tables
@@ -192,7 +192,7 @@ def _base(name: str, kind: int, label: str = "") -> dict[str, Any]:
 
 
 def _hidden(parts: Parts) -> list[dict[str, Any]]:
-    """Text parameters with parts of queries, in the order in which queries came to need them."""
+    """Text parameters with parts of queries, in the order queries need them."""
     return [_base(name, TEXT) | {"isHiddenWhenLocked": True, "value": kql} for name, kql in parts.taken.items()]
 
 
@@ -223,7 +223,7 @@ def _prompts() -> dict[str, Any]:
 
 
 def _choice(name: str, label: str, options: Iterable[tuple[str, str]], about: str = "") -> dict[str, Any]:
-    """A drop-down of fixed values, the first of them chosen."""
+    """A drop-down with fixed values; the first is the default."""
     items = [{"value": value, "label": text} for value, text in options]
     return (
         _base(name, CHOICE, label)
@@ -252,7 +252,7 @@ def _field(name: str) -> dict[str, Any]:
 
 
 def _filter(name: str, parts: Parts) -> dict[str, Any]:
-    """A drop-down of the names in the range, the busiest first; the value is the name, coded."""
+    """A drop-down of the names in the range, the busiest first; the value is the encoded name."""
     kql = (
         f"AoaiRequestsLogged\n| extend Name = {FILTERS[name]}\n| summarize Requests = count() by Name\n"
         f"| top {_ITEMS} by Requests desc\n"

@@ -1,18 +1,18 @@
-"""What every query of the workbook starts with: the choices, the prices, and the semantic layer, each held once.
+"""The common beginning of every workbook query: the choices, the prices, and the semantic layer, each stored once.
 
-The semantic layer is 25 to 60 KB of text; in each of some hundred queries it would make a workbook that the service
-refuses: "Request size is too large" is what one of 1.2 MB was told (Azure/reliability-workbook issue 95), and
-Microsoft's own checks call more than 500 KB an error (microsoft/Application-Insights-Workbooks,
+The semantic layer is 25 to 60 KB of text; repeated in about a hundred queries, it would exceed the service's limit:
+a 1.2 MB workbook was refused with "Request size is too large" (Azure/reliability-workbook issue 95), and
+Microsoft's own checks report more than 500 KB as an error (microsoft/Application-Insights-Workbooks,
 scripts/src/Rules.ts). So each of its parts is the value of a hidden text parameter, and a query names it in braces.
-That text parameters serve as "internal variables used by other workbook controls", hidden from readers, is documented
-(the same repository, Documentation/Parameters/Text.md), and that a parameter's value is put into a query as text;
-parts of queries in hidden parameters are used by its published workbooks (Database watcher's filters, for one). No
-limit of a text parameter's length is documented. A part is one line, whatever a text field makes of line breaks, and
-holds no braces around a name, which would be read as a parameter.
+It is documented that text parameters serve as "internal variables used by other workbook controls", hidden from readers
+(the same repository, Documentation/Parameters/Text.md), and that a parameter's value is inserted into a query as text;
+Microsoft's published workbooks use hidden parameters for parts of queries (for example Database watcher's filters). No
+limit of a text parameter's length is documented. A part is one line, because text fields may change line breaks, and
+contains no braces around a name, which would be read as a parameter.
 
-A value that a reader chooses is a name that some caller sent, quotes and braces included. It travels as base64, as in
-Microsoft's Database watcher workbooks (pull request 2850 there), so that it can neither end a string nor be taken for a
-parameter. The letter before it tells the empty name from no choice.
+A value that a reader chooses is a name that some caller sent, quotes and braces included. It is passed as base64, as in
+Microsoft's Database watcher workbooks (pull request 2850 there), so that it can neither end a string nor be read as a
+parameter. A prefix letter distinguishes the empty name from no choice.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from ...engines.kql.tree import edited, read, string_value
 from ...prices import own_prices, price_functions
 from ..embedding import ALL, FILTERS, Embedded, Piece, embed
 
-#: What the names of the hidden parameters begin with.
+#: Prefix of the hidden parameters' names.
 PREFIX = "Kql"
-#: A parameter in a text: ``{Name}`` or ``{Name:format}``. The names are those that the service's own pattern allows.
+#: A parameter in a text: ``{Name}`` or ``{Name:format}``. The service's own pattern defines the allowed names.
 TOKEN = re.compile(r"\{([_a-zA-Z][_a-zA-Z0-9]*)(?::([^{}\s]+))?\}")
-#: What defines the tables that a lake stores: it can be left out there.
+#: Definitions of the tables that a lake stores: they can be left out there.
 STORED = (
     "LogsAround",
     "AoaiRequestsLogged",
@@ -45,13 +45,13 @@ STORED = (
 )
 
 RANGE = ("{TimeRange:start}", "{TimeRange:end}")
-#: What the reader chose, as the service writes it (``'bVEE=','bVVU='``, or ``*``), and prices, at the head of a query.
+#: The reader's choices, as the service writes them (``'bVEE=','bVVU='``, or ``*``), and prices, at the top of a query.
 GIVEN_CHOICES = f'let GivenChoices = "{"|".join(f"{{{name}}}" for name in FILTERS)}";'
 GIVEN_PRICES = (
     'let GivenPrices = "{OwnPrices:escapejson}"; let GivenDiscount = coalesce(todouble("{Discount:escapejson}"), 0.0);'
 )
 
-# A line of own prices: model, direction, USD for a million tokens, and the scope where it is not global.
+# A line of own prices: model, direction, USD per 1M tokens, and the scope if it is not global.
 _LINE = (
     r"^([^,]+?)\s*,\s*(prompt|cached-prompt|cache-write|cache-write-1h|completion)\s*,\s*(\d+(?:\.\d+)?)\s*"
     r"(?:,\s*(global|data-zone|regional)\s*)?$"
@@ -81,7 +81,7 @@ union
 
 
 def functions() -> Mapping[str, str]:
-    """The semantic layer as the workbook has it: prices are those of ``aoai.toml``, and the reader may change them.
+    """The semantic layer in the workbook: prices are from ``aoai.toml``, and the reader can change them.
 
     Needs the lets ``GivenPrices`` (lines) and ``GivenDiscount`` (%). Raises WrongUse for malformed own prices.
     """
@@ -94,7 +94,7 @@ def functions() -> Mapping[str, str]:
 
 
 class Parts:
-    """The hidden parameters, as queries come to need them: ``taken`` is name -> one line of KQL, in order of need."""
+    """The hidden parameters, in the order queries need them: ``taken`` is name -> one line of KQL."""
 
     def __init__(self) -> None:
         self.functions = functions()
@@ -102,10 +102,10 @@ class Parts:
         self._names: dict[tuple[str, str], str] = {}
 
     def embedded(self, kql: str, values: Mapping[str, str] | None = None, *, filtered: bool = True) -> str:
-        """The text of a step that asks *kql*: parameters in braces stand for range, choices, *values* and parts."""
+        """The text of a query step for *kql*: braces mark parameters for range, choices, *values* and parts."""
         chosen = {name: f"Picked{name}" for name in FILTERS} if filtered else {}
         query = embed(kql, start=RANGE[0], end=RANGE[1], chosen=chosen, values=values, functions=self.functions)
-        # What was chosen reads the same in every query: the part KqlChoices makes those lets.
+        # The choices are the same in every query: the part KqlChoices defines those lets.
         given = [line for line in query.given.splitlines() if not line.startswith("let Chosen")]
         # Literals come first, where readers and the local engine look for parameters.
         computed = [line for line in given if line.removeprefix("let ").partition(" = ")[0] in (values or {})]
@@ -130,8 +130,8 @@ class Parts:
 
 
 def _without_tokens(kql: str) -> str:
-    r"""*kql* with no string that reads as a parameter, such as the regular expression ``\p{Hangul}``: the service would
-    wait for a parameter of that name. The brace is written by its number, which Kusto reads in a string's place."""
+    r"""*kql* without strings that look like a parameter, such as the regular expression ``\p{Hangul}``: the service
+    would wait for such a parameter. The brace is replaced by its character code, which Kusto decodes in a string."""
 
     literals = [node for node in read(kql).find("StringLiteralExpression") if TOKEN.search(node.text)]
     written = {node: quote(string_value(node.text)).replace("{", "\\u007b") for node in literals}
@@ -145,7 +145,7 @@ def one_line(kql: str) -> str:
 
 @cache
 def choices() -> str:
-    """The lets ``ChosenApis`` and so on: what was chosen as an array of names; no choice is every one."""
+    """The lets ``ChosenApis`` and so on: the choices as an array of names; no choice means all."""
     lets = []
     name_of = "base64_decode_tostring(substring(Given, 1))"
     for place, name in enumerate(FILTERS):
@@ -158,16 +158,16 @@ def choices() -> str:
 
 
 def coded(name: str) -> str:
-    """KQL: the value that stands for the name in the column *name*."""
+    """KQL: the encoded value of the name in the column *name*."""
     return f'strcat("b", base64_encode_tostring({name}))'
 
 
 def decoded(parameter: str) -> str:
-    """KQL: the name that the value of *parameter* stands for."""
+    """KQL: the name encoded in the value of *parameter*."""
     return f'base64_decode_tostring(substring("{{{parameter}}}", 1))'
 
 
 def left_out(name: str) -> bool:
-    """Whether the hidden parameter *name* only defines what a lake stores as tables."""
+    """Whether the hidden parameter *name* only defines tables that a lake stores."""
     piece = name.removeprefix(PREFIX).split("_v")[0]
     return piece in STORED or piece.startswith("LogsAround")

@@ -1,7 +1,7 @@
-"""What the layout of the workbook is made of: tabs, their views, and tiles.
+"""Elements of the workbook's layout: tabs, their views, and tiles.
 
-A tab is a list of views, of which one is open at a time, so that a reader waits for, and the workspace scans, some five
-or ten questions and not a hundred.
+A tab is a list of views, of which one is open at a time, so that a reader waits for, and the workspace scans, about
+five to ten queries instead of a hundred.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: The conversation of a request, behind the reader's choice to see what people wrote.
+#: A request's conversation, behind the reader's choice to see prompt and response text.
 CONVERSATION = "prompts/conversation"
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A question's place: ``width`` in % of the page, ``show`` '' for what its header says, or ``grid``, ``pie``,
+    """A query's place: ``width`` in % of the page, ``show`` '' for the header's chart, or ``grid``, ``pie``,
     ``kpi``, ``matrix``.
 
     ``bars`` and ``heats`` are the columns that a grid draws. ``key`` is the column whose value a click on a row sets,
-    coded, as the parameter ``sets``. ``values`` gives for the query's parameters the KQL of a workbook parameter.
+    encoded, as the parameter ``sets``. ``values`` maps the query's parameters to the KQL of a workbook parameter.
     """
 
     query: str
@@ -34,8 +34,8 @@ class Tile:
 
 @dataclass(frozen=True)
 class View:
-    """Some questions of a tab. ``opens`` are those that a click on a row of another opens, with the parameter they wait
-    for; ``text`` says what a reader should know; ``shows_prompts`` views wait for the reader's choice."""
+    """Some queries of a tab. ``opens`` are those that a click on a row of another opens, with the parameter they wait
+    for; ``text`` is a note for the reader; ``shows_prompts`` views wait for the reader's choice."""
 
     name: str
     title: str
@@ -54,7 +54,7 @@ class Tab:
 
 
 def requests(query: str, tab: str, **more: object) -> Tile:
-    """A grid of requests, of which a click shows the conversation."""
+    """A grid of requests; a click shows the conversation."""
     return Tile(query, 100, key="CorrelationId", sets=f"{tab.title()}Request", **more)  # type: ignore[arg-type]
 
 

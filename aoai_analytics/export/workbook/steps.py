@@ -1,4 +1,4 @@
-"""From the layout to the workbook's steps."""
+"""Conversion of the layout to the workbook's steps."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from .parts import Parts, coded
 from .places import CONVERSATION, Tab, Tile, View
 from .visuals import HEAT, chart_settings, columns_named, grid_settings, label_of, number_format, tile_settings
 
-#: The column that a click on a row sets a parameter by, coded; no reader sees it.
+#: Hidden column with the encoded value that a click on a row sets.
 KEY = "RowKey"
-#: Columns that are times: bars along these stand on a time axis.
+#: Time columns: bars along these are on a time axis.
 TIMES = ("TimeGenerated", "Day", "Week", "Month", "Cohort")
 _MEDIUM, _TINY = 0, 4
-#: A grid on half a page or less goes without these, so that what it draws is in sight; an export to Excel has them.
+#: A grid of half a page or less omits these, so that its drawn cells are visible; an export to Excel includes them.
 _NARROW = 50
 _SPARED = ("PromptTokens", "CompletionTokens", "LastSeen", "LastRequest", "Subscriptions", "Callers")
 _NOTHING = "No data for this time range and these filters."
-# Weekdays and hours, weeks after the first: the columns of a matrix are known beforehand.
+# Weekdays and hours, weeks after the first: the matrix columns that are known beforehand.
 _HOURS = tuple(range(24))
 _WEEKS = tuple(range(13))
 _WEEKDAYS = "MonTueWedThuFriSatSun"
 
-#: What the workbook asks that the library does not: prices are the reader's to change here only.
+#: Workbook queries outside the library: only here can the reader change prices.
 PRICES = own_query("""// title: Prices in force
 // question: What do 1M tokens cost at the end of the time range, and which of your lines are invalid?
 // unit: Prompt=USD per 1M tokens, CachedPrompt=USD per 1M tokens, Completion=USD per 1M tokens
@@ -65,7 +65,7 @@ def shown_as(tile: Tile) -> str:
 
 
 def tab_group(tab: Tab, parts: Parts) -> dict[str, Any]:
-    """A tab: what it is for, its views' links where it has several, and the views, of which one is open."""
+    """A tab: its purpose, links to its views if it has several, and the views, of which one is open."""
     items = [text(f"{tab.name} text", tab.text)]
     parameter = f"{tab.title}View"
     several = len(tab.views) > 1
@@ -96,7 +96,7 @@ def _view(tab: Tab, view: View, parts: Parts) -> list[dict[str, Any]]:
 
 
 def _tiles(where: str, tiles: Iterable[Tile], parts: Parts) -> list[dict[str, Any]]:
-    """The tiles' steps; those that show what people wrote stand together behind the reader's choice."""
+    """The tiles' steps; those that show prompt or response text are grouped behind the reader's choice."""
     plain: list[dict[str, Any]] = []
     texts: list[dict[str, Any]] = []
     for tile in tiles:
@@ -105,7 +105,7 @@ def _tiles(where: str, tiles: Iterable[Tile], parts: Parts) -> list[dict[str, An
 
 
 def behind_choice(name: str, items: list[dict[str, Any]]) -> dict[str, Any]:
-    """*items* for who chose to see what people wrote; for everyone else a line that says so."""
+    """*items* for readers who chose to see prompt and response text; for others, a line that says it is hidden."""
     hint = text(
         f"{name} hidden",
         "Prompts and responses are hidden. Set *Show prompts and responses* at the top to see them, if you have access "
@@ -187,7 +187,7 @@ def tile_step(where: str, tile: Tile, parts: Parts) -> dict[str, Any]:
 
 
 def with_matrix(kql: str, query: Query) -> str:
-    """*kql*, which asks *query*, with its rows as a matrix: a row each of the chart's y, a column each of its x."""
+    """*kql*, which runs *query*, as a matrix: one row per y of the chart, one column per x."""
     chart = parse_chart(query.chart)
     across, down = chart.x[0], chart.y[0]
     cells = _cells(across)
@@ -201,7 +201,7 @@ def with_matrix(kql: str, query: Query) -> str:
 
 
 def _cells(across: str) -> dict[str, int]:
-    """The columns of a matrix, which must be known before the query is asked: hours of the day, or weeks."""
+    """The matrix columns, which must be known before the query runs: hours of the day, or weeks."""
     return {f"At{number:02}": number for number in (_HOURS if across == "Hour" else _WEEKS)}
 
 
@@ -220,7 +220,7 @@ def tab_links() -> dict[str, Any]:
 
 
 def links(name: str, parameter: str, choices: list[tuple[str, str]]) -> dict[str, Any]:
-    """Tabs that set *parameter*; the first is chosen when the workbook opens."""
+    """Tabs that set *parameter*; the first is selected initially."""
     return {
         "type": 11,
         "content": {

@@ -1,4 +1,4 @@
-"""The usage tabs: which query goes where, how wide and in which form. Data for ``steps``."""
+"""The usage tabs: the position, width and form of each query. Data for ``steps``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""From a query's header to the way a workbook shows its rows: charts, column formats, tiles.
+"""Conversion of a query's header to a workbook visualization: charts, column formats, tiles.
 
-The numbers are the service's own, read off workbooks that Microsoft publishes (microsoft/Application-Insights-Workbooks
-and Azure-Samples/AI-Gateway); the documentation names them in words only.
+The numbers are the service's own, from workbooks published by Microsoft (microsoft/Application-Insights-Workbooks
+and Azure-Samples/AI-Gateway); the documentation gives only their names.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ TEXT, BAR, HIDDEN, TIME, LINK, HEAT, BIG, THRESHOLDS = 1, 3, 5, 6, 7, 8, 12, 18
 PLAIN, PERCENT, BYTES, MILLISECONDS, SECONDS = 0, 1, 2, 23, 24
 _UNITS = {"%": PERCENT, "bytes": BYTES, "ms": MILLISECONDS, "s": SECONDS}
 _MONEY = "USD"
-#: Units of which more is worse, so that a heat map turns red.
+#: Units in which more is worse, so a heat map turns red.
 _WORSE = re.compile(
     r"Failed|Throttled|Error(?!Budget)|Unknown|Unpriced|P9[0-9]|Score|Overrun|BudgetUsed|Lost|NotLogged"
 )
-#: What a state says of itself: an icon for it.
+#: Icons for states.
 _STATES = {
     "success": "success",
     "cache-hit": "success",
@@ -57,7 +57,7 @@ _LAST_SHAPE = re.compile(r"\|\s*(?:project|summarize)\b(?!-)")
 
 
 def number_format(column: str, units: Mapping[str, str]) -> dict[str, Any]:
-    """How a number of *column* is written. Unknown is said, never left empty."""
+    """The number format of *column*. Unknown is shown as text, never left empty."""
     unit = unit_of(column, units)
     options: dict[str, Any] = {"style": "decimal", "maximumFractionDigits": 2}
     kind = _UNITS.get(unit.label, PLAIN)
@@ -71,9 +71,9 @@ def number_format(column: str, units: Mapping[str, str]) -> dict[str, Any]:
 
 
 def chart_settings(chart: Chart, units: Mapping[str, str], times: Iterable[str]) -> tuple[str, dict[str, Any]]:
-    """The visualization's name and its settings. Bars along categories get the categorical kind."""
+    """The visualization's name and settings. Bars along categories use the categorical kind."""
     if chart.kind == "heatmap":
-        # Bands over time: the service has no heat map of two axes.
+        # Bands over time: the service has no heat map with two axes.
         chart = Chart("stacked-bar", chart.x, (chart.color,), chart.y[0])
     category, measures = (chart.x[0], chart.y) if len(chart.x) == 1 else (chart.y[0], chart.x)
     if chart.kind in ("bar", "stacked-bar", "grouped-bar") and len(chart.y) == 1 and category in units:
@@ -105,8 +105,8 @@ def columns_named(kql: str) -> list[str]:
 
 
 def is_column(kql: str, column: str) -> bool:
-    """Whether *column* stands by itself in the last shape of *kql*, or is assigned there, and is not only
-    computed with."""
+    """Whether *column* is in the last shape of *kql* itself or assigned there, and not only
+    used in a computation."""
     shapes = _LAST_SHAPE.split(kql)
     return re.search(rf"(?<![(.])\b{column}\b\s*(?:,|=(?![=~])|\n|$)", shapes[-1]) is not None
 
@@ -121,10 +121,10 @@ def grid_settings(
     links: Iterable[str] = (),
     rows: int = 500,
 ) -> dict[str, Any]:
-    """A grid: numbers by their units, *bars* and *heats* drawn in their cells, *links* that open the row's details."""
+    """A grid: numbers in their units, *bars* and *heats* drawn in cells, *links* that open the row's details."""
     named = columns_named(kql)
     bars, heats, hidden = tuple(bars), tuple(heats), tuple(hidden)
-    # A format is written once, with all the columns it is for: the service reads columnMatch as a regular expression.
+    # A format is written once for all its columns: the service reads columnMatch as a regular expression.
     formats: dict[str, list[str]] = {}
     for column in dict.fromkeys([*units, *bars, *heats]):
         if column not in named or column in hidden:
@@ -163,13 +163,13 @@ def grid_settings(
 
 
 def matching(columns: Iterable[str]) -> str:
-    """The regular expression that is exactly one of *columns*."""
+    """A regular expression that matches exactly one of *columns*."""
     names = list(columns)
     return f"^{names[0]}$" if len(names) == 1 else f"^({'|'.join(names)})$"
 
 
 def label_of(column: str, units: Mapping[str, str]) -> str:
-    """A column's heading, with its unit where its numbers do not show it."""
+    """A column's heading, with its unit if its numbers do not show it."""
     unit = unit_of(column, units).label
     return heading(column, "" if unit in _UNITS or unit.startswith(_MONEY) else unit)
 
@@ -184,7 +184,7 @@ def _icons() -> dict[str, Any]:
 
 
 def tile_settings() -> dict[str, Any]:
-    """Tiles of the columns Kpi, Value and Note, a row each."""
+    """Tiles from the columns Kpi, Value and Note, one per row."""
     return {
         "titleContent": {"columnMatch": "Kpi", "formatter": TEXT},
         "leftContent": {"columnMatch": "Value", "formatter": BIG, "formatOptions": {"palette": "none"}},
