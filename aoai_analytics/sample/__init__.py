@@ -1,4 +1,4 @@
-"""Sample gateway logs: a made-up month of a gateway, as its diagnostic settings would store it, with the truth."""
+"""Sample gateway logs: a generated month of a gateway, as its diagnostic settings would store it, with the truth."""
 
 from __future__ import annotations
 

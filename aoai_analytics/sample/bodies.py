@@ -1,7 +1,7 @@
-"""The bodies that clients send and services answer with, and where in them the usage object ends.
+"""Request and response bodies, and where their usage object ends.
 
-Field names are those of the services' public API references. A body that is much longer than the
-gateway keeps is built only as far as it is kept, and counted in full.
+Field names are from the services' public API references. A body much longer than the
+gateway's limit is built only up to the limit, but counted in full.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TOOL_CALL_TOKENS = 19
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body's beginning (at least as much as is logged), its whole size in bytes, and where its usage ends."""
+    """The beginning of a body (at least as much as is logged), its full size in bytes, and where its usage ends."""
 
     text: str
     size: int
@@ -49,7 +49,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer; cached ones are part of the prompt, reasoning ones of the completion."""
+    """Tokens of one response; cached ones are part of the prompt, reasoning ones of the completion."""
 
     prompt: int = 0
     cached: int = 0
@@ -80,7 +80,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What an answer's envelope needs: the id, the time, the model, and how it ended."""
+    """The fields of a response's envelope: the ID, the time, the model, and the finish reason."""
 
     answer_id: str
     created: int
@@ -95,7 +95,7 @@ def quoted(text: str) -> str:
 
 
 def written(value: object, *, escapes: bool) -> str:
-    """JSON as a client writes it: compact UTF-8, or as Python's ``json.dumps`` does (spaces, ``\\uXXXX``)."""
+    """JSON as clients write it: compact UTF-8, or like Python's ``json.dumps`` (spaces, ``\\uXXXX``)."""
     return json.dumps(value) if escapes else orjson.dumps(value).decode()
 
 
@@ -105,7 +105,7 @@ def json_request(fields: dict[str, Any], *, escapes: bool) -> Body:
 
 
 def image_url(rng: Random, *, inline: bool) -> str:
-    """An image in a chat message: its address, or the picture itself as a data URL."""
+    """An image in a chat message: its URL, or the image itself as a data URL."""
     if not inline:
         return f"https://contoso.blob.core.windows.net/photos/{rng.getrandbits(48):012x}.jpg"
     start = rng.randrange(0, 60_000, 4)
@@ -113,7 +113,7 @@ def image_url(rng: Random, *, inline: bool) -> str:
 
 
 def audio_request(size: int, limit: int) -> Body:
-    """A multipart upload of a recording; what is no text shows as U+FFFD in a log."""
+    """A multipart upload of a recording; non-text bytes appear as U+FFFD in a log."""
     start = (
         '--b0undary\r\nContent-Disposition: form-data; name="model"\r\n\r\ndictation\r\n--b0undary\r\n'
         'Content-Disposition: form-data; name="file"; filename="memo.wav"\r\nContent-Type: audio/wav\r\n\r\n'
@@ -123,7 +123,7 @@ def audio_request(size: int, limit: int) -> Body:
 
 
 def _filled(start: str, end: str, size: int, limit: int) -> Body:
-    """A body of ``size`` bytes: start, noise, end; ``limit`` bytes of it are enough."""
+    """A body of ``size`` bytes: start, noise, end; only the first ``limit`` bytes are needed."""
     noise = size - len(start.encode()) - len(end.encode())
     wanted = min(noise, limit)
     filler = (_BASE64 * (wanted // len(_BASE64) + 1))[:wanted]
@@ -131,7 +131,7 @@ def _filled(start: str, end: str, size: int, limit: int) -> Body:
 
 
 def chat_answer(answered: Answered, content: str) -> Body:
-    """``content``: the message's ``content`` and what follows it in the message, as JSON."""
+    """``content``: the message's ``content`` and the fields after it, as JSON."""
     text = (
         f'{{"choices":[{{"content_filter_results":{_SAFE},"finish_reason":"{answered.finish}","index":0,'
         f'"logprobs":null,"message":{{"content":{content},"role":"assistant"}}}}],"created":{answered.created},'
@@ -142,7 +142,7 @@ def chat_answer(answered: Answered, content: str) -> Body:
 
 
 def tool_call(rng: Random) -> str:
-    """A tool call as a message's ``content`` and what follows it, as JSON."""
+    """A tool call as a message's ``content`` and the fields after it, as JSON."""
     arguments = quoted(f'{{"number": "{rng.randrange(10_000, 99_999)}"}}')
     call = f'{{"id":"call_{rng.getrandbits(60):015x}","type":"function","function":'
     return f'null,"tool_calls":[{call}{{"name":"find_order","arguments":{arguments}}}}}]'
@@ -175,7 +175,7 @@ def _status(answered: Answered) -> str:
 
 
 def embeddings_answer(usage: Usage, model: str, rng: Random, *, dimensions: int, usage_first: bool, limit: int) -> Body:
-    """A vector, base64 as the OpenAI libraries ask for it: four bytes a number."""
+    """A vector in base64, as the OpenAI libraries request it: four bytes per number."""
     tokens = f'"usage":{{"prompt_tokens":{usage.prompt},"total_tokens":{usage.prompt}}}'
     item = '"data":[{"object":"embedding","index":0,"embedding":"'
     if usage_first:
@@ -199,7 +199,7 @@ def image_answer(usage: Usage, created: int, size: int, limit: int) -> Body:
 
 
 def linked_image_answer(created: int, rng: Random, limit: int) -> Body:
-    """A picture by its address, as dall-e-3 answers: such an answer has no usage."""
+    """An image by its URL, like dall-e-3: such a response has no usage."""
     place = f"https://images.example/{rng.getrandbits(64):016x}.png"
     return _filled(f'{{"created":{created},"data":[{{"url":"{place}","revised_prompt":"', '"}]}', 420, limit)
 

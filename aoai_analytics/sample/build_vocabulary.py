@@ -1,6 +1,6 @@
-"""Make ``vocabulary.json``, the tokenized sentences of the sample, from ``phrases.toml``.
+"""Generate ``vocabulary.json``, the tokenized sentences of the sample, from ``phrases.toml``.
 
-A development tool: it needs ``bpe-openai`` (the o200k_base encoding), which the product does not.
+A development tool: it needs ``bpe-openai`` (the o200k_base encoding), which the product does not need.
 
     python -m aoai_analytics.sample.build_vocabulary
 """
@@ -20,7 +20,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def expand(slots: dict[str, list[str]], kind: dict[str, Any], rng: random.Random) -> list[str]:
-    """The sentences of one kind: ``count`` different fillings of its patterns, or the patterns as they stand."""
+    """The sentences of one kind: ``count`` different fillings of its patterns, or the patterns unchanged."""
     if not kind["count"]:
         return list(kind["sentences"])
     sentences: dict[str, None] = {}
@@ -34,10 +34,10 @@ def expand(slots: dict[str, list[str]], kind: dict[str, Any], rng: random.Random
 
 
 def tokenized(sentence: str, encoding: Any) -> list[Any]:
-    """``[sentence, lengths, tokens]``: the characters in each streamed piece, one base-36 digit each.
+    """``[sentence, lengths, tokens]``: the number of characters in each streamed piece, one base-36 digit each.
 
-    A token may be part of a character, but an event of a stream holds whole characters, so that
-    such tokens share a piece and ``tokens`` may be above the number of pieces.
+    A token may be part of a character, but an event of a stream contains whole characters, so
+    such tokens share a piece and ``tokens`` may exceed the number of pieces.
     """
     tokens = encoding.encode(sentence)
     pieces: list[str] = []
@@ -51,7 +51,7 @@ def tokenized(sentence: str, encoding: Any) -> list[Any]:
         pending = b""
     if "".join(pieces) != sentence:
         raise ValueError(f"the tokenizer did not give back {sentence!r}")
-    # A long run of spaces is one token; a digit holds at most 35.
+    # A long run of spaces is one token; a digit can count at most 35.
     lengths = [part for piece in pieces for part in [35] * (len(piece) // 36) + [len(piece) - 35 * (len(piece) // 36)]]
     return [sentence, "".join(_DIGITS[length] for length in lengths), len(tokens)]
 
@@ -71,7 +71,7 @@ def build() -> dict[str, Any]:
 
 
 def rendered(vocabulary: dict[str, Any]) -> str:
-    """The file's text: one sentence a line, so that a change shows as a change of lines."""
+    """The file's text: one sentence per line, so that diffs show the changed lines."""
     blocks = []
     for name, kind in vocabulary["kinds"].items():
         lines = ",\n".join(json.dumps(sentence, ensure_ascii=False) for sentence in kind["sentences"])

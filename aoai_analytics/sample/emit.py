@@ -1,4 +1,4 @@
-"""Turns drawn requests into log lines, truth rows, and a count of everything that was planted."""
+"""Converts drawn requests to log lines, truth rows, and counts of planted flaws."""
 
 from __future__ import annotations
 
@@ -81,24 +81,24 @@ class _Request:
 
     @property
     def traced(self) -> bool:
-        """The policy knows the caller by its token, and traces it."""
+        """The policy reads the caller from its token and traces it."""
         return self.team.caller == "trace" and self.fate.outcome != "unauthorized"
 
     @property
     def with_caller(self) -> bool:
-        """Four of five requests name their caller; which ones follows from the correlation id."""
+        """Four of five requests name their caller; the correlation ID decides which."""
         return int(self.correlation_id[:2], 16) % 5 != 0
 
 
 class Emitter:
-    """Draws requests of one hour after the other and logs them, with the mix's flaws."""
+    """Draws requests hour by hour and logs them with the mix's flaws."""
 
     def __init__(self, rng: Random, users: dict[str, list[User]], flaws: Flaws, windows: Windows | None):
         self.rng, self.users, self.flaws, self.windows = rng, users, flaws, windows
         self.out = Emitted()
 
     def request(self, moment: datetime, team: Team, load: float) -> None:
-        """Draw a request of a team, log it, and write down the truth."""
+        """Draw a team's request, log it, and record the truth."""
         drawn = self._draw(moment, team, load)
         rows = self._llm_rows(drawn)
         tokens_logged = self._log_llm(drawn, rows) if rows is not None else False
@@ -108,7 +108,7 @@ class Emitter:
             self._llm_rows_alone(team, moment)
 
     def other_api(self, moment: datetime, team: Team) -> None:
-        """A request to an API that has no model behind it, one of them with a misleading path."""
+        """A request to an API without a model; one of them has a misleading path."""
         rng = self.rng
         if rng.random() < 0.7:
             api, path, operation = "weather-api", "/weather/today", "GetForecast"
@@ -171,7 +171,7 @@ class Emitter:
     # -- the LLM log
 
     def _llm_rows(self, drawn: _Request) -> list[bytes] | None:
-        """The request's LLM rows, ``None`` where none are logged."""
+        """The request's LLM rows, ``None`` if none are logged."""
         rng, flaws, fate, surface = self.rng, self.flaws, drawn.fate, drawn.workload.surface
         if surface not in _LLM_LOGGED and (flaws.llm_logging_partial or surface != "completions"):
             return None
@@ -201,7 +201,7 @@ class Emitter:
         )  # fmt: skip
 
     def _log_llm(self, drawn: _Request, rows: list[bytes]) -> bool:
-        """Put the rows into their blobs, some twice, some late; whether they tell the tokens."""
+        """Put the rows into their blobs, some twice, some late; return whether they have the tokens."""
         rng, flaws, counts = self.rng, self.flaws, self.out.counts
         hour = records.hour_of(records.after(drawn.moment, drawn.backend_time))
         if rng.random() < flaws.llm_row_late:
@@ -219,7 +219,7 @@ class Emitter:
         return b'"totalTokens":' in rows[0] and b'"totalTokens":0}' not in rows[0]
 
     def _llm_rows_alone(self, team: Team, moment: datetime) -> None:
-        """One more request, of which only the LLM rows arrived: it has no gateway row and no truth row."""
+        """An extra request with only LLM rows: it has no gateway row and no truth row."""
         drawn = self._draw(moment, team, 0.0)
         rows = self._llm_rows(drawn) if drawn.fate.outcome == "success" else None
         if rows:
@@ -229,7 +229,7 @@ class Emitter:
     # -- the gateway log
 
     def _log_gateway(self, drawn: _Request) -> tuple[str, bool]:
-        """Put the gateway row into its blob; the body state, and whether a logged body tells the usage."""
+        """Put the gateway row into its blob; return the body state, and whether a logged body has the usage."""
         rng, flaws, counts = self.rng, self.flaws, self.out.counts
         properties = self._properties(drawn)
         state, usage_logged = self._add_bodies(drawn, properties)
@@ -302,7 +302,7 @@ class Emitter:
         return properties
 
     def _add_bodies(self, drawn: _Request, properties: dict[str, Any]) -> tuple[str, bool]:
-        """Log the bodies as the API's diagnostic does, cut at its limit."""
+        """Log the bodies like the API's diagnostic, cut at its limit."""
         rng, flaws, fate, workload = self.rng, self.flaws, drawn.fate, drawn.workload
         response = drawn.answered.body if drawn.answered else fate.error
         request = drawn.asked.body

@@ -1,4 +1,4 @@
-"""What is asked and what is answered: texts, bodies and tokens of one request."""
+"""The text, bodies and tokens of one request and its response."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from aoai_analytics.sample.flaws import Flaws
 from aoai_analytics.sample.vocabulary import Kind, Text, compose, kinds, put_together
 from aoai_analytics.sample.world import REASONING, V1, Team, Workload
 
-#: Tokens of a chat besides its texts: for each message, and once.
+#: Tokens of a chat in addition to its texts: per message, and once.
 MESSAGE_TOKENS, REPLY_TOKENS = 4, 3
-#: Sizes of the vectors that are asked for; the second is the model's own.
+#: Requested vector sizes; the second is the model's default.
 _DIMENSIONS = {"embed-small": (512, 1536), "embed-large": (1024, 3072)}
 
 
@@ -34,7 +34,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer: its body, its messages as the LLM log has them (JSON), its text, and what it cost."""
+    """A response: its body, its messages as in the LLM log (JSON), its text, and its tokens."""
 
     body: Body
     messages: str
@@ -49,7 +49,7 @@ def kind_of(team: Team, rng: Random) -> Kind:
 
 
 def text_of(rng: Random, kind: Kind, tokens: float, hostile_share: float) -> tuple[Text, bool]:
-    """A text of the kind, now and then with a hostile or misleading sentence within it."""
+    """A text of the kind, sometimes containing a hostile or misleading sentence."""
     text = compose(kind, tokens, rng)
     if rng.random() >= hostile_share:
         return text, False
@@ -73,7 +73,7 @@ def ask(
     with_usage: bool,
     end_user: str,
 ) -> Ask:
-    """Draw what a request says. ``end_user`` goes into the body under the team's field, where it has one."""
+    """Draw a request's content. ``end_user`` goes into the body under the team's field, if it has one."""
     if workload.surface == "other":
         return Ask(None, "", "", 0)
     if workload.surface == "audio":
@@ -148,7 +148,7 @@ def answer(
     with_usage: bool,
     partial: bool = False,
 ) -> Answer:
-    """Draw what the model answers. ``partial``: the client left while the answer was streaming."""
+    """Draw the model's response. ``partial``: the client left during the stream."""
     limit, surface = flaws.body_limit, workload.surface
     if surface == "other":
         return Answer(Body("", rng.randrange(4_000, 9_000)), "", "", Usage())

@@ -1,4 +1,4 @@
-"""What becomes of a request: served, throttled, refused, failed over, abandoned …"""
+"""The outcome of a request: served, throttled, refused, failed over, abandoned …"""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from aoai_analytics.sample.world import CLASSIC, POOL, Team, Workload
 class Fate:
     """How a request ended. ``outcome`` is a value of ``AoaiRequests.Outcome``.
 
-    ``backend`` is the last one asked, '' where none was; ``traced`` are the attempts the policy traced,
-    each a backend and its status, empty where there was only one.
+    ``backend`` is the last one called, '' if none was; ``traced`` are the attempts that the policy traced,
+    each a backend and its status, empty if there was only one.
     """
 
     outcome: str
@@ -28,7 +28,7 @@ class Fate:
 
     @property
     def answered(self) -> bool:
-        """A model answered, if only in part, and its tokens are billed."""
+        """A model responded, at least in part, and its tokens are billed."""
         return self.outcome == "success" or (self.outcome == "client-closed" and self.backend_code == 200)
 
     @property
@@ -45,7 +45,7 @@ _TIRED = "Requests to this deployment are above its token rate limit. Retry afte
 
 
 def _shares(workload: Workload, team: Team, load: float, trouble: bool, stream: bool) -> dict[str, float]:
-    """How likely each failure is; ``load`` is the team's, 1 at its busiest hour."""
+    """The probability of each failure; ``load`` is the team's, 1 at its peak."""
     if workload.surface in ("images", "audio", "other"):
         return {"unauthorized": 0.01, "server-error": 0.01}
     strict = team.product in ("bronze", "silver")
@@ -68,7 +68,7 @@ def _shares(workload: Workload, team: Team, load: float, trouble: bool, stream: 
 def decide(
     rng: Random, workload: Workload, team: Team, *, load: float, trouble: bool, stream: bool, flaws: Flaws
 ) -> Fate:
-    """Draw what happens. ``trouble``: the first backend refuses most of its requests."""
+    """Draw an outcome. ``trouble``: the first backend refuses most of its requests."""
     draw = rng.random()
     for outcome, share in _shares(workload, team, load, trouble, stream).items():
         draw -= share
@@ -78,7 +78,7 @@ def decide(
 
 
 def _served(rng: Random, workload: Workload, failover: float) -> Fate:
-    # A tripped circuit breaker sends requests to the next backend at once, which leaves no trace.
+    # A tripped circuit breaker sends requests directly to the next backend, without a trace.
     first = 0 if rng.random() < 0.84 else rng.choice((1, 1, 2))
     if first < 2 and workload.surface != "other" and rng.random() < failover:
         last = first + 1 if first == 1 or rng.random() < 0.7 else 2

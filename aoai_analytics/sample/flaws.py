@@ -1,4 +1,4 @@
-"""What is wrong with the sample's logs, by mix: each number is the share of requests (or rows) it touches."""
+"""Flaws in the sample's logs, by mix: each number is the share of affected requests (or rows)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_LIMIT = 1 << 60
 
 @dataclass(frozen=True)
 class Flaws:
-    """Shares between 0 and 1; the limits are bytes. ``incidents`` are windows of time, see ``Windows``."""
+    """Shares between 0 and 1; the limits are bytes. ``incidents`` are time windows, see ``Windows``."""
 
     body_limit: int = BODY_LIMIT
     entry_limit: int = ENTRY_LIMIT
@@ -43,7 +43,7 @@ FLAWS: dict[str, Flaws] = {
     "default": Flaws(),
     "languages": Flaws(),
     "unseen-model": replace(Flaws(), hidden_deployment="brand-new"),
-    # Bodies have no limit here, so texts are kept short or the folder would be mostly event streams.
+    # Bodies are unlimited here, so texts are short; otherwise event streams would fill the folder.
     "complete": Flaws(
         body_limit=NO_LIMIT,
         entry_limit=NO_LIMIT,
@@ -68,7 +68,7 @@ FLAWS: dict[str, Flaws] = {
 
 @dataclass(frozen=True)
 class Window:
-    """From ``start`` until before ``end``, in UTC."""
+    """From ``start`` (inclusive) to ``end`` (exclusive), in UTC."""
 
     start: datetime
     end: datetime
@@ -79,7 +79,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Windows:
-    """The incidents of a period. ``None`` stands for a period without them."""
+    """The incidents of a period. ``None`` means a period without incidents."""
 
     gap: Window  # no record at all
     sampling: Window  # the diagnostic kept half of the requests
@@ -90,7 +90,7 @@ class Windows:
 
 
 def windows(first: datetime, days: int) -> Windows:
-    """Where the incidents of a period lie: hours of a working day where the period has one."""
+    """The incident times of a period: during a working day if the period has one."""
 
     def during(share: float, start: int, hours: int) -> Window:
         day = min(int(days * share), days - 1)

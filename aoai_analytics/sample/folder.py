@@ -1,7 +1,7 @@
-"""The folder a sample is written to: made aside, put in place at the end, never over somebody's files.
+"""The output folder of a sample: built separately, moved into place at the end, never over other files.
 
-``sample.json`` marks the folder; its ``complete`` is true only while everything in it belongs together,
-so that a killed run is not mistaken for a whole one.
+``sample.json`` marks the folder; its ``complete`` is true only while all its contents belong together,
+so that an interrupted run is never mistaken for a complete one.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ PARTS = ("logs", "truth.csv", "planted.json")
 
 @contextmanager
 def replaced(out: Path) -> Iterator[tuple[Path, dict[str, object]]]:
-    """Gives a folder to write ``PARTS`` to, and a dict for the marker; on success they replace those in ``out``.
+    """Provides a folder for ``PARTS``, and a dict for the marker; on success they replace those in ``out``.
 
-    An earlier sample stays as it is until then. Raises ``AoaiError`` where ``out`` is a file, cannot be
-    written (to the end), or holds anything but an earlier sample.
+    An earlier sample is unchanged until then. Raises ``AoaiError`` if ``out`` is a file, cannot be
+    written completely, or contains anything but an earlier sample.
     """
     partial = out / PARTIAL
     about: dict[str, object] = {}

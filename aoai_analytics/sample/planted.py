@@ -1,4 +1,4 @@
-"""``planted.json``: the flaws and peculiarities in the sample's logs, to test detection."""
+"""``planted.json``: the flaws and peculiarities in the sample's logs, for detection tests."""
 
 from __future__ import annotations
 

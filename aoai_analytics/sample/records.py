@@ -1,4 +1,4 @@
-"""Log records as diagnostic settings write them to a storage account: one JSON object a line."""
+"""Log records as diagnostic settings write them to a storage account: one JSON object per line."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _BODIES = ("requestBody", "responseBody", "backendRequestBody", "backendResponse
 
 
 def log_time(moment: datetime) -> str:
-    """A time as Azure's logs write it: UTC, seven decimals."""
+    """A time in the format of Azure's logs: UTC, seven decimals."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
 
 
 def cut(text: str, limit: int) -> str:
-    """The text's first bytes, whole characters only."""
+    """The text's first bytes, without splitting characters."""
     if len(text) * 4 <= limit:
         return text
     encoded = text.encode()
@@ -29,7 +29,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def chunks(text: str, limit: int = CHUNK_LIMIT) -> list[str]:
-    """The text in pieces of at most so many bytes, whole characters only."""
+    """The text in pieces of a maximum number of bytes, without splitting characters."""
     encoded, pieces, at = text.encode(), [], 0
     while len(encoded) - at > limit:
         piece = encoded[at : at + limit].decode(errors="ignore")
@@ -48,7 +48,7 @@ def gateway_line(
     properties: dict[str, Any],
     limit: int,
 ) -> tuple[bytes, bool]:
-    """A gateway record, and whether it was over ``limit`` bytes and so lost its bodies and traces."""
+    """A gateway record, and whether it exceeded ``limit`` bytes and so lost its bodies and traces."""
     record = {
         "DeploymentVersion": _DEPLOYMENT_VERSION,
         "Level": 4 if success else 2,
@@ -87,8 +87,8 @@ def llm_lines(
 ) -> list[bytes]:
     """The LLM log's records of one request.
 
-    ``served``: deployment, model, prompt and completion tokens, where a model answered. Row 0 has the
-    tokens, rows 1 the request (each piece of it with that number), rows 2 and up the answer.
+    ``served``: deployment, model, prompt and completion tokens, if a model responded. Row 0 has the
+    tokens, rows 1 the request (each of its pieces with that number), rows 2 and up the response.
     """
     common = {
         "requestId": request_id,
@@ -133,7 +133,7 @@ def llm_lines(
 
 
 def blob_folder(container: str, hour: datetime) -> str:
-    """Where diagnostic settings put an hour's records, below the storage account."""
+    """The path of an hour's records, below the storage account."""
     return f"{container}/resourceId={RESOURCE_ID}/{hour:y=%Y/m=%m/d=%d/h=%H}/m=00"
 
 

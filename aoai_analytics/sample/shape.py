@@ -1,4 +1,4 @@
-"""When requests come: a week for each shape of team, spread over the hours of the period."""
+"""Times of requests: a weekly pattern per team, spread over the hours of the period."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from random import Random
 from aoai_analytics.sample.flaws import Windows
 from aoai_analytics.sample.world import Team
 
-# Local hour 0…23 on a working day, and the factor of Saturday and of Sunday.
+# Local hours 0…23 of a working day, and the factors for Saturday and Sunday.
 _OFFICE = (1, 1, 1, 1, 1, 2, 6, 22, 60, 90, 100, 95, 62, 78, 96, 92, 80, 52, 26, 12, 7, 5, 3, 2)
 _CONSUMER = (16, 9, 5, 3, 3, 5, 14, 30, 40, 38, 40, 46, 58, 54, 48, 50, 58, 72, 90, 100, 98, 82, 56, 30)
 _BATCH = (70, 100, 100, 95, 60, 30, 24, 22, 24, 26, 26, 25, 24, 25, 26, 25, 24, 22, 20, 20, 22, 24, 28, 40)
@@ -22,7 +22,7 @@ _WEEKS: dict[str, tuple[Sequence[float], float, float]] = {
 
 
 def intensity(team: Team, hour: datetime) -> float:
-    """How busy a team is in an hour (UTC), against its own busiest."""
+    """A team's load in an hour (UTC), relative to its peak."""
     local = hour + timedelta(hours=team.utc_offset)
     hours, saturday, sunday = _WEEKS[team.shape]
     return hours[local.hour] / 100 * {5: saturday, 6: sunday}.get(local.weekday(), 1.0)
@@ -31,9 +31,9 @@ def intensity(team: Team, hour: datetime) -> float:
 def spread(
     teams: Sequence[Team], first: datetime, days: int, requests: int, windows: Windows | None, rng: Random
 ) -> tuple[dict[tuple[int, int], int], dict[str, int]]:
-    """Requests by (hour from the start, team's index), ``requests`` in all, and how many the incidents kept out.
+    """Requests by (hour from the start, team's index), ``requests`` in total, and how many the incidents suppressed.
 
-    The second holds ``log-gap`` and ``sampling-below-100``: requests that came and left no record.
+    The second contains ``log-gap`` and ``sampling-below-100``: requests that left no record.
     """
     week = {i: sum(intensity(team, first + timedelta(hours=h)) for h in range(168)) for i, team in enumerate(teams)}
     cells: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""``truth.csv``: one row for each request to a language-model API, and what really happened to it."""
+"""``truth.csv``: one row per request to a language-model API, with what really happened."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import IO
 from aoai_analytics.sample.bodies import Usage
 from aoai_analytics.sample.world import PRICES
 
-#: ``Surface`` and ``Outcome`` have the values of ``AoaiRequests``. ``User`` is the caller whether or not the
-#: logs tell; ``BodyUser`` the end user whom the request names, in its body or by a caller's trace.
+#: ``Surface`` and ``Outcome`` have the values of ``AoaiRequests``. ``User`` is the caller, whether or not the
+#: logs show it; ``BodyUser`` the end user named in the request, in its body or by a caller's trace.
 #: ``BodyState``: ``full``, ``truncated`` (a body is cut), ``stripped`` (the entry was too long and lost its
-#: bodies), ``none``. ``TokensInLlmLog`` and ``UsageInBody`` (1 or 0) say where the logs have the tokens.
-#: ``CostUSD`` is empty where the model has no price.
+#: bodies), ``none``. ``TokensInLlmLog`` and ``UsageInBody`` (1 or 0) say whether the logs have the tokens.
+#: ``CostUSD`` is empty if the model has no price.
 COLUMNS = (
     "CorrelationId", "TimeGenerated", "CallerIpAddress", "SubscriptionId", "ProductId", "User", "BodyUser", "ApiId",
     "Surface", "DeploymentName", "ModelName", "Outcome", "ResponseCode", "Stream", "Attempts", "BackendHost", "Region",
@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 def cost(model: str, usage: Usage) -> str:
-    """What an answer cost in US dollars, '' where the model has no price."""
+    """The cost of a response in US dollars, '' if the model has no price."""
     if not usage.total:
         return "0"
     if model not in PRICES:

@@ -1,7 +1,7 @@
-"""The sample's words: sentences with the tokens a real tokenizer counts in them, and how a stream cuts them.
+"""The sample's texts: sentences with their real token counts, and how a stream splits them.
 
-``vocabulary.json`` is made from ``phrases.toml`` by ``build_vocabulary.py``. Tokens of sentences put
-together are the sum of theirs, within about one per cent of what the tokenizer says of the whole.
+``build_vocabulary.py`` generates ``vocabulary.json`` from ``phrases.toml``. The tokens of joined sentences
+are the sum of theirs, within about one per cent of the tokenizer's count for the whole text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import orjson
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence; ``events`` are its pieces as JSON strings without quotes, ``json_bytes`` their length together."""
+    """A sentence; ``events`` are its pieces as JSON strings without quotes, ``json_bytes`` their total length."""
 
     text: str
     tokens: int
@@ -28,7 +28,7 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of text: its sentences, what joins them (and that as JSON), and the mean tokens of a sentence."""
+    """A kind of text: its sentences, their separator (also as JSON), and the mean tokens per sentence."""
 
     join: str
     join_json: str
@@ -46,7 +46,7 @@ class Text:
     join_json: str
 
     def events(self) -> Iterator[str]:
-        """The pieces in which a stream sends the text, as JSON strings without quotes."""
+        """The pieces of the text in a stream, as JSON strings without quotes."""
         join = ""
         for sentence in self.sentences:
             yield join + sentence.events[0]
@@ -59,7 +59,7 @@ class Text:
 
     @property
     def json_bytes(self) -> int:
-        """Bytes of the text as a JSON string, quotes left out."""
+        """Bytes of the text as a JSON string, without quotes."""
         between = len(self.join_json) * max(len(self.sentences) - 1, 0)
         return sum(sentence.json_bytes for sentence in self.sentences) + between
 
@@ -93,12 +93,12 @@ def kinds() -> dict[str, Kind]:
 
 
 def compose(kind: Kind, tokens: float, rng: Random) -> Text:
-    """A text of about so many tokens, at least one sentence."""
+    """A text with about the given number of tokens, at least one sentence."""
     sentences = rng.choices(kind.sentences, k=max(1, round(tokens / kind.mean_tokens)))
     return put_together(kind, sentences)
 
 
 def put_together(kind: Kind, sentences: list[Sentence]) -> Text:
-    """The text that these sentences make."""
+    """The text made of these sentences."""
     text = kind.join.join([sentence.text for sentence in sentences])
     return Text(text, sum([sentence.tokens for sentence in sentences]), sentences, kind.join_json)

@@ -1,6 +1,6 @@
-"""Who uses the sample gateway and what stands behind it: teams, users, APIs, deployments, backends and prices.
+"""The sample gateway's users and services: teams, users, APIs, deployments, backends and prices.
 
-Everything is invented. Addresses come from the ranges kept for documentation (RFC 5737, RFC 3849)
+Everything is invented. Addresses are from the ranges reserved for documentation (RFC 5737, RFC 3849)
 and for private networks (RFC 1918).
 """
 
@@ -55,10 +55,10 @@ MODELS = {
     "brand-new": "gpt-9-preview",
 }
 REASONING = {"reason", "gpt-5", "gpt-5-mini"}
-#: Milliseconds a model takes for each token of its answer, about.
+#: Approximate milliseconds per response token, by model.
 SPEED = {"chat-prod": 12, "chat-mini": 8, "gpt-41": 13, "gpt-41-mini": 8, "gpt-41-nano": 5, "reason": 9, "gpt-5": 15}
 
-#: Model -> USD for a million tokens: prompt, cached prompt, completion. A model that is missing has no price.
+#: Model -> USD per 1M tokens: prompt, cached prompt, completion. Other models have no price.
 PRICES = {
     "gpt-4o-2024-08-06": (2.5, 1.25, 10.0),
     "gpt-4o-mini-2024-07-18": (0.15, 0.075, 0.6),
@@ -76,7 +76,7 @@ PRICES = {
 
 @dataclass(frozen=True)
 class Workload:
-    """One use a team makes of a deployment; ``prompt`` and ``answer`` are median tokens, ``stream`` a share."""
+    """A team's use of a deployment; ``prompt`` and ``answer`` are median tokens, ``stream`` a share."""
 
     api: Api
     surface: str
@@ -91,11 +91,11 @@ class Workload:
 
 @dataclass(frozen=True)
 class Team:
-    """An APIM subscription and those who call with it.
+    """An APIM subscription and its callers.
 
-    ``shape`` names a week (see ``shape.py``), ``utc_offset`` is in hours, ``texts`` weighs the kinds of text.
+    ``shape`` names a weekly pattern (see ``shape.py``), ``utc_offset`` is in hours, ``texts`` weights kinds of text.
     ``caller`` says how a request names its end user: ``user``, ``safety_identifier``, ``trace`` or not at all.
-    ``escapes``: the client writes JSON as Python's ``json.dumps`` does, with spaces and ``\\uXXXX``.
+    ``escapes``: the client writes JSON like Python's ``json.dumps``, with spaces and ``\\uXXXX``.
     """
 
     name: str
@@ -290,7 +290,7 @@ TEAMS: tuple[Team, ...] = (
 
 
 def teams_of(mix: str) -> tuple[Team, ...]:
-    """The teams of a mix: in ``languages`` each has one kind of text, in ``unseen-model`` the new model has more."""
+    """The teams of a mix: in ``languages`` each has one kind of text, in ``unseen-model`` the new model gets more."""
     if mix == "languages":
         kinds = {
             "claims": "support", "developers": "code", "finance": "finance", "tokyo": "japanese", "legal": "legal",
@@ -312,7 +312,7 @@ def teams_of(mix: str) -> tuple[Team, ...]:
 
 
 def _of_one_kind(team: Team, kind: str) -> Team:
-    """Long documents come from the legal team alone, there in half of the requests."""
+    """Only the legal team sends long documents, in half of its requests."""
     share = 0.5 if kind == "legal" else 0.0
     workloads = tuple(replace(w, documents=share) for w in team.workloads)
     return replace(team, texts={kind: 1.0}, workloads=workloads, system=0)
@@ -329,7 +329,7 @@ class User:
 
 
 def users_of(teams: tuple[Team, ...]) -> dict[str, list[User]]:
-    """Each team's users: some share one address (NAT), some have several, a few speak IPv6."""
+    """Each team's users: some share one address (NAT), some have several, a few use IPv6."""
     users: dict[str, list[User]] = {}
     number = 0
     for t, team in enumerate(teams):

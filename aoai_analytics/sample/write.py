@@ -1,4 +1,4 @@
-"""Writes a folder of sample gateway logs, hour by hour, so that memory does not grow with the sample."""
+"""Writes a folder of sample gateway logs hour by hour, so that memory use does not depend on the sample's size."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from aoai_analytics.sample.records import blob_folder
 from aoai_analytics.sample.shape import intensity, spread
 from aoai_analytics.sample.world import teams_of, users_of
 
-#: The last day of a sample whose start is not given: fixed, so that the same call gives the same bytes.
+#: The last day of a sample without a given start: fixed, so that the same call gives the same bytes.
 LAST_DAY = date(2026, 11, 15)
 _OTHER_APIS = 0.05
 
 
 @dataclass(frozen=True)
 class SampleSummary:
-    """What was written. ``requests`` are those to language-model APIs; ``bytes`` and ``files`` those of the logs.
+    """What was written. ``requests`` counts requests to language-model APIs; ``bytes`` and ``files`` are of the logs.
 
-    ``unknown_token_share`` is the share of all tokens, from 0 to 1, that no record tells.
+    ``unknown_token_share`` is the share of all tokens, from 0 to 1, that is in no record.
     """
 
     requests: int
@@ -52,18 +52,18 @@ def write_sample(
     mix: Mix = "default",
     progress: Callable[[int, int], None] | None = None,
 ) -> SampleSummary:
-    """Write gateway logs as diagnostic settings lay them out, and what really happened, to a folder.
+    """Write gateway logs in the layout of diagnostic settings, and what really happened, to a folder.
 
-    ``out/logs`` holds the blobs of both containers, ``out/truth.csv`` a row for each request to a
-    language-model API (see ``truth.COLUMNS``), ``out/planted.json`` what is wrong or peculiar in the logs.
-    The same arguments give the same bytes; without ``start`` the days end on ``LAST_DAY``.
+    ``out/logs`` has the blobs of both containers, ``out/truth.csv`` one row per request to a
+    language-model API (see ``truth.COLUMNS``), ``out/planted.json`` the flaws and peculiarities of the logs.
+    The same arguments give the same bytes; without ``start``, the days end on ``LAST_DAY``.
 
-    ``mix``: ``default`` has everything a real gateway does to its logs; ``complete`` has nothing missing,
-    cut or delivered twice (and bodies without a limit); in ``languages`` each team writes one kind of text;
-    in ``unseen-model`` one model's tokens are never logged. ``progress`` is called with the requests
-    done and all of them.
+    ``mix``: ``default`` has all the flaws of real gateway logs; ``complete`` has nothing missing,
+    cut or duplicated (and unlimited bodies); in ``languages`` each team writes one kind of text;
+    in ``unseen-model`` one model's tokens are never logged. ``progress`` is called with the finished
+    and the total requests.
 
-    Raises ``WrongUse`` for an argument that makes no sense, ``AoaiError`` where ``out`` holds other files.
+    Raises ``WrongUse`` for invalid arguments, ``AoaiError`` if ``out`` contains other files.
     """
     for name, value in {"requests": requests, "days": days}.items():
         if value < 1:
@@ -92,7 +92,7 @@ def _write(
         rows = truth.writer(file)
         for number in range(days * 24):
             hour = first + timedelta(hours=number)
-            # Each hour has its own stream of random numbers: adding an hour changes no other.
+            # Each hour has its own random stream: adding an hour changes no other.
             emitter.rng.seed(f"{seed}/{mix}/{number}")
             for moment, t in _moments(emitter.rng, hour, [counts.get((number, t), 0) for t in range(len(teams))]):
                 emitter.request(moment, teams[t], intensity(teams[t], hour))
@@ -117,13 +117,13 @@ def _write(
 
 
 def _moments(rng: Random, hour: datetime, per_team: list[int]) -> Iterable[tuple[datetime, int]]:
-    """The hour's requests in order of time: when, and of which team."""
+    """The hour's requests in time order: time and team."""
     drawn = [(rng.randrange(3_600_000_000), team) for team, count in enumerate(per_team) for _ in range(count)]
     return [(hour + timedelta(microseconds=at), team) for at, team in sorted(drawn)]
 
 
 def _flush(logs: Path, emitter: Emitter, hour: datetime | None, totals: Counter[str]) -> None:
-    """Write the blobs that can get no more rows: those up to ``hour``, or all."""
+    """Write the blobs that get no more rows: those up to ``hour``, or all."""
     lines = emitter.out.lines
     for container, of in sorted(key for key in lines if hour is None or key[1] <= hour):
         rows = lines.pop((container, of))

@@ -1,4 +1,4 @@
-"""The guided setup: from a subscription to a gateway whose logs arrive, through Azure Resource Manager."""
+"""The guided setup through Azure Resource Manager: from a subscription to a gateway with arriving logs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Azure Resource Manager: sign-in, reads by resource id, and deployments, through the Azure SDK.
+"""Azure Resource Manager: sign-in, reads by resource ID, and deployments, through the Azure SDK.
 
-Everything that exists is read by its id from ARM itself: there is no state of our own to go stale.
+Everything is read by its ID from ARM itself: there is no local state that could become outdated.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .faults import translated
 if TYPE_CHECKING:
     from azure.mgmt.resource.deployments import DeploymentsMgmtClient
 
-#: Management API version of each kind of path, by the last provider in it; the templates use the same where they can.
+#: Management API version per kind of path, by the last provider in it; the same as in the templates where possible.
 API_VERSIONS = {
     "": "2025-04-01",
     "Microsoft.Resources": "2025-04-01",
@@ -37,7 +37,7 @@ MODELS_SCOPE = "https://cognitiveservices.azure.com/.default"
 
 
 def credential_named(name: str | None) -> Any:
-    """The azure-identity credential of that class name; None: DefaultAzureCredential. Raises WrongUse."""
+    """The azure-identity credential with that class name; None: DefaultAzureCredential. Raises WrongUse."""
     import azure.identity
 
     made = getattr(azure.identity, name or "DefaultAzureCredential", None)
@@ -52,8 +52,8 @@ def credential_named(name: str | None) -> Any:
 class Arm:
     """One subscription's Azure Resource Manager.
 
-    Every method raises SetupError with Azure's innermost cause, in one line. Throttling and passing failures are tried
-    again by the SDK, as Azure's Retry-After says.
+    Every method raises SetupError with Azure's innermost cause, in one line. The SDK retries throttled and transient
+    failures, following Azure's Retry-After.
     """
 
     def __init__(self, configuration: Configuration, credential: Any = None) -> None:
@@ -68,13 +68,13 @@ class Arm:
         return f"{where}/.default"
 
     def token(self, scope: str | None = None) -> str:
-        """An access token; give it to no log."""
+        """An access token; never log it."""
         with _said("signing in"):
             token: str = self.credential.get_token(scope or self._scope).token
             return token
 
     def who(self) -> dict[str, str]:
-        """``tenant``, ``object`` (id) and ``name`` of who is signed in, as their token says; '' where it does not."""
+        """``tenant``, ``object`` (ID) and ``name`` from the signed-in user's token; '' if missing."""
         try:
             payload = self.token().split(".")[1]
             claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -87,7 +87,7 @@ class Arm:
         from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
         class OnLoopback(ARMChallengeAuthenticationPolicy):
-            """Sends tokens over plain HTTP: the configuration lets only this machine's own addresses have that."""
+            """Sends tokens over plain HTTP: the configuration allows that only for this machine's own addresses."""
 
             def on_request(self, request: Any) -> None:
                 request.context.options["enforce_https"] = False
@@ -98,7 +98,7 @@ class Arm:
 
     @property
     def deployments_client(self) -> DeploymentsMgmtClient:
-        """The SDK's client of deployments."""
+        """The SDK's deployments client."""
         if "deployments" not in self._clients:
             from azure.mgmt.resource.deployments import DeploymentsMgmtClient
 
@@ -133,7 +133,7 @@ class Arm:
         return self._clients["reader"]
 
     def _sent(self, method: str, path: str, body: Any = None, **query: str) -> Any:
-        """The answer as an azure.core response; of 404 too."""
+        """The response as an azure.core response, even for 404."""
         from azure.core.rest import HttpRequest
 
         address = path
@@ -148,11 +148,11 @@ class Arm:
         return response
 
     def get(self, path: str, **query: str) -> dict[str, Any] | None:
-        """What stands at a resource id (from ``/subscriptions/`` on); None where nothing does."""
+        """The resource with an ID (starting at ``/subscriptions/``); None if it does not exist."""
         with _said(f"reading {_short(path)}"):
             response = self._sent("GET", path, **query)
             if response.status_code == 404:
-                # 404 also says that the whole subscription is not there, which is another matter.
+                # A missing subscription also returns 404, but is a different problem.
                 if _code(response) == "SubscriptionNotFound" and path.count("/") > 2:
                     response.raise_for_status()
                 return None
@@ -160,7 +160,7 @@ class Arm:
             return found
 
     def list(self, path: str, **query: str) -> list[dict[str, Any]]:
-        """Every member of a collection, all its pages; [] where it does not exist."""
+        """Every member of a collection, from all pages; [] if it does not exist."""
         found: list[dict[str, Any]] = []
         page = self.get(path, **query)
         while page is not None:
@@ -169,7 +169,7 @@ class Arm:
         return found
 
     def post(self, path: str, body: Any = None, **query: str) -> dict[str, Any]:
-        """The answer to an action. Raises SetupError where there is nothing to act on."""
+        """The response to an action. Raises SetupError if its target does not exist."""
         with _said(f"asking {_short(path)}"):
             response = self._sent("POST", path, body, **query)
             response.raise_for_status()
@@ -177,7 +177,7 @@ class Arm:
             return answer
 
     def put(self, path: str, body: Any) -> dict[str, Any]:
-        """Make or change one resource at once."""
+        """Create or change one resource immediately."""
         with _said(f"writing {_short(path)}"):
             response = self._sent("PUT", path, body)
             response.raise_for_status()
@@ -185,7 +185,7 @@ class Arm:
             return answer
 
     def delete(self, path: str, waiting: Callable[[], None] = lambda: None) -> None:
-        """Delete one resource and wait until it is gone, calling *waiting* now and then. Who calls has asked first."""
+        """Delete one resource and wait until it is gone, calling *waiting* regularly. Callers must have confirmed."""
         from azure.core.polling import LROPoller
         from azure.core.rest import HttpRequest
         from azure.mgmt.core.polling.arm_polling import ARMPolling
@@ -222,7 +222,7 @@ def _short(path: str) -> str:
 
 @contextmanager
 def _said(doing: str) -> Iterator[None]:
-    """Azure's errors as SetupError."""
+    """Convert Azure's errors to SetupError."""
     from azure.core.exceptions import AzureError
 
     try:

@@ -1,4 +1,4 @@
-"""What can be known before anything is made: sign-in, rights, providers, regions, models, quota, names."""
+"""Checks before anything is created: sign-in, permissions, providers, regions, models, quota, names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .arm import Arm
 from .findings import MET, NOT_ASKED, NOT_MET, Finding
 from .installation import Installation
 
-#: Resource types made in ``location``; those of options are asked for with the option.
+#: Resource types created in ``location``; options add their own.
 _TYPES = {
     "Microsoft.ApiManagement": "service",
     "Microsoft.OperationalInsights": "workspaces",
@@ -22,7 +22,7 @@ _TYPES = {
     "Microsoft.CognitiveServices": "accounts",
 }
 _OF_REPORTS = ("Microsoft.App", "Microsoft.ContainerRegistry", "Microsoft.ManagedIdentity", "Microsoft.Network")
-#: What the deployments do, for which somebody needs the right.
+#: Actions of the deployments that need a permission.
 _ACTIONS = (
     "Microsoft.Resources/deployments/write",
     "Microsoft.CognitiveServices/accounts/write",
@@ -32,7 +32,7 @@ _ACTIONS = (
 
 
 def signed_in(arm: Arm) -> Finding:
-    """Who is signed in. Raises SetupError where nobody is, or in another tenant than the subscription's."""
+    """The signed-in identity. Raises SetupError if there is none, or its tenant is not the subscription's."""
     configuration = arm.configuration
     who = arm.who()
     if configuration.tenant and who["tenant"] and who["tenant"] != str(configuration.tenant):
@@ -55,14 +55,14 @@ def signed_in(arm: Arm) -> Finding:
 
 
 class Before:
-    """The checks. Each gives a Finding; none makes anything."""
+    """The checks. Each returns a Finding; none creates anything."""
 
     def __init__(self, arm: Arm, parameters: dict[str, Any]) -> None:
         self.arm, self.parameters = arm, parameters
         self.subscription = f"/subscriptions/{arm.configuration.subscription}"
 
     def findings(self) -> list[Finding]:
-        """All of them, sign-in first. Raises SetupError where Azure cannot be asked at all."""
+        """All checks, sign-in first. Raises SetupError if Azure cannot be reached."""
         login = signed_in(self.arm)
         checks = {
             "providers": ("Azure's services are registered in the subscription", self.unregistered),
@@ -98,21 +98,21 @@ class Before:
         return {name: self.arm.get(f"{self.subscription}/providers/{name}", **version) or {} for name in wanted}
 
     def unregistered(self) -> Iterator[tuple[str, str]]:
-        """Providers that are not registered; ``register`` does it."""
+        """Unregistered providers; ``register`` registers them."""
         for name, found in self._providers.items():
             state = found.get("registrationState", "NotRegistered")
             if state != "Registered":
                 yield f"{name} is {state}", "run the notebook 00-start, which registers them (it may take minutes)"
 
     def register(self) -> list[str]:
-        """Ask for every provider that is not registered; their names."""
+        """Request registration of every unregistered provider; return their names."""
         asked = [name for name, found in self._providers.items() if found.get("registrationState") != "Registered"]
         for name in asked:
             self.arm.post(f"{self.subscription}/providers/{name}/register", **{"api-version": "2021-04-01"})
         return asked
 
     def missing_in_region(self) -> Iterator[tuple[str, str]]:
-        """Services that are not offered where they are to be made."""
+        """Services that are not available in their location."""
         for provider, kind in _TYPES.items():
             here = self.arm.configuration.location if provider != "Microsoft.CognitiveServices" else None
             types = self._providers[provider].get("resourceTypes", [])
@@ -124,7 +124,7 @@ class Before:
             }
             wanted = {here} if here else {account["location"] for account in self.parameters["openAIAccounts"]}
             for location in sorted(wanted):
-                # A service that is everywhere names no region.
+                # A service that is available everywhere names no region.
                 if offered and location.replace(" ", "").lower() not in offered:
                     yield f"{provider}/{kind} is not offered in {location}", "choose another location in aoai.toml"
 
@@ -145,7 +145,7 @@ class Before:
         return None
 
     def missing_models(self) -> Iterator[tuple[str, str]]:
-        """Deployments whose model, version or sku the account's region does not offer, and what it does."""
+        """Deployments whose model, version or sku is not available in the account's region, and the available ones."""
         for account in self.parameters["openAIAccounts"]:
             location = account["location"]
             for deployment in account["deployments"]:
@@ -164,7 +164,7 @@ class Before:
                 yield f"{about}: {offer}", "choose a model, version, sku or region that goes together"
 
     def missing_quota(self) -> Iterator[tuple[str, str]]:
-        """Quota that the deployments need beyond what is free; what they have already is theirs."""
+        """Quota that the deployments need beyond the free quota; their existing quota counts as theirs."""
         for location in sorted(self._offers):
             path = f"{self.subscription}/providers/Microsoft.CognitiveServices/locations/{location}/usages"
             usages = {usage["name"]["value"]: usage for usage in self.arm.list(path)}
@@ -188,7 +188,7 @@ class Before:
 
     @cached_property
     def _standing_accounts(self) -> dict[str, str]:
-        """Short name -> id, of accounts that this installation has already."""
+        """Short name -> ID of accounts that this installation already has."""
         if self._group is None:
             return {}
         path = f"{self.arm.configuration.group_id}/providers/Microsoft.CognitiveServices/accounts"
@@ -211,7 +211,7 @@ class Before:
         return self.arm.get(self.arm.configuration.group_id)
 
     def misplaced_group(self) -> Iterator[tuple[str, str]]:
-        """A resource group of that name that is being deleted. Its own region does not matter."""
+        """A resource group with that name that is being deleted. Its own region does not matter."""
         if self._group and self._group["properties"].get("provisioningState") == "Deleting":
             yield (
                 f"{self.arm.configuration.resource_group} is being deleted",
@@ -219,7 +219,7 @@ class Before:
             )
 
     def missing_rights(self) -> Iterator[tuple[str, str]]:
-        """Actions that the deployments need and nobody gave you."""
+        """Actions that the deployments need and you may not perform."""
         scope = self.arm.configuration.group_id if self._group else self.subscription
         permissions = self.arm.list(f"{scope}/providers/Microsoft.Authorization/permissions")
         for action in _ACTIONS:
@@ -230,7 +230,7 @@ class Before:
                 )
 
     def names(self) -> Finding:
-        """Whether the names that must be unique in all of Azure are free, or this installation's already."""
+        """Whether globally unique names are free, or already belong to this installation."""
         what = "The names are free, or taken by this installation"
         if self._group is None:
             return Finding("names", what, NOT_ASKED, "names depend on the resource group, which 00-start makes")
@@ -268,7 +268,7 @@ class Before:
                 yield f"{name} ({provider}/{kind}) is taken in all of Azure{why}", another
 
     def _unavailable(self, provider: str, kind: str, name: str) -> str | None:
-        """None where the name can be had, else what Azure says of it."""
+        """None if the name is available, otherwise Azure's message about it."""
         action = "checkDomainAvailability" if kind == "accounts" else "checkNameAvailability"
         body = {"name": name, "subdomainName": name, "type": f"{provider}/{kind}"}
         if kind == "accounts":
@@ -284,9 +284,9 @@ class Before:
 
 
 def deleted_resources(arm: Arm) -> dict[str, str]:
-    """Soft-deleted accounts, gateways and vaults of the subscription: name -> path that purges it; '' for vaults.
+    """Soft-deleted accounts, gateways and vaults of the subscription: name -> path to purge it; '' for vaults.
 
-    The vaults here have purge protection: they keep their names until Azure lets them go.
+    The vaults have purge protection: they keep their names until Azure releases them.
     """
     before = f"/subscriptions/{arm.configuration.subscription}/providers"
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Requests to models, directly and by the gateway, as a client sends them. No answer's text is shown or kept."""
+"""Requests to models, directly and through the gateway, as clients send them. Response text is never shown or kept."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..errors import SetupError
 
 API_VERSION = "2024-10-21"
 PROMPT = "Answer with the one word: ready"
-#: What says that a model is not one to chat with; embeddings are tested on their own.
+#: Signs of models without chat; embeddings are tested separately.
 _EMBEDDINGS = ("embedding",)
 _NO_CHAT = (*_EMBEDDINGS, "dall-e", "image", "sora", "whisper", "tts", "audio", "realtime", "transcribe", "codex")
-#: Models that know max_tokens; later ones know max_completion_tokens only.
+#: Models that accept max_tokens; later ones accept only max_completion_tokens.
 _OLDER = ("gpt-35", "gpt-3.5", "gpt-4")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: status (0: nothing did), headers in lower case, the JSON body or, of a stream, its events."""
+    """A response: status (0: no response), headers in lower case, the JSON body or, for a stream, its events."""
 
     status: int
     headers: Mapping[str, str]
@@ -31,13 +31,13 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The error's code, as the OpenAI libraries read it; '' where there is none."""
+        """The error's code, as the OpenAI libraries read it; '' if there is none."""
         error = self.body.get("error") if isinstance(self.body, dict) else None
         return str(error.get("code") or "") if isinstance(error, dict) else ""
 
     @property
     def tokens(self) -> int | None:
-        """Total tokens of the answer's usage; None where it tells none."""
+        """Total tokens in the response's usage; None if it has none."""
         for part in (self.body, *reversed(self.events)):
             usage = part.get("usage") if isinstance(part, dict) else None
             if isinstance(usage, dict) and "total_tokens" in usage:
@@ -46,7 +46,7 @@ class Answer:
 
 
 def chat_deployment(accounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The first deployment that one can chat with. Raises SetupError where there is none."""
+    """The first chat deployment. Raises SetupError if there is none."""
     for deployment in accounts[0]["deployments"]:
         if not any(word in deployment["model"].lower() for word in _NO_CHAT):
             return dict(deployment)
@@ -54,7 +54,7 @@ def chat_deployment(accounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def embeddings_deployment(accounts: Sequence[Mapping[str, Any]]) -> str | None:
-    """Name of the first embeddings deployment, None where there is none."""
+    """Name of the first embeddings deployment, None if there is none."""
     names = (d["name"] for d in accounts[0]["deployments"] if any(word in d["model"] for word in _EMBEDDINGS))
     return next(names, None)
 
@@ -65,17 +65,17 @@ def chat_url(base: str, deployment: str) -> str:
 
 
 def chat_body(prompt: str = PROMPT) -> dict[str, Any]:
-    """A request of one user message."""
+    """A request with one user message."""
     return {"messages": [{"role": "user", "content": prompt}]}
 
 
 def reserving(model: str, tokens: int) -> dict[str, int]:
-    """The setting that reserves *tokens* of the deployment's rate for the answer, whatever its real length."""
+    """The setting that reserves *tokens* of the deployment's rate for the response, whatever its actual length."""
     return {"max_tokens" if model.startswith(_OLDER) else "max_completion_tokens": tokens}
 
 
 def send(url: str, body: Any, headers: Mapping[str, str], *, method: str = "POST", timeout: float = 120) -> Answer:
-    """Send one request, once: throttling is what the tests look for. Status 0 where no answer came."""
+    """Send one request without retries: the tests look for throttling. Status 0 if there is no response."""
     from azure.core import PipelineClient
     from azure.core.exceptions import AzureError
     from azure.core.pipeline.policies import UserAgentPolicy
@@ -100,7 +100,7 @@ def send(url: str, body: Any, headers: Mapping[str, str], *, method: str = "POST
 
 
 def send_many(url: str, body: Any, headers: Mapping[str, str], *, count: int, at_once: int = 8) -> list[Answer]:
-    """Send the same request *count* times, some at once."""
+    """Send the same request *count* times, some concurrently."""
     with ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(lambda _: send(url, body, headers), range(count)))
 

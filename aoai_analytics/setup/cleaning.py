@@ -1,4 +1,4 @@
-"""Removing an installation: what there is, and its deletion, which names what goes and is never assumed."""
+"""Removal of an installation: its contents, and the deletion, which requires the name as confirmation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .steps import STEPS
 
 @dataclass(frozen=True)
 class Inventory:
-    """Resources of the group by id: the installation's ``own``, and ``foreign`` ones that it did not make."""
+    """Resources of the group by ID: the installation's ``own``, and ``foreign`` ones that it did not create."""
 
     own: tuple[str, ...]
     foreign: tuple[str, ...]
@@ -30,7 +30,7 @@ class Inventory:
 
 
 def inventory(installation: Installation) -> Inventory:
-    """Everything in the resource group. The installation's own is what its steps' deployments have made."""
+    """Everything in the resource group. The installation's own resources are those its steps' deployments created."""
     arm = installation.arm
     group = arm.configuration.group_id
     made: set[str] = set()
@@ -41,7 +41,7 @@ def inventory(installation: Installation) -> Inventory:
     foreign: list[str] = []
     for resource in arm.list(f"{group}/resources"):
         path = resource["id"].lower()
-        # Azure makes a network interface for each private endpoint by itself.
+        # Azure itself creates a network interface for each private endpoint.
         follows = "/networkinterfaces/" in path and path.rpartition("/")[2].partition(".nic.")[0] in endpoints
         mine = follows or any(path == other or path.startswith(f"{other}/") for other in made)
         (own if mine else foreign).append(resource["id"])
@@ -49,9 +49,9 @@ def inventory(installation: Installation) -> Inventory:
 
 
 def delete_group(installation: Installation, named: str, waiting: Callable[[], None] = lambda: None) -> tuple[str, ...]:
-    """Delete the resource group and all in it; what was in it. *named* must be its exact name.
+    """Delete the resource group and its contents; return what it contained. *named* must be its exact name.
 
-    Raises SetupError where it is not, and where the group holds anything that this installation did not make.
+    Raises SetupError if it is not, or if the group contains anything that this installation did not create.
     """
     group = installation.arm.configuration.resource_group
     if named != group:
@@ -73,7 +73,7 @@ def delete_group(installation: Installation, named: str, waiting: Callable[[], N
 def purge(arm: Arm, name: str, confirmed: str) -> None:
     """Purge one soft-deleted account or gateway, which frees its name and cannot be undone.
 
-    *confirmed* must repeat the name. Raises SetupError where it does not, or nothing of that name was deleted.
+    *confirmed* must repeat the name. Raises SetupError if it does not, or if nothing with that name was deleted.
     """
     gone = deleted_resources(arm)
     if name not in gone:

@@ -1,4 +1,4 @@
-"""What is to be set up and where: the table ``[setup]`` of ``aoai.toml``."""
+"""What to set up and where: the table ``[setup]`` of ``aoai.toml``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import WrongUse
 
 
 def _encrypted(url: str) -> str:
-    """*url* as it may be sent a token: HTTPS, or plain HTTP to this machine itself."""
+    """*url* if it is safe for a token: HTTPS, or plain HTTP to this machine."""
     parts = urlsplit(url)
     on_this_machine = parts.hostname in ("127.0.0.1", "localhost", "::1")
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and on_this_machine)):
@@ -26,29 +26,29 @@ Endpoint = Annotated[str, AfterValidator(_encrypted)]
 
 
 class Configuration(BaseModel):
-    """One installation. ``parameters`` are those of ``setup_scripts/infra/main.json``, by their names there."""
+    """One installation. ``parameters`` are those of ``setup_scripts/infra/main.json``, by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     subscription: UUID
-    #: None: whatever tenant the subscription is in.
+    #: None: the subscription's tenant.
     tenant: UUID | None = None
     resource_group: str = Field(pattern=r"^[\w().-]{0,89}[\w()-]$")
     location: str = Field(min_length=3)
     parameters: dict[str, Any]
-    #: Folder with functions.json and summary-rules.json of one's own prices; None: those shipped.
+    #: Folder with functions.json and summary-rules.json for your own prices; None: the shipped ones.
     exports: Path | None = None
     #: Class of azure-identity; None: DefaultAzureCredential.
     credential: str | None = None
-    #: Sovereign clouds have other ones.
+    #: Sovereign clouds have different ones.
     management_endpoint: Endpoint = "https://management.azure.com"
     logs_endpoint: Endpoint = "https://api.loganalytics.io"
-    #: Seconds between two looks at a deployment where Azure names no time.
+    #: Seconds between checks of a deployment if Azure gives no interval.
     poll_seconds: float = Field(default=5, gt=0, le=60)
 
     @property
     def group_id(self) -> str:
-        """Resource id of the resource group."""
+        """Resource ID of the resource group."""
         return f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
 
     @property
@@ -66,7 +66,7 @@ _WAYS_ON: dict[str, str] = {
 
 
 def read_configuration(path: Path) -> Configuration:
-    """The table ``[setup]`` of the TOML file *path*. Raises WrongUse, naming the setting and what is wrong with it."""
+    """The table ``[setup]`` of the TOML file *path*. Raises WrongUse with the setting and its problem."""
     try:
         table: Any = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:

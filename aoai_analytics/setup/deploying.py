@@ -1,4 +1,4 @@
-"""What a step would change, and the change itself: ARM's what-if and incremental deployments."""
+"""Preview and deploy a step: ARM's what-if and incremental deployments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .faults import causes, translated
 from .steps import Step, modules_of, step_that_deploys
 from .template import deployment_name, part
 
-#: Kinds of change in the order they are shown; NoChange and Ignore are only counted.
+#: Kinds of change in display order; NoChange and Ignore are only counted.
 CHANGES = {
     "Delete": "delete",
     "Create": "create",
@@ -25,7 +25,7 @@ CHANGES = {
 
 @dataclass(frozen=True)
 class Change:
-    """What a deployment would do to one resource: ``kind`` of CHANGES; ``properties`` that would change."""
+    """The effect of a deployment on one resource: ``kind`` of CHANGES; ``properties`` that would change."""
 
     kind: str
     resource: str
@@ -34,14 +34,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a step would do; ``unchanged`` counts resources that it would leave as they are."""
+    """The effect of a step; ``unchanged`` counts resources that would not change."""
 
     changes: tuple[Change, ...]
     unchanged: int
 
 
 def record_name(arm: Arm, step: Step) -> str:
-    """Name of the step's own deployment."""
+    """Name of the step's deployment."""
     return deployment_name(arm.configuration.name, step.name)
 
 
@@ -52,7 +52,7 @@ def _body(modules: tuple[str, ...], parameters: Mapping[str, Any]) -> dict[str, 
 
 
 def what_if(arm: Arm, step: Step, parameters: Mapping[str, Any]) -> Plan:
-    """What deploying the step would change. Nothing is made. Raises SetupError as ARM refuses."""
+    """Preview what deploying the step would change. Creates nothing. Raises SetupError if ARM refuses."""
     from azure.core.exceptions import AzureError
     from azure.mgmt.resource.deployments.models import DeploymentWhatIf
 
@@ -68,10 +68,10 @@ def what_if(arm: Arm, step: Step, parameters: Mapping[str, Any]) -> Plan:
         raise SetupError(f"what-if of {step.name}: " + "; ".join(map(str, found)))
     changes, unchanged = [], 0
     order = list(CHANGES)
-    # The deployments that carry the modules are not resources that anybody looks for.
+    # Hide the module deployments: nobody looks for these resources.
     listed = [c for c in result.changes or [] if "/Microsoft.Resources/deployments/" not in (c.resource_id or "")]
     for change in listed:
-        # The SDK gives kinds it knows as an enumeration, newer ones as text.
+        # The SDK returns known kinds as an enumeration, newer ones as text.
         kind = str(getattr(change.change_type, "value", change.change_type))
         if kind in CHANGES:
             properties = tuple(sorted(str(delta.path) for delta in change.delta or []))
@@ -83,7 +83,7 @@ def what_if(arm: Arm, step: Step, parameters: Mapping[str, Any]) -> Plan:
 
 
 def outputs(arm: Arm, name: str) -> dict[str, Any] | None:
-    """Outputs of a deployment that succeeded, by name; None where there is none."""
+    """Outputs of a successful deployment, by name; None if there is none."""
     found = arm.get(f"{arm.configuration.group_id}/providers/Microsoft.Resources/deployments/{name}")
     if found is None or found["properties"].get("provisioningState") != "Succeeded":
         return None
@@ -91,7 +91,7 @@ def outputs(arm: Arm, name: str) -> dict[str, Any] | None:
 
 
 def require_earlier_steps(arm: Arm, step: Step) -> None:
-    """Raise SetupError, naming the steps to run, where one that *step* builds on has not succeeded."""
+    """Raise SetupError, naming the steps to run, if a step that *step* builds on has not succeeded."""
     accounts = len(arm.configuration.parameters["openAIAccounts"])
     missing: dict[str, None] = {}
     for module in step.builds_on:
@@ -116,10 +116,10 @@ def deploy(
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
-    """Deploy the step's modules and wait; its outputs. *say* gets a line whenever a module's state changes.
+    """Deploy the step's modules and wait; return its outputs. *say* gets a line for each change of a module's state.
 
-    A run of the same step that is still under way is not disturbed but waited for, and then the step is deployed, so
-    that what is asked for now is what stands. Raises SetupError with the innermost cause of what failed.
+    If a run of the same step is in progress, wait for it, then deploy the step again,
+    so that the current parameters apply. Raises SetupError with the innermost cause of a failure.
     """
     from azure.core.exceptions import AzureError
     from azure.mgmt.resource.deployments.models import Deployment
@@ -153,7 +153,7 @@ def _wait_for_running(arm: Arm, name: str, say: Callable[[str], None]) -> None:
 
 
 class _Watch:
-    """Follows the modules of a deployment, by its operations."""
+    """Follows the modules of a deployment through its operations."""
 
     def __init__(self, arm: Arm, name: str, say: Callable[[str], None], clock: Callable[[], float]) -> None:
         self.arm, self.name, self.say, self.clock = arm, name, say, clock
@@ -161,7 +161,7 @@ class _Watch:
         self.states: dict[str, str] = {}
 
     def look(self) -> None:
-        """Say which modules changed their state. One that cannot be read is passed over: watching decides nothing."""
+        """Report modules that changed their state. Unreadable ones are skipped: this is only progress."""
         try:
             found = self._operations(self.name)
         except SetupError:
@@ -176,7 +176,7 @@ class _Watch:
                 self.say(f"{module}: {state.lower()} after {self._elapsed()}")
 
     def failure(self, step: Step) -> SetupError | None:
-        """The failed resources' own causes, which the deployment's error may only wrap."""
+        """The failed resources' own causes, which the deployment's error may hide."""
         try:
             found = list(self._failed(self.name))
         except SetupError:
@@ -211,7 +211,7 @@ def _target(properties: Mapping[str, Any]) -> str:
 
 
 def made_by(arm: Arm, name: str) -> set[str]:
-    """Ids, in lower case, of all that a deployment and those within it have made, as Azure recorded it."""
+    """IDs, in lower case, of everything that a deployment and its nested ones created, as recorded by Azure."""
     found: set[str] = set()
     path = f"{arm.configuration.group_id}/providers/Microsoft.Resources/deployments/{name}/operations"
     for operation in arm.list(path):

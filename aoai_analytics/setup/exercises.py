@@ -1,4 +1,4 @@
-"""What the notebooks try out: the models, the API, its limits, and a failover. Each gives findings, row by row."""
+"""Exercises in the notebooks: the models, the API, its limits, and a failover. Each returns findings, row by row."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .findings import MET, NOT_ASKED, NOT_MET, Finding
 from .installation import Installation
 from .requirements.gateway import OPENAI_USER, PRODUCTS, subscriptions_of
 
-#: The gateway's built-in subscription for all APIs, there before any product is.
+#: The gateway's built-in subscription for all APIs, which exists before any product.
 ALL_ACCESS = "master"
-#: The gateway's own refusal for tokens, as docs/policies.md has it; an account's has another code.
+#: The gateway's own token limit error, see docs/policies.md; an account's has another code.
 LIMITED = "rate_limit_exceeded"
-#: Tokens that each request of the burst reserves for its answer; real answers are a word.
+#: Tokens that each burst request reserves for its response; real responses are one word.
 RESERVED = 4000
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """Where the API is, and a key to it. The key is never shown."""
+    """The API's address and a key for it. The key is never shown."""
 
     base: str
     key: str
@@ -39,7 +39,7 @@ class Gateway:
 
 
 def gateway_of(installation: Installation, subscription: str) -> Gateway:
-    """The API with the key of that subscription. Raises SetupError where either is not there."""
+    """The API with the key of that subscription. Raises SetupError if either does not exist."""
     found = installation.gateway
     if found is None:
         raise SetupError("no gateway yet: run notebooks/setup/02-gateway")
@@ -53,7 +53,7 @@ def gateway_of(installation: Installation, subscription: str) -> Gateway:
 
 
 def try_models(installation: Installation) -> Iterator[Finding]:
-    """One short chat with each account, with your own identity. Who lacks the role is told so, and nothing failed."""
+    """One short chat with each account, with your own identity. A missing role is reported, not a failure."""
     what = "The model answers you directly"
     deployment = calls.chat_deployment(installation.parameters["openAIAccounts"])["name"]
     for short, path in installation.account_ids.items():
@@ -84,7 +84,7 @@ def let_me_ask(installation: Installation) -> list[str]:
         raise SetupError("the login does not include your object id: assign yourself the role in the portal")
     role = f"/subscriptions/{arm.configuration.subscription}/providers/Microsoft.Authorization/roleDefinitions/"
     for path in installation.account_ids.values():
-        # Named after what it says, so that a second run finds the first one's.
+        # The name is derived from the assignment, so that a second run finds the first one's.
         name = uuid.uuid5(uuid.NAMESPACE_URL, f"{path.lower()}/{who}/{OPENAI_USER}")
         properties = {"roleDefinitionId": f"{role}{OPENAI_USER}", "principalId": who}
         arm.put(f"{path}/providers/Microsoft.Authorization/roleAssignments/{name}", {"properties": properties})
@@ -92,7 +92,7 @@ def let_me_ask(installation: Installation) -> list[str]:
 
 
 def try_api(installation: Installation) -> Iterator[Finding]:
-    """The API as clients meet it: both routes, a stream, embeddings, and each refusal in OpenAI's error shape."""
+    """The API as clients use it: both routes, a stream, embeddings, and each error in OpenAI's format."""
     gateway = gateway_of(installation, ALL_ACCESS)
     accounts = installation.parameters["openAIAccounts"]
     deployment = calls.chat_deployment(accounts)["name"]
@@ -129,7 +129,7 @@ def _expected(name: str, what: str, answer: Answer, status: int, *, code: str = 
     return Finding(name, what, NOT_MET, f"{got} instead of {wanted}.", _WAYS_ON.get(answer.status, ""))
 
 
-#: What to do about an answer that nobody expected.
+#: Fixes for unexpected responses.
 _WAYS_ON = {
     0: "check that this machine reaches the gateway: a private one is reached from inside its network only",
     401: "run notebooks/setup/03-api: the key header or the gateway's role is not in force; a role takes some minutes",
@@ -151,9 +151,9 @@ def _streamed(answer: Answer) -> Finding:
 
 
 def use_up_a_limit(installation: Installation, most: int = 12) -> Iterator[Finding]:
-    """Ask with the most limited subscription until the gateway says 429, with at most *most* requests.
+    """Send requests with the most limited subscription until the gateway returns 429, at most *most* requests.
 
-    The prompts are as long as it takes; their tokens are paid for (some thousandths of a dollar at the example's
+    The prompts are as long as necessary; their tokens are billed (some thousandths of a dollar with the example's
     limit and model).
     """
     name, product = next(iter(subscriptions_of(installation.parameters).items()), ("", ""))
@@ -196,9 +196,9 @@ def use_up_a_limit(installation: Installation, most: int = 12) -> Iterator[Findi
 
 
 def burst_size(installation: Installation) -> int:
-    """Requests that together reserve more than the first-asked accounts may answer in a minute; 0 where none can.
+    """Requests that together reserve more than the first accounts allow per minute; 0 if impossible.
 
-    The service throttles by what requests might use, their max_tokens included:
+    The service throttles by the maximum tokens of requests, max_tokens included:
     https://learn.microsoft.com/azure/ai-services/openai/how-to/quota#understanding-rate-limits
     """
     accounts = installation.parameters["openAIAccounts"]
@@ -215,9 +215,9 @@ def burst_size(installation: Installation) -> int:
 
 
 def fail_over(installation: Installation, most: int = 300) -> Iterator[Finding]:
-    """Send a burst that reserves more than the first-asked accounts have, so that the pool moves on to the others.
+    """Send a burst that reserves more than the first accounts allow, so that the pool fails over to the others.
 
-    Real traffic is throttled with it for up to a minute. Tokens are reserved, not used: each answer is a word.
+    It throttles real traffic too, for up to a minute. Tokens are reserved, not used: each response is one word.
     """
     what = "A burst that throttles the first account is answered by the others"
     if len(installation.account_ids) < 2:
@@ -248,7 +248,7 @@ def fail_over(installation: Installation, most: int = 300) -> Iterator[Finding]:
 
 
 def limits_of(parameters: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """Product -> tokens a minute, tokens a month: as asked for, else as in policies/named-values.json."""
+    """Product -> tokens per minute, tokens per month: the requested ones, otherwise from policies/named-values.json."""
     values = json.loads((shipped("setup_scripts") / "policies/named-values.json").read_text("utf-8"))
     limits = {}
     for product in PRODUCTS[:3]:

@@ -1,7 +1,7 @@
-"""What Azure Resource Manager says when something fails, unfolded to its cause, with the way on.
+"""Azure Resource Manager errors, unwrapped to their cause, with a fix.
 
-A failed deployment's error holds the failed resource's error, which holds the service's, sometimes as JSON in a text.
-Only the innermost says what to do something about.
+A failed deployment's error contains the failed resource's error, which contains the service's, sometimes as JSON text.
+Only the innermost error is actionable.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import SetupError
 
-#: Code of an ARM or service error -> what to do. The codes are those of docs/infrastructure.md and of
+#: Code of an ARM or service error -> fix. The codes are from docs/infrastructure.md and
 #: https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors
 WAYS_ON = {
     "InsufficientQuota": "lower 'capacity', ask for quota, or choose another region or 'sku' for that deployment",
@@ -56,13 +56,13 @@ WAYS_ON = {
     "RequestConflict": "another change of that resource is under way: run the step again when it is done",
     "TooManyRequests": "Azure asks to slow down: run the step again in some minutes",
 }
-#: What folds an error around its cause and says nothing itself.
+#: Wrapper errors that carry no information.
 _WRAPPERS = {"DeploymentFailed", "ResourceDeploymentFailure", "MultipleErrorsOccurred", "InvalidTemplateDeployment"}
 
 
 @dataclass(frozen=True)
 class Cause:
-    """An innermost error: its code, message and, where known, the resource it is about."""
+    """An innermost error: its code, message and, if known, its resource."""
 
     code: str
     message: str
@@ -75,7 +75,7 @@ class Cause:
 
 
 def causes(error: Any) -> list[Cause]:
-    """The innermost errors of an ARM error body (``{"error": …}`` or the error itself), in order, each once."""
+    """The innermost errors of an ARM error body (``{"error": …}`` or the error itself), in order, deduplicated."""
     return list(dict.fromkeys(_innermost(error, "")))
 
 
@@ -88,7 +88,7 @@ def _innermost(error: Any, target: str) -> Iterator[Cause]:
     details = error.get("details")
     inside = [*(details if isinstance(details, list) else []), error.get("innererror"), _as_json(error.get("message"))]
     found = [cause for part in inside for cause in _innermost(part, target)]
-    # An inner error that is only a code, or a wrapper without its cause, tells less than the one around it.
+    # An inner error that is only a code, or a wrapper without its cause, says less than the outer one.
     telling = [cause for cause in found if cause.message and cause.code not in _WRAPPERS]
     if telling:
         yield from telling
@@ -106,13 +106,13 @@ def _as_json(text: Any) -> Any:
 
 
 def _short(target: Any) -> str:
-    """A resource id without its subscription and group; other targets as they are."""
+    """A resource ID without its subscription and group; other targets unchanged."""
     text = str(target or "")
     return text.split("/providers/")[-1] if text.startswith("/") else text
 
 
 def translated(error: Exception, doing: str) -> SetupError:
-    """The SetupError for an error of the Azure SDK that happened while *doing* something: one line, with its way on."""
+    """The SetupError for an Azure SDK error while *doing* something: one line, with its fix."""
     from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
 
     response = getattr(error, "response", None)

@@ -1,4 +1,4 @@
-"""What a check found, and tables of it for a terminal and a notebook."""
+"""Results of checks, and tables of them for a terminal and a notebook."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MET, NOT_MET, NOT_ASKED = "met", "not met", "not asked for"
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; ``detail`` says what is wrong or, where nothing is, what was seen."""
+    """The result of one check; ``detail`` says what is wrong or, if nothing is, what was found."""
 
     check: str
     what: str
@@ -23,7 +23,7 @@ class Finding:
 
 
 class Table:
-    """Rows of text under headings: printed aligned, shown in a notebook as an HTML table, everything escaped."""
+    """Rows of text under headings: aligned when printed, an HTML table in a notebook, everything escaped."""
 
     def __init__(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         self.headings, self.rows = tuple(headings), [tuple(map(str, row)) for row in rows]
@@ -67,11 +67,11 @@ class Findings(Table):
 
     @property
     def failed(self) -> list[Finding]:
-        """Those that are not met."""
+        """Unmet findings."""
         return [finding for finding in self.findings if finding.state == NOT_MET]
 
     def require(self) -> Findings:
-        """Itself where nothing failed. Raises SetupError with what did, in one line."""
+        """Itself if nothing failed. Otherwise raises SetupError with the failures, in one line."""
         if not self.failed:
             return self
         said = "; ".join(f"{f.check}: {f.detail}" + (f" Fix: {f.way_on}." if f.way_on else "") for f in self.failed)

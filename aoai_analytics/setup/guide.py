@@ -1,4 +1,4 @@
-"""What the setup notebooks and ``aoai setup`` call: an installation, step by step."""
+"""The API of the setup notebooks and ``aoai setup``: an installation, step by step."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from .parameters import checked, for_step, left_for_later
 from .requirements import find, requirements_of
 from .steps import STEPS, Step, modules_of, step_named
 
-#: Seconds that registering a provider may take before it is called unfinished.
+#: Seconds to wait for a provider's registration before it is reported as unfinished.
 REGISTERING = 600
 
 
 def open_setup(config: str | Path = "aoai.toml", *, say: Callable[[str], None] = print) -> Guide:
-    """The installation that the table ``[setup]`` of *config* describes; *say* gets progress, line by line.
+    """The installation in the table ``[setup]`` of *config*; *say* gets progress, line by line.
 
-    Raises WrongUse where the file or a setting in it is wrong. Asks nothing of Azure.
+    Raises WrongUse if the file or a setting in it is wrong. Sends no requests to Azure.
     """
     configuration = read_configuration(Path(config))
     return Guide(configuration, checked(configuration.parameters, configuration.exports), say=say)
 
 
 class Guide:
-    """One installation. Every method asks Azure anew; each raises SetupError with Azure's reason in one line."""
+    """One installation. Every method reads Azure again; each raises SetupError with Azure's reason in one line."""
 
     def __init__(
         self,
@@ -48,17 +48,17 @@ class Guide:
         self.arm = Arm(configuration, credential)
 
     def installation(self) -> Installation:
-        """A fresh look at Azure."""
+        """A new read of Azure."""
         return Installation(self.arm, self.parameters)
 
     # ---- before
 
     def check(self) -> Findings:
-        """What can be known before anything is made. Makes no resource."""
+        """Checks before anything is created. Creates no resource."""
         return Findings(Before(self.arm, self.parameters).findings())
 
     def prepare(self) -> Table:
-        """Register Azure's services, make the resource group, and compute the names of everything else."""
+        """Register Azure's services, create the resource group, and compute all other names."""
         before = Before(self.arm, self.parameters)
         for name in before.register():
             self.say(f"{name}: asked to be registered, which may take minutes")
@@ -86,11 +86,11 @@ class Guide:
         for name in left_for_later(self.parameters, used) if modules_of(step) else ():
             where = "07-network-and-key-vault" if not step.final else "a second run, once the vault has its secret"
             self.say(f"{name}: left for {where}")
-        # Not the resource group's: an existing one may be anywhere.
+        # Not the resource group's location: an existing group may be anywhere.
         return {"location": self.configuration.location, **used}
 
     def what_if(self, step: str) -> Table:
-        """What deploying the step would change. Makes nothing."""
+        """Preview what deploying the step would change. Creates nothing."""
         chosen = step_named(step)
         plan = what_if(self.arm, chosen, self._parameters(chosen))
         rows = [
@@ -105,7 +105,7 @@ class Guide:
         return Table(("Would", "Resource", "Properties"), rows)
 
     def deploy(self, step: str) -> Table:
-        """Deploy the step and wait, saying how its modules go; its outputs. Safe to run again."""
+        """Deploy the step and wait, reporting its modules' progress; return its outputs. Safe to run again."""
         chosen = step_named(step)
         if not modules_of(chosen):
             raise SetupError(f"{chosen.name} deploys nothing: open notebooks/setup/{chosen.name}")
@@ -115,10 +115,10 @@ class Guide:
         )
 
     def verify(self, step: str | None = None, *, wait: float = 120) -> Findings:
-        """Ask the service about every requirement of the step (None: of all); the findings where all are met.
+        """Check every requirement of the step (None: of all steps); return the findings if all are met.
 
-        Azure may show what was made some seconds late: what is not met is looked at again for *wait* seconds.
-        Whether logs arrive takes longer: ``logged`` waits for them. Raises SetupError with what is not met then.
+        Azure may show new resources some seconds late: unmet requirements are checked again for *wait* seconds.
+        Logs take longer to arrive: ``logged`` waits for them. Raises SetupError with the requirements still unmet.
         """
         found = self.findings(step, wait=wait, arriving=step is None)
         if found.failed:
@@ -126,7 +126,7 @@ class Guide:
         return found.require()
 
     def findings(self, step: str | None = None, *, wait: float = 0, arriving: bool = True) -> Findings:
-        """As ``verify``, without raising for what is not met."""
+        """``verify`` without raising for unmet requirements."""
         chosen = [r for r in requirements_of(step and step_named(step).name) if arriving or r.name != "logs-arrive"]
         until = time.monotonic() + wait
         while True:
@@ -136,7 +136,7 @@ class Guide:
             time.sleep(self.configuration.poll_seconds)
 
     def status(self) -> Table:
-        """Each step: its last deployment, as Azure recorded it, and how many of its requirements are met now."""
+        """Each step: its last deployment, as recorded by Azure, and how many of its requirements are met now."""
         group = self.arm.get(self.configuration.group_id)
         rows = []
         for step in STEPS:
@@ -165,16 +165,16 @@ class Guide:
         return Findings(exercises.try_models(self.installation())).require()
 
     def let_me_ask(self) -> Table:
-        """Give yourself the role to ask the models directly."""
+        """Give yourself the role to call the models directly."""
         accounts = exercises.let_me_ask(self.installation())
         return Table(("Account", "Role"), [(name, "Cognitive Services OpenAI User") for name in accounts])
 
     def try_api(self) -> Findings:
-        """The API as clients meet it."""
+        """The API as clients use it."""
         return Findings(exercises.try_api(self.installation())).require()
 
     def limits(self) -> Table:
-        """Each product's limits, as asked for."""
+        """Each product's limits, as requested."""
         rows = [
             (name, f"{minute:,}", f"{month:,}")
             for name, (minute, month) in exercises.limits_of(self.parameters).items()
@@ -182,15 +182,15 @@ class Guide:
         return Table(("Product", "Tokens/min", "Tokens/month"), rows)
 
     def use_up_a_limit(self) -> Findings:
-        """Ask with the most limited subscription until the gateway refuses."""
+        """Send requests with the most limited subscription until the gateway refuses."""
         return Findings(exercises.use_up_a_limit(self.installation())).require()
 
     def fail_over(self) -> Findings:
-        """A burst that throttles the first account, so that the others answer."""
+        """A burst that throttles the first account, so that the others respond."""
         return Findings(exercises.fail_over(self.installation())).require()
 
     def logged(self, *, wait_minutes: float = 120) -> Finding:
-        """Wait until rows of both logs arrived within the last day. Raises SetupError where none did in that time."""
+        """Wait until rows of both logs arrive from the last day. Raises SetupError if none arrive in time."""
         (requirement,) = [r for r in requirements_of(None) if r.name == "logs-arrive"]
         start = time.monotonic()
         said = False
@@ -204,7 +204,7 @@ class Guide:
         return found
 
     def requests_logged(self, *, minutes: float = 60) -> Table:
-        """What became of the requests of the last *minutes*: outcome, backend, attempts, failovers."""
+        """The outcomes of requests in the last *minutes*: outcome, backend, attempts, failovers."""
         workspace = self.arm.get(self.installation().id_of("workspace"))
         if workspace is None:
             raise SetupError("no workspace yet: run notebooks/setup/04-diagnostics-and-test")
@@ -214,9 +214,9 @@ class Guide:
         )
 
     def failovers_logged(self, *, wait_minutes: float = 20, minutes: float = 60) -> Table:
-        """Wait until a failover of the last *minutes* is in the logs; what became of the requests of that time.
+        """Wait until a failover of the last *minutes* is in the logs; return the outcomes of that time.
 
-        With one account there is none to wait for. Raises SetupError where none came within *wait_minutes*.
+        With one account there is no failover to wait for. Raises SetupError if none arrives within *wait_minutes*.
         """
         if len(self.parameters["openAIAccounts"]) < 2:
             return Table(("Failover",), [("not asked for: aoai.toml names one account",)])
@@ -234,7 +234,7 @@ class Guide:
             time.sleep(min(60, self.configuration.poll_seconds * 6))
 
     def connection(self) -> Table:
-        """What clients and analyses need to know: never a key."""
+        """Values that clients and analyses need, never a key."""
         found = outputs(self.arm, record_name(self.arm, step_named("07"))) or {}
         for step in ("02", "04"):
             found = {**(outputs(self.arm, record_name(self.arm, step_named(step))) or {}), **found}
@@ -244,11 +244,11 @@ class Guide:
     # ---- removing it
 
     def inventory(self) -> Table:
-        """Everything in the resource group, and whether this installation made it."""
+        """Everything in the resource group, and whether this installation created it."""
         return cleaning.inventory(self.installation()).table()
 
     def delete(self, resource_group: str) -> Table:
-        """Delete the resource group with all in it. Its exact name is the confirmation; '' deletes nothing."""
+        """Delete the resource group and its contents. Its exact name is the confirmation; '' deletes nothing."""
         if not resource_group:
             return Table(("Deleted",), [("nothing: no resource group was named",)])
         gone = cleaning.delete_group(self.installation(), resource_group)

@@ -1,4 +1,4 @@
-"""What stands of an installation, as Azure says: names, resources, and the settings that the checks look at."""
+"""The state of an installation, read from Azure: names, resources, and the settings that the checks use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TYPES = {
 
 
 class Installation:
-    """Reads of one installation. What was read is kept: make a new one to look again."""
+    """Cached reads of one installation: create a new one to read again."""
 
     def __init__(self, arm: Arm, parameters: dict[str, Any]) -> None:
         self.arm, self.parameters = arm, parameters
@@ -34,10 +34,10 @@ class Installation:
 
     @cached_property
     def names(self) -> dict[str, Any]:
-        """Every resource's name, as the template computes it: NAMES of ``template``, ``accounts`` in the given order.
+        """Every resource's name, as computed by the template: NAMES of ``template``, ``accounts`` in the given order.
 
-        Computed by Azure, in a deployment without resources, which is made where it is not there yet or other
-        accounts were asked for since. Raises SetupError where there is no resource group.
+        Azure computes them in a deployment without resources, which is created if it does not exist or if
+        the accounts have changed. Raises SetupError if there is no resource group.
         """
         start = STEPS[0]
         known = outputs(self.arm, record_name(self.arm, start))
@@ -48,24 +48,24 @@ class Installation:
         return known
 
     def id_of(self, what: str) -> str:
-        """Resource id of ``gateway``, ``workspace``, …, whether it exists or not."""
+        """Resource ID of ``gateway``, ``workspace``, …, whether or not it exists."""
         return f"{self.arm.configuration.group_id}/providers/{_TYPES[what]}/{self.names[what]}"
 
     @cached_property
     def account_ids(self) -> dict[str, str]:
-        """Short name of each Azure OpenAI account asked for -> its resource id."""
+        """Short name of each requested Azure OpenAI account -> its resource ID."""
         before = f"{self.arm.configuration.group_id}/providers/Microsoft.CognitiveServices/accounts"
         shorts = [account["name"] for account in self.parameters["openAIAccounts"]]
         return {short: f"{before}/{name}" for short, name in zip(shorts, self.names["accounts"], strict=True)}
 
     def get(self, path: str) -> Resource | None:
-        """One resource by its id, None where there is none; asked once."""
+        """A resource by its ID, None if it does not exist; cached."""
         if path not in self._read:
             self._read[path] = self.arm.get(path)
         return self._read[path]
 
     def list(self, path: str) -> list[Resource]:
-        """A collection by its id; asked once."""
+        """A collection by its ID; cached."""
         if path not in self._listed:
             self._listed[path] = self.arm.list(path)
         return self._listed[path]
@@ -76,7 +76,7 @@ class Installation:
         return self.get(self.id_of("gateway"))
 
     def of_gateway(self, path: str) -> Resource | None:
-        """What stands below the gateway, for example ``loggers/azuremonitor``."""
+        """A child resource of the gateway, for example ``loggers/azuremonitor``."""
         return self.get(f"{self.id_of('gateway')}/{path}") if self.gateway else None
 
     @property
@@ -85,7 +85,7 @@ class Installation:
         return f"apis/{self.names['api']}"
 
     def standing(self) -> Standing:
-        """What later steps or hands have made already."""
+        """What later steps or manual changes have already created."""
         vault = self.get(self.id_of("keyVault")) is not None
         return Standing(
             network=self.get(self.id_of("network")) is not None,
@@ -94,7 +94,7 @@ class Installation:
         )
 
 
-#: Parameters on which names depend, and those that main.json cannot be evaluated without.
+#: Parameters that names depend on, and those required to evaluate main.json.
 _NAMING = ("name", "gatewayName", "openAIAccounts", "publisherEmail", "publisherName", "location")
 
 

@@ -1,4 +1,4 @@
-"""Questions to the workspace: did rows arrive, and what became of the requests of a test."""
+"""Queries to the workspace: whether rows arrived, and the outcomes of test requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .arm import Arm
 from .faults import translated
 from .findings import Table
 
-#: A table that nothing was written to yet may not exist, which is no error here.
+#: A table without data may not exist yet, which is not an error here.
 _ARRIVED = """union isfuzzy=true
     (ApiManagementGatewayLogs | summarize Rows = count() | extend Name = "ApiManagementGatewayLogs"),
     (ApiManagementGatewayLlmLog | summarize Rows = count() | extend Name = "ApiManagementGatewayLlmLog")
@@ -22,12 +22,12 @@ _BECAME = """AoaiRequests
 
 
 def ask(arm: Arm, workspace: str, kql: str, span: timedelta | tuple[datetime, datetime]) -> Table:
-    """The rows of a query of the workspace with that id, over that span of time. Raises SetupError."""
+    """The rows of a query over a timespan in the workspace with that ID. Raises SetupError."""
     from azure.core.exceptions import AzureError
     from azure.monitor.query import LogsQueryClient, LogsQueryResult
 
     endpoint = arm.configuration.logs_endpoint
-    # The configuration lets only this machine's own addresses have plain HTTP.
+    # The configuration allows plain HTTP only for this machine's own addresses.
     options: dict[str, Any] = {} if endpoint.startswith("https") else {"enforce_https": False}
     doing = f"asking workspace {workspace}"
     try:
@@ -42,11 +42,11 @@ def ask(arm: Arm, workspace: str, kql: str, span: timedelta | tuple[datetime, da
 
 
 def rows_of_a_day(arm: Arm, workspace: str) -> dict[str, int]:
-    """Rows that came to each of the two tables within the last day."""
+    """Rows that arrived in each of the two tables within the last day."""
     counted = {name: int(rows) for name, rows in ask(arm, workspace, _ARRIVED, timedelta(days=1)).rows}
     return {name: counted.get(name, 0) for name in ("ApiManagementGatewayLogs", "ApiManagementGatewayLlmLog")}
 
 
 def requests_between(arm: Arm, workspace: str, start: datetime, end: datetime) -> Table:
-    """What became of the requests of a span: a row for each outcome and backend, with attempts and failovers."""
+    """The outcomes of requests in a timespan: one row per outcome and backend, with attempts and failovers."""
     return ask(arm, workspace, _BECAME, (start, end))

@@ -1,7 +1,7 @@
-"""The parameters of an installation, held against the types that ``main.json`` declares, and what a step gets of them.
+"""The parameters of an installation, checked against the types in ``main.json``, and each step's share of them.
 
-Azure Resource Manager checks the same, one fault at a time and after a sign-in; here a misspelt setting is named with
-its place before anything is asked.
+Azure Resource Manager checks the same, but only one error at a time and after a sign-in; here a misspelt setting
+is reported with its place before any request.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SAID = {"string": "text", "int": "a whole number", "bool": "true or false", "ar
 
 @dataclass(frozen=True)
 class Standing:
-    """What Azure has already, of that which an option needs or must not undo."""
+    """What exists in Azure and an option needs or must not undo."""
 
     network: bool = False
     vault: bool = False
@@ -37,9 +37,9 @@ class Standing:
 
 
 def checked(parameters: Mapping[str, Any], exports: Path | None = None) -> dict[str, Any]:
-    """*parameters* with the KQL functions added, and what else the folder *exports* holds of one's own prices.
+    """*parameters* with the KQL functions added, and the other files in the folder *exports* for your own prices.
 
-    Raises WrongUse, naming each, for what main.json would not take; for prices of one's own that would be left out.
+    Raises WrongUse with every value that main.json would reject, or for your own prices that would be ignored.
     """
     template = whole()
     faults = list(_faults(template["parameters"], parameters, "setup.parameters", template["definitions"]))
@@ -49,7 +49,7 @@ def checked(parameters: Mapping[str, Any], exports: Path | None = None) -> dict[
 
 
 def _own(exports: Path | None) -> dict[str, Any]:
-    """The functions and the sums' rule: the shipped ones, or those in *exports*."""
+    """The functions and the rule for hourly totals: the shipped ones, or those in *exports*."""
     if exports is None:
         if settings().prices:
             raise WrongUse(
@@ -60,7 +60,7 @@ def _own(exports: Path | None) -> dict[str, Any]:
         return {"functions": saved_functions()}
     functions = _read(exports / "functions.json")
     try:
-        # ARM takes a text that begins with '[' for an expression, so the file doubles it.
+        # ARM reads a text that begins with '[' as an expression, so the file doubles it.
         listed = [{**each, "query": _plain(each["query"])} for each in functions["variables"]["functions"]]
     except (KeyError, TypeError) as error:
         raise WrongUse(
@@ -81,11 +81,11 @@ def _plain(text: str) -> str:
 
 
 def for_step(parameters: Mapping[str, Any], *, final: bool, readers: bool, standing: Standing) -> dict[str, Any]:
-    """The parameters a step deploys with.
+    """The parameters for deploying a step.
 
-    Options that need what a later step makes are left out until it stands, and never undone once they are in force:
-    the private network closes everything, so it comes with the *final* step; the cache and the public entrance read
-    secrets that somebody must first put into the vault. *readers* says whether there is a workspace to read yet.
+    Options that need the result of a later step are omitted until it exists, and never undone once they are active:
+    the private network closes everything, so it is part of the *final* step; the cache and the public entrance read
+    secrets that must first be put into the vault. *readers* says whether a workspace to read exists yet.
     """
     given = dict(parameters)
     if not readers:
@@ -101,7 +101,7 @@ def for_step(parameters: Mapping[str, Any], *, final: bool, readers: bool, stand
 
 
 def left_for_later(parameters: Mapping[str, Any], used: Mapping[str, Any]) -> list[str]:
-    """Options asked for and not used yet, by name."""
+    """Requested options that are not active yet, by name."""
     options = ("privateNetwork", "applicationGateway", "semanticCache")
     return [name for name in options if parameters.get(name) and name not in used]
 
@@ -124,7 +124,7 @@ def _faults(
 def _value_faults(value: Any, schema: Mapping[str, Any], where: str, types: Mapping[str, Any]) -> Iterator[str]:
     schema = _resolved(schema, types)
     kind = schema["type"]
-    # Not isinstance: to Python, True is a whole number.
+    # Not isinstance: in Python, True is an int.
     if type(value) not in (_PYTHON_TYPES[kind],):
         yield f"{where}: must be {_SAID[kind]}"
         return
@@ -146,7 +146,7 @@ def _value_faults(value: Any, schema: Mapping[str, Any], where: str, types: Mapp
 
 
 def _resolved(schema: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
-    """*schema* with the type it refers to filled in."""
+    """*schema* with its referenced type resolved."""
     reference = schema.get("$ref")
     if reference is None:
         return dict(schema)

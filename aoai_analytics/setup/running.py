@@ -1,4 +1,4 @@
-"""Running the setup notebooks in order, by papermill; the first failure stops them."""
+"""Run the setup notebooks in order with papermill; stop at the first failure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .steps import STEPS, Step, step_named
 if TYPE_CHECKING:
     from .guide import Guide
 
-#: The last that builds; the next needs a key, and the last removes.
+#: The last building step; the next needs a key, and the last one removes the installation.
 LAST = "07-network-and-key-vault"
 CLIENTS = "08-clients"
 
 
 def chosen(first: str | None, last: str | None, only: Sequence[str]) -> list[Step]:
-    """The steps to run, in order; without a choice all that build. Raises WrongUse, UnknownName."""
+    """The steps to run, in order; by default all that build. Raises WrongUse, UnknownName."""
     if only and (first or last):
         raise WrongUse("--only cannot be combined with --from or --to")
     if only:
@@ -37,7 +37,7 @@ def chosen(first: str | None, last: str | None, only: Sequence[str]) -> list[Ste
 
 
 def for_clients(guide: Guide) -> str:
-    """The gateway's URL for the notebook of clients. Raises WrongUse, SetupError where it could not run."""
+    """The gateway's URL for the client notebook. Raises WrongUse, SetupError if it could not run."""
     if not os.environ.get("GATEWAY_KEY"):
         raise WrongUse(f"{CLIENTS} calls the gateway as an application: set GATEWAY_KEY to a subscription key")
     rows = {row[0]: row[1] for row in guide.connection().rows}
@@ -49,9 +49,9 @@ def for_clients(guide: Guide) -> str:
 def run(
     steps: Sequence[Step], parameters: dict[str, Any], folder: Path, say: Callable[[str], None] = print
 ) -> list[Path]:
-    """Run each step's notebook with those of *parameters* that it has; the notebooks with their outputs, in *folder*.
+    """Run each step's notebook with its share of *parameters*; save the executed notebooks in *folder*.
 
-    Raises SetupError at the first that fails, with its reason and how to go on from there.
+    Raises SetupError at the first failure, with its reason and how to continue.
     """
     folder.mkdir(parents=True, exist_ok=True)
     done = []
@@ -75,7 +75,7 @@ def _run_one(step: Step, parameters: dict[str, Any], output: Path) -> None:
     paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
 
     class ThisPython(AsyncKernelManager):
-        """Starts this interpreter, whatever kernels are installed under whatever names."""
+        """Starts this interpreter, regardless of installed kernels and their names."""
 
         @property
         def kernel_spec(self) -> KernelSpec:

@@ -1,4 +1,4 @@
-"""The steps of the guided setup, as data: what each deploys, in which notebook, and after which others."""
+"""The steps of the guided setup, as data: what each deploys, its notebook, and the steps before it."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from .template import referenced, whole
 
 @dataclass(frozen=True)
 class Step:
-    """One step: its notebook is ``notebooks/setup/NAME.ipynb``, its checks those of ``requirements`` with its name."""
+    """One step: its notebook is ``notebooks/setup/NAME.ipynb``; ``requirements`` has its checks under its name."""
 
     name: str
     title: str
-    #: Modules of main.json that it deploys; none: it deploys nothing.
+    #: Modules of main.json that the step deploys; empty: it deploys nothing.
     modules: tuple[str, ...] = ()
     #: Deploys all of main.json, with every option in force.
     final: bool = False
-    #: Whether readers of the logs get their roles: their workspace has to stand first.
+    #: Whether it assigns readers of the logs their roles: their workspace must exist first.
     readers: bool = True
 
     @property
     def builds_on(self) -> tuple[str, ...]:
-        """Modules of earlier steps that must stand: those whose outputs it reads and those it must come after."""
+        """Modules of earlier steps that must exist: those whose outputs it reads and those it must follow."""
         logs = {"workspace", "archive", "eventHub"}
         return tuple(module for module in _builds_on(self.modules) if self.readers or module not in logs)
 
 
-#: Modules that stand in every installation, whatever its options.
+#: Modules in every installation, whatever its options.
 ALWAYS = ("openAI", "gateway", "roles", "backends", "namedValues", "api", "products", "workspace", "gatewayLogging")
 
 STEPS = (
@@ -66,7 +66,7 @@ STEPS = (
 
 
 def step_named(name: str) -> Step:
-    """The step of that name, or of that number (``3``, ``03``). Raises UnknownName."""
+    """The step with a name, or a number (``3``, ``03``). Raises UnknownName."""
     for step in STEPS:
         if name == step.name or (name.isdigit() and int(name) == int(step.name[:2])):
             return step
@@ -75,7 +75,7 @@ def step_named(name: str) -> Step:
 
 
 def modules_of(step: Step) -> tuple[str, ...]:
-    """What the step deploys, of all that main.json has."""
+    """The modules of main.json that the step deploys."""
     return tuple(whole()["resources"]) if step.final else step.modules
 
 

@@ -1,9 +1,9 @@
-"""The compiled template ``setup_scripts/infra/main.json``, and the part of it that one step deploys.
+"""The compiled template ``setup_scripts/infra/main.json``, and the part that one step deploys.
 
-A step's template is main.json with the step's modules only, evaluated by Azure Resource Manager with the same
-parameters, variables and names, so that nothing is said twice. Where a module reads the output of one that an earlier
-step deployed, that one stands in the part as an *existing* resource: ARM then reads the former deployment's outputs.
-For that, each module's deployment has a name of its own, which does not change between runs.
+A step's template is main.json reduced to the step's modules. Azure Resource Manager evaluates it with the same
+parameters, variables and names, so nothing is defined twice. If a module reads the output of a module from an
+earlier step, that one is an *existing* resource in the part: ARM then reads the earlier deployment's outputs.
+For that, each module's deployment has its own name, which does not change between runs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..config import shipped
 Template = dict[str, Any]
 
 _REFERENCED = re.compile(r"reference\((?:format\()?'(\w+)")
-#: Variables of main.json that hold the names of what is made; names of one another depend on them.
+#: Variables of main.json with resource names; some names depend on others.
 NAMES = {
     "gateway": "parameters('gatewayName')",
     "accounts": "variables('openAINames')",
@@ -38,13 +38,13 @@ NAMES = {
 
 @cache
 def whole() -> Template:
-    """``main.json`` as it is shipped. Do not change what this gives."""
+    """``main.json`` as shipped. Do not modify the returned value."""
     template: Template = json.loads((shipped("setup_scripts") / "infra/main.json").read_text("utf-8"))
     return template
 
 
 def saved_functions() -> list[dict[str, str]]:
-    """Value of the parameter ``functions``: those that ``functions.bicep`` lists, in its order."""
+    """Value of the parameter ``functions``: those listed in ``functions.bicep``, in its order."""
     folder = shipped("setup_scripts") / "infra"
     listed = re.findall(
         r"alias: '(\w+)', query: loadTextContent\('\.\./\.\./kql/([\w/.]+)'\)",
@@ -54,17 +54,17 @@ def saved_functions() -> list[dict[str, str]]:
 
 
 def deployment_name(installation: str, module: str) -> str:
-    """Name of a module's own deployment; in a loop each round's number follows it."""
+    """Name of a module's own deployment; in a loop, the iteration's number follows it."""
     return f"setup-{installation}-{module}"
 
 
 def referenced(part: Any) -> set[str]:
-    """The modules whose outputs an expression anywhere in *part* reads."""
+    """The modules whose outputs are read by an expression in *part*."""
     return set(_REFERENCED.findall(json.dumps(part)))
 
 
 def part(modules: Iterable[str]) -> Template:
-    """The template that deploys *modules* of main.json (none: that only computes the names of everything)."""
+    """The template that deploys *modules* of main.json (empty: it only computes the names)."""
     template = copy.deepcopy(whole())
     wanted = set(modules)
     resources = template["resources"]

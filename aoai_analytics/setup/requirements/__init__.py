@@ -1,4 +1,4 @@
-"""Everything that ``aoai setup verify`` checks, in the order of the steps."""
+"""All checks of ``aoai setup verify``, in step order."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ REQUIREMENTS: tuple[Requirement, ...] = tuple(
 
 
 def requirements_of(step: str | None) -> tuple[Requirement, ...]:
-    """The requirements that a step brings about; all for None."""
+    """The requirements that a step meets; None for all."""
     return tuple(requirement for requirement in REQUIREMENTS if step in (None, requirement.step))
 
 
 def find(installation: Installation, requirements: Iterable[Requirement]) -> list[Finding]:
-    """Ask the service about each. Raises SetupError where it cannot be asked."""
+    """Check each with the service. Raises SetupError if the service cannot be reached."""
     return [requirement.find(installation) for requirement in requirements]

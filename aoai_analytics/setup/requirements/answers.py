@@ -1,4 +1,4 @@
-"""What is made of the logs: workbook, alert rules, sums, query pack, reports on a timer."""
+"""Outputs of the logs: workbook, alert rules, hourly totals, query pack, scheduled reports."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _shipped(export: str) -> Any:
 
 
 def _rules() -> list[str]:
-    """Every rule's name: what the type that Bicep imports allows."""
+    """Every rule's name: the values allowed by the type that Bicep imports."""
     definitions = whole()["definitions"]
     (name,) = (name for name in definitions if name.endswith(".alertName"))
     rules: list[str] = definitions[name]["allowedValues"]

@@ -15,7 +15,7 @@ from .requirement import NotAskedFor, Requirement, differences
 #: Built-in role: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 OPENAI_USER = "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd"
 PRODUCTS = ("bronze", "silver", "gold", "unlimited")
-#: One route of each style; the document has more.
+#: One route per style; the document has more.
 ROUTES = {"/deployments/{deployment-id}/chat/completions", "/v1/chat/completions", "/v1/responses"}
 
 
@@ -25,7 +25,7 @@ def _policy_file(name: str) -> str:
 
 
 def structure(policy: str) -> list[str]:
-    """The elements of a policy in order, with the fragments they include: what remains of it when spaces change."""
+    """The elements of a policy in order, including its fragments: independent of whitespace."""
     code = re.sub(r"<!--.*?-->", "", policy, flags=re.S)
     return [
         name + (f" {fragment}" if fragment else "")
@@ -197,7 +197,7 @@ def subscriptions(installation: Installation) -> Iterator[str]:
 
 
 def subscriptions_of(parameters: dict[str, Any]) -> dict[str, str]:
-    """Subscription -> product, of all that were asked for, the tightest product first."""
+    """Requested subscription -> product, the most limited product first."""
     named = [
         (name, product) for product in PRODUCTS[:3] for name in parameters.get(product, {}).get("subscriptions", [])
     ]

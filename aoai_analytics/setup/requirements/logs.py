@@ -1,4 +1,4 @@
-"""Logging: what the gateway writes, where it goes, and whether it arrives."""
+"""Logging: what the gateway writes, its destinations, and whether it arrives."""
 
 from __future__ import annotations
 

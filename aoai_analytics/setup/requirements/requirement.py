@@ -1,4 +1,4 @@
-"""A requirement: what must hold, in which step it is brought about, and the check that asks the service."""
+"""A requirement: what must be true, the step that ensures it, and the check that reads it from the service."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ..template import whole
 
 
 class NotAskedFor(Exception):
-    """The installation does without it: why."""
+    """The installation does not need it; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """``check`` yields what is wrong, nothing where all is well; it raises NotAskedFor where it does not apply."""
+    """``check`` yields problems, nothing if all is well; it raises NotAskedFor if it does not apply."""
 
     name: str
     step: str
     what: str
     check: Callable[[Installation], Iterator[str]]
-    #: Beyond running the step again.
+    #: Fixes other than running the step again.
     way_on: str = ""
 
     def find(self, installation: Installation) -> Finding:
-        """Ask the service. Raises SetupError where it cannot be asked."""
+        """Check with the service. Raises SetupError if it cannot be reached."""
         try:
             wrong = list(self.check(installation))
         except NotAskedFor as reason:
@@ -39,12 +39,12 @@ class Requirement:
 
 
 def value_of(installation: Installation, name: str) -> Any:
-    """A parameter of main.json as it was given, else its default."""
+    """A parameter's given value, otherwise its default in main.json."""
     return installation.parameters.get(name, whole()["parameters"][name].get("defaultValue"))
 
 
 def differences(about: str, found: dict[str, Any] | None, wanted: dict[str, Any]) -> Iterator[str]:
-    """One text for each value of *wanted* (dotted path -> value) that *found* does not have."""
+    """One message for each value of *wanted* (dotted path -> value) that is not in *found*."""
     if found is None:
         yield f"{about} does not exist"
         return
