@@ -26,7 +26,7 @@ PIP_INSTALL = if $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN
 		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable "$(1)"; \
 	fi
 
-.PHONY: help setup setup-test test-programs report lint test accuracy bench bench-report docs exports constraints clean
+.PHONY: help setup setup-test test-programs report lint test accuracy bench bench-report docs site exports constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -129,6 +129,12 @@ bench-report: setup-test ## measure the speed of reports, compared with papermil
 docs: setup ## generate the pages from the queries' headers and the commands' help
 	@$(BIN)/python docs/make_docs.py
 
+# MkDocs and its theme, apart from the project's packages: they pin some of the same.
+site: $(BIN)/uv ## the documentation as a website, in site/; a link that leads nowhere fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/uv tool run --quiet --python $(BIN)/python --from "mkdocs==1.6.1" --with "mkdocs-material==9.8.2" \
+		mkdocs build --quiet --strict
+	@echo "site/index.html"
+
 exports: setup ## generate the workbook and the other files for Azure from the queries
 	@$(BIN)/aoai export all --output setup_scripts
 
@@ -137,6 +143,6 @@ constraints: $(BIN)/uv ## pin the newest versions that work together, on each Py
 		--all-extras --no-emit-index-url --no-header --no-annotate --output-file constraints.txt pyproject.toml -
 
 clean: ## remove .venv, caches, sample traffic and reports; your lake stays
-	rm -rf $(VENV) dist build sample reports .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build site sample reports .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find tests -name node_modules -type d -prune -exec rm -rf {} +

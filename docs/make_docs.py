@@ -9,6 +9,7 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from aoai_analytics.cli import main
 from aoai_analytics.library import library
@@ -48,7 +49,18 @@ EXAMPLES = {
 
 def pages() -> dict[Path, str]:
     """Each page's path and current text."""
-    return {DOCS / "queries.md": markdown(library()), DOCS / "cli.md": _cli(), DOCS / "kql.md": _kql()}
+    rooms = _module("rooms", DOCS / "rooms.py").rooms_page(DOCS.parent / "aoai_analytics")
+    made = {"queries.md": markdown(library()), "cli.md": _cli(), "kql.md": _kql(), "rooms.md": rooms}
+    return {DOCS / name: text for name, text in made.items()}
+
+
+def _module(name: str, path: Path) -> Any:
+    """The module in a file that no package holds."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _kql() -> str:

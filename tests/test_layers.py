@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -220,6 +221,18 @@ def test_a_circle_of_imports_is_found_and_one_within_functions_or_for_types_is_n
     assert cycles(tmp_path) == []
     (tmp_path / "lake/write.py").write_text("try:\n    from . import read\nexcept ImportError:\n    pass\n")
     assert cycles(tmp_path) == [f"{PACKAGE}.lake.read -> {PACKAGE}.lake.write -> {PACKAGE}.lake.read"]
+
+
+def test_the_picture_of_the_rooms_has_the_same_layers() -> None:
+    spec = importlib.util.spec_from_file_location("rooms", REPO / "docs/rooms.py")
+    assert spec and spec.loader
+    picture = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(picture)
+    assert set(picture.APART) == {room for room in RANK if "." in room}
+    arrows = picture.imports(REPO / PACKAGE)
+    assert {room for arrow in arrows for room in arrow} == RANK.keys() - {"cli"}
+    assert all(may_import(*arrow) for arrow in arrows)
+    assert picture.reduced({("a", "b"), ("b", "c"), ("a", "c")}) == {("a", "b"), ("b", "c")}
 
 
 def test_every_module_is_small_enough_to_read() -> None:
