@@ -18,11 +18,12 @@ from . import dialect
 from .dialect.adapter import function_names
 from .dialect.stages import Stages
 from .frames import frame_from_arrow
+from .kql.classic import CLASSIC_TABLES
 from .kql.flow import catalogue, checked
 from .kql.functions import in_force, names_in
 from .kql.inlining import Range
 from .kql.parameters import bind
-from .kql.words import nearest
+from .kql.tree import call, read
 from .protocol import QueryResult
 from .translation import quoted, sql_text, translate
 from .views import DUCKDB_TYPES, Views
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 Answer = tuple["pa.Table", dict[str, str]]
 #: Size of the cache of latest results for repeated queries on the same rows, in bytes.
 _RECENT_BYTES = 64 * 2**20
+_NOT_KNOWN = "the local engine cannot run this query: it uses KQL in a way that is not known here"
 #: What gives another answer each time.
 _UNSTEADY = {"now", "ago", "rand", "new_guid"}
 
@@ -65,7 +67,7 @@ class LocalEngine:
 
     def __init__(self, lake: Lake, source: str, functions: Mapping[str, str] | None = None):
         self.source = source
-        self._functions = in_force(functions)
+        self._functions = {**CLASSIC_TABLES, **in_force(functions)}
         self._known = catalogue(self._functions)
         self._lake = lake
         self._views: Views | None = None
@@ -98,7 +100,8 @@ class LocalEngine:
         *limit_to* is an SQL condition on the result. Raises QueryError, LakeError.
         """
         with self._lock:
-            checked(kql, self._known)
+            checked(kql, self._known, function_names())
+            kql = dialect.expanded(kql, TABLES)
             views = self._connected()
             seen = views.show(kql, ranges)
             stages = Stages(
@@ -159,32 +162,34 @@ def _run(connection: duckdb.DuckDBPyConnection, sql: str, limit_to: str) -> Answ
 def _refusals(kql: str) -> Iterator[None]:
     """What duckdb-kql and DuckDB refuse of *kql*, raised as QueryError."""
     import duckdb
-    from duckdb_kql import KqlError, KqlSyntaxError, KqlUnsupportedError
+    from duckdb_kql import KqlError, KqlUnsupportedError
 
     try:
         yield
-    except KqlSyntaxError as error:
-        spot = error.diagnostics[0].span if error.diagnostics else None
-        line, column = (spot.line, spot.column + 1) if spot else (None, None)
-        where = f"line {line}, column {column}: " if spot else ""
-        reason = error.diagnostics[0].message if error.diagnostics else "it does not parse"
-        raise QueryError(f"the query has a syntax error: {where}{reason}", line=line, column=column) from error
     except KqlUnsupportedError as error:
-        raise QueryError(_unsupported(error)) from error
+        raise _unsupported(kql, error.construct) from error
     except KqlError as error:
-        raise QueryError(f"the query is not valid: {error}") from error
+        raise QueryError(
+            "the local engine cannot run this query: it uses KQL in a way that is not known here"
+        ) from error
     except duckdb.OutOfMemoryException as error:
         raise QueryError("the query needs more memory than available: narrow its time range") from error
     except duckdb.Error as error:
         raise QueryError(_plain(error, kql)) from error
 
 
-def _unsupported(error: Any) -> str:
-    """What of KQL the local engine cannot run, with the nearest function where it is one."""
-    kind, _, name = error.construct.partition(":")
-    if kind not in ("function", "aggregate"):
-        return f"the local engine cannot run this query: {error}"
-    return f"the local engine knows no function '{name}'{nearest(name, function_names() - {name})}"
+def _unsupported(kql: str, construct: str) -> QueryError:
+    """What of KQL the local engine cannot run, and where."""
+    kind, _, name = construct.rpartition(":")
+    is_call = kind.endswith(("function", "aggregate"))
+    for node in read(kql).walk():
+        found = call(node) == name if is_call else node.kind in (name, f"{name.title()}Operator")
+        if found:
+            line, column = node.place
+            word = name if is_call else re.split(r"[\s(]", node.text, maxsplit=1)[0]
+            what = f"the local engine does not run '{word}' as it is written here"
+            return QueryError(f"line {line}, column {column}: {what}", line=line, column=column)
+    return QueryError(_NOT_KNOWN)
 
 
 def _kusto_type(duckdb_type: str) -> str:
@@ -200,14 +205,11 @@ def _plain(error: duckdb.Error, kql: str) -> str:
     first = str(error).split("\n\n")[0].split("\n")[0]
     missing = re.search(r'Referenced column "([^"]+)" not found', first)
     if missing:
-        known = {column for table in TABLES.values() if table.name in kql for column in table.columns}
-        return f"the query names a column '{missing[1]}' that is not there{nearest(missing[1], known)}"
-    missing = re.search(r"Table with name (\S+) does not exist", first)
-    if missing:
-        hint = nearest(missing[1], TABLES) or "; the tables are " + ", ".join(TABLES)
-        return f"the query names a table '{missing[1]}' that is not there{hint}"
+        return f"there is no column '{missing[1]}' where the query names it"
     if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
         # The message quotes the value, and a value may be a prompt.
         column = re.search(r"source column (\w+)", str(error))
         return "the query compares or converts a value of the wrong type" + (f" in {column[1]}" if column else "")
-    return f"the query failed: {first.split(': ', 1)[-1]}"
+    if isinstance(error, duckdb.BinderException):
+        return "the query gives an operator or a function a value of a type that it does not take"
+    return "the local engine failed to run this query"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..engines.kql.flow import undefined
+from ..engines.kql.placeholders import filled, with_lets
 from ..engines.protocol import Engine, QueryResult
 from ..library import privacy
 from ..library.queries import Query
@@ -39,6 +41,9 @@ def ask(
     without text. Without it, *kql* is a user's own query, and only the tables' harmless columns are shown unredacted.
     Raises the same errors as ``Engine.query``.
     """
+    if query is None:
+        kql, left = filled(kql, start, end, parameters or {})
+        kql, parameters = with_lets(kql, left, undefined(kql))
     result = engine.query(kql, start=start, end=end, parameters=parameters)
     chart, units, no_text = "", {}, frozenset[str]()
     if query is not None:

@@ -123,12 +123,25 @@ def test_a_table_without_rows_is_empty_and_has_its_columns(engine):
 @pytest.mark.parametrize(
     ("kql", "message"),
     [
-        ("AoaiRequest | count", "table 'AoaiRequest' that is not there; did you mean 'AoaiRequests'"),
+        ("AoaiRequest | count", "there is no table 'AoaiRequest'; did you mean 'AoaiRequests'?"),
         (
             "AoaiRequests | where ModelNam == 'x'",
             "line 1, column 22: there is no column 'ModelNam' here; did you mean 'ModelName'?",
         ),
         ("AoaiRequests | whre x", "line 1, column 16: there is no operator 'whre'; did you mean 'where'?"),
+        (
+            "AoaiRequests\n| summarize count() by Outcom",
+            "line 2, column 24: there is no column 'Outcom' here; did you mean 'Outcome'?",
+        ),
+        ("AoaiRequests | where Outcome = 'x'", "line 1, column 22: '=' gives a name to a value; compare with '=='"),
+        (
+            "AoaiRequests | extend x = indexoff(Outcome, 'x')",
+            "there is no function 'indexoff'; did you mean 'indexof'?",
+        ),
+        ("AoaiRequests | where TimeGenerated > ago(span)", "line 1, column 42: there is no column 'span' here"),
+        ("AoaiRequests | where TotalTime + Outcome > 1", "a value of a type that it does not take"),
+        ("AoaiRequests | fork (count) (take 1)", "line 1, column 16: the local engine does not run 'fork'"),
+        ("AoaiRequests | where Outcome in~ ('x'", "line 1, column 38: syntax error: the query ends too early"),
         ("AoaiRequests | evaluate basket()", "the local engine has no plugin 'basket'"),
         ("AoaiRequests | where TotalTokens > 'prompt text'", "wrong type"),
     ],
@@ -253,3 +266,23 @@ def test_a_column_that_log_analytics_lacks_is_read_by_column_ifexists(engine):
         | project A = column_ifexists("PromptCachedTokens", int(null)), B = column_ifexists('Never', 7),
             C = columnifexists("Never", "")"""
     assert engine.query(kql).types == {"A": "int", "B": "long", "C": "string"}
+
+
+@pytest.mark.parametrize(
+    ("kql", "expected"),
+    [
+        ("let f = (T: (CorrelationId: string)) { T | count }; f(AoaiRequests)", 3),
+        ("let f = (id: string) { AoaiRequests | where CorrelationId == id }; f('a') | count", 1),
+        ("let f = (T: (CorrelationId: string), n: long) { T | take n }; AoaiRequests | invoke f(2) | count", 2),
+        ("let f = () { let x = 'a'; AoaiRequests | where CorrelationId == x }; union f, f() | count", 2),
+        ("let n = 1; AoaiRequests | take n + 1 | count", 2),
+        ("let n = toscalar(print 2); AoaiRequests | top n by CorrelationId | count", 2),
+        ("(AoaiRequests | take 2) | count", 2),
+        ("union AoaiReq* | where isnotempty(CorrelationId) | count", 3),
+        ("search in (AoaiRequests) 'a' | count", 1),
+        ("find in (AoaiRequests) where CorrelationId == 'b' project CorrelationId | count", 1),
+        ("customMetrics | count", 0),
+    ],
+)
+def test_other_people_s_queries_run(engine, kql, expected):
+    assert engine.query(kql).frame.iloc[0, 0] == expected

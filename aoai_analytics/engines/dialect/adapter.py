@@ -13,7 +13,12 @@ from typing import Any
 
 from . import computed
 from .functions import AGGREGATES, OPERATORS, SCALARS
+from .operators import PLUGINS
+from .rewriting import REWRITES, SEVERAL
+from .windows import WINDOW_FUNCTIONS
 
+#: What is no function of a registry, but is called as one.
+_BY_KUSTO = ("column_ifexists", "columnifexists", "materialize", "not", "table", "toscalar", "typeof")
 #: The version of duckdb-kql whose inner parts these are.
 VERSION = "1.1.2"
 
@@ -53,11 +58,13 @@ def install() -> None:
 
 @cache
 def function_names() -> frozenset[str]:
-    """Every function that the local engine knows."""
+    """Every function that the local engine knows, in lower case."""
+    from duckdb_kql import translate
     from duckdb_kql.translate.functions import AGGREGATE_FUNCTIONS, SCALAR_FUNCTIONS
 
     install()
-    return frozenset({*SCALAR_FUNCTIONS, *AGGREGATE_FUNCTIONS})
+    ours = {*REWRITES, *SEVERAL, *WINDOW_FUNCTIONS, *PLUGINS, *_BY_KUSTO}
+    return frozenset({*SCALAR_FUNCTIONS, *AGGREGATE_FUNCTIONS, *translate._SPECIAL_FORMS, *ours})
 
 
 def _rand(arguments: list[str]) -> str:

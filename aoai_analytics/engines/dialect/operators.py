@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from ...errors import QueryError
+from ..kql.parameters import declared
 from ..kql.tree import NAMES, Node, call, named, operator, string_value
 from .stages import Handler, Stage
 
@@ -415,8 +416,18 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
+def _counted(node: Node, stage: Stage) -> str:
+    """``take`` and ``top`` of an expression: of the number that it is."""
+    count = node.rules[0]
+    ((number,),) = stage.values(f"SELECT CAST({stage.value(count.text)} AS BIGINT)")
+    text = node.text
+    return f"{stage.name} | {text[: count.start - node.start]}{number}{text[count.end - node.start :]}"
+
+
 def needs(node: Node) -> Handler | None:
     """The handler of an operator that needs one only as it is written here."""
+    if node.kind in ("TakeOperator", "TopOperator") and not node.rules[0].kind.endswith("LiteralExpression"):
+        return None if node.rules[0].name in declared(node.source) else _counted
     if node.kind == "ProjectAwayOperator" and any(rule.kind.startswith("Wildcarded") for rule in node.rules):
         return _project_away
     if node.kind == "DistinctOperator" and re.fullmatch(r"distinct\s*\*", node.text.strip()):

@@ -77,9 +77,24 @@ def _counted(rewriter: Rewriter, node: Node) -> str:
     return written[:start] + value.text + written[start + len(count.text) :]
 
 
+def _headed(rewriter: Rewriter, node: Node) -> str:
+    """duckdb-kql 1.1 knows no query that begins with brackets: ``(T | where …) | take 1``."""
+    if not node.rules:
+        return rewriter.inner(node)
+    parts, done = [], node.start
+    for child in node.children:
+        heads = child is node.rules[0] or node.kind == "Query"
+        shown = bare(child) if heads and child.kind == "ParenthesizedExpression" else child
+        parts += [node.source[done : child.start], rewriter.text(shown)]
+        done = child.end
+    return "".join([*parts, node.source[done : node.end]])
+
+
 _REWRITES: Mapping[str, Callable[[Rewriter, Node], str]] = {
     "StringLiteralExpression": _string,
     "NamedFunctionCallExpression": _called,
+    "PipeExpression": _headed,
+    "Query": _headed,
     "TakeOperator": _counted,
     "TopOperator": _counted,
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ..kql.tree import Node, call, edited, named, read
 from . import series
+from .let_functions import inlined
 
 #: A serialize without columns changes nothing here, and the grammar that duckdb-kql has refuses it.
 _BARE_SERIALIZE = re.compile(r"\|\s*serialize\s*(?=[|;)]|$)")
@@ -106,6 +107,8 @@ def rewritten(kql: str) -> str:
     """*kql* with such calls in the form that duckdb-kql knows. Raises QueryError where it does not parse."""
     if "serialize" in kql:
         kql = _BARE_SERIALIZE.sub("", kql)
+    if "{" in kql:
+        kql = inlined(kql)
     if _HIDDEN.search(kql) or _YEAR.search(kql):
         kql = edited(kql, filter(None, map(_plain_literal, read(kql).walk())))
     while _ANY_NAME.search(kql):

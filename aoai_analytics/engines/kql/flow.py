@@ -13,7 +13,8 @@ from functools import lru_cache
 from ...errors import QueryError
 from ...lake.records import TEXT_COLUMNS as LOGGED_TEXT
 from ...schema.tables import TABLES
-from .functions import Functions
+from .classic import CLASSIC_TABLES
+from .functions import Functions, names_in, own_lets
 from .operators import OPERATORS, SOURCES, unnamed
 from .rows import UNKNOWN, Bound, Function, Rows, Scope
 from .tree import NAMES, Node, bare, call, named, read, stages, statements, string_value
@@ -22,7 +23,7 @@ from .words import listed, nearest
 #: Columns that hold what people wrote, or were answered. A service's message about an error may quote the request.
 TEXT_COLUMNS = LOGGED_TEXT | {"Prompt", "Response", "ErrorMessage", "Data", "event_s", "properties_s"}
 #: Tables of Azure Monitor that hold numbers and names of resources, and no one's text.
-_NUMBERS_ONLY = listed("""AppMetrics AzureMetrics Heartbeat Perf Usage customMetrics""")
+_NUMBERS_ONLY = listed("""AppMetrics AzureMetrics Heartbeat Perf Usage""")
 #: Functions whose result tells a text's size or form, not the text.
 _TELLS_NO_TEXT = listed(
     """array_length bag_has_key binary_all_and count countif countof dcount dcountif gettype indexof indexof_regex
@@ -41,8 +42,10 @@ _TRUTHS = listed(
 class Flow:
     """One reading of a query. ``read`` collects the tables that it names, ``unknown`` the places of wrong names."""
 
-    def __init__(self, known: Callable[[str], Rows | None]):
+    def __init__(self, known: Callable[[str], Rows | None], functions: frozenset[str] = frozenset()):
         self._known = known
+        #: The functions that the engine has, in lower case; none where that is not known.
+        self._functions = functions
         self.tables: dict[str, Node] = {}
         self.unknown: list[tuple[Node, str]] = []
         #: The columns that each operator is given, and which ``column_ifexists`` finds its column, for who rewrites.
@@ -234,6 +237,7 @@ class Flow:
         if rows.opened:
             return rows.is_text(name)
         hint = nearest(name, [*rows.columns, *scope.bound])
+        hint = hint or f"; if it is a value, define it with 'let {name} = …;' or give -p {name}=VALUE"
         self.unknown.append((node, f"there is no column '{name}' here{hint}"))
         return True
 
@@ -250,6 +254,9 @@ class Flow:
             column = string_value(wanted.text)
             self.exists[node] = column in rows.columns
             return given if not rows.opened and column not in rows.columns else rows.is_text(column) or given
+        if self._functions and name.lower() not in self._functions and self._known(name) is None:
+            hint = nearest(name, self._functions) or "; the local engine may lack it"
+            self.unknown.append((node, f"there is no function '{name}'{hint}"))
         found = [self.text(argument, rows, scope) for argument in arguments]
         if name in _WHOLE_ROW:
             return rows.text
@@ -300,8 +307,8 @@ def catalogue(functions: Functions, own: Mapping[str, Mapping[str, str]] | None 
         if name in TABLES:
             texts = frozenset() if name in _NUMBERS_ONLY else TEXT_COLUMNS
             return Rows({column: column in texts for column in TABLES[name].columns})
-        if name in functions:
-            return _of_function(functions[name], known)
+        if text := functions.get(name) or CLASSIC_TABLES.get(name):
+            return _of_function(text, known)
         return Rows(opened=True) if name in _NUMBERS_ONLY else None
 
     return known
@@ -312,15 +319,30 @@ def _of_function(text: str, known: Callable[[str], Rows | None]) -> Rows:
     return Flow(known).query(text)
 
 
-def checked(kql: str, known: Callable[[str], Rows | None]) -> Rows:
-    """The columns of *kql*'s answer. Raises QueryError at the first column that is not there."""
-    flow = Flow(known)
+def checked(kql: str, known: Callable[[str], Rows | None], functions: frozenset[str] = frozenset()) -> Rows:
+    """The columns of *kql*'s answer. Raises QueryError at the first column, table or function that is not there.
+
+    *functions* are those that the engine has, in lower case.
+    """
+    flow = Flow(known, functions)
     rows = flow.query(kql)
+    for name, node in flow.tables.items():
+        if functions and known(name) is None:
+            hint = nearest(name, TABLES) or "; tables: " + ", ".join(TABLES)
+            flow.unknown.append((node, f"there is no table '{name}'{hint}"))
     if flow.unknown:
         node, what = min(flow.unknown, key=lambda found: found[0].start)
         line, column = node.place
         raise QueryError(f"line {line}, column {column}: {what}", line=line, column=column)
     return rows
+
+
+def undefined(kql: str) -> frozenset[str]:
+    """The names that *kql* uses and does not define; none where it does not parse."""
+    try:
+        return names_in(kql) - own_lets(kql)
+    except QueryError:
+        return frozenset()
 
 
 def sources(kql: str) -> set[str]:

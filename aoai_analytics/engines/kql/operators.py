@@ -54,6 +54,13 @@ def _same(flow: Flow, node: Node, rows: Rows, scope: Scope) -> Rows:
     return rows
 
 
+def _where(flow: Flow, node: Node, rows: Rows, scope: Scope) -> Rows:
+    for child in node.rules:
+        if child.kind == "NamedExpression" and named(child)[0]:
+            flow.unknown.append((child.rules[0], "'=' gives a name to a value; compare with '=='"))
+    return _same(flow, node, rows, scope)
+
+
 def _unread(flow: Flow, node: Node, rows: Rows, scope: Scope) -> Rows:
     return rows
 
@@ -354,7 +361,7 @@ Handler = Callable[["Flow", Node, Rows, Scope], Rows]
 
 #: Operator of the grammar -> what it does. Any other is not understood.
 OPERATORS: Mapping[str, Handler] = {
-    "WhereOperator": _same,
+    "WhereOperator": _where,
     "SortOperator": _same,
     "TopOperator": _same,
     "TakeOperator": _same,

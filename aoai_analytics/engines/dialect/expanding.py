@@ -1,0 +1,52 @@
+"""What looks into several tables at once, written out as the tables it means: KQL to KQL, before tables are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from ..kql.tree import Node, edited, read, statements
+
+#: The column that names each row's table.
+_SOURCE = {"FindOperator": "source_", "SearchOperator": "$table"}
+
+
+def expanded(kql: str, tables: Iterable[str]) -> str:
+    """*kql* with wildcards of a ``union``, and ``search`` and ``find`` over tables, as unions of those of *tables*.
+
+    Raises QueryError where it does not parse.
+    """
+    tables = list(tables)
+    edits = []
+    for node in read(kql).walk():
+        if node.kind == "UnionOperator":
+            for rule in node.rules:
+                if rule.kind.startswith("Wildcarded"):
+                    found = [name for name in tables if fnmatchcase(name, rule.text.strip())]
+                    edits.append((rule.start, rule.end, ", ".join(found) or rule.text))
+    starts = {stage.start for statement in statements(read(kql)) for stage in _heads(statement)}
+    for node in read(kql).walk():
+        if node.kind in _SOURCE and node.start in starts:
+            edits.append((node.start, node.end, _union(node, tables)))
+    return edited(kql, edits)
+
+
+def _heads(node: Node) -> Iterable[Node]:
+    """What every pipeline below *node* begins with."""
+    yield node
+    for inner in node.walk():
+        if inner.kind == "PipeExpression":
+            yield inner.rules[0]
+
+
+def _union(node: Node, tables: list[str]) -> str:
+    within = next(node.find("SearchOperatorInClause", "FindOperatorInClause"), None)
+    named = [rule.text for rule in within.rules] if within else tables
+    found = [name for name in tables if any(name == one or fnmatchcase(name, one) for one in named)] or named
+    union = f"union withsource={_SOURCE[node.kind]} {', '.join(found)}"
+    condition = next(rule for rule in node.rules if not rule.kind.endswith(("Clause", "Parameter"))).text
+    if node.kind == "SearchOperator":
+        return f"{union} | search {condition}"
+    shown = node.child("FindOperatorProjectClause")
+    columns = ", ".join(rule.text for rule in shown.rules if "pack" not in rule.text) if shown else ""
+    return f"{union} | where {condition}" + (f" | project source_, {columns}" if columns else "")
