@@ -69,7 +69,7 @@ def test_the_committed_copies_are_what_the_queries_make(file: str) -> None:
 def test_what_is_exported_holds_own_prices(arguments: tuple[str, ...], tmp_path: Path) -> None:
     assert main(["export", *arguments, "-o", str(tmp_path / "out")]) == 0
     text = (tmp_path / "out").read_text("utf-8")
-    assert "real(1.11)" in text and "real(2.22)" in text
+    assert "prompt=1.11 completion=2.22" in text
     assert "chat-prod" in text
 
 

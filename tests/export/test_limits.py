@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aoai_analytics.engines.kql.inlining import definitions, scoped
+from aoai_analytics.engines.kql.functions import definitions
+from aoai_analytics.engines.kql.inlining import scoped
 from aoai_analytics.export.alerts import ALERTS, Alert
 from aoai_analytics.library.queries import Query, library
 from tests.conftest import REPO
