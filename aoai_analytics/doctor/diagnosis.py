@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
+from ..engines.local import LocalEngine
 from ..engines.protocol import Engine
 from ..schema.tables import GATEWAY_LOGS, LLM_LOG
 from . import rules
@@ -17,11 +19,28 @@ def diagnose(engine: Engine, start: datetime | None = None, end: datetime | None
     Raises QueryError or SourceError if the engine fails.
     """
     answers = Answers(engine, start, end)
-    found = _findings(answers)
+    found = [*_findings(answers), *_set_aside(engine)]
     for name, said in answers.partial.items():
         what = f"the result of {name} is incomplete" + (f": {said}" if said else "")
         found.append(finding("answer-incomplete", "problem", what))
     return sorted(found, key=lambda one: (SEVERITIES.index(one.severity), -(one.hidden.requests or 0)))
+
+
+def _set_aside(engine: Engine) -> Iterator[Finding]:
+    """What the ingests of a lake read and did not keep."""
+    if not isinstance(engine, LocalEngine):
+        return
+    aside = engine.set_aside()
+    counts = {"quarantined": aside.quarantined, "of other categories": aside.other}
+    said = [
+        f"{sum(found.values()):,} {what}: "
+        + ", ".join(f"{name} ({count:,})" for name, count in list(found.items())[:10])
+        for what, found in counts.items()
+        if found
+    ]
+    if said:
+        level = "warning" if aside.quarantined else "note"
+        yield finding("records-set-aside", level, "records that no table holds: " + "; ".join(said))
 
 
 def _findings(answers: Answers) -> list[Finding]:

@@ -84,10 +84,12 @@ def finding(
     where: Mapping[str, list[str]] | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
+    fix: str = "",
 ) -> Finding:
-    """A finding of a kind of KINDS."""
+    """A finding of a kind of KINDS; *fix* replaces the kind's own."""
     row = KINDS[kind]
-    return Finding(kind, severity, what, hidden or Hidden(), row.impact, row.fix, row.query, where or {}, start, end)
+    fix = fix or row.fix
+    return Finding(kind, severity, what, hidden or Hidden(), row.impact, fix, row.query, where or {}, start, end)
 
 
 # The diagnostic of the gateway (…/service/diagnostics/azuremonitor) or of an API (…/apis/API/diagnostics/azuremonitor):
@@ -151,8 +153,7 @@ KINDS: dict[str, Kind] = {
     "llm-logging-off": Kind(
         "Tokens missing from the response body: they are estimated or unknown.",
         f"{_DIAGNOSTIC}: largeLanguageModel.logs 'enabled', with requests and responses: messages 'all', "
-        "maxSizeInBytes 262144. If it is already on, the gateway does not recognize this kind of request as a model "
-        "request: log its bodies.",
+        "maxSizeInBytes 262144.",
         "health/coverage-by-api",
     ),
     "llm-logging-interrupted": Kind(
@@ -186,7 +187,10 @@ KINDS: dict[str, Kind] = {
     ),
     "body-logging-off": Kind(
         "Tokens missing from the LLM log, cached and reasoning tokens (logged only in bodies), finish reasons, errors.",
-        f"{_DIAGNOSTIC} of this API: frontend.request.body.bytes and frontend.response.body.bytes 8192.",
+        "Leave it off where responses stream: with more than 0 body bytes the gateway buffers them "
+        "(docs/infrastructure.md). The LLM log has prompt and completion tokens; the shipped policy traces the rest. "
+        f"Only for an API that never streams: {_DIAGNOSTIC} of this API: frontend.request.body.bytes and "
+        "frontend.response.body.bytes 8192.",
         "health/body-losses",
     ),
     "bodies-missing": Kind(
@@ -196,9 +200,34 @@ KINDS: dict[str, Kind] = {
     ),
     "bodies-truncated": Kind(
         "Tokens missing from the LLM log, cached and reasoning tokens after the cut, and the rest of the text.",
-        "No setting: a logged body holds at most 8,192 bytes. Turn on the LLM log, which keeps up to 2 MB: "
-        f"{_DIAGNOSTIC}: largeLanguageModel.logs 'enabled', maxSizeInBytes 262144.",
+        "No setting: a logged body holds at most 8,192 bytes. The LLM log keeps up to 2 MB of each side.",
         "health/body-losses",
+    ),
+    "outside-requests": Kind(
+        "None, if these are other APIs. Records that look like model traffic are in no number.",
+        "If the paths below serve a model, report them to this project with one record, so that they are recognized.",
+        "health/outside-requests",
+    ),
+    "unknown-columns": Kind(
+        "None today. Azure may have added facts that no query uses yet.",
+        "Update this program. The values are kept in the column Properties.",
+        "health/unknown-columns",
+    ),
+    "records-set-aside": Kind(
+        "These records are in no table: what they hold is in no number.",
+        "Other categories need no fix. For quarantined records, LAKE/_aoai/quarantine names each file and position.",
+        "health/tables",
+    ),
+    "llm-completions-zero": Kind(
+        "Completion tokens of these requests, unless a body has them: the 0 is not used.",
+        "No setting: the gateway logs some streams this way. Streams report tokens if the request sets "
+        "stream_options.include_usage = true; the shipped policy traces the usage.",
+        "health/llm-zero-completions",
+    ),
+    "models-unpriced": Kind(
+        "Costs of these models: they are in no total.",
+        "Run 'aoai prices refresh' and use the new book, or add your own prices to aoai.toml.",
+        "health/models-seen",
     ),
     "entries-over-limit": Kind(
         "All bodies of these requests, and the policy's traces: end users and attempts.",

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any
 
 from ..format.numbers import is_missing, share
+from ..prices import own_prices
 from .answers import Answers, hidden, severity, total, values
 from .findings import Finding, Hidden, finding
 from .hours import falls, runs
@@ -24,6 +25,10 @@ SAMPLED = 5.0
 #: Share (percent) that suggests the gateway log was off.
 ALMOST_ALL = 90.0
 
+_LOG_IS_ON = (
+    "No setting: the LLM log is on for this API, but does not cover this kind of request. Its tokens come from the "
+    "shipped policy's traces, or from bodies if the API never streams."
+)
 _HOUR = timedelta(hours=1)
 Row = dict[str, Any]
 
@@ -46,6 +51,7 @@ def quiet_hours(answers: Answers) -> Iterator[Finding]:
 
 def llm_logging_off(answers: Answers) -> Iterator[Finding]:
     """APIs and surfaces that are never in the LLM log."""
+    known = {row["ApiId"] for row in answers.rows("coverage-by-api") if row["LlmLoggedRequests"]}
     for row in answers.rows("coverage-by-api"):
         answered = int(row["AnsweredRequests"])
         if answered < FEW or row["LlmLoggedRequests"]:
@@ -54,7 +60,10 @@ def llm_logging_off(answers: Answers) -> Iterator[Finding]:
         if row["Surface"] not in LLM_LOG_SURFACES and not (of.unknown_requests or of.estimated_requests):
             continue
         what = f"none of the {answered:,} answered requests is in the LLM log"
-        yield finding("llm-logging-off", severity(of), what, of, where=values([row], "ApiId", "Surface"))
+        where = values([row], "ApiId", "Surface")
+        # The log is on for this API: it does not take this kind of request for a model's.
+        fix = _LOG_IS_ON if row["ApiId"] in known else ""
+        yield finding("llm-logging-off", severity(of), what, of, where=where, fix=fix)
 
 
 def llm_logging_interrupted(answers: Answers) -> Iterator[Finding]:
@@ -226,6 +235,59 @@ def repeated(answers: Answers) -> Iterator[Finding]:
             yield finding(kind, "note", what, Hidden(requests=count))
 
 
+def outside_requests(answers: Answers) -> Iterator[Finding]:
+    """Gateway records that are no model request, and those of them that look like one."""
+    rows = answers.rows("outside-requests")
+    suspect = [row for row in rows if row["LooksLikeModel"]]
+    if rows:
+        count, like = total(rows, "Records"), total(suspect, "Records")
+        paths = ", ".join(f"{row['Method']} {row['Path']} ({int(row['Records']):,})" for row in (suspect or rows)[:5])
+        what = f"{count:,} gateway records are not model requests; {like:,} of them look like model traffic: {paths}"
+        level = "warning" if total(suspect, "Answered") else "note"
+        where = values((suspect or rows)[:10], "ApiId")
+        yield finding("outside-requests", level, what, Hidden(requests=like), where=where)
+
+
+def unknown_columns(answers: Answers) -> Iterator[Finding]:
+    """Fields of the records that this version does not know, each once."""
+    rows = answers.rows("unknown-columns")
+    for table in dict.fromkeys(row["TableName"] for row in rows):
+        names = ", ".join(str(row["Column"]) for row in rows[:20] if row["TableName"] == table)
+        what = f"{table} has fields that are no column: {names}"
+        yield finding("unknown-columns", "note", what, where={"TableName": [table]})
+
+
+def llm_completions_zero(answers: Answers) -> Iterator[Finding]:
+    """Successful responses whose completion the LLM log counts as 0 tokens."""
+    rows = answers.rows("llm-zero-completions")
+    if rows:
+        of = Hidden(
+            requests=total(rows, "Requests"),
+            estimated_requests=total(rows, "EstimatedRequests"),
+            unknown_requests=total(rows, "UnknownRequests"),
+        )
+        told = total(rows, "ToldElsewhere")
+        what = (
+            f"the LLM log has 0 completion tokens for {of.requests:,} successful responses; "
+            f"response bodies have the count of {told:,}"
+        )
+        yield finding("llm-completions-zero", severity(of), what, of, where=values(rows, "ApiId", "ModelName"))
+
+
+def models_unpriced(answers: Answers) -> Iterator[Finding]:
+    """Models that the price book lacks, and those of them that are newer than it."""
+    book = own_prices().book
+    rows = [row for row in answers.rows("models-seen") if row["ModelName"] not in book.models]
+    if rows:
+        newest = max(price.start for price in book)
+        count = total(rows, "Requests")
+        what = f"the price book, whose newest price is of {newest}, has no price for the models of {count:,} requests"
+        first = max(row["FirstSeen"] for row in rows)
+        if first.date() > newest:
+            what += f"; the newest of them was first seen on {first:%Y-%m-%d}, after that date"
+        yield finding("models-unpriced", "note", what, Hidden(requests=count), where=values(rows, "ModelName"))
+
+
 #: Every rule for logs with records in both tables.
 RULES: tuple[Callable[[Answers], Iterator[Finding]], ...] = (
     tokens_not_told,
@@ -239,6 +301,10 @@ RULES: tuple[Callable[[Answers], Iterator[Finding]], ...] = (
     rows_without_partner,
     columns_missing,
     repeated,
+    llm_completions_zero,
+    outside_requests,
+    unknown_columns,
+    models_unpriced,
 )
 
 

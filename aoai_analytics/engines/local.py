@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import QueryError
 from ..lake.delta import Lake
+from ..lake.journal import SetAside, set_aside
 from ..schema.tables import TABLES
 from . import dialect
 from .dialect.adapter import function_names
@@ -119,6 +120,10 @@ class LocalEngine:
                 while sum(rows.nbytes for rows, _ in self._recent.values()) > _RECENT_BYTES:
                     del self._recent[next(iter(self._recent))]
             return answer
+
+    def set_aside(self) -> SetAside:
+        """What the lake's ingests read and did not keep. Raises LakeError where their notes are damaged."""
+        return set_aside(self._lake)
 
     def close(self) -> None:
         """See Engine.close."""

@@ -11,13 +11,16 @@ from collections.abc import Mapping
 
 from ..engines.kql.functions import definitions
 from ..library import library
+from ..schema.sources import MCP_LOG
 from ..schema.table import Table
-from ..schema.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES
+from ..schema.tables import GATEWAY_LOGS, LLM_LOG
 
 #: Landing table of Event Hub messages, diagnostic settings' blobs and the like; emptied at once.
 LANDING = "AoaiLogsRaw"
-#: Diagnostic settings category of each table's records.
-CATEGORIES = {GATEWAY_LOGS.name: "GatewayLogs", LLM_LOG.name: "GatewayLlmLogs"}
+#: Diagnostic-settings category of each table's records.
+CATEGORIES = {GATEWAY_LOGS.name: "GatewayLogs", LLM_LOG.name: "GatewayLlmLogs", MCP_LOG.name: "GatewayMCPLogs"}
+#: The tables of a database, by name.
+LOGS = {table.name: table for table in (GATEWAY_LOGS, LLM_LOG, MCP_LOG)}
 _FOLDER = "AoaiAnalytics"
 # Envelope members that fill a column if the record lacks it.
 _ENVELOPE = {
@@ -49,7 +52,7 @@ def kusto_commands(own: Mapping[str, str] | None = None) -> str:
     *own* replaces the package's functions of the same name, as ``prices.own_functions()`` does.
     """
     parts = [f".create-merge table {LANDING} (records: dynamic, record: dynamic)", _landing_mapping(), _no_retention()]
-    for table in LOG_TABLES.values():
+    for table in LOGS.values():
         parts += [_table(table), _export_mapping(table), _expanding(table), _update_policy(table)]
     texts = definitions(own)
     parts += [function_command(name, query.title, texts[name]) for name, query in library().functions().items()]

@@ -16,6 +16,7 @@ from aoai_analytics.engines.log_analytics import LogAnalyticsEngine
 from aoai_analytics.engines.pace import Pace
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.sample import write_sample
+from aoai_analytics.schema.sources import MCP_LOG
 from aoai_analytics.schema.tables import LOG_TABLES, TABLES
 from tests.contract.kusto_service import KustoService, database_of
 from tests.contract.log_analytics_service import WORKSPACE, Credential, Limits, LogAnalyticsService
@@ -85,8 +86,8 @@ def furnished_workspace(local: LocalEngine) -> Iterator[LogAnalyticsService]:
 
 @pytest.fixture(scope="session")
 def bare_cluster(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KustoService]:
-    """A Kusto database with the two log tables only."""
-    file = database_of(Lake(lake), tmp_path_factory.mktemp("kusto") / "Gateway.duckdb", LOG_TABLES.values())
+    """A Kusto database with the log tables only."""
+    file = database_of(Lake(lake), tmp_path_factory.mktemp("kusto") / "Gateway.duckdb", (*LOG_TABLES.values(), MCP_LOG))
     with KustoService(file) as service:
         yield service
 

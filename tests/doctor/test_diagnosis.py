@@ -13,6 +13,8 @@ from aoai_analytics.doctor import Finding, diagnose
 from aoai_analytics.doctor.findings import KINDS, SEVERITIES
 from aoai_analytics.engines.protocol import QueryResult
 from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
+from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.lake.records import SHAPES, table_of, to_arrow, to_row
 from aoai_analytics.library.queries import library
 from tests.doctor.conftest import Sampled, lake_of
@@ -123,7 +125,8 @@ def test_a_time_without_llm_logging_is_found_with_its_api(default_sample: Sample
 
 
 def test_complete_logs_have_no_finding(complete_sample: Sampled) -> None:
-    assert found(complete_sample.lake) == []
+    # Other APIs of the gateway are named, and need nothing.
+    assert [f for f in found(complete_sample.lake) if (f.kind, f.severity) != ("outside-requests", "note")] == []
 
 
 def test_findings_come_worst_first(of_default: list[Finding]) -> None:
@@ -242,3 +245,61 @@ def test_an_answer_that_lacks_rows_is_a_finding(small_sample: Sampled) -> None:
     engine.close()
     assert incomplete.severity == "problem"
     assert "health/coverage-by-api" in incomplete.what and "rows are missing" in incomplete.what
+
+
+GATEWAY_URL = "https://gateway.example"
+
+
+def mixed(tmp_path: Path) -> Lake:
+    """A lake of two model requests, another API's, one that looks like a model's, and records that no table holds."""
+    requests = [
+        ("known", "/openai/deployments/chat/chat/completions", {"newField": 1}),
+        ("plain", "/orders/4711", {}),
+        ("unseen", "/llm/v2/models/some-model:rawPredict", {}),
+    ]
+    lines = [
+        {
+            "time": "2026-11-02T08:00:00Z",
+            "category": "GatewayLogs",
+            "correlationId": name,
+            "properties": {"method": "POST", "url": GATEWAY_URL + path, "responseCode": 200, "apiId": "api"} | more,
+        }
+        for name, path, more in requests
+    ]
+    usage = {"sequenceNumber": 0, "promptTokens": 9, "completionTokens": 0, "totalTokens": 9, "modelName": "gpt-99"}
+    lines.append(
+        {
+            "time": "2026-11-02T08:00:01Z",
+            "category": "GatewayLlmLogs",
+            "correlationId": "known",
+            "properties": usage,
+        }
+    )
+    lines += [{"time": "2026-11-02T08:00:00Z", "category": "DeveloperPortalAuditLogs"}] * 2
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "PT1H.json").write_text("".join(json.dumps(line) + "\n" for line in lines) + "not a record\n")
+    lake = Lake.create(tmp_path / "lake")
+    ingest([logs], lake)
+    recompute(lake)
+    return lake
+
+
+def test_what_is_outside_requests_unknown_or_set_aside_is_named(tmp_path: Path) -> None:
+    findings = {finding.kind: finding for finding in found(mixed(tmp_path).path)}
+    outside = findings["outside-requests"]
+    assert outside.severity == "warning" and outside.hidden.requests == 1
+    assert outside.what.startswith("2 gateway records are not model requests; 1 of them look like model traffic")
+    assert "POST /llm/v2/models/some-model:rawPredict (1)" in outside.what
+    assert findings["unknown-columns"].what == "ApiManagementGatewayLogs has fields that are no column: newField"
+    aside = findings["records-set-aside"]
+    assert aside.severity == "warning"
+    assert "1 quarantined: not JSON (1)" in aside.what
+    assert "2 of other categories: DeveloperPortalAuditLogs (2)" in aside.what
+    assert findings["llm-completions-zero"].hidden.requests == 1
+    assert findings["models-unpriced"].where == {"ModelName": ["gpt-99"]}
+
+
+def test_no_advice_buffers_streams_or_turns_on_a_log_that_is_on() -> None:
+    assert "Leave it off where responses stream" in KINDS["body-logging-off"].fix
+    assert not any("already on" in kind.fix for kind in KINDS.values())

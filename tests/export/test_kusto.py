@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from aoai_analytics.engines import dialect
-from aoai_analytics.export.kusto import LANDING, function_command, kusto_commands
+from aoai_analytics.export.kusto import LANDING, LOGS, function_command, kusto_commands
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.ingest import ingest
 from aoai_analytics.library import library
@@ -35,29 +35,29 @@ def test_every_command_may_be_run_again(commands: list[str]) -> None:
 
 def test_what_lands_becomes_the_tables_columns_with_their_types(commands: list[str]) -> None:
     bodies = dict(found for command in commands for found in _FUNCTION.findall(command))
-    queries = {name: bodies[f"Expand{name}"] for name in LOG_TABLES}
+    queries = {name: bodies[f"Expand{name}"] for name in LOGS}
     for name, analysis in analyse(queries, tables=LANDED, functions={}).items():
         assert analysis.diagnostics == []
-        assert analysis.columns == LOG_TABLES[name].columns
+        assert analysis.columns == LOGS[name].columns
 
 
 def test_the_functions_are_the_librarys_and_parse(commands: list[str]) -> None:
     bodies = dict(found for command in commands for found in _FUNCTION.findall(command))
     names = library().functions()
-    assert set(bodies) == set(names) | {f"Expand{table}" for table in LOG_TABLES}
+    assert set(bodies) == set(names) | {f"Expand{table}" for table in LOGS}
     for name, analysis in analyse({name: bodies[name] for name in names}).items():
         assert [d for d in analysis.diagnostics if d.severity == "Error"] == [], name
 
 
 def test_the_mappings_are_json_that_names_each_column(commands: list[str]) -> None:
-    for table in LOG_TABLES.values():
+    for table in LOGS.values():
         (command,) = (c for c in commands if c.startswith(f".create-or-alter table {table.name} ingestion"))
         mapping = json.loads(command.split("'", 3)[3].rstrip("'").replace("\\'", "'"))
         assert [column["column"] for column in mapping] == list(table.columns)
 
 
 def test_an_update_policy_reads_the_function_of_its_table(commands: list[str]) -> None:
-    for table in LOG_TABLES:
+    for table in LOGS:
         (command,) = (c for c in commands if c.startswith(f".alter table {table} policy update"))
         (policy,) = json.loads(command.split("'", 1)[1].rstrip("'"))
         assert (policy["Source"], policy["Query"]) == (LANDING, f"Expand{table}()")
@@ -86,6 +86,7 @@ def test_what_landed_gives_the_rows_that_an_ingest_gives(
         connection.execute("SET TimeZone='UTC'")
         connection.execute(f"CREATE TABLE {LANDING} (records JSON, record JSON)")
         connection.executemany(f"INSERT INTO {LANDING} VALUES (?, ?)", landed)
+        # The sample has no MCP calls.
         for table in LOG_TABLES.values():
             kept = ["CorrelationId", *(name for name in _COMPARED if name in table.columns)]
             kql = f"{bodies[f'Expand{table.name}']}\n| project {', '.join(kept)}"

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from aoai_analytics.schema.tables import LOG_TABLES
+from aoai_analytics.schema.tables import READ_TABLES
 
 HERE = Path(__file__).parent
 KQL = HERE.parents[1] / "kql"
-LOG_COLUMNS = {name: table.workspace_columns for name, table in LOG_TABLES.items()}
+LOG_COLUMNS = {name: table.workspace_columns for name, table in READ_TABLES.items()}
 
 
 @dataclass(frozen=True)
