@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -66,9 +67,11 @@ def query(
     ] = None,
     show_prompts: options.ShowPrompts = False,
     credential: options.Credential = None,
+    check: Annotated[bool, typer.Option("--check", help="Check the query without running it.")] = False,
 ) -> None:
     """Run a query from the library, or your own KQL."""
     from ..engines import connect
+    from ..engines.kql.placeholders import filled
     from ..library import library
     from ..prices import own_functions
     from ..prompts import ask
@@ -84,6 +87,9 @@ def query(
     else:
         text = kql if kql is not None else options.existing_file(file or Path())
     first, last = options.time_span(since, start, end, period, time_zone)
+    if check:
+        _check(*filled(text, first, last, values))
+        return
     engine = connect(options.source_or_default(source), functions=own_functions())
     try:
         asked = ask(engine, text, query=named, start=first, end=last, parameters=values, show_prompts=show_prompts)
@@ -99,6 +105,21 @@ def query(
             raise typer.Exit(1)
     finally:
         engine.close()
+
+
+def _check(kql: str, values: Mapping[str, Any]) -> None:
+    """Say where *kql* can run; exit 1 where a lake cannot run it."""
+    from ..engines.checking import findings
+    from ..engines.kql.flow import undefined
+    from ..engines.kql.placeholders import with_lets
+
+    text, _ = with_lets(kql, values, undefined(kql))
+    found = findings(text)
+    for finding in found:
+        print(finding, file=sys.stderr)
+    if found:
+        raise typer.Exit(1)
+    print("The query runs on a lake and in Azure.", file=sys.stderr)
 
 
 def _no_rows(in_period: bool) -> str:
