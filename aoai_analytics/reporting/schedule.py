@@ -170,7 +170,7 @@ def _cron(schedule: Schedule, clock: Clock) -> tuple[str, str]:
     """The times of a cron expression, and in words which times these are in the schedule's zone."""
     shown, times = by_the_clock(schedule.at, schedule.time_zone, clock, datetime.now(UTC).date())
     words = " or ".join(f"{each:%H:%M}" for each in times)
-    return f"{shown.minute} {shown.hour} * * *", f"where this is {words} in {schedule.time_zone}"
+    return f"{shown.minute} {shown.hour} * * *", f"equal to {words} in {schedule.time_zone}"
 
 
 def _replaced(text: str, pattern: str, value: str) -> str:
@@ -191,7 +191,7 @@ def _crontab(_file: str, text: str, schedule: Schedule, clock: Clock) -> str:
     )
     if len(command) > _LONGEST_CRON:
         raise WrongUse("the command is too long for cron: put values into the folder's aoai.toml, or use systemd")
-    text = _replaced(text, r"^# By this machine's clock, .*$", f"# By this machine's clock, {words}.")
+    text = _replaced(text, r"^# In this machine's local time, .*$", f"# In this machine's local time, {words}.")
     return _replaced(text, r"^\d+ \d+ \* \* \* .*$", f"{times} {command}")
 
 
@@ -231,7 +231,7 @@ def _container_apps(_file: str, text: str, schedule: Schedule, clock: Clock) -> 
     }
     for name, value in values.items():
         text = _replaced(text, rf"^param {name} = .*$", f"param {name} = {value}")
-    return _replaced(text, r"^// Container Apps counts in UTC, .*$", f"// Container Apps counts in UTC, {words}.")
+    return _replaced(text, r"^// In UTC, .*$", f"// In UTC, {words}.")
 
 
 def _needs_a_service(schedule: Schedule) -> None:
