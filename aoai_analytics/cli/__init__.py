@@ -18,7 +18,8 @@ from typer.exceptions import TyperException
 
 from .. import extras
 from ..errors import AoaiError
-from . import doctor, export, logs, notebooks, prices, queries, report, schedule, setup
+from ..format.labels import plain
+from . import doctor, export, lake, logs, notebooks, prices, queries, report, schedule, setup
 
 _ABOUT = "Token usage, cost and reliability of Azure OpenAI behind API Management, from the gateway's logs."
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 for command in (logs.sample, logs.ingest, queries.queries, queries.query, report.report, doctor.doctor):
     app.command()(command)
+app.add_typer(lake.app, name="lake")
 app.add_typer(setup.app, name="setup")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(prices.app, name="prices")
@@ -120,5 +122,5 @@ def _wrong_use(error: Any) -> str:
 
 
 def _failed(message: str, code: int) -> int:
-    print(f"aoai: {' '.join(message.split())}", file=sys.stderr)
+    print(f"aoai: {plain(' '.join(message.split()))}", file=sys.stderr)
     return code

@@ -1,26 +1,65 @@
-"""Which dates of the computed tables are older than the logs they come from.
+"""Which dates of the computed tables are older than the logs they come from, and by which files.
 
-It is noted in the tables' own commits, and so can never disagree with their rows: a commit to a log table notes the
-version that last added rows of each date, a commit to a computed table notes from which versions of the log tables
-each of its dates was computed. Every commit repeats the notes of the one before, so the newest tells all.
+A commit to a computed table notes for each of its dates the files of the log tables that the date was computed from.
+The note stands in the table's own commit, and so can never disagree with its rows; every such commit repeats the notes
+of the one before, so the newest tells all. A date is up to date where the logs consist of the very files noted: also
+where a log table lost a write, was restored from a backup, or was rewritten by another program.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, LOG_TABLES, MESSAGES, REQUESTS
+from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, REQUESTS_LOGGED
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-#: In a log table's commit: {date: version}.
-_TOUCHED = "aoai.touched"
-#: In a computed table's commit: {date: [version of the gateway log, version of the LLM log, functions or null]}.
-_COMPUTED = "aoai.computed"
+#: Dates that are computed. No record of another one is taken; a lake that has some from before is not stopped by them.
+EARLIEST, LATEST = "2015-01-01", "2099-12-31"
+COMPUTED = (REQUESTS_LOGGED, MESSAGES, REQUESTS)
+#: In a computed table's commit: {date: [functions or null, ids of gateway files, ids of LLM files]}, ids run together;
+#: with a fourth member, 1, for a date whose texts have expired: what was computed from them cannot be computed again.
+_COMPUTED = "aoai.computed.files"
+_ID = 10
+
+
+@dataclass(frozen=True)
+class LogFiles:
+    """The files of both log tables, by date: {date: {id: path within the table's folder}}. From ``log_files``."""
+
+    gateway: Mapping[str, Mapping[str, str]]
+    llm: Mapping[str, Mapping[str, str]]
+
+    def of_gateway(self, day: str) -> dict[str, str]:
+        """The gateway log's files of a date."""
+        return dict(self.gateway.get(day, {}))
+
+    def of_llm(self, day: str) -> dict[str, str]:
+        """The LLM log's files that bear on a date: an LLM row may lie across midnight from its request."""
+        return {name: path for near in days_around(day) for name, path in self.llm.get(near, {}).items()}
+
+
+@dataclass(frozen=True)
+class Stale:
+    """What a computed table lacks of a date: the log files that are ``new``, or the whole date where that is None."""
+
+    gateway: tuple[str, ...] | None
+    llm: tuple[str, ...] | None
+    #: Whether the texts of the date have expired, so that only what is new can be computed.
+    settled: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the date must be computed."""
+        return self.gateway is None or self.llm is None
 
 
 def added_files(delta: DeltaTable) -> list[dict[str, Any]]:
@@ -31,64 +70,122 @@ def added_files(delta: DeltaTable) -> list[dict[str, Any]]:
     return files
 
 
-def commit_notes(table_name: str, delta: DeltaTable, days: Collection[str], given: Mapping[str, str]) -> dict[str, str]:
-    """The metadata of the commit that follows *delta* and concerns *days*: *given*, and the notes."""
-    if table_name in LOG_TABLES:
-        return {**given, _TOUCHED: json.dumps(_touched(delta) | dict.fromkeys(sorted(days), delta.version() + 1))}
-    if GATEWAY_LOGS.name in given and LLM_LOG.name in given:
-        versions = [int(given[GATEWAY_LOGS.name]), int(given[LLM_LOG.name]), given.get("functions")]
-        return {**given, _COMPUTED: json.dumps(_computed(delta) | dict.fromkeys(sorted(days), versions))}
-    return dict(given)
+def log_files(
+    deltas: Mapping[str, DeltaTable | None], rewritten: Mapping[str, Mapping[str, Collection[str]]] | None = None
+) -> LogFiles:
+    """The files of the log tables' snapshots.
+
+    *rewritten*, {table: {new path: old paths}}, are files under way to become others: a new one that is there already
+    goes by the ids of those that it is made of, until the notes name it.
+    """
+    found: list[dict[str, dict[str, str]]] = []
+    for table in (GATEWAY_LOGS, LLM_LOG):
+        by_date: dict[str, dict[str, str]] = defaultdict(dict)
+        delta = deltas.get(table.name)
+        made_of = (rewritten or {}).get(table.name, {})
+        for added in added_files(delta) if delta is not None else ():
+            path = added["path"]
+            for name in made_of.get(unquote(path)) or (path,):
+                by_date[added["partition.date"]][file_id(name)] = path
+        found.append(dict(by_date))
+    return LogFiles(*found)
 
 
-def dirty_dates(deltas: Mapping[str, DeltaTable | None], functions: str | None) -> list[str]:
-    """The dates that are not computed, or from older logs, or by other *functions*; *deltas* are all tables."""
-    gateway, llm = (_touched(deltas[table.name]) for table in (GATEWAY_LOGS, LLM_LOG))
-    computed = [_computed(deltas[table.name]) for table in (REQUESTS, MESSAGES)]
-    present = gateway.keys() | llm.keys()
-    for table in (REQUESTS, MESSAGES):
-        delta = deltas[table.name]
-        if delta is not None:
-            present |= {added["partition.date"] for added in added_files(delta)}
-    dirty = []
-    for day in sorted(present):
-        newest = gateway.get(day, -1), max(llm.get(near, -1) for near in _days_around(day))
-        if any(_is_stale(known.get(day), newest, functions) for known in computed):
-            dirty.append(day)
-    return dirty
+def commit_note(delta: DeltaTable, days: Collection[str], files: LogFiles, functions: str | None) -> dict[str, str]:
+    """The metadata of a computed table's commit that follows *delta*: *days* were computed from *files*."""
+    notes = computed_notes(delta)
+    for day in sorted(days):
+        settled = notes.get(day, [])[3:]
+        notes[day] = [functions, "".join(sorted(files.of_gateway(day))), "".join(sorted(files.of_llm(day))), *settled]
+    return _note(notes)
 
 
-def _touched(delta: DeltaTable | None) -> dict[str, int]:
-    """Date -> the version of the log table that last added rows of it."""
-    if delta is None:
-        return {}
-    noted = _newest_note(delta, _TOUCHED)
-    if noted is not None:
-        return noted
-    # Not written by this program, or its history is gone: all of it may be new.
-    return {added["partition.date"]: delta.version() for added in added_files(delta)}
+def repeated_note(delta: DeltaTable) -> dict[str, str]:
+    """The metadata of a commit that computes nothing."""
+    notes = computed_notes(delta)
+    return _note(notes) if notes else {}
 
 
-def _computed(delta: DeltaTable | None) -> dict[str, Any]:
-    return {} if delta is None else _newest_note(delta, _COMPUTED) or {}
+def note_without(delta: DeltaTable, days: Collection[str], gone: Collection[str]) -> dict[str, str]:
+    """The metadata that forgets *days*, and the log files of the paths *gone*, which have expired."""
+    ids = {file_id(path) for path in gone}
+    notes = {day: note for day, note in computed_notes(delta).items() if day not in days}
+    for note in notes.values():
+        for place in (1, 2):
+            note[place] = "".join(sorted(set(_ids(note[place])) - ids))
+    return _note(notes)
 
 
-def _newest_note(delta: DeltaTable, key: str) -> dict[str, Any] | None:
-    """The JSON object under *key* in the newest commit that has it: other programs' commits do not."""
+def rewritten_note(
+    delta: DeltaTable, kind: str, renamed: Mapping[str, Collection[str]], settled: Collection[str] = ()
+) -> dict[str, str]:
+    """The metadata that says: log files of these paths are one other file now, of the same requests.
+
+    *renamed*: {new path: old paths} of the log that *kind* names, "gateway" or "llm". *settled* are dates whose texts
+    have expired.
+    """
+    notes = computed_notes(delta)
+    place = 1 if kind == "gateway" else 2
+    for path, old_paths in renamed.items():
+        old = {file_id(old) for old in old_paths}
+        for note in notes.values():
+            known = set(_ids(note[place]))
+            if old <= known:
+                note[place] = "".join(sorted((known - old) | {file_id(path)}))
+    for day in settled:
+        if day in notes:
+            notes[day][3:] = [1]
+    return _note(notes)
+
+
+def _note(notes: Mapping[str, Any]) -> dict[str, str]:
+    return {_COMPUTED: json.dumps(notes, separators=(",", ":"))}
+
+
+def stale_dates(delta: DeltaTable | None, files: LogFiles, functions: str | None) -> dict[str, Stale]:
+    """The dates of a computed table that are not up to date."""
+    notes = {} if delta is None else computed_notes(delta)
+    stale: dict[str, Stale] = {}
+    # A date without gateway rows has nothing to be computed from: its logs have expired, or it has LLM rows only.
+    for day in sorted(day for day in files.gateway if EARLIEST <= day <= LATEST):
+        note = notes.get(day)
+        settled = note is not None and len(note) > 3
+        if note is None or (functions is not None and functions != note[0] and not settled):
+            stale[day] = Stale(None, None)
+            continue
+        now = (files.of_gateway(day), files.of_llm(day))
+        known = (set(_ids(note[1])), set(_ids(note[2])))
+        if any(ids - there.keys() for there, ids in zip(now, known, strict=True)) and not settled:
+            stale[day] = Stale(None, None)
+        elif any(there.keys() - ids for there, ids in zip(now, known, strict=True)):
+            gateway, llm = (
+                tuple(dict.fromkeys(path for name, path in there.items() if name not in ids))
+                for there, ids in zip(now, known, strict=True)
+            )
+            stale[day] = Stale(gateway, llm, settled)
+    return stale
+
+
+def computed_notes(delta: DeltaTable) -> dict[str, Any]:
+    """Date -> [functions, ids of gateway files, ids of LLM files], of the newest commit that says: others' do not."""
     for limit in (1, 10, None):
         for commit in delta.history(limit):
-            if key in commit:
-                note: dict[str, Any] = json.loads(commit[key])
-                return note
-    return None
+            if _COMPUTED in commit:
+                notes: dict[str, Any] = json.loads(commit[_COMPUTED])
+                return notes
+    return {}
 
 
-def _is_stale(known: Sequence[Any] | None, newest: tuple[int, int], functions: str | None) -> bool:
-    if known is None:
-        return True
-    return newest[0] > known[0] or newest[1] > known[1] or (functions is not None and functions != known[2])
-
-
-def _days_around(day: str) -> list[str]:
+def days_around(day: str) -> list[str]:
+    """The date before, itself, and the date after."""
     middle = date.fromisoformat(day)
     return [(middle + timedelta(days=n)).isoformat() for n in (-1, 0, 1)]
+
+
+def file_id(path: str) -> str:
+    """What notes call a file."""
+    return hashlib.blake2b(unquote(path).rpartition("/")[2].encode(), digest_size=_ID // 2).hexdigest()
+
+
+def _ids(text: str) -> list[str]:
+    return [text[start : start + _ID] for start in range(0, len(text), _ID)]

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from aoai_analytics.lake import pieces
 from aoai_analytics.lake.blobs import Blob, Content, Unreadable
-from aoai_analytics.lake.pieces import JsonReader, Refusal, csv_pieces, parquet_pieces, parse_json
+from aoai_analytics.lake.pieces import JsonReader, Refusal, parse_json
+from aoai_analytics.lake.rows import csv_pieces, parquet_pieces
 from tests.lake.gateway_logs import gateway, lines
 
 
@@ -114,6 +115,7 @@ def test_the_size_of_the_blocks_does_not_matter(file, size):
 
     class Blocks:
         head = content
+        newline = b"\n"
 
         def blocks(self, start=0):
             return iter([content[at : at + size] for at in range(start, len(content), size)])
@@ -210,6 +212,7 @@ def test_a_line_of_200_mb_is_never_held_whole():
 
     class Blocks:
         head = b'{"a": "x'
+        newline = b"\n"
 
         def blocks(self, start=0):
             yield b'{"a": "'
