@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 
 from .. import extras
 from ..errors import AoaiError
+from ..format.labels import plain
 from . import doctor, export, logs, notebooks, prices, queries, report, schedule, setup
 
 _ABOUT = "Token usage, cost and reliability of Azure OpenAI behind API Management, from the gateway's logs."
@@ -120,5 +121,5 @@ def _wrong_use(error: Any) -> str:
 
 
 def _failed(message: str, code: int) -> int:
-    print(f"aoai: {' '.join(message.split())}", file=sys.stderr)
+    print(f"aoai: {plain(' '.join(message.split()))}", file=sys.stderr)
     return code

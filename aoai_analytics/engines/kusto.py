@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..errors import PartialResult, QueryError, SourceError, UnknownName, WrongUse
+from ..format.labels import plain
 from .credentials import checked_endpoint, credential_for, is_plain_http
 from .frames import frame_from_arrow
 from .gathering import Answer, TooMuch, gather
@@ -257,7 +258,10 @@ def as_query_parameters(kql: str, values: Mapping[str, Any]) -> tuple[str, dict[
 def _answer_of(response: Any) -> Answer:
     table = response.primary_results[0]
     types = {column.column_name: kusto_type(column.column_type) for column in table.columns}
-    answer = Answer(arrow_table(table.raw_rows, types), types)
+    try:
+        answer = Answer(arrow_table(table.raw_rows, types), types)
+    except (TypeError, ValueError, OverflowError) as failure:
+        raise SourceError("the cluster gave an answer that cannot be read") from failure
     if response.errors_count:
         answer.cut = _plain(" ".join(response.get_exceptions()))
         answer.by_limit = bool(_TOO_LARGE.search(answer.cut) or _RUNAWAY.search(answer.cut))
@@ -285,4 +289,4 @@ def _description(failure: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.split())[:500]
+    return plain(" ".join(text.split()))[:500]

@@ -27,7 +27,7 @@ from .kql.parameters import bind
 from .kql.tree import call, read
 from .protocol import QueryResult
 from .translation import quoted, sql_text, translate
-from .views import DUCKDB_TYPES, Views
+from .views import DUCKDB_TYPES, Among, Views
 
 if TYPE_CHECKING:
     import duckdb
@@ -95,16 +95,17 @@ class LocalEngine:
         frame = frame_from_arrow(table, types)
         return QueryResult(frame, types, statistics={"seconds": time.perf_counter() - began, "rows": len(frame)})
 
-    def arrow(self, kql: str, ranges: Mapping[str, Range], *, limit_to: str = "") -> Answer:
+    def arrow(self, kql: str, ranges: Mapping[str, Range], *, limit_to: str = "", among: Among | None = None) -> Answer:
         """*kql*'s rows as an Arrow table with its columns' Kusto types; each table's time range by its name.
 
-        *limit_to* is an SQL condition on the result. Raises QueryError, LakeError.
+        *limit_to* is an SQL condition on the result; *among* names the only requests to see.
+        Raises QueryError, LakeError.
         """
         with self._lock:
             checked(kql, self._known, function_names())
             kql = dialect.expanded(kql, TABLES)
             views = self._connected()
-            seen = views.show(kql, ranges)
+            seen = views.show(kql, ranges, among)
             stages = Stages(
                 views.connection, lambda text, known: translate(text, (*seen.functions, *known)), _kusto_type
             )

@@ -12,16 +12,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import QueryError, SourceError, UnknownName
+from ..format.labels import plain
 from ..format.periods import utc
 from .credentials import is_plain_http
 from .gathering import Answer, TooMuch
 from .kql.inlining import Range
-from .pace import Pace
+from .pace import Pace, TooSlow
 from .wire import arrow_table, kusto_type
 
 PUBLIC_ENDPOINT = "https://api.loganalytics.io"
 #: The service's limits on one answer: https://learn.microsoft.com/azure/azure-monitor/service-limits#la-query-api
 MAX_ROWS = 500_000
+#: The service gives 100 MB of rows at most; a larger answer is none of its.
+MAX_BYTES = 256_000_000
 #: The longest that the service works on one query, in seconds.
 LONGEST_QUERY = 600
 _LIMIT = re.compile(
@@ -91,6 +94,7 @@ class LogsApi:
         from orjson import JSONDecodeError, loads
 
         reason, refused = "", 0
+        until = self.pace.now() + self.pace.deadline
         for attempt in range(self.pace.tries):
             retry_after = None
             everyone = False
@@ -100,7 +104,7 @@ class LogsApi:
                         request, stream=True, read_timeout=read_timeout, **self._options
                     )
                     with response:
-                        content = response.read()
+                        content = _read(response)
                 status = response.status_code
                 if status == 200:
                     return loads(content), attempt + 1
@@ -111,7 +115,7 @@ class LogsApi:
                     continue
                 if status not in _RETRIED:
                     raise refusal(status, error)
-                reason = f"it returned {status} {error.get('code', '')}".strip()
+                reason = f"it returned {status} {_codes(error)[0]}".strip()
                 retry_after, everyone = response.headers.get("Retry-After"), status in _ASKED_TOO_OFTEN
             except ClientAuthenticationError as failure:
                 raise SourceError(_cannot_sign_in(failure)) from failure
@@ -124,10 +128,29 @@ class LogsApi:
             except AzureError as failure:
                 raise SourceError(f"Log Analytics: query failed ({type(failure).__name__})") from failure
             if attempt + 1 < self.pace.tries:
-                self.pace.wait_before_try(attempt, retry_after, everyone=everyone)
+                try:
+                    self.pace.wait_before_try(attempt, retry_after, everyone=everyone, until=until)
+                except TooSlow:
+                    asked = f", and asks to wait {plain(retry_after)[:40]}" if retry_after else ""
+                    raise SourceError(
+                        f"Log Analytics cannot be reached in reasonable time: {reason}{asked}; try again later"
+                    ) from None
         raise SourceError(
             f"Log Analytics cannot be reached: {reason}, {self.pace.tries} times in a row; try again later"
         )
+
+
+def _read(response: Any) -> bytes:
+    """The body of an answer. Raises SourceError where it is larger than any answer of the service."""
+    parts: list[bytes] = []
+    size = 0
+    for part in response.iter_bytes():
+        size += len(part)
+        if size > MAX_BYTES:
+            largest = f"{MAX_BYTES / 1e6:,.0f} MB"
+            raise SourceError(f"Log Analytics returned more than {largest} at once: check the endpoint")
+        parts.append(part)
+    return b"".join(parts)
 
 
 TOO_LONG = "the query took longer than the service allows (10 minutes): narrow its time range"
@@ -153,7 +176,7 @@ def answer_of(content: Mapping[str, Any]) -> Answer:
         table = content["tables"][0]
         types = {column["name"]: kusto_type(column["type"]) for column in table["columns"]}
         rows = arrow_table(table["rows"], types)
-    except (KeyError, IndexError, TypeError, ValueError) as failure:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as failure:
         raise SourceError("cannot read the response of Log Analytics: check the endpoint") from failure
     answer = Answer(rows, types, seconds=_service_seconds(content))
     error = content.get("error")
@@ -174,24 +197,29 @@ def _service_seconds(content: Mapping[str, Any]) -> float:
         return 0.0
 
 
-def _messages(error: Any) -> list[str]:
-    """The messages of an error and of what it holds, the inmost first: they say most."""
-    if not isinstance(error, dict):
+def _inner(error: dict[str, Any]) -> list[Any]:
+    details = error.get("details")
+    return [error.get("innererror"), *(details if isinstance(details, list) else ())]
+
+
+def _messages(error: Any, depth: int = 20) -> list[str]:
+    """The messages of an error and of what it holds, the inmost first: they say most; fit for a terminal."""
+    if not isinstance(error, dict) or not depth:
         return []
     found: list[str] = []
-    for inner in (error.get("innererror"), *(error.get("details") or ())):
-        found += _messages(inner)
-    message = str(error.get("message") or "").strip()
+    for inner in _inner(error):
+        found += _messages(inner, depth - 1)
+    message = plain(" ".join(str(error.get("message") or "").split()))
     if message and not found:
-        found.append(" ".join(message.split()))
+        found.append(message)
     return found
 
 
-def _codes(error: Any) -> list[str]:
-    if not isinstance(error, dict):
+def _codes(error: Any, depth: int = 20) -> list[str]:
+    if not isinstance(error, dict) or not depth:
         return []
-    inner = [code for part in (error.get("innererror"), *(error.get("details") or ())) for code in _codes(part)]
-    return [str(error.get("code", "")), *inner]
+    inner = [code for part in _inner(error) for code in _codes(part, depth - 1)]
+    return [plain(error.get("code", ""))[:100], *inner]
 
 
 def _error_of(content: bytes) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -9,6 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+
+
+class TooSlow(Exception):
+    """The service asks to wait longer than anybody would, or was asked for so long already."""
 
 
 class Stopped(Exception):
@@ -20,7 +25,8 @@ class Pace:
 
     Log Analytics allows a user 200 requests in 30 seconds and 5 at once
     (https://learn.microsoft.com/azure/azure-monitor/service-limits#log-analytics-query-api).
-    *clock* and *sleep* are for tests.
+    A service may ask for a wait of ``longest_asked`` seconds at most, and one request, with all its tries and waits,
+    may take ``deadline`` seconds. *clock* and *sleep* are for tests.
     """
 
     def __init__(
@@ -31,6 +37,8 @@ class Pace:
         at_once: int = 5,
         first_wait: float = 1.0,
         longest_wait: float = 60.0,
+        longest_asked: float = 300.0,
+        deadline: float = 3600.0,
         tries: int = 10,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
@@ -38,6 +46,7 @@ class Pace:
         self.tries = tries
         self._requests, self._seconds = requests, seconds
         self._first_wait, self._longest_wait = first_wait, longest_wait
+        self._longest_asked, self.deadline = longest_asked, deadline
         self._slots = threading.BoundedSemaphore(at_once)
         self._begun: deque[float] = deque()
         self._lock = threading.Lock()
@@ -72,15 +81,24 @@ class Pace:
             self._begun.append(now)
             return 0.0
 
-    def wait_before_try(self, attempt: int, retry_after: str | None, *, everyone: bool = False) -> None:
+    def now(self) -> float:
+        """The clock that ``deadline`` is counted by."""
+        return self._clock()
+
+    def wait_before_try(
+        self, attempt: int, retry_after: str | None, *, everyone: bool = False, until: float = math.inf
+    ) -> None:
         """Waits before another try, as the service asks, or longer each time. Raises Stopped.
 
-        With *everyone* other threads begin no request meanwhile: a service that is asked too often counts them too.
+        Raises TooSlow where that is longer than ``longest_asked``, or ends after *until*, a time of ``now``. With
+        *everyone* other threads begin no request meanwhile: a service that is asked too often counts them too.
         """
         wait = seconds_of(retry_after)
         if wait is None:
             # Some chance keeps threads that failed together from asking again together.
             wait = min(self._longest_wait, self._first_wait * 2**attempt) * random.uniform(0.5, 1.0)
+        if wait > self._longest_asked or self._clock() + wait > until:
+            raise TooSlow
         if everyone:
             with self._lock:
                 self._not_before = max(self._not_before, self._clock() + wait)
@@ -99,10 +117,11 @@ def seconds_of(retry_after: str | None) -> float | None:
     if not retry_after:
         return None
     try:
-        return max(0.0, float(retry_after))
+        seconds = float(retry_after)
+        return max(0.0, seconds) if seconds == seconds else None
     except ValueError:
         pass
     try:
         return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

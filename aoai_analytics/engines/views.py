@@ -19,6 +19,7 @@ from .translation import Functions, quoted, sql_text, translate
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 #: Kusto type -> the DuckDB type of its columns.
 DUCKDB_TYPES = {
@@ -54,6 +55,14 @@ class Seen:
     of: tuple[tuple[str, Hashable], ...]
 
 
+@dataclass(frozen=True)
+class Among:
+    """The only requests that a query is to see: their ``ids`` (CorrelationId), and the ``files`` to look in."""
+
+    ids: pa.Array
+    files: Mapping[str, list[str]]
+
+
 class Views:
     """The tables and functions that a connection has as views, each as the last query saw it."""
 
@@ -70,9 +79,12 @@ class Views:
         self._asked: dict[str, Hashable] = {}
         #: The files that a table's rows are read from.
         self._files: dict[str, list[str]] = {}
+        self._among: Among | None = None
+        self._number = 0
 
-    def show(self, kql: str, ranges: Mapping[str, Range]) -> Seen:
+    def show(self, kql: str, ranges: Mapping[str, Range], among: Among | None = None) -> Seen:
         """Let *kql* see the tables and functions it names, each table in its range. Raises LakeError."""
+        self._only(among)
         texts = {name: self._functions[name] for name in computed(kql, self._functions)}
         request = _one_request(kql)
         of: dict[str, Hashable] = {}
@@ -101,6 +113,19 @@ class Views:
         if self._made.get(table.name) != sql:
             self._define(table.name, sql, sql)
         return sql
+
+    def _only(self, among: Among | None) -> None:
+        """Let the tables that *among* has files of show only its requests."""
+        import pyarrow as pa
+
+        self._among = among
+        if among is not None:
+            # A name of its own each time: views of other requests, and answers about them, are none of these.
+            self._number += 1
+            given = pa.table({"CorrelationId": among.ids})
+            self.connection.register("given requests", given)
+            self.connection.execute(f'CREATE TEMP TABLE "requests {self._number}" AS FROM "given requests"')
+            self.connection.unregister("given requests")
 
     def keep(self, seen: Seen) -> None:
         """Keep what a question is about to compute, where that is dear, has room, and is likely to be asked again.
@@ -163,6 +188,9 @@ class Views:
         if request:
             conditions.append(f"CorrelationId = {sql_text(request)}")
             files = self._files_with(files, conditions[-1])
+        if self._among is not None and table.name in self._among.files:
+            conditions.append(f'CorrelationId IN (FROM "requests {self._number}")')
+            files = self._among.files[table.name]
         self._files[table.name] = files
         if not files:
             nulls = ", ".join(f"CAST(NULL AS {DUCKDB_TYPES[kind]}) AS {quoted(n)}" for n, kind in table.columns.items())

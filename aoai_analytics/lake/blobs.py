@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -53,11 +54,36 @@ class Blob:
     problem: str = ""
     opened: Callable[[], BinaryIO] | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def name(self) -> str:
+        """The path as text that any terminal and any JSON takes: bytes that are not UTF-8 are written ``\\xff``."""
+        return shown(self.path)
+
     def open(self) -> BinaryIO:
         """The stored bytes; raises OSError, a stored file's also while they are read."""
         if self.problem:
             raise OSError(None, self.problem)
-        return self.opened() if self.opened else open(self.path, "rb")
+        return self.opened() if self.opened else _open_regular(self.path)
+
+
+def shown(path: PurePath | str) -> str:
+    """A path as printable text; one that is printable stays as it is."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _open_regular(path: PurePath) -> BinaryIO:
+    """A file opened for reading; a pipe, which would be waited for, or a device is refused as an OSError."""
+
+    def opener(name: str, flags: int) -> int:
+        # A file can be replaced by a pipe after it was listed, so what was opened is looked at.
+        descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(None, "not a regular file")
+        return descriptor
+
+    return open(path, "rb", opener=opener)
 
 
 def find_blobs(logs: Sequence[str | Path], credential: Any = None) -> list[Blob]:
@@ -130,7 +156,7 @@ def _stat(path: Path) -> tuple[int, int]:
 
 def blob_key(path: PurePath) -> str:
     """The path from its container (``insights-logs-...``, ``am-...``) on, else the absolute path; without ``.gz``."""
-    text = (path.absolute() if isinstance(path, Path) else path).as_posix()
+    text = shown((path.absolute() if isinstance(path, Path) else path).as_posix())
     found = _CANONICAL.search(text)
     key = found.group(1) if found else text
     return key[:-3] if key.lower().endswith(".gz") else key
@@ -206,6 +232,8 @@ class Content:
         self._first = b"".join(parts)
         self.head = self._first[:HEAD]
         self.kind = _kind(self.head, blob.path.name)
+        #: What ends a line: a carriage return alone where no line feed is, as old exports have it.
+        self.newline = b"\r" if b"\r" in self.head and b"\n" not in self.head else b"\n"
 
     def __enter__(self) -> Content:
         return self
@@ -261,7 +289,7 @@ def _kind(head: bytes, name: str) -> str:
     if head.startswith(b"Obj\x01"):
         return "avro"
     text = head.removeprefix(BOM)
-    lines = text.split(b"\n")
+    lines = text.splitlines() or [b""]
     if any(line.lstrip()[:1] in (b"{", b"[") for line in lines):
         return "json"
     header = lines[0].lower()

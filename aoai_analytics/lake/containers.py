@@ -31,6 +31,14 @@ CONTAINERS = (
 )
 #: Bytes asked for at once while a blob is read.
 RANGE = 4 << 20
+#: What Azure Storage's hosts end with, in each cloud: a token is sent to no other.
+HOST_SUFFIXES = (
+    ".blob.core.windows.net",
+    ".blob.core.usgovcloudapi.net",
+    ".blob.core.chinacloudapi.cn",
+    ".blob.storage.azure.net",
+    ".blob.fabric.microsoft.com",
+)
 _LAKE_SCHEMES = ("abfss", "abfs", "wasbs", "wasb")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -68,7 +76,8 @@ def place_of(text: str) -> Place | None:
     if scheme in _LAKE_SCHEMES:
         if not parts.username:
             raise WrongUse(f"{text}: write {scheme}://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX")
-        host = re.sub(r"\.dfs\.", ".blob.", host)
+        host = re.sub(r"\.dfs\.", ".blob.", host, count=1)
+        _refuse_strange(text, host)
         return Place(f"https://{host}", host.partition(".")[0], parts.username, "/".join(names))
     if host in _LOOPBACK:
         account, *names = names or [""]
@@ -79,11 +88,18 @@ def place_of(text: str) -> Place | None:
         endpoint = f"{scheme}://{parts.netloc}/{account}"
     elif scheme == "http":
         raise WrongUse(f"{text} would send a token unencrypted: use https://")
-    elif ".blob." not in host:
-        raise WrongUse(f"{text} is not an Azure Storage URL; use https://ACCOUNT.blob.core.windows.net/CONTAINER")
     else:
+        _refuse_strange(text, host)
         account, endpoint = host.partition(".")[0], f"https://{host}"
     return Place(endpoint, account, names[0] if names else "", "/".join(names[1:]))
+
+
+def _refuse_strange(text: str, host: str) -> None:
+    """Raises WrongUse where *host* is none of Azure Storage: an account's name, at times a zone, and a suffix."""
+    suffix = next((suffix for suffix in HOST_SUFFIXES if host.endswith(suffix)), "")
+    account = host.removesuffix(suffix).removesuffix("-secondary")
+    if not suffix or not re.fullmatch(r"[a-z0-9-]+(?:\.z\d+)?", account):
+        raise WrongUse(f"{text}: not an Azure Storage URL; use https://ACCOUNT.blob.core.windows.net/CONTAINER")
 
 
 @dataclass(frozen=True)

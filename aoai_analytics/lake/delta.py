@@ -5,14 +5,15 @@ made in two steps, *stage* (Parquet files that no reader sees yet) and *commit* 
 ingest can finish after a kill what it had staged. Within a date, files in the order of their names and rows in
 the order they stand give the order of the log.
 
-Which dates a computed table must be recomputed for is kept in the tables' own commits: see ``freshness``.
+Which dates a computed table must be recomputed for is kept in its own commits: see ``freshness``.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +21,10 @@ from urllib.parse import unquote
 
 from aoai_analytics.errors import LakeError, UnknownName
 from aoai_analytics.lake import freshness
-from aoai_analytics.lake.freshness import added_files
+from aoai_analytics.lake.freshness import COMPUTED, LogFiles, Stale, added_files
 from aoai_analytics.lake.writing import STATISTICS, StagedFile, replace_file, stage_file, writing
 from aoai_analytics.schema.table import Table
-from aoai_analytics.schema.tables import LOG_TABLES, TABLES
+from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,9 +58,11 @@ class Lake:
     def create(cls, path: Path | str) -> Lake:
         """Opens the lake at *path*, and makes an empty one first where there is none."""
         root = Path(path).absolute()
+        _refuse_escapes(root)
         marker = root / FOLDER / "lake.json"
         if not marker.exists():
             with writing(root):
+                _private_folder(root)
                 marker.parent.mkdir(parents=True, exist_ok=True)
                 replace_file(marker, json.dumps({"format": FORMAT}).encode() + b"\n")
         return cls(path)
@@ -190,12 +193,16 @@ class Lake:
         app_id: str | None = None,
         app_version: int | None = None,
         replace: Sequence[str] | None = None,
-        metadata: Mapping[str, str] | None = None,
+        remove: Collection[str] = (),
+        note: Callable[[DeltaTable], dict[str, str]] | None = None,
         marks: Mapping[str, int] | None = None,
+        same_rows: bool = False,
     ) -> int | None:
         """Makes staged files part of the table, in one atomic step; gives the table's new version.
 
-        With *replace*, the rows that these dates have are replaced. A commit of an *app_id* whose *app_version* is
+        With *replace*, the rows that these dates have are replaced; *remove* are paths (as ``files`` gives them) of
+        files that leave the table. With *same_rows* the rows stay what they were, which Delta readers are told.
+        *note* gives the commit's metadata, where not the former's stays. A commit of an *app_id* whose *app_version* is
         not above the last one was made already: then nothing happens, and None is given. *marks* are numbers that
         ``transaction`` gives from then on for these ids.
         """
@@ -227,22 +234,22 @@ class Lake:
                 delta.alter.add_columns(missing)
             now = int(time.time() * 1000)
             actions: list[Any] = [
-                AddAction(file.path, file.size, {"date": file.date}, now, True, file.statistics) for file in staged
+                AddAction(file.path, file.size, {"date": file.date}, now, not same_rows, file.statistics)
+                for file in staged
             ]
-            replaced = set(replace or ())
-            for added in added_files(delta) if replaced else ():
-                if added["partition.date"] in replaced:
+            replaced, removed = set(replace or ()), {Path(path).name for path in remove}
+            for added in added_files(delta) if replaced or removed else ():
+                if added["partition.date"] in replaced or unquote(added["path"]).rpartition("/")[2] in removed:
                     actions.append(
                         RemoveAction(
                             path=added["path"],
-                            data_change=True,
+                            data_change=not same_rows,
                             deletion_timestamp=now,
                             partition_values={"date": added["partition.date"]},
                             size=added["size_bytes"],
                         )
                     )
-            days = {file.date for file in staged} | replaced
-            notes = freshness.commit_notes(table_name, delta, days, metadata or {})
+            notes = (note or freshness.repeated_note)(delta)
             delta.create_write_transaction(
                 actions,
                 mode="append",
@@ -265,21 +272,74 @@ class Lake:
         return version
 
     def replace_dates(
-        self, table_name: str, rows: pa.Table, dates: list[str], *, metadata: dict[str, str] | None = None
+        self,
+        table_name: str,
+        rows: pa.Table,
+        dates: list[str],
+        *,
+        computed_from: LogFiles | None = None,
+        functions: str | None = None,
+        unchanged: Collection[str] = (),
     ) -> None:
         """Replaces all rows of *dates* by *rows* (which may be none, but lie within them), in one atomic commit.
 
-        For a computed table, *metadata* is what ``raw_versions`` gave **before** the log tables were read; with it
-        these dates are no longer dirty. A key ``functions`` may name the version of the KQL functions.
-        Raises LakeError.
+        Dates that are *unchanged* keep their files: their rows are those already.
+
+        For a computed table, *computed_from* is what ``log_files`` gave **before** the log tables were read; with it
+        these dates are up to date. *functions* names the version of the KQL functions. Raises LakeError.
         """
+        import pyarrow as pa
         import pyarrow.compute as pc
 
         strange = set(pc.unique(rows["date"]).to_pylist()) - set(dates)
         if strange:
             names = ", ".join(sorted(map(str, strange)))
             raise LakeError(f"{table_name} got rows for {names}, which are not among the dates to replace")
-        self.commit(table_name, self.stage(table_name, rows), replace=dates, metadata=metadata)
+        note = self._note(dates, computed_from, functions)
+        if unchanged:
+            rows = rows.filter(pc.invert(pc.is_in(rows["date"], pa.array(list(unchanged), pa.string()))))
+        staged = self.stage(table_name, rows)
+        self.commit(table_name, staged, replace=[day for day in dates if day not in unchanged], note=note)
+
+    def replace_requests(
+        self,
+        table_name: str,
+        rows: pa.Table,
+        dates: list[str],
+        ids: Collection[str],
+        *,
+        computed_from: LogFiles,
+        functions: str | None = None,
+    ) -> None:
+        """As ``replace_dates``, but of *dates* only the rows of the requests *ids* (CorrelationId) are replaced.
+
+        Files without such a row stay as they are, so that it costs as much as there is new.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        wanted = pa.array(list(ids), pa.string())
+        remove, kept = [], []
+        for path in self.files(table_name, (min(dates), max(dates))) if len(wanted) else ():
+            day = path.rpartition("/date=")[2].partition("/")[0]
+            if day not in dates:
+                continue
+            has = pc.is_in(pq.read_table(path, columns=["CorrelationId"], partitioning=None)["CorrelationId"], wanted)
+            if pc.any(has).as_py():
+                remove.append(path)
+                others = pq.read_table(path, partitioning=None).filter(pc.invert(has))
+                kept.append(others.append_column("date", pa.repeat(day, others.num_rows)))
+        schema = self._table(table_name).arrow_schema()
+        parts = [rows.select(schema.names).cast(schema), *(_widened(part, schema) for part in kept)]
+        note = self._note(dates, computed_from, functions)
+        self.commit(table_name, self.stage(table_name, pa.concat_tables(parts)), remove=remove, note=note)
+
+    @staticmethod
+    def _note(dates: list[str], files: LogFiles | None, functions: str | None) -> Any:
+        if files is None:
+            return None
+        return lambda delta: freshness.commit_note(delta, dates, files, functions)
 
     def discard(self, table_name: str, staged: Sequence[StagedFile]) -> None:
         """Removes staged files that will not be committed."""
@@ -314,19 +374,56 @@ class Lake:
 
     # What must be computed again
 
-    def raw_versions(self) -> dict[str, str]:
-        """The log tables' present versions, as ``replace_dates`` takes them; ask before reading the tables."""
-        deltas = {name: self._delta(name) for name in LOG_TABLES}
-        return {name: "-1" if delta is None else str(delta.version()) for name, delta in deltas.items()}
+    def log_files(self) -> LogFiles:
+        """The log tables' present files, as ``replace_dates`` takes them; ask before reading the tables."""
+        return freshness.log_files({name: self._delta(name) for name in (GATEWAY_LOGS.name, LLM_LOG.name)})
 
-    def dirty_dates(self, *, functions: str | None = None) -> list[str]:
-        """The dates whose computed tables are older than the logs they come from, in order.
+    def stale_dates(
+        self, table_name: str, *, functions: str | None = None, files: LogFiles | None = None
+    ) -> dict[str, Stale]:
+        """The dates whose rows of a computed table are older than the logs, in order, with the logs that are new.
 
         An LLM record may belong to a request across midnight and so concerns the days beside its own too. With
-        *functions*, dates computed with another version of the KQL functions are dirty as well.
+        *functions*, dates computed with another version of the KQL functions are stale as well.
         """
-        deltas = {name: self._delta(name) for name in TABLES}
-        return freshness.dirty_dates(deltas, functions)
+        delta = self._delta(table_name)
+        present = {added["partition.date"] for added in added_files(delta)} if delta is not None else set()
+        return freshness.stale_dates(delta, files or self.log_files(), functions, present)
+
+    def dirty_dates(self, *, functions: str | None = None) -> list[str]:
+        """The dates for which any computed table is older than the logs; see ``stale_dates``."""
+        files = self.log_files()
+        found = {day for t in COMPUTED for day in self.stale_dates(t.name, functions=functions, files=files)}
+        return sorted(found)
+
+
+def _widened(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """*rows* of a stored file in a table's columns; one that was added since is null."""
+    import pyarrow as pa
+
+    columns = [
+        rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _refuse_escapes(path: Path) -> None:
+    """Raises LakeError for a path that readers of Delta tables take for another one: they read ``%20`` as a space."""
+    if found := re.search(r"%[0-9A-Fa-f]{2}", str(path)):
+        raise LakeError(
+            f"a lake's path cannot hold '{found[0]}', which Delta readers decode: {path}; rename the folder"
+        )
+
+
+def _private_folder(root: Path) -> None:
+    """Makes a folder that only its owner may enter, as a lake holds prompts; an empty one that is there becomes it."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(mode=0o700)
+    except FileExistsError:
+        if root.is_dir() and not any(root.iterdir()):
+            root.chmod(0o700)
 
 
 def _micros(moment: Any) -> int:

@@ -9,23 +9,35 @@ commits carry the batch's number as a Delta transaction, files are replaced whol
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from aoai_analytics.errors import LogsError
+from aoai_analytics.errors import AoaiError, LogsError
 from aoai_analytics.lake.blobs import Blob, Content, Unreadable, content_hash, find_blobs
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.journal import Batch, Journal, Position
 from aoai_analytics.lake.pieces import JsonReader, Piece, Refusal, csv_pieces, parquet_pieces
-from aoai_analytics.lake.records import SHAPES, Misfit, OtherCategory, is_told, table_of, to_row
+from aoai_analytics.lake.records import SHAPES, Misfit, OtherCategory, RowShape, is_told, table_of, to_row
+from aoai_analytics.lake.secrets import redact
+from aoai_analytics.lake.values import parse_time
 
 #: Input bytes, and rows, after which a batch is committed. Memory is a small multiple of the bytes.
 BATCH_BYTES = 64 << 20
 BATCH_ROWS = 200_000
 #: Input bytes between two calls of ``progress`` within a file.
 TELL_BYTES = 8 << 20
+#: Quarantine entries of one file in one run, and of one line; those that follow are one entry with a ``count``.
+ENTRIES_OF_FILE = 1000
+ENTRIES_OF_PIECE = 10
+#: An incomplete record at the end of a file that was not written to for so many seconds will not be completed.
+SETTLED_SECONDS = 86_400
+#: Records of another time have a broken clock; Azure has no gateway log from before, and no partition may be
+#: so far off that calendars end.
+EARLIEST = parse_time("2015-01-01T00:00:00Z")
+LATEST = parse_time("2100-01-01T00:00:00Z")
 
 
 @dataclass(frozen=True)
@@ -114,10 +126,12 @@ class _Run:
         self.batch = self.journal.new_batch()
         self.bytes_before = 0
         self._untold = 0
+        self._entries: Counter[str] = Counter()
         self.bytes_total = sum(blob.size for blob in blobs)
 
     def carry_out(self) -> None:
         unfinished = self.journal.recover()
+        self.summary.problems += self.journal.problems
         if unfinished is not None:
             self._count(unfinished)
             self.batch = self.journal.new_batch()
@@ -126,6 +140,13 @@ class _Run:
                 self._read(blob)
             except OSError as error:
                 self._problem(blob, f"{error.strerror or type(error).__name__}; it is read when it can be")
+                self.unreadable += 1
+            except AoaiError:
+                raise
+            except Exception as error:
+                # Whatever a file makes the readers do, the other files are read. Its message may quote the file.
+                self._failed(blob, Position(blob.key), f"reading it fails with {type(error).__name__}")
+                self._problem(blob, f"cannot be read: {type(error).__name__}; please report it, without the file")
                 self.unreadable += 1
             self.bytes_before += blob.size
             self._tell(0)
@@ -138,7 +159,7 @@ class _Run:
         summary.other += batch.other
         for name, count in batch.others.items():
             summary.others[name] = summary.others.get(name, 0) + count
-        summary.quarantined += len(batch.quarantine)
+        summary.quarantined += batch.quarantined
         summary.dates = sorted({*summary.dates, *batch.dates})
 
     def _tell(self, bytes_of_blob: int) -> None:
@@ -146,7 +167,7 @@ class _Run:
         self.report(IngestProgress(self.bytes_before + bytes_of_blob, self.bytes_total, records))
 
     def _problem(self, blob: Blob, reason: str) -> None:
-        self.summary.problems.append(f"{blob.path}: {reason}")
+        self.summary.problems.append(f"{blob.name}: {reason}")
 
     def _read(self, blob: Blob) -> None:
         known = self.journal.unchanged(blob)
@@ -159,6 +180,8 @@ class _Run:
             self._note(blob, known)
         if known.pending:
             self.summary.pending += 1
+            if time.time() - blob.modified / 1e9 > SETTLED_SECONDS:
+                self._problem(blob, "ends with an incomplete record, and was not written to for a day")
         if known.failure:
             self._problem(blob, known.failure)
             self.unreadable += known.position == 0
@@ -211,6 +234,8 @@ class _Run:
         self.summary.bytes += piece.size
         if piece.reason is not None:
             self._quarantine(blob, piece, piece.reason, unit)
+        bad = 0
+        reason = ""
         for number, record in enumerate(piece.records):
             try:
                 if isinstance(record, Refusal):
@@ -218,25 +243,40 @@ class _Run:
                 if not isinstance(record, dict):
                     raise Misfit("not a JSON object")
                 shape = SHAPES[table_of(record, blob.hint).name]
-                batch.add(shape.table.name, to_row(record, shape, messages=self.messages))
+                batch.add(shape.table.name, _in_time(to_row(record, shape, messages=self.messages), shape))
             except OtherCategory as category:
                 batch.set_aside(str(category))
             except Misfit as error:
+                bad += 1
                 several = f" (record {number + 1} of {len(piece.records)})" if len(piece.records) > 1 else ""
-                self._quarantine(blob, piece, f"{error}{several}", unit)
+                reason = f"{error}{several}"
+                if bad <= ENTRIES_OF_PIECE:
+                    self._quarantine(blob, piece, reason, unit)
+        if bad > ENTRIES_OF_PIECE:
+            self._quarantine(blob, piece, reason.partition(" (record ")[0], unit, bad - ENTRIES_OF_PIECE)
         self._untold += piece.size
         if self._untold >= TELL_BYTES:
             self._untold = 0
             self._tell(content.stored)
 
-    def _quarantine(self, blob: Blob, piece: Piece, reason: str, unit: str) -> None:
-        place = {"file": str(blob.path), "unit": unit, "offset": piece.position, "length": piece.end - piece.position}
-        self.batch.quarantine.append({**place, "reason": reason})
+    def _quarantine(self, blob: Blob, piece: Piece, reason: str, unit: str, count: int = 1) -> None:
+        place = {"file": redact(blob.name), "unit": unit, "offset": piece.position}
+        entry = {**place, "length": piece.end - piece.position, "reason": redact(reason), "count": count}
+        entries = self.batch.quarantine
+        self._entries[blob.key] += 1
+        if self._entries[blob.key] > ENTRIES_OF_FILE:
+            last = entries[-1] if entries else None
+            if last and last["file"] == entry["file"] and last.get("several"):
+                last["length"] = piece.end - last["offset"]
+                last["count"] += count
+                return
+            entry["several"] = True
+        entries.append(entry)
 
     def _failed(self, blob: Blob, known: Position, reason: str) -> Position:
         """What is known of a blob that cannot be read from ``known.position`` on; the rest is quarantined."""
-        place = {"file": str(blob.path), "unit": "row" if known.content else "byte", "offset": known.position}
-        self.batch.quarantine.append({**place, "length": None, "reason": reason})
+        place = {"file": redact(blob.name), "unit": "row" if known.content else "byte", "offset": known.position}
+        self.batch.quarantine.append({**place, "length": None, "reason": reason, "count": 1})
         return replace(known, failure=reason)
 
     def _note(self, blob: Blob, known: Position, *, whole: bool = True) -> None:
@@ -249,3 +289,12 @@ class _Run:
         done = self.journal.commit(self.batch)
         self._count(done)
         self.batch = self.journal.new_batch()
+
+
+def _in_time(row: tuple[Any, ...], shape: RowShape) -> tuple[Any, ...]:
+    """*row*, whose times are all possible ones. Raises Misfit."""
+    for index in shape.times:
+        moment = row[index]
+        if moment is not None and not EARLIEST <= moment < LATEST:
+            raise Misfit(f"{shape.names[index]} is not within 2015 to 2099")
+    return row

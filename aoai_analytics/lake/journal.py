@@ -5,22 +5,29 @@
 ``intent.json`` all that a batch does, from before its first effect until after its last
 ``quarantine/`` one file a batch, a JSON object a line: where each line lies that is no record, never what it says:
                 ``file``, ``offset`` and ``length`` in ``unit`` (byte of the uncompressed content, or row; a length
-                of null is the rest of the file), ``reason``
+                of null is the rest of the file), ``reason``, and the ``count`` of records there
+
+A state or an intent that is damaged, or one that the tables lag behind (a disk that lost its last writes, a table
+restored from a backup), costs no row: the files concerned are read again, and what is there already is dropped.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from aoai_analytics.errors import LakeError
 from aoai_analytics.lake.blobs import Blob, Content
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.duplicates import without_known
-from aoai_analytics.lake.records import SHAPES, to_arrow
+from aoai_analytics.lake.records import SHAPES, RowShape, to_arrow
+from aoai_analytics.lake.secrets import redact_columns
 from aoai_analytics.lake.writing import StagedFile, replace_file, writing
 
 APP_ID = "aoai-ingest"
@@ -47,6 +54,8 @@ class Position:
     modified: int = -1
     pending: bool = False
     failure: str = ""
+    #: The last batch that took rows of it; 0 where a former version wrote it.
+    batch: int = 0
 
 
 @dataclass
@@ -67,7 +76,12 @@ class Batch:
     @property
     def records(self) -> int:
         """What the batch holds and has met so far."""
-        return sum(map(len, self.rows.values())) + self.duplicate + self.other + len(self.quarantine)
+        return sum(map(len, self.rows.values())) + self.duplicate + self.other + self.quarantined
+
+    @property
+    def quarantined(self) -> int:
+        """The records that its quarantine stands for."""
+        return sum(entry.get("count", 1) for entry in self.quarantine)
 
     def add(self, table_name: str, row: tuple[Any, ...]) -> None:
         """Takes a row, or counts it as a duplicate."""
@@ -83,7 +97,8 @@ class Batch:
         self.others[category] = self.others.get(category, 0) + 1
 
     def is_full(self, most_bytes: int, most_rows: int) -> bool:
-        return self.bytes >= most_bytes or sum(map(len, self.rows.values())) >= most_rows
+        rows = sum(map(len, self.rows.values())) + len(self.quarantine)
+        return self.bytes >= most_bytes or rows >= most_rows
 
 
 class Journal:
@@ -99,14 +114,35 @@ class Journal:
         self._by_content: dict[str, Position] = {}
         self._places: set[tuple[Any, ...]] | None = None
         self._others: dict[str, int] = {}
-        state = _load(self._state, "remove it, and the next ingest reads all logs again, dropping what is there")
+        #: One line for each thing about the lake's own files that somebody should know.
+        self.problems: list[str] = []
+        #: The number of the last batch that brought each table rows.
+        self._committed: dict[str, int] = {}
+        state = self._read(self._state)
         if state is not None:
             self._number = state["batch"]
-            self._others = state.get("others", {})
-            for entry in state["blobs"]:
-                self._remember(Position(**entry))
+            self._others = state["others"]
+            self._committed = state["committed"]
+            for known in state["blobs"]:
+                self._remember(known)
         # Without its state file a lake still knows by its commits which batch numbers are taken.
-        self._number = max(self._number, *(self.lake.transaction(name, APP_ID) or 0 for name in SHAPES))
+        there = {name: self.lake.transaction(name, APP_ID) or 0 for name in SHAPES}
+        self._number = max(self._number, *there.values())
+        self._forget_lost(there)
+
+    def _forget_lost(self, there: dict[str, int]) -> None:
+        """Has files read again whose rows a table lost: its last batch is not the one that this remembers."""
+        lost = {name: there[name] for name, number in self._committed.items() if there.get(name, 0) < number}
+        if not lost:
+            return
+        since = min(lost.values())
+        names = ", ".join(sorted(lost))
+        self.problems.append(f"{names}: the last writes are missing; the files they came from are read again")
+        self._committed |= lost
+        for key, entries in list(self._positions.items()):
+            kept = {prefix: known for prefix, known in entries.items() if 0 < known.batch <= since}
+            self._positions[key] = kept
+        self._by_content = {content: known for content, known in self._by_content.items() if 0 < known.batch <= since}
 
     def new_batch(self) -> Batch:
         return Batch(self._number + 1)
@@ -122,6 +158,7 @@ class Journal:
         """Remembers a position; it is kept when the batch is committed."""
         if known.position == 0 and known.size < 0:
             return
+        known = replace(known, batch=batch.number)
         self._remember(known)
         batch.positions[known.key, known.prefix] = known
 
@@ -169,11 +206,14 @@ class Journal:
         staged: dict[str, list[StagedFile]] = {}
         try:
             for name, rows in batch.rows.items():
-                fresh = without_known(self.lake, SHAPES[name], list(rows))
+                shape = SHAPES[name]
+                clean, table = _redacted(list(rows), shape)
+                fresh = without_known(self.lake, shape, clean)
                 batch.duplicate += len(rows) - len(fresh)
                 batch.new += len(fresh)
                 if fresh:
-                    staged[name] = self.lake.stage(name, to_arrow(SHAPES[name], fresh))
+                    table = table if len(fresh) == len(clean) else to_arrow(shape, fresh)
+                    staged[name] = self.lake.stage(name, table)
         except BaseException:
             for name, files in staged.items():
                 self.lake.discard(name, files)
@@ -197,29 +237,30 @@ class Journal:
         }
         with writing(self.lake.path):
             replace_file(self._intent, _dump(intent))
-        self._finish(_parse(_dump(intent)))
+        self._finish(intent)
         return batch
 
     def recover(self) -> Batch | None:
         """Finishes the batch that a killed ingest left; gives it (without its rows), or None where there is none."""
         self._sweep()
-        intent = _load(self._intent, "remove it, and run the ingest again")
+        intent = self._read(self._intent)
         if intent is None:
             return None
-        finished = self._state.exists() and intent["batch"] <= _load(self._state, "remove it")["batch"]
-        if finished:
+        state = self._read(self._state)
+        if state is not None and intent["batch"] <= state["batch"]:
             self._intent.unlink()
             return None
-        for entry in intent["blobs"]:
-            self._remember(Position(**entry))
+        for known in intent["blobs"]:
+            self._remember(known)
         self._finish(intent)
         return Batch(intent["batch"], quarantine=intent["quarantine"], **intent["counts"])
 
     def _finish(self, intent: dict[str, Any]) -> None:
         number = intent["batch"]
         for name, files in intent["staged"].items():
-            staged = [StagedFile(**file) for file in files]
-            self.lake.commit(name, staged, app_id=APP_ID, app_version=number)
+            self.lake.commit(name, files, app_id=APP_ID, app_version=number)
+            if files:
+                self._committed[name] = number
         with writing(self.lake.path):
             if intent["quarantine"]:
                 self._quarantine.mkdir(exist_ok=True)
@@ -229,17 +270,34 @@ class Journal:
             others = dict(self._others)
             for name, count in intent["counts"].get("others", {}).items():
                 others[name] = others.get(name, 0) + count
-            replace_file(self._state, _dump({"batch": number, "blobs": blobs, "others": others}))
+            state = {"batch": number, "committed": self._committed, "blobs": blobs, "others": others}
+            replace_file(self._state, _dump(state))
             self._others = others
             self._intent.unlink()
         self._number = number
 
     def _sweep(self) -> None:
         """Removes files that a killed ingest staged but never came to intend."""
-        intent = _load(self._intent, "remove it, and run the ingest again") or {"staged": {}}
+        intent = self._read(self._intent) or {"staged": {}}
         with writing(self.lake.path):
+            for leftover in self.lake.folder.glob("*.new"):
+                leftover.unlink(missing_ok=True)
             for name in SHAPES:
-                self.lake.sweep(name, keep={file["path"] for file in intent["staged"].get(name, ())})
+                self.lake.sweep(name, keep={file.path for file in intent["staged"].get(name, ())})
+
+    def _read(self, path: Path) -> dict[str, Any] | None:
+        """The state, or the intent, in a file; None where there is no file, or a damaged one, which is set aside."""
+        content = _load(path)
+        if content is None:
+            return None
+        try:
+            return _checked(_parse(content))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            aside = path.with_name(f"{path.name}.damaged")
+            with writing(self.lake.path):
+                os.replace(path, aside)
+            self.problems.append(f"{path} is damaged, and is now {aside.name}; the logs that are there are read again")
+            return None
 
     def _not_quarantined(self, entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Those that are not in the quarantine yet, as when a replaced blob is read anew."""
@@ -247,7 +305,9 @@ class Journal:
             self._places = set()
             for file in sorted(self._quarantine.glob("*.jsonl")) if entries else ():
                 for line in file.read_bytes().splitlines():
-                    self._places.add(_place(_parse(line)))
+                    # A line that says nothing costs no more than an entry that is there twice.
+                    with suppress(ValueError, KeyError, TypeError):
+                        self._places.add(_place(_parse(line)))
         for entry in entries:
             if _place(entry) not in self._places:
                 self._places.add(_place(entry))
@@ -264,14 +324,22 @@ class SetAside:
 
 
 def set_aside(lake: Lake) -> SetAside:
-    """What the ingests of *lake* read and did not keep. Raises LakeError where their notes are damaged."""
+    """What the ingests of *lake* read and did not keep. Raises LakeError where their notes cannot be read."""
     reasons: Counter[str] = Counter()
     for file in sorted((lake.folder / "quarantine").glob("*.jsonl")):
         for line in file.read_bytes().splitlines():
-            # The same reason of one record among several names its number.
-            reasons[_parse(line)["reason"].partition(" (record ")[0]] += 1
-    state = _load(lake.folder / "state.json", "remove it, and the next ingest reads all logs again") or {}
-    return SetAside(dict(reasons.most_common()), dict(Counter(state.get("others", {})).most_common()))
+            try:
+                entry = _parse(line)
+                # The same reason of one record among several names its number.
+                reasons[entry["reason"].partition(" (record ")[0]] += entry.get("count", 1)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                reasons["a damaged entry of the quarantine"] += 1
+    content = _load(lake.folder / "state.json")
+    try:
+        others = Counter(_checked(_parse(content))["others"] if content else {})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        others = Counter()
+    return SetAside(dict(reasons.most_common()), dict(others.most_common()))
 
 
 def _place(entry: dict[str, Any]) -> tuple[Any, ...]:
@@ -295,13 +363,60 @@ def _parse(content: bytes) -> Any:
     return orjson.loads(content)
 
 
-def _load(path: Any, advice: str) -> Any:
-    """The JSON value in a file, or None where there is no file."""
+def _load(path: Path) -> bytes | None:
+    """A file's content, or None where there is no file."""
     try:
-        return _parse(path.read_bytes())
+        return path.read_bytes()
     except FileNotFoundError:
         return None
-    except ValueError:
-        raise LakeError(f"{path} is damaged; {advice}") from None
     except OSError as error:
         raise LakeError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _checked(value: Any) -> dict[str, Any]:
+    """A state or an intent as this module keeps it. Raises ValueError, KeyError, TypeError, AttributeError."""
+    if type(value["batch"]) is not int:
+        raise TypeError("batch")
+    found = dict(value)
+    found["blobs"] = [_position(entry) for entry in value["blobs"]]
+    found["others"] = {str(name): int(number) for name, number in value.get("others", {}).items()}
+    found["committed"] = {name: int(number) for name, number in value.get("committed", {}).items() if name in SHAPES}
+    if "staged" in value:
+        found["staged"] = {
+            name: [StagedFile(**file) for file in files] for name, files in value["staged"].items() if name in SHAPES
+        }
+        counts = value["counts"]
+        found["counts"] = {key: counts[key] for key in ("new", "duplicate", "other", "dates")}
+        found["counts"]["others"] = dict(counts.get("others", {}))
+        found["quarantine"] = [dict(entry) for entry in value["quarantine"]]
+    return found
+
+
+def _position(entry: Any) -> Position:
+    known = Position(**entry)
+    texts = (known.key, known.prefix, known.before, known.content, known.failure)
+    numbers = (known.position, known.size, known.modified, known.batch)
+    if not all(type(text) is str for text in texts) or not all(type(number) is int for number in numbers):
+        raise TypeError("position")
+    return known
+
+
+def _redacted(rows: list[tuple[Any, ...]], shape: RowShape) -> tuple[list[tuple[Any, ...]], Any]:
+    """*rows* without the credentials in them, each once, and as an Arrow table."""
+    table, changed = redact_columns(to_arrow(shape, rows), but=("CorrelationId", "date"))
+    if not changed:
+        return rows, table
+    import pyarrow as pa
+
+    clean = table.take(pa.array(changed, pa.int64()))
+    # The columns of a shape stand in the table's order; only texts can have changed.
+    places = [i for i in range(len(shape.names)) if pa.types.is_string(clean.schema.field(i).type)]
+    columns = [clean.column(i).to_pylist() for i in places]
+    rows = list(rows)
+    for number, row in enumerate(changed):
+        values = list(rows[row])
+        for place, column in zip(places, columns, strict=True):
+            values[place] = column[number]
+        rows[row] = tuple(values)
+    once = list(dict.fromkeys(rows))
+    return once, table if len(once) == len(rows) else to_arrow(shape, once)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -42,7 +43,7 @@ class Piece(NamedTuple):
 
 
 def parse_json(line: bytes) -> Any:
-    """The value of a JSON text; raises ValueError.
+    """The value of a JSON text; raises ValueError, ``Unfinished`` where more of it could still make it one.
 
     Gateways cut bodies at a number of bytes, also within a character: bytes that are no UTF-8 and half surrogate
     pairs become U+FFFD instead of costing the record.
@@ -59,12 +60,32 @@ def parse_json(line: bytes) -> Any:
     def refuse(_: str) -> None:
         raise ValueError("not JSON")
 
+    text = line.decode("utf-8", "replace")
     try:
-        value = json.loads(line.decode("utf-8", "replace"), parse_constant=refuse)
+        value = json.loads(text, parse_constant=refuse)
         text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return orjson.loads(text)
+    except json.JSONDecodeError as error:
+        if _breaks_off(error.msg, text[error.pos :].rstrip()):
+            raise Unfinished("not JSON yet") from None
+        raise
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _breaks_off(message: str, rest: str) -> bool:
+    """Whether a JSON text that is refused from *rest* on is fine as far as it goes."""
+    if message.startswith("Unterminated string") or not rest:
+        return True
+    if message.startswith("Invalid"):
+        return re.fullmatch(r"\\?u?[0-9a-fA-F]{0,4}", rest) is not None
+    return message.startswith("Expecting value") and (
+        rest == "-" or any(word.startswith(rest) for word in ("true", "false", "null"))
+    )
+
+
+class Unfinished(ValueError):
+    """A JSON text that breaks off: it may become a value when the rest is written."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +166,8 @@ class JsonReader:
         if spread is not None:
             yield from spread
             return
-        for position, line, size, ended in _lines(self._content.blocks(self.position), self.position):
+        blocks = self._content.blocks(self.position)
+        for position, line, size, ended in _lines(blocks, self.position, self._content.newline):
             if line is None:
                 if not ended:
                     self.pending = True
@@ -156,35 +178,48 @@ class JsonReader:
                 continue
             if position == 0:
                 line = line.removeprefix(BOM)
-            try:
-                value = parse_json(line)
-            except ValueError:
-                if line.isspace() or not line:
-                    self.position = position + size if ended else position
-                    continue
-                if not ended:
-                    self.pending = True
-                    return
-                piece = Piece(position, position + size, size, [], "not JSON")
+            if b"\r" in line.strip() and not _is_json(line):
+                pieces = _split_at_returns(position, line, ended)
             else:
-                records = records_in(value)
-                if records is None and not ended:
-                    self.pending = True
+                pieces = iter([(position, line, size, ended)])
+            for piece in pieces:
+                yield from self._piece(*piece)
+                if self.pending:
                     return
-                reason = "not a JSON object" if records is None else None
-                piece = Piece(position, position + size, size, records or [], reason)
-            self.position = piece.end
-            yield piece
+
+    def _piece(self, position: int, line: bytes, size: int, ended: bool) -> Iterator[Piece]:
+        """The piece of one line; none where it is blank, or half a record, which makes this ``pending``."""
+        records: list[Any] | None = None
+        reason: str | None = "not JSON"
+        try:
+            records = records_in(parse_json(line))
+        except RecursionError:
+            reason = "nested too deeply"
+        except ValueError:
+            if line.isspace() or not line:
+                self.position = position + size if ended else position
+                return
+            if not ended:
+                self.pending = True
+                return
+        else:
+            if records is None and not ended:
+                self.pending = True
+                return
+            reason = "not a JSON object" if records is None else None
+        self.position = position + size
+        yield Piece(position, self.position, size, records or [], reason)
 
     def _spread_document(self) -> Iterator[Piece] | None:
         """The one piece of a document that is written over several lines; None where this is none."""
         if self.position:
             return None
-        first, _, rest = self._content.head.removeprefix(BOM).lstrip().partition(b"\n")
+        newline = self._content.newline
+        first, _, rest = self._content.head.removeprefix(BOM).lstrip().partition(newline)
         if not _SPREAD.fullmatch(first.rstrip()):
             return None
         # In such a document a line that is a record by itself is followed by a comma, unless it is the last.
-        if any(_is_object(line) for line in rest.split(b"\n")[:-1]):
+        if any(_is_object(line) for line in rest.split(newline)[:-1]):
             return None
         return self._document()
 
@@ -202,10 +237,10 @@ class JsonReader:
             return
         try:
             records = records_in(parse_json(b"".join(parts).removeprefix(BOM)))
-        except ValueError:
-            if not parts[-1].rstrip().endswith(b"]}"):
-                self.pending = True
-                return
+        except Unfinished:
+            self.pending = True
+            return
+        except (ValueError, RecursionError):
             self.position = size
             yield Piece(0, size, size, [], "a document over several lines that is not JSON")
             return
@@ -220,7 +255,28 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _lines(blocks: Iterator[bytes], start: int) -> Iterator[tuple[int, bytes | None, int, bool]]:
+def _is_json(line: bytes) -> bool:
+    try:
+        parse_json(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _split_at_returns(position: int, line: bytes, ended: bool) -> Iterator[tuple[int, bytes, int, bool]]:
+    """A line as the lines that carriage returns make of it: (position, line, size, whether it is ended)."""
+    parts = line.split(b"\r")
+    for number, part in enumerate(parts):
+        last = number == len(parts) - 1
+        size = len(part) + (ended or not last)
+        if size:
+            yield position, part, size, ended or not last
+        position += size
+
+
+def _lines(
+    blocks: Iterator[bytes], start: int, newline: bytes = b"\n"
+) -> Iterator[tuple[int, bytes | None, int, bool]]:
     """(position, line, size with its newline, whether it has one); the line is None where it is over its limit."""
     position = start
     kept: list[bytes] = []
@@ -228,7 +284,7 @@ def _lines(blocks: Iterator[bytes], start: int) -> Iterator[tuple[int, bytes | N
     limit = LINE_LIMIT
     too_long = False
     for block in blocks:
-        lines = block.split(b"\n")
+        lines = block.split(newline)
         last = lines.pop()
         for index, line in enumerate(lines):
             size = len(line) + 1
@@ -253,29 +309,78 @@ def _lines(blocks: Iterator[bytes], start: int) -> Iterator[tuple[int, bytes | N
 
 
 def csv_pieces(content: Content, start: int = 0) -> Iterator[Piece]:
-    """The rows of a CSV file from row *start* on; raises Unreadable where the rest cannot be read."""
-    rows = csv.reader(_text_lines(content.blocks()))
+    """The rows of a CSV file from row *start* on; raises Unreadable where its header cannot be read.
+
+    A row that is no valid CSV (a quote that is never closed) costs its own line: reading goes on at the next.
+    """
+    lines = deque[str]()
+    rest = _text_lines(content.blocks(), content.newline)
     limit = csv.field_size_limit(LINE_LIMIT)
     try:
-        header = [_column(name) for name in next(rows, [])]
-        for number, values in enumerate(rows):
-            if number < start or not values:
+        names, _ = _csv_row(lines, rest, 0)
+        if names is None:
+            raise Unreadable("its first row is not valid CSV")
+        header = [_column(name) for name in names]
+        number = 0
+        while True:
+            values, problem = _csv_row(lines, rest, len(header))
+            if values is None and not problem:
+                return
+            number += 1
+            if number <= start or not (values or problem):
                 continue
-            size = sum(map(len, values)) + len(values)
-            if len(values) != len(header):
-                reason = f"{len(values)} fields where the header has {len(header)}"
-                yield Piece(number, number + 1, size, [], reason)
+            size = sum(map(len, values or ())) + len(values or ())
+            if values is None or problem:
+                yield Piece(number - 1, number, size, [], problem)
                 continue
             record = {name: value for name, value in zip(header, values, strict=True) if value != ""}
-            yield Piece(number, number + 1, size, [record])
-    except csv.Error:
-        raise Unreadable("invalid CSV from here on") from None
+            yield Piece(number - 1, number, size, [record])
     finally:
         csv.field_size_limit(limit)
 
 
-def _text_lines(blocks: Iterator[bytes]) -> Iterator[str]:
-    for position, line, size, ended in _lines(blocks, 0):
+def _csv_row(lines: deque[str], rest: Iterator[str], width: int) -> tuple[list[str] | None, str]:
+    """The next row's fields, and why they are none: both empty at the end.
+
+    *lines* were read of *rest* already. A row may go over several lines, as a text in quotes does. Where that does
+    not come to a row of *width* fields (0: any), its first line is the problem, and the others are read anew.
+    """
+    first = lines.popleft() if lines else next(rest, None)
+    if first is None:
+        return None, ""
+    if not first.strip("\r\n"):
+        return [], ""
+    held, size, closing = [first], len(first), False
+    problem = ""
+    while True:
+        try:
+            (values,) = csv.reader(held, strict=True)
+            problem = f"{len(values)} fields where the header has {width}" if width not in (0, len(values)) else ""
+            if not problem:
+                return values, ""
+            break
+        except (csv.Error, ValueError) as error:
+            problem = "not valid CSV"
+            if "unexpected end" not in str(error):
+                break
+        # Within quotes: the next line that has an odd number of them can be the row's last.
+        closing = False
+        while not closing and size <= LINE_LIMIT:
+            line = lines.popleft() if lines else next(rest, None)
+            if line is None:
+                break
+            held.append(line)
+            size += len(line)
+            closing = line.count('"') % 2 == 1
+        if not closing:
+            problem = "a quote is not closed"
+            break
+    lines.extendleft(reversed(held[1:]))
+    return None, problem
+
+
+def _text_lines(blocks: Iterator[bytes], newline: bytes) -> Iterator[str]:
+    for position, line, size, ended in _lines(blocks, 0, newline):
         if line is None:
             raise Unreadable(f"a line of {size} bytes is over the limit of {LINE_LIMIT}")
         text = line.decode("utf-8-sig" if position == 0 else "utf-8", "replace")
@@ -305,20 +410,51 @@ def parquet_pieces(content: Content, start: int = 0) -> Iterator[Piece]:
                 number += batch.num_rows
                 continue
             size = batch.nbytes // max(1, batch.num_rows)
-            for record in pa.Table.from_batches([batch]).cast(_microseconds(batch.schema), safe=False).to_pylist():
+            for record in _records(batch):
                 if number >= start:
-                    yield Piece(number, number + 1, size, [record])
+                    bad = isinstance(record, str)
+                    yield Piece(number, number + 1, size, [] if bad else [record], record if bad else None)
                 number += 1
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         raise Unreadable("unreadable Parquet from here on") from error
 
 
-def _microseconds(schema: Any) -> Any:
+def _records(batch: Any) -> list[Any]:
+    """A batch's rows as dictionaries; for a row that holds what no value can be, why it cannot be read."""
     import pyarrow as pa
 
-    fields = []
-    for column in schema:
+    impossible = (pa.ArrowException, ValueError, OverflowError)
+    try:
+        return _plain(batch).to_pylist()
+    except impossible:
+        pass
+    rows: list[Any] = []
+    for number in range(batch.num_rows):
+        record: dict[str, Any] = {}
+        for name, values in zip(batch.schema.names, batch.columns, strict=True):
+            one = pa.RecordBatch.from_arrays([values.slice(number, 1)], [name])
+            if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+                # Bytes that are no UTF-8 become U+FFFD, as in JSON.
+                one = pa.RecordBatch.from_arrays([one.column(0).cast(pa.binary())], [name])
+            try:
+                value = _plain(one).to_pylist()[0][name]
+                record[name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+            except impossible:
+                rows.append(f"{name} holds a value that cannot be read")
+                break
+        else:
+            rows.append(record)
+    return rows
+
+
+def _plain(batch: Any) -> Any:
+    """A batch as a table whose times are in microseconds: finer ones are cut, coarser ones must fit."""
+    import pyarrow as pa
+
+    columns = []
+    for column in batch.columns:
         if pa.types.is_timestamp(column.type):
-            column = column.with_type(pa.timestamp("us", tz=column.type.tz))
-        fields.append(column)
-    return pa.schema(fields)
+            fine = column.type.unit == "ns"
+            column = column.cast(pa.timestamp("us", tz=column.type.tz), safe=not fine)
+        columns.append(column)
+    return pa.table(columns, names=batch.schema.names)

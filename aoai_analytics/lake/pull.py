@@ -29,6 +29,7 @@ from .duplicates import without_known
 from .journal import Journal
 from .recompute import recompute
 from .records import SHAPES, TEXT_COLUMNS, to_arrow
+from .secrets import redact_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,8 +96,9 @@ def pull(
     pulled before an error stays.
     """
     began = time.perf_counter()
-    start = utc(start).replace(minute=0, second=0, microsecond=0)
-    end = utc(end) if end else datetime.now(UTC)
+    # Azure has no gateway log from before 2015, and a lake takes none.
+    start = max(utc(start), datetime(2015, 1, 1, tzinfo=UTC)).replace(minute=0, second=0, microsecond=0)
+    end = min(utc(end) if end else datetime.now(UTC), datetime(2100, 1, 1, tzinfo=UTC))
     if start >= end:
         raise WrongUse("the start of a pull must be before its end")
     with lake.lock():
@@ -221,7 +223,7 @@ class _Pull:
 
     def _write(self, part: _Slice, answer: Answer) -> None:
         """Commits a slice's rows, and with them the marks of the hours that are complete now."""
-        rows = as_stored(answer.rows, part.table)
+        rows, _ = redact_columns(as_stored(answer.rows, part.table), but=("CorrelationId", "date"))
         fresh = without_equal(rows, part.table)
         fresh = _without_known(self.lake, fresh, part)
         self.summary.new += fresh.num_rows

@@ -128,6 +128,7 @@ class RowShape:
     bare_stand_ins: Mapping[str, int]
     last_error: Mapping[str, str]
     time: int
+    times: tuple[int, ...]
     identity: int
     needs: tuple[int, ...]
     kind: int
@@ -164,6 +165,7 @@ def row_shape(table: Table) -> RowShape:
         bare_stand_ins={_bare(key): index for key, index in stand_ins.items()},
         last_error={name[len(prefix) :].lower(): name for name in names if name.startswith(prefix)},
         time=names.index("TimeGenerated"),
+        times=tuple(i for i, kql_type in enumerate(table.columns.values()) if kql_type == "datetime"),
         identity=names.index(table.key[0]),
         needs=tuple(names.index(name) for name in table.needs or table.key[:1]),
         kind=names.index("Type"),

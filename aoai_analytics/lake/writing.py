@@ -58,7 +58,8 @@ def writing(place: Path) -> Iterator[None]:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Replaces a file so that a reader, or a kill at any moment, meets the old content or the new, never a part."""
-    beside = path.with_name(f"{path.name}.new")
+    # Of its own name: two processes that make a new lake write this file at the same time.
+    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
     try:
         with open(beside, "wb") as stream:
             stream.write(content)

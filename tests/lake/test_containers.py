@@ -37,7 +37,11 @@ REFUSED = {
     "https://contoso.blob.core.windows.net/logs?sv=2025&sig=secret": "Storage Blob Data Reader",
     "https://user:secret@contoso.blob.core.windows.net/logs": "Storage Blob Data Reader",
     "http://contoso.blob.core.windows.net/logs": "unencrypted",
-    "https://contoso.example.com/logs": "is not an Azure Storage URL",
+    "https://contoso.example.com/logs": "not an Azure Storage URL",
+    "https://contoso.blob.example.com/logs": "not an Azure Storage URL",
+    "https://a.blob.core.windows.net.example.com/logs": "not an Azure Storage URL",
+    "https://evil.com/.blob.core.windows.net": "not an Azure Storage URL",
+    "abfss://logs@contoso.dfs.example.com/x": "not an Azure Storage URL",
     "abfss://contoso.dfs.core.windows.net/logs": "CONTAINER@ACCOUNT",
     "http://localhost:10000": "account name after the port",
 }

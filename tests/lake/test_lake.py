@@ -14,8 +14,9 @@ import pytest
 
 from aoai_analytics.errors import LakeError, UnknownName
 from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.freshness import COMPUTED
 from aoai_analytics.lake.records import SHAPES, to_arrow, to_row
-from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS
+from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, REQUESTS
 from tests.lake.gateway_logs import MARKER, gateway, llm
 
 GATEWAY, LLM = GATEWAY_LOGS.name, LLM_LOG.name
@@ -48,10 +49,11 @@ def ids(lake: Lake, table: str = GATEWAY, **options) -> list[str]:
     ]
 
 
-def compute(lake: Lake, *days: str, **metadata: str) -> None:
-    versions = lake.raw_versions() | metadata
-    for table in (REQUESTS, MESSAGES):
-        lake.replace_dates(table.name, computed(table, *days), list(days), metadata=versions)
+def compute(lake: Lake, *days: str, functions: str | None = None) -> None:
+    files = lake.log_files()
+    for table in COMPUTED:
+        rows = computed(table, *days)
+        lake.replace_dates(table.name, rows, list(days), computed_from=files, functions=functions)
 
 
 def test_a_folder_that_is_no_lake_says_how_to_make_one(tmp_path):
@@ -88,7 +90,7 @@ def test_a_table_that_was_never_written_has_no_files_and_a_strange_name_is_refus
     assert lake.files(GATEWAY) == []
     assert lake.dates(GATEWAY) == []
     with pytest.raises(UnknownName, match="ApiManagementGatewayLogs"):
-        lake.files("AzureDiagnostics")
+        lake.files("Strange")
 
 
 def test_files_are_those_of_the_dates_asked_for_and_exist(lake):
@@ -186,14 +188,14 @@ def test_no_text_of_a_message_is_in_the_delta_log(lake):
     assert MARKER.encode() not in logs
 
 
-def test_dates_are_dirty_until_both_computed_tables_have_them(lake):
+def test_dates_are_dirty_until_all_computed_tables_have_them(lake):
     assert lake.dirty_dates() == []
     lake.append(GATEWAY, gateway_rows("2026-10-30", "2026-10-31"))
     assert lake.dirty_dates() == ["2026-10-30", "2026-10-31"]
-    versions = lake.raw_versions()
-    lake.replace_dates(REQUESTS.name, computed(REQUESTS, "2026-10-30"), ["2026-10-30"], metadata=versions)
-    assert lake.dirty_dates() == ["2026-10-30", "2026-10-31"]
-    lake.replace_dates(MESSAGES.name, computed(MESSAGES), ["2026-10-30"], metadata=versions)
+    files = lake.log_files()
+    for table in COMPUTED:
+        assert lake.dirty_dates() == ["2026-10-30", "2026-10-31"]
+        lake.replace_dates(table.name, computed(table), ["2026-10-30"], computed_from=files)
     assert lake.dirty_dates() == ["2026-10-31"]
     compute(lake, "2026-10-31")
     assert lake.dirty_dates() == []
@@ -214,10 +216,10 @@ def test_a_gateway_row_dirties_its_day_and_an_llm_row_the_days_beside_it_too(lak
 
 def test_rows_that_come_while_the_tables_are_computed_leave_their_date_dirty(lake):
     lake.append(GATEWAY, gateway_rows("2026-10-31"))
-    versions = lake.raw_versions()
+    files = lake.log_files()
     lake.append(GATEWAY, gateway_rows("2026-10-31", first=5))
-    for table in (REQUESTS, MESSAGES):
-        lake.replace_dates(table.name, computed(table), ["2026-10-31"], metadata=versions)
+    for table in COMPUTED:
+        lake.replace_dates(table.name, computed(table), ["2026-10-31"], computed_from=files)
     assert lake.dirty_dates() == ["2026-10-31"]
 
 
@@ -244,10 +246,63 @@ def test_a_log_table_that_another_program_rewrote_is_dirty_or_computed_never_unk
         lake.append(GATEWAY, gateway_rows("2026-10-31", first=number))
     compute(lake, "2026-10-31")
     deltalake.DeltaTable(str(lake.path / GATEWAY)).optimize.compact()
-    assert lake.dirty_dates() == []
+    assert lake.dirty_dates() == ["2026-10-31"]
+    compute(lake, "2026-10-31")
     lake.append(GATEWAY, gateway_rows("2026-10-30", first=7))
     assert lake.dirty_dates() == ["2026-10-30"]
     assert sorted(ids(lake)) == ["id-0", "id-1", "id-2", "id-7"]
+
+
+def test_the_rows_of_some_requests_are_replaced_and_files_without_them_stay(lake):
+    name = REQUESTS.name
+    days = ["2026-10-30", "2026-10-31"]
+    for day in days:
+        lake.append(name, computed(REQUESTS, day))
+    lake.append(name, computed(REQUESTS, "2026-10-31"))
+    before = lake.files(name)
+    files = lake.log_files()
+    lake.replace_requests(name, computed(REQUESTS, "2026-10-31"), days, ["c-2026-10-31"], computed_from=files)
+    assert ids(lake, name) == ["c-2026-10-30", "c-2026-10-31"]
+    assert lake.files(name)[0] == before[0]
+    lake.replace_requests(name, computed(REQUESTS), days, ["c-2026-10-30"], computed_from=files)
+    assert ids(lake, name) == ["c-2026-10-31"]
+
+
+@pytest.mark.parametrize("name", ["a%20b", "%41"])
+def test_a_path_that_delta_readers_decode_is_refused(tmp_path, name):
+    with pytest.raises(LakeError, match=r"%[24]"):
+        Lake.create(tmp_path / name)
+    for fine in ("a b", "ä#x?y&", "100%"):
+        lake = Lake.create(tmp_path / fine)
+        lake.append(GATEWAY, gateway_rows("2026-10-31"))
+        assert ids(lake) == ["id-0"]
+
+
+def test_only_its_owner_may_enter_a_lake_and_its_files_honour_the_umask(tmp_path):
+    lake = Lake.create(tmp_path / "new")
+    (tmp_path / "empty").mkdir(mode=0o755)
+    assert Lake.create(tmp_path / "empty").path.stat().st_mode & 0o777 == 0o700
+    assert lake.path.stat().st_mode & 0o777 == 0o700
+    former = os.umask(0o077)
+    try:
+        lake.append(GATEWAY, gateway_rows("2026-10-31"))
+    finally:
+        os.umask(former)
+    for path in (lake.path / GATEWAY).rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_first_writers_that_race_for_a_new_lake_are_all_fine_or_told(tmp_path):
+    script = "import sys\nfrom aoai_analytics.lake.delta import Lake\nfrom aoai_analytics.errors import LakeError\n"
+    script += "sys.stdin.read()\nlake = Lake.create(sys.argv[1])\ntry:\n    with lake.lock(): pass\n"
+    script += "except LakeError as error: assert 'another process' in str(error)\n"
+    command = [sys.executable, "-c", script, str(tmp_path / "lake")]
+    racers = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(4)]
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.close()
+    assert [racer.wait() for racer in racers] == [0] * 4
+    assert sorted(path.name for path in Lake(tmp_path / "lake").folder.iterdir()) == ["lake.json", "lock"]
 
 
 def test_a_vacuum_removes_only_what_no_snapshot_needs(lake):

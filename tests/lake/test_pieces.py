@@ -114,6 +114,7 @@ def test_the_size_of_the_blocks_does_not_matter(file, size):
 
     class Blocks:
         head = content
+        newline = b"\n"
 
         def blocks(self, start=0):
             return iter([content[at : at + size] for at in range(start, len(content), size)])
@@ -210,6 +211,7 @@ def test_a_line_of_200_mb_is_never_held_whole():
 
     class Blocks:
         head = b'{"a": "x'
+        newline = b"\n"
 
         def blocks(self, start=0):
             yield b'{"a": "'
