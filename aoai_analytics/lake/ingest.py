@@ -19,8 +19,9 @@ from aoai_analytics.errors import AoaiError, LogsError
 from aoai_analytics.lake.blobs import Blob, Content, Unreadable, content_hash, find_blobs
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.journal import Batch, Journal, Position
-from aoai_analytics.lake.pieces import JsonReader, Piece, Refusal, csv_pieces, parquet_pieces
+from aoai_analytics.lake.pieces import JsonReader, Piece, Refusal
 from aoai_analytics.lake.records import SHAPES, Misfit, OtherCategory, RowShape, is_told, table_of, to_row
+from aoai_analytics.lake.rows import csv_pieces, parquet_pieces
 from aoai_analytics.lake.secrets import redact
 from aoai_analytics.lake.values import parse_time
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from aoai_analytics.lake import pieces
 from aoai_analytics.lake.blobs import Blob, Content, Unreadable
-from aoai_analytics.lake.pieces import JsonReader, Refusal, csv_pieces, parquet_pieces, parse_json
+from aoai_analytics.lake.pieces import JsonReader, Refusal, parse_json
+from aoai_analytics.lake.rows import csv_pieces, parquet_pieces
 from tests.lake.gateway_logs import gateway, lines
 
 
