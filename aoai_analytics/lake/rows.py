@@ -134,7 +134,8 @@ def _records(batch: Any) -> list[Any]:
 
     impossible = (pa.ArrowException, ValueError, OverflowError)
     try:
-        return _plain(batch).to_pylist()
+        found: list[Any] = _plain(batch).to_pylist()
+        return found
     except impossible:
         pass
     rows: list[Any] = []
