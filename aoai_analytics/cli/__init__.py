@@ -19,7 +19,7 @@ from typer.exceptions import TyperException
 from .. import extras
 from ..errors import AoaiError
 from ..format.labels import plain
-from . import doctor, export, logs, notebooks, prices, queries, report, schedule, setup
+from . import doctor, export, lake, logs, notebooks, prices, queries, report, schedule, setup
 
 _ABOUT = "Token usage, cost and reliability of Azure OpenAI behind API Management, from the gateway's logs."
 
@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 for command in (logs.sample, logs.ingest, queries.queries, queries.query, report.report, doctor.doctor):
     app.command()(command)
+app.add_typer(lake.app, name="lake")
 app.add_typer(setup.app, name="setup")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(prices.app, name="prices")

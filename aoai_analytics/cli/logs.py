@@ -64,6 +64,7 @@ def ingest(
     Reads only new records and stores none twice. You can stop it at any time and run it again.
     """
     from ..lake.delta import Lake
+    from ..lake.upkeep import HOURS, optimize
 
     folder = lake or settings().lake
     sources = [text for text in logs if text.startswith("log-analytics://")]
@@ -80,7 +81,8 @@ def ingest(
             _pull(sources[0], target, begin, until, messages=not no_messages)
         else:
             _read(logs, target, messages=not no_messages)
-        target.vacuum()
+        optimize(target, only_worth=True)
+        target.vacuum(hours=HOURS)
 
 
 def _read(logs: list[str], lake: Lake, *, messages: bool) -> None:

@@ -94,10 +94,11 @@ class Pace:
         *everyone* other threads begin no request meanwhile: a service that is asked too often counts them too.
         """
         wait = seconds_of(retry_after)
+        asked = wait or 0.0
         if wait is None:
             # Some chance keeps threads that failed together from asking again together.
             wait = min(self._longest_wait, self._first_wait * 2**attempt) * random.uniform(0.5, 1.0)
-        if wait > self._longest_asked or self._clock() + wait > until:
+        if asked > self._longest_asked or self._clock() + wait > until:
             raise TooSlow
         if everyone:
             with self._lock:

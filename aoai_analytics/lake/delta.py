@@ -11,7 +11,6 @@ Which dates a computed table must be recomputed for is kept in its own commits: 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,18 @@ from urllib.parse import unquote
 from aoai_analytics.errors import LakeError, UnknownName
 from aoai_analytics.lake import freshness
 from aoai_analytics.lake.freshness import COMPUTED, LogFiles, Stale, added_files
-from aoai_analytics.lake.writing import STATISTICS, StagedFile, replace_file, stage_file, writing
+from aoai_analytics.lake.writing import (
+    STATISTICS,
+    StagedFile,
+    private_folder,
+    refuse_escapes,
+    replace_file,
+    stage_file,
+    staged_path,
+    staged_version,
+    widened,
+    writing,
+)
 from aoai_analytics.schema.table import Table
 from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, TABLES
 
@@ -32,6 +42,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FOLDER = "_aoai"
+#: How long a table's log entries are kept that a checkpoint has replaced.
+_LOG_KEPT, _LOG_KEPT_FOR = "delta.logRetentionDuration", "interval 2 days"
 
 
 class Lake:
@@ -58,11 +70,11 @@ class Lake:
     def create(cls, path: Path | str) -> Lake:
         """Opens the lake at *path*, and makes an empty one first where there is none."""
         root = Path(path).absolute()
-        _refuse_escapes(root)
+        refuse_escapes(root)
         marker = root / FOLDER / "lake.json"
         if not marker.exists():
             with writing(root):
-                _private_folder(root)
+                private_folder(root)
                 marker.parent.mkdir(parents=True, exist_ok=True)
                 replace_file(marker, json.dumps({"format": FORMAT}).encode() + b"\n")
         return cls(path)
@@ -111,7 +123,7 @@ class Lake:
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
         folder = self.path / self._table(name).name
-        if not (folder / "_delta_log").is_dir():
+        if not self.has(name):
             return None
         try:
             return DeltaTable(str(folder))
@@ -150,6 +162,15 @@ class Lake:
         folder = self.path / table_name
         return [str(folder / path) for _, path in sorted(found)]
 
+    def has(self, table_name: str) -> bool:
+        """Whether the table was ever written."""
+        return (self.path / table_name / "_delta_log").is_dir()
+
+    def added(self, table_name: str) -> list[dict[str, Any]]:
+        """A table's files as its Delta log describes them, see ``freshness.added_files``."""
+        delta = self._delta(table_name)
+        return [] if delta is None else added_files(delta)
+
     def dates(self, table_name: str) -> list[str]:
         """The dates the table has rows of, in order."""
         delta = self._delta(table_name)
@@ -182,7 +203,7 @@ class Lake:
         staged = []
         for day in sorted(pc.unique(rows["date"]).to_pylist()):
             part = rows.filter(pc.equal(rows["date"], day)).drop_columns(["date"])
-            staged.append(stage_file(self.path / table.name, part, day, version))
+            staged.append(stage_file(self.path / table.name, part, staged_path(day, version)))
         return staged
 
     def commit(
@@ -331,7 +352,7 @@ class Lake:
                 others = pq.read_table(path, partitioning=None).filter(pc.invert(has))
                 kept.append(others.append_column("date", pa.repeat(day, others.num_rows)))
         schema = self._table(table_name).arrow_schema()
-        parts = [rows.select(schema.names).cast(schema), *(_widened(part, schema) for part in kept)]
+        parts = [rows.select(schema.names).cast(schema), *(widened(part, schema) for part in kept)]
         note = self._note(dates, computed_from, functions)
         self.commit(table_name, self.stage(table_name, pa.concat_tables(parts)), remove=remove, note=note)
 
@@ -356,7 +377,7 @@ class Lake:
         used = keep | ({unquote(added["path"]) for added in added_files(delta)} if delta else set())
         for file in (self.path / table_name).glob("date=*/part-*.parquet"):
             path = file.relative_to(self.path / table_name).as_posix()
-            if path not in used and _staged_version(path) > version:
+            if path not in used and staged_version(path) > version:
                 file.unlink(missing_ok=True)
 
     def vacuum(self, *, hours: int = 168) -> int:
@@ -372,11 +393,32 @@ class Lake:
                     removed += len(delta.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False))
         return removed
 
+    def settle(self, *, hours: int = 24) -> int:
+        """Shortens the tables' Delta logs by checkpoints, and removes what no snapshot of the last *hours* uses.
+
+        Gives the number of data files removed. Raises LakeError.
+        """
+        with self.lock(), writing(self.path):
+            for name in TABLES:
+                delta = self._delta(name)
+                if delta is not None:
+                    if delta.metadata().configuration.get(_LOG_KEPT) != _LOG_KEPT_FOR:
+                        delta.alter.set_table_properties({_LOG_KEPT: _LOG_KEPT_FOR}, raise_if_not_exists=False)
+                        self.commit(name, [])  # repeats the notes, which the newest commit must have
+                        delta = self._delta(name)
+                        assert delta is not None
+                    delta.create_checkpoint()
+                    delta.cleanup_metadata()
+            return self.vacuum(hours=hours)
+
     # What must be computed again
 
     def log_files(self) -> LogFiles:
         """The log tables' present files, as ``replace_dates`` takes them; ask before reading the tables."""
-        return freshness.log_files({name: self._delta(name) for name in (GATEWAY_LOGS.name, LLM_LOG.name)})
+        from aoai_analytics.lake.rewriting import under_way
+
+        deltas = {name: self._delta(name) for name in (GATEWAY_LOGS.name, LLM_LOG.name)}
+        return freshness.log_files(deltas, under_way(self))
 
     def stale_dates(
         self, table_name: str, *, functions: str | None = None, files: LogFiles | None = None
@@ -386,9 +428,7 @@ class Lake:
         An LLM record may belong to a request across midnight and so concerns the days beside its own too. With
         *functions*, dates computed with another version of the KQL functions are stale as well.
         """
-        delta = self._delta(table_name)
-        present = {added["partition.date"] for added in added_files(delta)} if delta is not None else set()
-        return freshness.stale_dates(delta, files or self.log_files(), functions, present)
+        return freshness.stale_dates(self._delta(table_name), files or self.log_files(), functions)
 
     def dirty_dates(self, *, functions: str | None = None) -> list[str]:
         """The dates for which any computed table is older than the logs; see ``stale_dates``."""
@@ -397,45 +437,10 @@ class Lake:
         return sorted(found)
 
 
-def _widened(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """*rows* of a stored file in a table's columns; one that was added since is null."""
-    import pyarrow as pa
-
-    columns = [
-        rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.table(columns, schema=schema)
-
-
-def _refuse_escapes(path: Path) -> None:
-    """Raises LakeError for a path that readers of Delta tables take for another one: they read ``%20`` as a space."""
-    if found := re.search(r"%[0-9A-Fa-f]{2}", str(path)):
-        raise LakeError(
-            f"a lake's path cannot hold '{found[0]}', which Delta readers decode: {path}; rename the folder"
-        )
-
-
-def _private_folder(root: Path) -> None:
-    """Makes a folder that only its owner may enter, as a lake holds prompts; an empty one that is there becomes it."""
-    root.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        root.mkdir(mode=0o700)
-    except FileExistsError:
-        if root.is_dir() and not any(root.iterdir()):
-            root.chmod(0o700)
-
-
 def _micros(moment: Any) -> int:
     from aoai_analytics.lake.values import parse_time
 
     return parse_time(moment)
-
-
-def _staged_version(path: str) -> int:
-    """The version a staged file was written for; -1 for a file that another program wrote."""
-    digits = path.rpartition("/")[2].split("-")[1]
-    return int(digits) if len(digits) == 12 and digits.isdigit() else -1
 
 
 def _delta_fields(schema: pa.Schema) -> list[Any]:

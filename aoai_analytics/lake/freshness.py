@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, REQUESTS_LOGGED
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 #: Dates that are computed. No record of another one is taken; a lake that has some from before is not stopped by them.
 EARLIEST, LATEST = "2015-01-01", "2099-12-31"
 COMPUTED = (REQUESTS_LOGGED, MESSAGES, REQUESTS)
-#: In a computed table's commit: {date: [functions or null, ids of gateway files, ids of LLM files]}, ids run together.
+#: In a computed table's commit: {date: [functions or null, ids of gateway files, ids of LLM files]}, ids run together;
+#: with a fourth member, 1, for a date whose texts have expired: what was computed from them cannot be computed again.
 _COMPUTED = "aoai.computed.files"
 _ID = 10
 
@@ -51,6 +53,8 @@ class Stale:
 
     gateway: tuple[str, ...] | None
     llm: tuple[str, ...] | None
+    #: Whether the texts of the date have expired, so that only what is new can be computed.
+    settled: bool = False
 
     @property
     def whole(self) -> bool:
@@ -66,14 +70,23 @@ def added_files(delta: DeltaTable) -> list[dict[str, Any]]:
     return files
 
 
-def log_files(deltas: Mapping[str, DeltaTable | None]) -> LogFiles:
-    """The files of the log tables' snapshots."""
+def log_files(
+    deltas: Mapping[str, DeltaTable | None], rewritten: Mapping[str, Mapping[str, Collection[str]]] | None = None
+) -> LogFiles:
+    """The files of the log tables' snapshots.
+
+    *rewritten*, {table: {new path: old paths}}, are files under way to become others: a new one that is there already
+    goes by the ids of those that it is made of, until the notes name it.
+    """
     found: list[dict[str, dict[str, str]]] = []
     for table in (GATEWAY_LOGS, LLM_LOG):
         by_date: dict[str, dict[str, str]] = defaultdict(dict)
         delta = deltas.get(table.name)
+        made_of = (rewritten or {}).get(table.name, {})
         for added in added_files(delta) if delta is not None else ():
-            by_date[added["partition.date"]][_id(added["path"])] = added["path"]
+            path = added["path"]
+            for name in made_of.get(unquote(path)) or (path,):
+                by_date[added["partition.date"]][file_id(name)] = path
         found.append(dict(by_date))
     return LogFiles(*found)
 
@@ -82,55 +95,74 @@ def commit_note(delta: DeltaTable, days: Collection[str], files: LogFiles, funct
     """The metadata of a computed table's commit that follows *delta*: *days* were computed from *files*."""
     notes = computed_notes(delta)
     for day in sorted(days):
-        notes[day] = [functions, "".join(sorted(files.of_gateway(day))), "".join(sorted(files.of_llm(day)))]
-    return {_COMPUTED: json.dumps(notes, separators=(",", ":"))}
+        settled = notes.get(day, [])[3:]
+        notes[day] = [functions, "".join(sorted(files.of_gateway(day))), "".join(sorted(files.of_llm(day))), *settled]
+    return _note(notes)
 
 
-def repeated_note(delta: DeltaTable, without: Collection[str] = ()) -> dict[str, str]:
-    """The metadata of a commit that computes nothing; dates of *without* are forgotten."""
+def repeated_note(delta: DeltaTable) -> dict[str, str]:
+    """The metadata of a commit that computes nothing."""
     notes = computed_notes(delta)
-    if not notes:
-        return {}
-    kept = {day: note for day, note in notes.items() if day not in without}
-    return {_COMPUTED: json.dumps(kept, separators=(",", ":"))}
+    return _note(notes) if notes else {}
 
 
-def rewritten_note(delta: DeltaTable, renamed: Mapping[str, tuple[Collection[str], str]]) -> dict[str, str]:
-    """The metadata that says of dates: the log files of these paths are one other file now, of the same rows.
+def note_without(delta: DeltaTable, days: Collection[str], gone: Collection[str]) -> dict[str, str]:
+    """The metadata that forgets *days*, and the log files of the paths *gone*, which have expired."""
+    ids = {file_id(path) for path in gone}
+    notes = {day: note for day, note in computed_notes(delta).items() if day not in days}
+    for note in notes.values():
+        for place in (1, 2):
+            note[place] = "".join(sorted(set(_ids(note[place])) - ids))
+    return _note(notes)
 
-    *renamed*: {new path: (old paths, "gateway" or "llm")}.
+
+def rewritten_note(
+    delta: DeltaTable, kind: str, renamed: Mapping[str, Collection[str]], settled: Collection[str] = ()
+) -> dict[str, str]:
+    """The metadata that says: log files of these paths are one other file now, of the same requests.
+
+    *renamed*: {new path: old paths} of the log that *kind* names, "gateway" or "llm". *settled* are dates whose texts
+    have expired.
     """
     notes = computed_notes(delta)
-    for path, (old_paths, kind) in renamed.items():
-        old, new, place = {_id(old) for old in old_paths}, _id(path), 1 if kind == "gateway" else 2
+    place = 1 if kind == "gateway" else 2
+    for path, old_paths in renamed.items():
+        old = {file_id(old) for old in old_paths}
         for note in notes.values():
             known = set(_ids(note[place]))
             if old <= known:
-                note[place] = "".join(sorted((known - old) | {new}))
+                note[place] = "".join(sorted((known - old) | {file_id(path)}))
+    for day in settled:
+        if day in notes:
+            notes[day][3:] = [1]
+    return _note(notes)
+
+
+def _note(notes: Mapping[str, Any]) -> dict[str, str]:
     return {_COMPUTED: json.dumps(notes, separators=(",", ":"))}
 
 
-def stale_dates(
-    delta: DeltaTable | None, files: LogFiles, functions: str | None, present: Collection[str] = ()
-) -> dict[str, Stale]:
-    """The dates of a computed table that are not up to date; *present* are dates that it has rows of."""
+def stale_dates(delta: DeltaTable | None, files: LogFiles, functions: str | None) -> dict[str, Stale]:
+    """The dates of a computed table that are not up to date."""
     notes = {} if delta is None else computed_notes(delta)
-    days = {*files.gateway, *files.llm, *present}
     stale: dict[str, Stale] = {}
-    for day in sorted(day for day in days if EARLIEST <= day <= LATEST):
-        known = notes.get(day)
-        if known is None or (functions is not None and functions != known[0]):
+    # A date without gateway rows has nothing to be computed from: its logs have expired, or it has LLM rows only.
+    for day in sorted(day for day in files.gateway if EARLIEST <= day <= LATEST):
+        note = notes.get(day)
+        settled = note is not None and len(note) > 3
+        if note is None or (functions is not None and functions != note[0] and not settled):
             stale[day] = Stale(None, None)
             continue
-        now, before = (files.of_gateway(day), files.of_llm(day)), (set(_ids(known[1])), set(_ids(known[2])))
-        if any(noted - there.keys() for there, noted in zip(now, before, strict=True)):
+        now = (files.of_gateway(day), files.of_llm(day))
+        known = (set(_ids(note[1])), set(_ids(note[2])))
+        if any(ids - there.keys() for there, ids in zip(now, known, strict=True)) and not settled:
             stale[day] = Stale(None, None)
-        elif any(there.keys() - noted for there, noted in zip(now, before, strict=True)):
-            new = (
-                tuple(there[name] for name in there if name not in noted)
-                for there, noted in zip(now, before, strict=True)
+        elif any(there.keys() - ids for there, ids in zip(now, known, strict=True)):
+            gateway, llm = (
+                tuple(dict.fromkeys(path for name, path in there.items() if name not in ids))
+                for there, ids in zip(now, known, strict=True)
             )
-            stale[day] = Stale(*new)
+            stale[day] = Stale(gateway, llm, settled)
     return stale
 
 
@@ -150,8 +182,9 @@ def days_around(day: str) -> list[str]:
     return [(middle + timedelta(days=n)).isoformat() for n in (-1, 0, 1)]
 
 
-def _id(path: str) -> str:
-    return hashlib.blake2b(path.rpartition("/")[2].encode(), digest_size=_ID // 2).hexdigest()
+def file_id(path: str) -> str:
+    """What notes call a file."""
+    return hashlib.blake2b(unquote(path).rpartition("/")[2].encode(), digest_size=_ID // 2).hexdigest()
 
 
 def _ids(text: str) -> list[str]:

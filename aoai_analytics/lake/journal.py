@@ -27,6 +27,7 @@ from aoai_analytics.lake.blobs import Blob, Content
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.duplicates import without_known
 from aoai_analytics.lake.records import SHAPES, RowShape, to_arrow
+from aoai_analytics.lake.rewriting import finish
 from aoai_analytics.lake.secrets import redact_columns
 from aoai_analytics.lake.writing import StagedFile, replace_file, writing
 
@@ -242,6 +243,7 @@ class Journal:
 
     def recover(self) -> Batch | None:
         """Finishes the batch that a killed ingest left; gives it (without its rows), or None where there is none."""
+        finish(self.lake)
         self._sweep()
         intent = self._read(self._intent)
         if intent is None:

@@ -24,6 +24,7 @@ from ..schema.table import Table
 from ..schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, REQUESTS_LOGGED
 from .delta import Lake
 from .freshness import Stale
+from .rewriting import finish
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,6 +53,7 @@ def recompute(lake: Lake, *, progress: Callable[[int, int], None] | None = None)
     dates were computed from is noted with their rows. Raises LakeError, QueryError.
     """
     with lake.lock():
+        finish(lake)
         run = _Run(lake)
         if run.dirty:
             try:
@@ -120,7 +122,9 @@ class _Run:
             yield _Step(few, False)
 
     def _is_whole(self, day: str, stale: Stale) -> bool:
-        return stale.whole or self._size_of_new(stale) > _MOST_NEW * self._size(day)
+        if stale.whole or stale.settled:
+            return stale.whole
+        return self._size_of_new(stale) > _MOST_NEW * self._size(day)
 
     def _size(self, day: str) -> int:
         """The bytes of the log files that a date is computed from, but for its neighbours' LLM rows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,8 +77,19 @@ def replace_file(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
-def stage_file(folder: Path, rows: pa.Table, day: str, version: int) -> StagedFile:
-    """Writes rows of one day into a table's folder, by TimeGenerated, equal ones as given; *version* names the file."""
+def staged_path(day: str, version: int) -> str:
+    """A new file's path within its table's folder; *version* places it in the order of the log."""
+    return f"date={day}/" + _STAGED_NAME.format(version=version, unique=uuid.uuid4().hex)
+
+
+def staged_version(path: str) -> int:
+    """The version a staged file was written for; -1 for a file that another program wrote."""
+    digits = path.rpartition("/")[2].split("-")[1]
+    return int(digits) if len(digits) == 12 and digits.isdigit() else -1
+
+
+def stage_file(folder: Path, rows: pa.Table, path: str) -> StagedFile:
+    """Writes rows of one day to *path* in a table's folder, by TimeGenerated, equal ones as given."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -86,7 +98,6 @@ def stage_file(folder: Path, rows: pa.Table, day: str, version: int) -> StagedFi
     if rows.num_rows > 1 and not pc.all(pc.less_equal(times[:-1], times[1:])).as_py():
         numbered = pa.table({"time": times, "row": pa.array(range(rows.num_rows), pa.int64())})
         rows = rows.take(pc.sort_indices(numbered, sort_keys=[("time", "ascending"), ("row", "ascending")]))
-    path = f"date={day}/" + _STAGED_NAME.format(version=version, unique=uuid.uuid4().hex)
     target = folder / path
     plain = [n for n in rows.column_names if n not in _NO_DICTIONARY and "Body" not in n and "Headers" not in n]
     with writing(folder.parent):
@@ -107,6 +118,7 @@ def stage_file(folder: Path, rows: pa.Table, day: str, version: int) -> StagedFi
         except BaseException:
             target.unlink(missing_ok=True)
             raise
+    day = path.partition("/")[0].removeprefix("date=")
     return StagedFile(path, target.stat().st_size, day, rows.num_rows, _statistics(rows))
 
 
@@ -122,3 +134,32 @@ def _statistics(rows: pa.Table) -> str:
             statistics[key] = {"TimeGenerated": end.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
         statistics["nullCount"] = {"TimeGenerated": 0}
     return json.dumps(statistics)
+
+
+def refuse_escapes(path: Path) -> None:
+    """Raises LakeError for a path that readers of Delta tables take for another one: they read ``%20`` as a space."""
+    if found := re.search(r"%[0-9A-Fa-f]{2}", str(path)):
+        raise LakeError(
+            f"a lake's path cannot hold '{found[0]}', which Delta readers decode: {path}; rename the folder"
+        )
+
+
+def private_folder(root: Path) -> None:
+    """Makes a folder that only its owner may enter, as a lake holds prompts; an empty one that is there becomes it."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(mode=0o700)
+    except FileExistsError:
+        if root.is_dir() and not any(root.iterdir()):
+            root.chmod(0o700)
+
+
+def widened(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """*rows* of a stored file in a table's columns; one that was added since is null."""
+    import pyarrow as pa
+
+    columns = [
+        rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
