@@ -26,7 +26,8 @@ class Settings:
     ``lake`` and ``reports`` are folders; ``source`` defaults to the lake; ``time_zone`` is an IANA name; ``keep`` is
     how long to keep reports (``400d``; None: forever); ``deliver`` is their destination and ``link`` its public URL;
     ``deliver_prompts`` allows delivery of reports that show prompts and responses; ``credential`` names an
-    azure-identity class; ``prices`` is the raw ``[prices]`` table, which ``prices.own`` reads.
+    azure-identity class; ``query_memory`` (``50%``, ``4GB``) and ``query_seconds`` limit a query of a lake;
+    ``prices`` is the raw ``[prices]`` table, which ``prices.own`` reads.
     """
 
     lake: Path = Path("lake")
@@ -38,6 +39,8 @@ class Settings:
     link: str | None = None
     deliver_prompts: bool = False
     credential: str | None = None
+    query_memory: str = "50%"
+    query_seconds: float | None = None
     prices: dict[str, Any] = field(default_factory=dict)
 
 
@@ -46,7 +49,7 @@ def settings() -> Settings:
     """The current settings. Raises WrongUse if ``aoai.toml`` or a variable is malformed."""
     import tomllib
 
-    from pydantic import ValidationError
+    from pydantic import Field, ValidationError
     from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
     class Read(BaseSettings):
@@ -61,6 +64,8 @@ def settings() -> Settings:
         link: str | None = None
         deliver_prompts: bool = False
         credential: str | None = None
+        query_memory: str = Field(default=Settings.query_memory, pattern=r"^[0-9.]+ ?(%|[KMGT]i?B)$")
+        query_seconds: float | None = Field(default=None, gt=0)
         prices: dict[str, Any] = {}
 
         @classmethod

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import threading
 import time
+import weakref
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import settings
 from ..errors import QueryError
 from ..lake.delta import Lake
 from ..lake.journal import SetAside, set_aside
@@ -26,6 +28,8 @@ from .kql.inlining import Range
 from .kql.parameters import bind
 from .kql.tree import call, read
 from .protocol import QueryResult
+from .running import remove, spill_folder, stoppable
+from .staleness import Staleness
 from .translation import quoted, sql_text, translate
 from .views import DUCKDB_TYPES, Among, Views
 
@@ -74,6 +78,8 @@ class LocalEngine:
         self._views: Views | None = None
         self._recent: dict[Hashable, Answer] = {}
         self._lock = threading.Lock()
+        self._stale = Staleness(lake)
+        self._spilled: Path | None = None
 
     @classmethod
     def open(cls, folder: str | Path, functions: Mapping[str, str] | None = None) -> LocalEngine:
@@ -90,37 +96,59 @@ class LocalEngine:
     ) -> QueryResult:
         """See Engine.query."""
         began = time.perf_counter()
-        table, columns = self.arrow(bind(kql, parameters), {name: (start, end) for name in TABLES})
+        ranges = {name: (start, end) for name in TABLES}
+        (table, columns), warnings = self._asked(bind(kql, parameters), ranges, seconds=settings().query_seconds)
         types = dict(columns)
         frame = frame_from_arrow(table, types)
-        return QueryResult(frame, types, statistics={"seconds": time.perf_counter() - began, "rows": len(frame)})
+        statistics = {"seconds": time.perf_counter() - began, "rows": len(frame)}
+        return QueryResult(frame, types, warnings=warnings, statistics=statistics)
 
     def arrow(self, kql: str, ranges: Mapping[str, Range], *, limit_to: str = "", among: Among | None = None) -> Answer:
         """*kql*'s rows as an Arrow table with its columns' Kusto types; each table's time range by its name.
 
         *limit_to* is an SQL condition on the result; *among* names the only requests to see.
-        Raises QueryError, LakeError.
+        Rows of a computed table that the logs are newer than come as they are. Raises QueryError, LakeError.
         """
+        answer, _ = self._asked(kql, ranges, limit_to=limit_to, among=among, computing=True)
+        return answer
+
+    def _asked(
+        self,
+        kql: str,
+        ranges: Mapping[str, Range],
+        *,
+        limit_to: str = "",
+        among: Among | None = None,
+        seconds: float | None = None,
+        computing: bool = False,
+    ) -> tuple[Answer, tuple[str, ...]]:
+        """See ``arrow``; with what the reader should know of the answer."""
         with self._lock:
             checked(kql, self._known, function_names())
             kql = dialect.expanded(kql, TABLES)
             views = self._connected()
             seen = views.show(kql, ranges, among)
+            warnings = () if computing else self._stale.warnings([name for name, _ in seen.of], ranges)
             stages = Stages(
                 views.connection, lambda text, known: translate(text, (*seen.functions, *known)), _kusto_type
             )
-            with _refusals(kql), closing(stages):
+
+            def work() -> tuple[Hashable, Answer]:
                 sql = stages.sql(dialect.staged(kql, stages))
                 asked = (sql, limit_to, seen.of, tuple(stages.definitions))
                 answer = self._recent.pop(asked, None)
                 if answer is None:
                     views.keep(seen)
                     answer = _run(views.connection, sql, limit_to)
+                return asked, answer
+
+            with _refusals(kql), closing(stages):
+                asked, answer = stoppable(views.connection, work, seconds)
             if not names_in(kql) & _UNSTEADY and answer[0].nbytes <= _RECENT_BYTES:
                 self._recent[asked] = answer
                 while sum(rows.nbytes for rows, _ in self._recent.values()) > _RECENT_BYTES:
                     del self._recent[next(iter(self._recent))]
-            return answer
+            return answer, warnings
 
     def set_aside(self) -> SetAside:
         """What the lake's ingests read and did not keep. Raises LakeError where their notes are damaged."""
@@ -133,6 +161,9 @@ class LocalEngine:
                 self._views.connection.close()
                 self._views = None
                 self._recent.clear()
+            if self._spilled is not None:
+                remove(self._spilled)
+                self._spilled = None
 
     def _connected(self) -> Views:
         if self._views is None:
@@ -148,6 +179,11 @@ class LocalEngine:
             if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
                 connection.execute("SET enable_progress_bar=false")
             connection.execute(f"SET allowed_directories=[{sql_text(str(self._lake.path.resolve()) + '/')}]")
+            # The last of these settings: the query's own files lie elsewhere, and a report's kernels share the machine.
+            self._spilled = spill_folder()
+            weakref.finalize(self, remove, self._spilled)
+            connection.execute(f"SET temp_directory={sql_text(str(self._spilled))}")
+            connection.execute(f"SET memory_limit={sql_text(settings().query_memory)}")
             connection.execute("SET enable_external_access=false")
             connection.execute("SET lock_configuration=true")
             self._views = Views(connection, self._lake, self._functions)
