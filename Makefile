@@ -26,7 +26,8 @@ PIP_INSTALL = if $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN
 		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable "$(1)"; \
 	fi
 
-.PHONY: help setup setup-test test-programs report lint test accuracy bench bench-report docs site exports constraints clean
+.PHONY: help setup setup-test test-programs report lint test accuracy bench bench-report faults docs site exports \
+	constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -126,6 +127,9 @@ bench: setup-test ## measure the speed of ingest and queries
 bench-report: setup-test ## measure the speed of reports, compared with papermill and nbconvert
 	@$(BIN)/python benchmarks/report.py
 
+faults: setup-test ## kill, fuzz and mislead for MINUTES (default 60)
+	@FAULTS_MINUTES=$(or $(MINUTES),60) $(BIN)/python -m pytest -s --numprocesses 0 tests/faults $(ARGS)
+
 docs: setup ## generate the pages from the queries' headers and the commands' help
 	@$(BIN)/python docs/make_docs.py
 
@@ -138,9 +142,12 @@ site: $(BIN)/uv ## the documentation as a website, in site/; a link that leads n
 exports: setup ## generate the workbook and the other files for Azure from the queries
 	@$(BIN)/aoai export all --output setup_scripts
 
-constraints: $(BIN)/uv ## pin the newest versions that work together, on each Python from 3.11 up
+constraints: $(BIN)/uv ## pin the newest versions that work together, on each Python from 3.11 up, and their hashes
 	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade \
 		--all-extras --no-emit-index-url --no-header --no-annotate --output-file constraints.txt pyproject.toml -
+	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+		--constraint constraints.txt --all-extras --no-emit-index-url --no-header --no-annotate \
+		--output-file requirements.lock pyproject.toml -
 
 clean: ## remove .venv, caches, sample traffic and reports; your lake stays
 	rm -rf $(VENV) dist build site sample reports .mypy_cache .pytest_cache .ruff_cache .hypothesis
