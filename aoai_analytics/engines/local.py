@@ -101,7 +101,7 @@ class LocalEngine:
         types = dict(columns)
         frame = frame_from_arrow(table, types)
         statistics = {"seconds": time.perf_counter() - began, "rows": len(frame)}
-        return QueryResult(frame, types, warnings=warnings, statistics=statistics)
+        return QueryResult(frame, types, partial=bool(warnings), warnings=warnings, statistics=statistics)
 
     def arrow(self, kql: str, ranges: Mapping[str, Range], *, limit_to: str = "", among: Among | None = None) -> Answer:
         """*kql*'s rows as an Arrow table with its columns' Kusto types; each table's time range by its name.

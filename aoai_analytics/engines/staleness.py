@@ -1,10 +1,9 @@
-"""Whether what a lake has computed is as new as its logs: a query of older rows is refused, or says so."""
+"""Whether what a lake has computed is as new as its logs: an answer from older rows is partial, and says so."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..errors import LakeError
 from ..lake.delta import Lake
 from ..lake.freshness import COMPUTED
 from ..schema.tables import TABLES
@@ -20,11 +19,7 @@ class Staleness:
         self._late: dict[str, list[str]] = {}
 
     def warnings(self, tables: Sequence[str], ranges: Mapping[str, Range]) -> tuple[str, ...]:
-        """What a reader of these tables should know.
-
-        Raises LakeError where dates of the range are not computed, and nobody is computing them: an answer without
-        their requests would look like one that has them.
-        """
+        """Why an answer from these tables lacks rows: dates of the range that are not computed; () where none is."""
         asked = [table.name for table in COMPUTED if table.name in tables]
         if not asked:
             return ()
@@ -40,12 +35,9 @@ class Staleness:
         which = late[0] if len(late) == 1 else f"{len(late)} dates from {late[0]} to {late[-1]}"
         if _is_written(self._lake):
             return (f"an ingest is running: requests of {which} may be missing",)
-        # What was being computed a moment ago may be done now.
-        if _versions(self._lake) != versions:
-            return self.warnings(tables, ranges)
-        raise LakeError(
-            f"the logs of {which} are not computed yet, so their requests would be missing; "
-            f"run aoai lake optimize {self._lake.path}"
+        return (
+            f"the logs of {which} are not computed yet, so their requests are missing; "
+            f"run aoai lake optimize {self._lake.path}",
         )
 
 
