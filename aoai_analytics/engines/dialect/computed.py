@@ -128,6 +128,14 @@ def _translate(search: str, replacement: str, source: str) -> str:
     return source.translate({ord(old): new for old, new in reversed(list(zip(search, padded, strict=False)))})
 
 
+def _replace_strings(text: Any, lookups: Any, replacements: Any) -> str:
+    """The text with each lookup replaced, one after another."""
+    new = replacements if isinstance(replacements, list) else [replacements] * len(lookups)
+    for lookup, replacement in zip(lookups, new, strict=True):
+        text = as_text(text).replace(as_text(lookup), as_text(replacement))
+    return as_text(text)
+
+
 def _split_item(source: Any, delimiter: Any, index: Any) -> list[str]:
     parts = as_text(source).split(as_text(delimiter)) if delimiter else [as_text(source)]
     return [parts[int(index)]] if index is not None and 0 <= int(index) < len(parts) else []
@@ -348,6 +356,7 @@ FUNCTIONS: dict[str, Computed] = {
     "parse_xml": _f(1, 1, "dynamic", _parse_xml),
     "parse_version": _f(1, 1, "decimal", _parse_version),
     "session_starts": _f(4, 4, "dynamic", _session_starts),
+    "replace_strings": _f(3, 3, "string", _replace_strings),
     "extract_json": _f(2, 2, "string", extract_json),
     "extractjson": _f(2, 2, "string", extract_json),
     "treepath": _f(1, 1, "dynamic", treepath),
