@@ -282,6 +282,8 @@ def test_a_column_that_log_analytics_lacks_is_read_by_column_ifexists(engine):
         ("search in (AoaiRequests) 'a' | count", 1),
         ("find in (AoaiRequests) where CorrelationId == 'b' project CorrelationId | count", 1),
         ("customMetrics | count", 0),
+        ("print replace_strings('a b', dynamic(['a', 'b']), dynamic(['x', 'y']))", "x y"),
+        ("print tostring(pack_dictionary('a', 1))", '{"a":1}'),
     ],
 )
 def test_other_people_s_queries_run(engine, kql, expected):

@@ -15,6 +15,7 @@ from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.library.queries import library
 from aoai_analytics.prices import price_functions, shipped_book
 from aoai_analytics.prices.functions import Placed
+from aoai_analytics.schema.tables import REQUESTS
 from tests.kql.cases import REST, cases, engine_over
 
 COST = [query.name for query in library() if query.section == "cost"]
@@ -61,6 +62,30 @@ def test_of_two_prices_the_later_one_holds_from_its_day_on(tmp_path: Path) -> No
     assert first["PromptPrice"] == 2.0 and second["PromptPrice"] == 3.0
     assert first["CachedPrice"] == second["CachedPrice"] == 0.5
     assert second["Cost"] == pytest.approx((900 * 3 + 100 * 0.5 + 10 * 8) / 1e6)
+
+
+@pytest.mark.skipif("ServiceTier" not in REQUESTS.columns, reason="needs ServiceTier in AoaiRequests")
+def test_the_tier_of_the_answer_the_prompt_s_length_and_cache_writes_decide_the_price(tmp_path: Path) -> None:
+    usual = {"ModelVersion": "", "CachedTokens": "0", "PromptTokens": "1000", "CompletionTokens": "1000"}
+    luna = usual | {"ModelName": "gpt-5.6-luna"}
+    rows = costs(
+        [
+            usual | {"ModelName": "gpt-4.1", "ServiceTier": "priority"},
+            usual | {"ModelName": "gpt-5", "ServiceTier": "flex"},
+            usual | {"ModelName": "gpt-4o-mini", "ModelVersion": "2024-07-18", "ServiceTier": "priority"},
+            luna | {"PromptTokens": "8823", "CacheWriteTokens": "8820", "CompletionTokens": "20"},
+            usual | {"ModelName": "gpt-5.4", "PromptTokens": "272001"},
+        ],
+        tmp_path,
+    )
+    priority, flex, none, written, long = rows
+    assert priority["Cost"] == pytest.approx((1000 * 3.5 + 1000 * 14) / 1e6) == pytest.approx(0.0175)
+    assert flex["Cost"] == pytest.approx((1000 * 0.625 + 1000 * 5) / 1e6)
+    assert none["CostState"] == "unpriced" and math.isnan(none["Cost"])
+    assert written["Cost"] == pytest.approx((3 * 0.2 + 8820 * 0.25 + 20 * 1.2) / 1e6)
+    parts = ("PromptCost", "CachedCost", "CacheWriteCost", "CompletionCost")
+    assert written["Cost"] == pytest.approx(sum(written[part] for part in parts))
+    assert long["Cost"] == pytest.approx((272001 * 5 + 1000 * 22.5) / 1e6)
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,33 @@ by name. What each answers follows its page at https://learn.microsoft.com/kusto
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from . import series
+from .addresses import compare, format_ipv4, has_ipv4, is_in_range, is_match, is_private, masked, suffix
+from .bags import (
+    array_iff,
+    array_rotate,
+    array_shift,
+    array_split,
+    bag_remove_keys,
+    bag_set_key,
+    bag_union,
+    bag_zip,
+    combined_sets,
+    extract_json,
+    jaccard,
+    range_of,
+    repeated,
+    treepath,
+    within,
+    without,
+)
+from .values import as_text, unique
 
 if TYPE_CHECKING:
     import duckdb
@@ -81,44 +99,11 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     connection.create_function(UDF, call, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling=handling)
 
 
-def _text(value: Any) -> str:
-    """*value* as ``tostring`` writes it."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _array(value: Any) -> list[Any] | None:
-    return value if isinstance(value, list) else None
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return None
-
-
-def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)
-
-
-def _unique(values: list[Any]) -> list[Any]:
-    seen: dict[str, Any] = {}
-    for value in values:
-        seen.setdefault(json.dumps(value, sort_keys=True), value)
-    return list(seen.values())
-
-
 # Text
 
 
 def _indexof(text: Any, lookup: Any, start: Any = 0, length: Any = -1, occurrence: Any = 1) -> int:
-    text, lookup = _text(text), _text(lookup)
+    text, lookup = as_text(text), as_text(lookup)
     start, length, occurrence = int(start or 0), int(-1 if length is None else length), int(occurrence or 1)
     begin = max(0, len(text) + start) if start < 0 else start
     place: int = begin - 1
@@ -132,7 +117,7 @@ def _indexof(text: Any, lookup: Any, start: Any = 0, length: Any = -1, occurrenc
 
 
 def _strrep(value: Any, times: Any, delimiter: Any = "") -> str:
-    return _text(delimiter).join([_text(value)] * max(0, int(times or 0)))
+    return as_text(delimiter).join([as_text(value)] * max(0, int(times or 0)))
 
 
 def _translate(search: str, replacement: str, source: str) -> str:
@@ -143,8 +128,16 @@ def _translate(search: str, replacement: str, source: str) -> str:
     return source.translate({ord(old): new for old, new in reversed(list(zip(search, padded, strict=False)))})
 
 
+def _replace_strings(text: Any, lookups: Any, replacements: Any) -> str:
+    """The text with each lookup replaced, one after another."""
+    new = replacements if isinstance(replacements, list) else [replacements] * len(lookups)
+    for lookup, replacement in zip(lookups, new, strict=True):
+        text = as_text(text).replace(as_text(lookup), as_text(replacement))
+    return as_text(text)
+
+
 def _split_item(source: Any, delimiter: Any, index: Any) -> list[str]:
-    parts = _text(source).split(_text(delimiter)) if delimiter else [_text(source)]
+    parts = as_text(source).split(as_text(delimiter)) if delimiter else [as_text(source)]
     return [parts[int(index)]] if index is not None and 0 <= int(index) < len(parts) else []
 
 
@@ -196,20 +189,20 @@ def _url_encode(text: Any) -> str:
     import re
     from urllib.parse import quote_plus
 
-    encoded = quote_plus(_text(text), safe="-_.!*()")
+    encoded = quote_plus(as_text(text), safe="-_.!*()")
     return re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), encoded)
 
 
 def _parse_urlquery(text: Any) -> dict[str, Any]:
     from urllib.parse import parse_qsl
 
-    return {"Query Parameters": dict(parse_qsl(_text(text).removeprefix("?"), keep_blank_values=True))}
+    return {"Query Parameters": dict(parse_qsl(as_text(text).removeprefix("?"), keep_blank_values=True))}
 
 
 def _parse_path(text: Any) -> dict[str, str] | None:
     import re
 
-    path = _text(text)
+    path = as_text(text)
     scheme = re.match(r"([A-Za-z][\w+.-]+)://", path)
     plain = path[scheme.end() :] if scheme else path
     parts = re.split(r"[\\/]", plain)
@@ -231,7 +224,7 @@ def _parse_path(text: Any) -> dict[str, str] | None:
 def _parse_csv(text: Any) -> list[str]:
     import csv
 
-    return next(csv.reader([_text(text)]), [""])
+    return next(csv.reader([as_text(text)]), [""])
 
 
 def _parse_xml(text: Any) -> Any:
@@ -261,7 +254,7 @@ def _parse_xml(text: Any) -> Any:
 
 def _parse_version(text: Any) -> int | None:
     """A version of up to four numbers as one number that sorts as it does."""
-    parts = _text(text).split(".")
+    parts = as_text(text).split(".")
     if not 1 <= len(parts) <= 4 or not all(part.isdigit() for part in parts):
         return None
     numbers = [int(part) for part in parts] + [0] * (4 - len(parts))
@@ -279,234 +272,6 @@ def _session_starts(times: list[int], longest: int, gap: int, restarts: list[Any
         begins = begins or (place < len(restarts) and bool(restarts[place]))
         starts.append(time if begins else starts[-1])
     return starts
-
-
-# JSON
-
-
-def _extract_json(path: str, source: Any) -> str:
-    """What a JSON path of keys and indexes leads to, as text; '' where it leads nowhere."""
-    import re
-
-    value: Any = source
-    if isinstance(source, str):
-        try:
-            value = json.loads(source)
-        except ValueError:
-            return ""
-    for key, quoted, index in re.findall(r"\.([\w$-]+)|\[['\"]([^'\"]+)['\"]\]|\[(-?\d+)\]", path.removeprefix("$")):
-        if index and isinstance(value, list) and -len(value) <= int(index) < len(value):
-            value = value[int(index)]
-        elif (key or quoted) and isinstance(value, dict):
-            value = value.get(key or quoted)
-        else:
-            return ""
-    return _text(value)
-
-
-def _treepath(value: Any) -> list[str]:
-    def walk(inner: Any, path: str) -> list[str]:
-        if isinstance(inner, dict):
-            return [
-                found for key, item in inner.items() for found in [f"{path}['{key}']", *walk(item, f"{path}['{key}']")]
-            ]
-        if isinstance(inner, list):
-            below = [found for item in inner for found in walk(item, f"{path}[0]")]
-            return _unique([f"{path}[0]", *below]) if inner else []
-        return []
-
-    return walk(value, "")
-
-
-def _bag_remove_keys(bag: Any, keys: Any) -> Any:
-    if not isinstance(bag, dict) or not isinstance(keys, list):
-        return None
-    kept = {name: value for name, value in bag.items() if name not in keys}
-    for key in keys:
-        # A path removes a key of an inner bag.
-        if isinstance(key, str) and key.startswith("$."):
-            *way, last = key.removeprefix("$.").split(".")
-            inner: Any = kept
-            for step in way:
-                inner = inner.get(step) if isinstance(inner, dict) else None
-            if isinstance(inner, dict):
-                inner.pop(last, None)
-    return kept
-
-
-def _bag_union(*bags: Any) -> dict[str, Any]:
-    """The keys of all bags; of one that several have, the first value."""
-    union: dict[str, Any] = {}
-    for bag in bags:
-        for key, value in bag.items() if isinstance(bag, dict) else ():
-            union.setdefault(key, value)
-    return union
-
-
-def _bag_set_key(bag: Any, key: Any, value: Any) -> Any:
-    return {**bag, _text(key): value} if isinstance(bag, dict) else None
-
-
-def _bag_zip(keys: Any, values: Any) -> Any:
-    if not isinstance(keys, list) or not isinstance(values, list):
-        return None
-    padded = values + [None] * (len(keys) - len(values))
-    return {key: value for key, value in zip(keys, padded, strict=False) if isinstance(key, str)}
-
-
-# Arrays and sets
-
-
-def _array_split(array: Any, at: Any) -> Any:
-    if _array(array) is None:
-        return None
-    places = [int(place) for place in (at if isinstance(at, list) else [at])]
-    ends = [min(len(array), place if place >= 0 else max(0, len(array) + place)) for place in places]
-    cuts = [0, *ends, len(array)]
-    return [array[begin:end] for begin, end in pairwise(cuts)]
-
-
-def _array_rotate(array: Any, count: Any) -> Any:
-    """Rotated left by *count*; right where it is negative."""
-    if not _array(array):
-        return array if isinstance(array, list) else None
-    by = int(count) % len(array)
-    return array[by:] + array[:by]
-
-
-def _array_shift(array: Any, count: Any, fill: Any = None) -> Any:
-    """Shifted left by *count*; right where it is negative."""
-    if _array(array) is None:
-        return None
-    by = min(abs(int(count)), len(array))
-    return array[by:] + [fill] * by if int(count) >= 0 else [fill] * by + array[: len(array) - by]
-
-
-def _array_iff(conditions: Any, yes: Any, no: Any) -> Any:
-    if _array(conditions) is None:
-        return None
-
-    def at(value: Any, place: int) -> Any:
-        return (value[place] if place < len(value) else None) if isinstance(value, list) else value
-
-    return [
-        at(yes if condition else no, place) if condition is not None else None
-        for place, condition in enumerate(conditions)
-    ]
-
-
-def _repeat(value: Any, count: Any) -> Any:
-    return None if count is None or int(count) < 0 else [value] * int(count)
-
-
-def _range(start: Any, stop: Any, step: Any = 1) -> Any:
-    if start is None or stop is None or not step:
-        return None
-    count = min(1_048_576, max(0, math.floor((stop - start) / step + 1e-9) + 1))
-    return [start + place * step for place in range(count)]
-
-
-def _set(combine: Callable[[list[Any], list[Any]], list[Any]]) -> Callable[..., Any]:
-    def combined(first: Any, *others: Any) -> Any:
-        if _array(first) is None or any(_array(other) is None for other in others):
-            return None
-        result = _unique(first)
-        for other in others:
-            result = combine(result, _unique(other))
-        return result
-
-    return combined
-
-
-def _without(one: list[Any], other: list[Any]) -> list[Any]:
-    return [value for value in one if not any(_same(value, item) for item in other)]
-
-
-def _within(one: list[Any], other: list[Any]) -> list[Any]:
-    return [value for value in one if any(_same(value, item) for item in other)]
-
-
-def _jaccard(one: Any, other: Any) -> float | None:
-    if _array(one) is None or _array(other) is None:
-        return None
-    union = _unique(one + other)
-    return len(_within(_unique(one), other)) / len(union) if union else None
-
-
-# Addresses
-
-
-def _network(text: Any, prefix: Any = 32) -> ipaddress.IPv4Network | None:
-    """An IPv4 address, with or without a prefix length, as a network; the shorter of the two prefixes counts."""
-    address, _, own = _text(text).partition("/")
-    try:
-        length = min(int(own) if own else 32, 32 if prefix is None else int(prefix))
-        return ipaddress.IPv4Network((address, length), strict=False)
-    except ValueError:
-        return None
-
-
-def _compared(one: Any, other: Any, prefix: Any = 32) -> int | None:
-    left, right = _network(one, prefix), _network(other, prefix)
-    if left is None or right is None:
-        return None
-    length = min(left.prefixlen, right.prefixlen)
-    first, second = (int(net.network_address) >> (32 - length) for net in (left, right))
-    return (first > second) - (first < second)
-
-
-def _is_match(one: Any, other: Any, prefix: Any = 32) -> bool | None:
-    compared = _compared(one, other, prefix)
-    return None if compared is None else compared == 0
-
-
-def _is_in_range(address: Any, *ranges: Any) -> bool | None:
-    found = _network(address)
-    flat = [item for value in ranges for item in (value if isinstance(value, list) else [value])]
-    networks = [network for item in flat if (network := _network(item)) is not None]
-    if found is None or not networks:
-        return None
-    return any(found.network_address in network for network in networks)
-
-
-def _is_private(address: Any) -> bool | None:
-    found = _network(address)
-    if found is None:
-        return None
-    private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-    return any(found.subnet_of(ipaddress.IPv4Network(network)) for network in private)
-
-
-def _format_ipv4(address: Any, prefix: Any = 32, *, mask: bool = False) -> str:
-    if isinstance(address, int) and not isinstance(address, bool):
-        address = str(ipaddress.IPv4Address(address % 2**32))
-    found = _network(address, prefix)
-    if found is None:
-        return ""
-    return f"{found.network_address}/{found.prefixlen}" if mask else str(found.network_address)
-
-
-def _suffix(address: Any) -> int | None:
-    found = _network(address)
-    return None if found is None else found.prefixlen
-
-
-def _mask(address: Any, prefix: Any) -> int | None:
-    found = _network(address, prefix)
-    return None if found is None else int(found.network_address)
-
-
-def _has_ipv4(source: Any, *addresses: Any, prefix: bool = False) -> bool:
-    import re
-
-    flat = [item for value in addresses for item in (value if isinstance(value, list) else [value])]
-    end = "" if prefix else r"(?![\w.])"
-    text = _text(source)
-    if prefix:
-        flat = [item for item in flat if re.fullmatch(r"(\d{1,3}\.){1,3}(\d{1,3})?", _text(item))]
-    else:
-        flat = [item for item in flat if _network(item) is not None]
-    return any(re.search(rf"(?<![\w.]){re.escape(_text(item))}{end}", text) for item in flat)
 
 
 # Numbers
@@ -575,11 +340,11 @@ FUNCTIONS: dict[str, Computed] = {
     "strrep": _f(2, 3, "string", _strrep),
     "translate": _f(3, 3, "string", _translate),
     "split": _f(3, 3, "dynamic", _split_item),
-    "isascii": _f(1, 1, "bool", lambda text: _text(text).isascii()),
+    "isascii": _f(1, 1, "bool", lambda text: as_text(text).isascii()),
     "isutf8": _f(1, 1, "bool", lambda text: isinstance(text, str)),
-    "unicode_codepoints_from_string": _f(1, 1, "dynamic", lambda text: [ord(character) for character in _text(text)]),
+    "unicode_codepoints_from_string": _f(1, 1, "dynamic", lambda text: [ord(character) for character in as_text(text)]),
     "unicode_codepoints_to_string": _f(1, _ANY, "string", _codepoints),
-    "to_utf8": _f(1, 1, "dynamic", lambda text: [ord(character) for character in _text(text)]),
+    "to_utf8": _f(1, 1, "dynamic", lambda text: [ord(character) for character in as_text(text)]),
     "make_string": _f(1, _ANY, "string", _codepoints),
     "format_bytes": _f(1, 3, "string", _format_bytes),
     "format_timespan": _f(2, 2, "string", _format_timespan, 0),
@@ -591,41 +356,42 @@ FUNCTIONS: dict[str, Computed] = {
     "parse_xml": _f(1, 1, "dynamic", _parse_xml),
     "parse_version": _f(1, 1, "decimal", _parse_version),
     "session_starts": _f(4, 4, "dynamic", _session_starts),
-    "extract_json": _f(2, 2, "string", _extract_json),
-    "extractjson": _f(2, 2, "string", _extract_json),
-    "treepath": _f(1, 1, "dynamic", _treepath),
+    "replace_strings": _f(3, 3, "string", _replace_strings),
+    "extract_json": _f(2, 2, "string", extract_json),
+    "extractjson": _f(2, 2, "string", extract_json),
+    "treepath": _f(1, 1, "dynamic", treepath),
     "bag_has_key": _f(2, 2, "bool", lambda bag, key: key in bag if isinstance(bag, dict) else None),
-    "bag_remove_keys": _f(2, 2, "dynamic", _bag_remove_keys),
-    "bag_union": _f(1, _ANY, "dynamic", _bag_union),
-    "bag_set_key": _f(3, 3, "dynamic", _bag_set_key),
-    "bag_zip": _f(2, 2, "dynamic", _bag_zip),
-    "array_split": _f(2, 2, "dynamic", _array_split),
-    "array_rotate_left": _f(2, 2, "dynamic", _array_rotate),
-    "array_rotate_right": _f(2, 2, "dynamic", lambda array, count: _array_rotate(array, -count)),
-    "array_shift_left": _f(2, 3, "dynamic", _array_shift),
-    "array_shift_right": _f(2, 3, "dynamic", lambda array, count, fill=None: _array_shift(array, -count, fill)),
-    "array_iff": _f(3, 3, "dynamic", _array_iff),
-    "array_iif": _f(3, 3, "dynamic", _array_iff),
-    "repeat": _f(2, 2, "dynamic", _repeat),
-    "range": _f(2, 3, "dynamic", _range),
-    "set_union": _f(2, _ANY, "dynamic", _set(lambda one, other: _unique(one + other))),
-    "set_intersect": _f(2, _ANY, "dynamic", _set(_within)),
-    "set_difference": _f(2, _ANY, "dynamic", _set(_without)),
-    "set_equals": _f(2, 2, "bool", lambda one, other: not _without(one, other) and not _without(other, one)),
-    "jaccard_index": _f(2, 2, "real", _jaccard),
-    "parse_ipv4_mask": _f(2, 2, "long", _mask),
-    "ipv4_is_in_range": _f(2, 2, "bool", _is_in_range),
-    "ipv4_is_in_any_range": _f(2, _ANY, "bool", _is_in_range),
-    "ipv4_is_private": _f(1, 1, "bool", _is_private),
-    "ipv4_is_match": _f(2, 3, "bool", _is_match),
-    "ipv4_compare": _f(2, 3, "long", _compared),
-    "ipv4_netmask_suffix": _f(1, 1, "long", _suffix),
-    "format_ipv4": _f(1, 2, "string", _format_ipv4),
-    "format_ipv4_mask": _f(1, 2, "string", lambda address, prefix=32: _format_ipv4(address, prefix, mask=True)),
-    "has_ipv4": _f(2, 2, "bool", _has_ipv4),
-    "has_any_ipv4": _f(2, _ANY, "bool", _has_ipv4),
-    "has_ipv4_prefix": _f(2, 2, "bool", lambda source, start: _has_ipv4(source, start, prefix=True)),
-    "has_any_ipv4_prefix": _f(2, _ANY, "bool", lambda source, *starts: _has_ipv4(source, *starts, prefix=True)),
+    "bag_remove_keys": _f(2, 2, "dynamic", bag_remove_keys),
+    "bag_union": _f(1, _ANY, "dynamic", bag_union),
+    "bag_set_key": _f(3, 3, "dynamic", bag_set_key),
+    "bag_zip": _f(2, 2, "dynamic", bag_zip),
+    "array_split": _f(2, 2, "dynamic", array_split),
+    "array_rotate_left": _f(2, 2, "dynamic", array_rotate),
+    "array_rotate_right": _f(2, 2, "dynamic", lambda array, count: array_rotate(array, -count)),
+    "array_shift_left": _f(2, 3, "dynamic", array_shift),
+    "array_shift_right": _f(2, 3, "dynamic", lambda array, count, fill=None: array_shift(array, -count, fill)),
+    "array_iff": _f(3, 3, "dynamic", array_iff),
+    "array_iif": _f(3, 3, "dynamic", array_iff),
+    "repeat": _f(2, 2, "dynamic", repeated),
+    "range": _f(2, 3, "dynamic", range_of),
+    "set_union": _f(2, _ANY, "dynamic", combined_sets(lambda one, other: unique(one + other))),
+    "set_intersect": _f(2, _ANY, "dynamic", combined_sets(within)),
+    "set_difference": _f(2, _ANY, "dynamic", combined_sets(without)),
+    "set_equals": _f(2, 2, "bool", lambda one, other: not without(one, other) and not without(other, one)),
+    "jaccard_index": _f(2, 2, "real", jaccard),
+    "parse_ipv4_mask": _f(2, 2, "long", masked),
+    "ipv4_is_in_range": _f(2, 2, "bool", is_in_range),
+    "ipv4_is_in_any_range": _f(2, _ANY, "bool", is_in_range),
+    "ipv4_is_private": _f(1, 1, "bool", is_private),
+    "ipv4_is_match": _f(2, 3, "bool", is_match),
+    "ipv4_compare": _f(2, 3, "long", compare),
+    "ipv4_netmask_suffix": _f(1, 1, "long", suffix),
+    "format_ipv4": _f(1, 2, "string", format_ipv4),
+    "format_ipv4_mask": _f(1, 2, "string", lambda address, prefix=32: format_ipv4(address, prefix, mask=True)),
+    "has_ipv4": _f(2, 2, "bool", has_ipv4),
+    "has_any_ipv4": _f(2, _ANY, "bool", has_ipv4),
+    "has_ipv4_prefix": _f(2, 2, "bool", lambda source, start: has_ipv4(source, start, prefix=True)),
+    "has_any_ipv4_prefix": _f(2, _ANY, "bool", lambda source, *starts: has_ipv4(source, *starts, prefix=True)),
     "tohex": _f(1, 2, "string", _tohex),
     "bitset_count_ones": _f(1, 1, "long", lambda value: None if value is None else (int(value) % 2**64).bit_count()),
     "loggamma": _f(1, 1, "real", _loggamma),

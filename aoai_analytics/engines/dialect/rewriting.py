@@ -54,7 +54,12 @@ def _percentiles_array(node: Node, arguments: list[str]) -> str | None:
     return f"pack_array({', '.join(f'percentile({value}, {rank})' for rank in ranks)})"
 
 
+def _pack_dictionary(node: Node, arguments: list[str]) -> str | None:
+    return f"bag_pack({', '.join(arguments)})"
+
+
 REWRITES: dict[str, _Rewrite] = {
+    "pack_dictionary": _pack_dictionary,
     "extract": _typed,
     "extract_json": _typed,
     "extractjson": _typed,
