@@ -17,7 +17,7 @@ import {
 import { gatewaySku } from 'modules/gateway.bicep'
 import { summaryRule } from 'modules/summary-rules.bicep'
 
-// ---- The whole
+// ---- General
 
 @description('Short name of the installation: resources are named after it. Lower-case letters, digits and hyphens.')
 @minLength(3)
@@ -37,24 +37,24 @@ param tags object = {}
 @maxLength(30)
 param openAIAccounts openAIAccount[]
 
-@description('Failures within a minute that take a backend out of the pool. By default the first one, so that the retry meets another; a pool of one has no other, and stands three.')
+@description('Failures within a minute that take a backend out of the pool. Default: 1, so that the retry uses another backend; 3 in a pool of one.')
 @minValue(1)
 @maxValue(100)
 param breakerFailures int = length(openAIAccounts) > 1 ? 1 : 3
 
-@description('Seconds for which a backend stays out of the pool, and clients are told to wait, where the backend did not say Retry-After. Default: as in policies/named-values.json.')
+@description('Seconds that a backend stays out of the pool, and that clients wait, if the backend sends no Retry-After. Default: as in policies/named-values.json.')
 @minValue(1)
 @maxValue(300)
 param retryAfterSeconds int?
 
-@description('Further attempts on the pool after one that failed. By default one for each further member.')
+@description('Retries on the pool after a failed attempt. Default: one for each further member.')
 @minValue(1)
 @maxValue(50)
 param backendRetries int = max(1, length(openAIAccounts) - 1)
 
 // ---- Gateway
 
-@description('Name of the API Management service; part of its host name, so unique in all of Azure.')
+@description('Name of the API Management service; part of its host name, so it must be unique in Azure.')
 @minLength(1)
 @maxLength(50)
 param gatewayName string = 'apim-${name}-${uniqueString(resourceGroup().id, name)}'
@@ -67,11 +67,11 @@ param gatewayTier gatewaySku = 'StandardV2'
 @maxValue(30)
 param gatewayCapacity int = 1
 
-@description('Address that Azure writes to about the gateway.')
+@description('Email address for Azure\'s notifications about the gateway.')
 @minLength(3)
 param publisherEmail string
 
-@description('Publisher\'s name that the gateway shows.')
+@description('Publisher name shown by the gateway.')
 @minLength(1)
 param publisherName string
 
@@ -89,46 +89,46 @@ param silver limits = {}
 @description('Limits and subscriptions of the product gold.')
 param gold limits = {}
 
-@description('Subscriptions of the product unlimited, which has no limit but that of the deployments.')
+@description('Subscriptions of the product unlimited, limited only by the deployments.')
 param unlimitedSubscriptions string[] = []
 
-@description('Callers with a Microsoft Entra token instead of a subscription key: whether they are let in, the tenant, audience and application role that the token must have, and the limits of each caller.')
+@description('Callers with a Microsoft Entra token instead of a subscription key: whether to accept them, the required tenant, audience and application role, and the limits per caller.')
 param entra entraCallers = { accept: true }
 
 // ---- Options of the API's policy
 
-@description('true has Azure AI Content Safety judge prompts at the gateway, beside the filters of the deployments. It makes the resource, and costs time and money on each request.')
+@description('true checks prompts with Azure AI Content Safety at the gateway, in addition to the deployments\' filters. It creates the resource and adds latency and cost to each request.')
 param contentSafety bool = false
 
-@description('Severity from which content safety refuses a prompt. Default: as in policies/named-values.json.')
+@description('Severity at which content safety refuses a prompt. Default: as in policies/named-values.json.')
 @minValue(0)
 @maxValue(7)
 param contentSafetyThreshold int?
 
-@description('Answers to similar prompts from a cache: the vault\'s secret with the connection string of your own Redis (with RediSearch), and the embeddings deployment that tells what is similar. Null: none.')
+@description('Answers to similar prompts from a cache: the vault\'s secret with the connection string of your own Redis (with RediSearch), and the embeddings deployment that measures similarity. Null: none.')
 param semanticCache semanticCacheSettings?
 
 // ---- Logs
 
-@description('true logs prompts and answers in the LLM log. false logs tokens and models, and no text.')
+@description('true logs prompts and responses in the LLM log. false logs only tokens and models.')
 param logMessages bool = true
 
-@description('Bytes of the clients\' bodies in the gateway log. 0, the default: none. Read docs/infrastructure.md before raising it: bodies break streaming, and hold prompts in a second table.')
+@description('Bytes of client bodies in the gateway log. Default: 0, none. Read docs/infrastructure.md before you raise it: bodies break streaming and store prompts in a second table.')
 @minValue(0)
 @maxValue(8192)
 param logBodyBytes int = 0
 
-@description('Days for which gateway rows can be queried.')
+@description('Days that gateway rows can be queried.')
 @minValue(30)
 @maxValue(730)
 param retentionDays int = 90
 
-@description('Days for which prompts and answers can be queried.')
+@description('Days that prompts and responses can be queried.')
 @minValue(4)
 @maxValue(730)
 param llmLogRetentionDays int = 30
 
-@description('Days for which gateway rows are kept in total.')
+@description('Days that gateway rows are kept in total.')
 @minValue(30)
 @maxValue(4383)
 param totalRetentionDays int = 365
@@ -141,20 +141,20 @@ param logToStorage bool = true
 @maxValue(3650)
 param storageDeleteAfterDays int = 400
 
-@description('Copies of the log blobs.')
+@description('Redundancy of the log storage.')
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
 param storageSku string = 'Standard_ZRS'
 
 @description('true also streams the logs to an Event Hub.')
 param logToEventHub bool = false
 
-@description('Who may read the logs: analysts, and the identity that makes reports.')
+@description('Who can read the logs: analysts, and the identity that runs reports.')
 param readers principal[] = []
 
 @description('KQL functions to save in the workspace.')
 param functions savedFunction[] = []
 
-// ---- What is made of the logs
+// ---- Outputs of the logs
 
 @description('true makes an Azure Workbook over the logs.')
 param workbook bool = true
@@ -162,16 +162,16 @@ param workbook bool = true
 @description('true puts the library of queries into the portal\'s query picker.')
 param queryPack bool = true
 
-@description('Hourly sums of the requests, kept for years at little cost: how, and how long. Null: none.')
+@description('Hourly totals of requests, kept for years at low cost: settings and retention. Null: none.')
 param sums sumSettings?
 
-@description('What the sums are made with; "aoai export summary-rules" writes it with prices of your own.')
+@description('Definition of the hourly totals; "aoai export summary-rules" writes it with your own prices.')
 param rollup summaryRule = loadJsonContent('../exports/summary-rules.json')
 
-@description('Reports on a timer, delivered to a website of their own: when, for which periods, and who may read them. Null: none.')
+@description('Scheduled reports, delivered to a separate website: when, for which periods, and who can read them. Null: none.')
 param reportSchedule reportSettings?
 
-@description('Alert rules over the logs, and a budget of the bill: who is told, and what is other than the defaults. Null: none.')
+@description('Alert rules on the logs, and a budget for the bill: recipients and changes to the defaults. Null: none.')
 param alerts alertSettings?
 
 // ---- Network and secrets
@@ -182,9 +182,9 @@ param privateNetwork bool = false
 @description('Address space of the virtual network, /22 or larger.')
 param networkAddressPrefix string = '10.64.0.0/22'
 
-@description('Application Gateway with a firewall as the public way in; needs privateNetwork, and its certificate in the vault first. Null: none.')
+@description('Application Gateway with a firewall as the public entrance; needs privateNetwork, and its certificate in the vault first. Null: none.')
 param applicationGateway {
-  @description('Host name clients use.')
+  @description('Host name for clients.')
   @minLength(1)
   hostName: string
   @description('Name of its certificate in the vault.')
@@ -197,7 +197,7 @@ param restoreKeyVault bool = false
 
 // ---- Checks
 
-// Every backend of a pool is asked for every deployment: one that lacks it would answer 404.
+// The pool may send any deployment's request to any backend: one without it would return 404.
 func clientDeployments(account openAIAccount) string[] =>
   sort(
     filter(
@@ -238,7 +238,7 @@ var cache = semanticCache != null && !contains(
 var suffix = uniqueString(resourceGroup().id, checkedName)
 var open = !privateNetwork
 var apiName = 'azure-openai'
-// What policies name as {{name}}: its defaults, and for whom.
+// The named values of policies, {{name}}: defaults and users.
 var valuesOfPolicies = loadJsonContent('../policies/named-values.json')
 var waitSeconds = retryAfterSeconds ?? int(valuesOfPolicies['retry-after-seconds'].value)
 var poolName = valuesOfPolicies['backend-pool'].value
@@ -389,10 +389,10 @@ module gateway 'modules/gateway.bicep' = {
     publisherName: publisherName
     subnetId: privateNetwork ? gatewaySubnetId : ''
     publicNetworkAccess: open
-    // A private gateway was recovered, if at all, when it was first made.
+    // A private gateway is recovered only when it is first created.
     restore: restoreGateway && open
   }
-  // It can only be closed once its private endpoint stands.
+  // It can be closed only once its private endpoint exists.
   dependsOn: [privateEndpoints]
 }
 
@@ -465,7 +465,7 @@ module api 'modules/api.bicep' = {
     name: apiName
     contentSafety: contentSafety
     semanticCache: cache != null
-    // A caller with a token has no key: the policy, not the API, refuses those who have neither.
+    // A caller with a token has no key: the policy, not the API, refuses callers with neither.
     subscriptionRequired: !entra.accept
   }
   // Policies are refused while a named value or a backend they name is missing.
@@ -514,7 +514,7 @@ module publicEntrance 'modules/application-gateway.bicep' = if (entrance != null
   dependsOn: [privateEndpoints]
 }
 
-// ---- What is made of the logs
+// ---- Outputs of the logs
 
 module gatewayWorkbook 'modules/workbook.bicep' = if (workbook) {
   params: {
@@ -595,9 +595,9 @@ module reports 'modules/report-schedule.bicep' = if (schedule != null) {
   dependsOn: [network, workspace]
 }
 
-// ---- What others need to go on: ids and endpoints, never keys
+// ---- Outputs: IDs and endpoints, never keys
 
-@description('Where clients send their requests: the base of both route styles.')
+@description('Base URL for clients, for both route styles.')
 output apiUrl string = '${gateway.outputs.gatewayUrl}/openai'
 
 @description('Resource id of the gateway.')
@@ -612,29 +612,29 @@ output openAIAccountIds string[] = [for (account, index) in openAIAccounts: open
 @description('Id of the backend pool.')
 output backendPool string = backends.outputs.poolName
 
-@description('Names of the subscriptions; their keys are read from the gateway by those who may.')
+@description('Names of the subscriptions; read their keys from the gateway.')
 output subscriptionNames string[] = products.outputs.subscriptionNames
 
 @description('Resource id of the workspace.')
 output workspaceId string = workspace.outputs.id
 
-@description('Where to query: log-analytics://WORKSPACE-ID.')
+@description('Source to query: log-analytics://WORKSPACE-ID.')
 output source string = 'log-analytics://${workspace.outputs.customerId}'
 
-@description('Blob endpoint of the log storage; empty where there is none.')
+@description('Blob endpoint of the log storage; empty if there is none.')
 output logStorageEndpoint string = archive.?outputs.blobEndpoint ?? ''
 
-@description('Event Hubs namespace of the logs; empty where there is none.')
+@description('Event Hubs namespace of the logs; empty if there is none.')
 output eventHubNamespaceId string = eventHub.?outputs.id ?? ''
 
 @description('URI of the Key Vault.')
 output keyVaultUri string = keyVault.outputs.uri
 
-@description('Public address of the Application Gateway; empty where there is none.')
+@description('Public address of the Application Gateway; empty if there is none.')
 output publicIpAddress string = publicEntrance.?outputs.publicIpAddress ?? ''
 
-@description('Where the pages of the scheduled reports are read; empty where there are none.')
+@description('URL of the scheduled reports; empty if there are none.')
 output reportsUrl string = reports.?outputs.websiteUrl ?? ''
 
-@description('Host name of the registry for the reports\' image; empty where there is none.')
+@description('Host name of the registry for the reports\' image; empty if there is none.')
 output reportsRegistry string = reports.?outputs.registryLoginServer ?? ''

@@ -39,9 +39,9 @@ from tests.setup.recording import CONFIG
         ("capacity = 60", "capacity = true", r"deployments\[0\].capacity: must be a whole number"),
         ("capacity = 60", "capacity = 0", r"deployments\[0\].capacity: must be at least 1"),
         ("capacity = 60", "capcity = 60", r"deployments\[0\].capcity: no such setting; did you mean capacity\?"),
-        (", capacity = 60", "", r"deployments\[0\].capacity: missing: Thousands of tokens a minute"),
+        (", capacity = 60", "", r"deployments\[0\].capacity: missing: Thousands of tokens/min"),
         ("priority = 2", "priority = 200", r"openAIAccounts\[1\].priority: must be at least 0 and at most 100"),
-        ('publisherEmail = "platform-team@contoso.com"', "", r"setup.parameters.publisherEmail: missing: Address that"),
+        ('publisherEmail = "platform-team@contoso.com"', "", r"parameters.publisherEmail: missing: Email address for"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_place(tmp_path: Path, old: str, new: str, words: str) -> None:

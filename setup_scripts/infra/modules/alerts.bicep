@@ -1,4 +1,4 @@
-metadata description = 'Alert rules over the gateway\'s logs, and a budget of the bill.'
+metadata description = 'Alert rules on the gateway\'s logs, and a budget for the bill.'
 
 import { alertName, alertThresholds, alertRules } from '../alert-rules.bicep'
 
@@ -63,7 +63,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existin
   name: workspaceName
 }
 
-// A rule without an identity has the rights of whoever changed it last.
+// A rule without an identity runs with the permissions of its last editor.
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
   name: 'id-${name}-alerts'
   location: location
@@ -118,7 +118,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       scopes: [workspace.id]
       evaluationFrequency: rule.every
       windowSize: rule.over
-      // It would run with rights and functions that are only just made.
+      // Validation would need permissions and functions that were created only a moment ago.
       skipQueryValidation: true
       autoMitigate: empty(muteActions)
       muteActionsDuration: empty(muteActions) ? null : muteActions

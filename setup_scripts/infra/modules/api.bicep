@@ -36,7 +36,7 @@ var optionalFragments = {
   'semantic-cache-store': loadTextContent('../../policies/fragments/semantic-cache-store.xml')
 }
 
-// api.xml marks the places of the options; a place becomes its fragment where the option is on.
+// api.xml has a placeholder for each option, replaced by its fragment if the option is on.
 var options = concat(
   contentSafety ? ['content-safety'] : [],
   semanticCache ? ['semantic-cache-lookup', 'semantic-cache-store'] : []

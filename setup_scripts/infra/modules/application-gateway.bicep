@@ -1,4 +1,4 @@
-metadata description = 'Application Gateway with a web application firewall: the one public way to a gateway that is otherwise private.'
+metadata description = 'Application Gateway with a web application firewall: the only public entrance to a private gateway.'
 
 @description('Name of the Application Gateway; its address, policy and identity are named after it.')
 @minLength(1)

@@ -1,4 +1,4 @@
-metadata description = 'Storage account that receives the gateway logs as PT1H.json blobs, and forgets them after a set time.'
+metadata description = 'Storage account that receives the gateway logs as PT1H.json blobs and deletes them after a set time.'
 
 @description('Name of the storage account.')
 @minLength(3)

@@ -117,7 +117,7 @@ resource contentSafetyService 'Microsoft.ApiManagement/service/backends@2024-06-
   }
 }
 
-// The policy of the semantic cache signs in by itself, and takes the whole URL.
+// The semantic cache's policy authenticates itself and needs the full URL.
 resource embeddings 'Microsoft.ApiManagement/service/backends@2024-06-01-preview' = if (!empty(embeddingsDeployment)) {
   parent: gateway
   name: embeddingsBackendName

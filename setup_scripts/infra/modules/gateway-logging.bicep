@@ -40,7 +40,7 @@ resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing =
   }
 }
 
-// The platform makes this logger only when somebody first opens the portal's page, and insists on its name.
+// The platform creates this logger only when the portal's page is first opened, and requires this name.
 resource logger 'Microsoft.ApiManagement/service/loggers@2024-06-01-preview' = {
   parent: gateway
   name: 'azuremonitor'

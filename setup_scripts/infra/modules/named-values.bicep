@@ -27,7 +27,7 @@ param silver limits = {}
 @description('Limits of the product gold.')
 param gold limits = {}
 
-@description('Severity from which content safety refuses a prompt.')
+@description('Severity at which content safety refuses a prompt.')
 @minValue(0)
 @maxValue(7)
 param contentSafetyThreshold int?
@@ -35,7 +35,7 @@ param contentSafetyThreshold int?
 @description('Settings of the semantic cache.')
 param semanticCache semanticCacheSettings?
 
-// The names, and the values where nothing else was chosen, stand beside the policies.
+// Names and default values are in the policies' folder.
 var defaults = mapValues(loadJsonContent('../../policies/named-values.json'), setting => setting.value)
 var chosen = {
   'backend-retries': backendRetries

@@ -102,7 +102,7 @@ var targets = concat(
   })
 )
 
-// One after the other: endpoints made at once compete for the subnet and for the zones' records.
+// Sequential: endpoints created in parallel compete for the subnet and for the zones' records.
 @batchSize(1)
 module endpoints 'private-endpoint.bicep' = [
   for target in filter(targets, target => !empty(target.id)): {

@@ -1,4 +1,4 @@
-metadata description = 'Products: what a team subscribes to, each with its own limits; and the subscriptions.'
+metadata description = 'Products, each with its own limits, and their subscriptions.'
 
 @description('Name of the API Management service.')
 param gatewayName string
@@ -89,7 +89,7 @@ resource policies 'Microsoft.ApiManagement/service/products/policies@2024-06-01-
   }
 ]
 
-// The service makes the keys itself; they are read from it by those who may, and stand in no template or output.
+// The service generates the keys; they are in no template or output.
 resource keys 'Microsoft.ApiManagement/service/subscriptions@2024-06-01-preview' = [
   for subscription in subscriptions: {
     parent: gateway

@@ -1,4 +1,4 @@
-metadata description = 'Reports on a timer: a Container Apps job that makes them as they fall due and delivers their pages to a static website.'
+metadata description = 'Scheduled reports: a Container Apps job that runs due reports and delivers their pages to a static website.'
 
 @description('Short name of the installation: what this makes is named after it. Lower-case letters, digits and hyphens.')
 @minLength(3)

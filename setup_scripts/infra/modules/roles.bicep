@@ -1,4 +1,4 @@
-metadata description = 'Who may do what, each on the one resource it is for.'
+metadata description = 'Role assignments, each on a single resource.'
 
 import { principal } from 'types.bicep'
 
@@ -38,7 +38,7 @@ var keyVaultSecretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
 var logAnalyticsReader = '73c42c96-874c-492b-b04d-ab87d138a893'
 var storageBlobDataReader = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
 
-// Assignments are named after the gateway, not its identity, so that what-if can say what will be made.
+// Assignments are named after the gateway, not its identity, so that what-if can show what will be created.
 resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing = {
   name: gatewayName
 }

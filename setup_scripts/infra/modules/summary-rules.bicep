@@ -1,4 +1,4 @@
-metadata description = 'A summary rule that keeps hourly sums of the requests in a table of their own, for years, and the function that reads it.'
+metadata description = 'A summary rule that keeps hourly totals of requests in a separate table for years, and the function that reads it.'
 
 @description('Name of the Log Analytics workspace with the gateway\'s logs.')
 @minLength(4)

@@ -27,7 +27,7 @@ type modelDeployment = {
     | 'DataZoneProvisionedManaged'
     | 'GlobalProvisionedManaged'
 
-  @description('Thousands of tokens a minute for the standard kinds, PTUs for the provisioned ones.')
+  @description('Thousands of tokens/min for the standard kinds, PTUs for the provisioned ones.')
   @minValue(1)
   capacity: int
 
@@ -98,7 +98,7 @@ type savedFunction = {
 @export()
 @description('What a product allows each of its subscriptions.')
 type limits = {
-  @description('Tokens a minute. Default: as in policies/named-values.json.')
+  @description('Tokens/min. Default: as in policies/named-values.json.')
   @minValue(1)
   tokensPerMinute: int?
   @description('Tokens a calendar month. Default: as in policies/named-values.json.')
@@ -123,7 +123,7 @@ type entraCallers = {
   @description('Application role that the token must carry. Default: as in policies/named-values.json.')
   @minLength(1)
   role: string?
-  @description('Tokens a minute. Default: as in policies/named-values.json.')
+  @description('Tokens/min. Default: as in policies/named-values.json.')
   @minValue(1)
   tokensPerMinute: int?
   @description('Tokens a calendar month. Default: as in policies/named-values.json.')
@@ -201,7 +201,7 @@ type alertSettings = {
 }
 
 @export()
-@description('Hourly sums of the requests, kept for years. Default of each: as in modules/summary-rules.bicep.')
+@description('Hourly totals of requests, kept for years. Defaults: as in modules/summary-rules.bicep.')
 type sumSettings = {
   @description('Minutes of logs that one run sums up.')
   binMinutes: (60 | 120 | 180 | 360 | 720 | 1440)?
