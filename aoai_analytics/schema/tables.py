@@ -49,13 +49,13 @@ LLM_LOG = Table(
     stand_ins=ENVELOPE,
 )
 
-_REQUEST_COLUMNS = """TimeGenerated datetime; CorrelationId, ApiId, OperationId, Surface,
-    CallerIpAddress, SubscriptionId, ProductId, UserId, EndUserId,
+_REQUEST_COLUMNS = """TimeGenerated datetime; CorrelationId, ApiId, OperationId, ApiVersion, Surface,
+    CallerIpAddress, SubscriptionId, ProductId, UserId, EndUserId, ClientName,
     DeploymentName, ModelName, ModelVersion, BackendId, BackendHost string;
     ResponseCode, BackendResponseCode int; Outcome string; IsStream, CacheHit, FailedOver bool;
     Attempts int; TotalTime, BackendTime, ClientTime, RequestBytes, ResponseBytes,
-    PromptTokens, CachedTokens, CompletionTokens, ReasoningTokens, TotalTokens long;
-    TokenSource, BodyState, FinishReason, ErrorCode, ErrorMessage, Region, User string"""
+    PromptTokens, CachedTokens, CacheWriteTokens, CompletionTokens, ReasoningTokens, TotalTokens long;
+    ServiceTier, TokenSource, BodyState, FinishReason, ErrorCode, ErrorMessage, Region, User string"""
 
 REQUESTS = Table(
     "AoaiRequests",
