@@ -5,14 +5,22 @@ import { savedFunction } from 'modules/types.bicep'
 @export()
 @description('Every function of the semantic layer, by the name queries use.')
 var savedFunctions savedFunction[] = [
-  { alias: 'AoaiRequestsLogged', query: loadTextContent('../../kql/functions/AoaiRequestsLogged.kql') }
-  { alias: 'AoaiRequests', query: loadTextContent('../../kql/functions/AoaiRequests.kql') }
+  { alias: 'AoaiDeploymentScopes', query: loadTextContent('../../kql/functions/AoaiDeploymentScopes.kql') }
   { alias: 'AoaiLlmTexts', query: loadTextContent('../../kql/functions/AoaiLlmTexts.kql') }
+  { alias: 'AoaiLlmTokens', query: loadTextContent('../../kql/functions/AoaiLlmTokens.kql') }
+  { alias: 'AoaiPrices', query: loadTextContent('../../kql/functions/AoaiPrices.kql') }
+  { alias: 'AoaiSurface', query: loadTextContent('../../kql/functions/AoaiSurface.kql') }
+  { alias: 'AoaiAnswers', query: loadTextContent('../../kql/functions/AoaiAnswers.kql') }
   { alias: 'AoaiMessages', query: loadTextContent('../../kql/functions/AoaiMessages.kql') }
   { alias: 'AoaiConversation', query: loadTextContent('../../kql/functions/AoaiConversation.kql') }
-  { alias: 'AoaiCoverage', query: loadTextContent('../../kql/functions/AoaiCoverage.kql') }
-  { alias: 'AoaiPrices', query: loadTextContent('../../kql/functions/AoaiPrices.kql') }
-  { alias: 'AoaiDeploymentScopes', query: loadTextContent('../../kql/functions/AoaiDeploymentScopes.kql') }
+  { alias: 'AoaiRequestsLogged', query: loadTextContent('../../kql/functions/AoaiRequestsLogged.kql') }
+  { alias: 'AoaiTokenEvidence', query: loadTextContent('../../kql/functions/AoaiTokenEvidence.kql') }
+  { alias: 'AoaiAnswerFits', query: loadTextContent('../../kql/functions/AoaiAnswerFits.kql') }
+  { alias: 'AoaiPromptFits', query: loadTextContent('../../kql/functions/AoaiPromptFits.kql') }
+  { alias: 'AoaiTokenEstimates', query: loadTextContent('../../kql/functions/AoaiTokenEstimates.kql') }
+  { alias: 'AoaiRequests', query: loadTextContent('../../kql/functions/AoaiRequests.kql') }
   { alias: 'AoaiCosts', query: loadTextContent('../../kql/functions/AoaiCosts.kql') }
+  { alias: 'AoaiCoverage', query: loadTextContent('../../kql/functions/AoaiCoverage.kql') }
+  { alias: 'AoaiDailyForecast', query: loadTextContent('../../kql/functions/AoaiDailyForecast.kql') }
   { alias: 'AoaiHourly', query: loadTextContent('../../kql/functions/AoaiHourly.kql') }
 ]

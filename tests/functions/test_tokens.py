@@ -139,7 +139,7 @@ NO_ANSWERS = [
     ({"ResponseCode": 403, "BackendUrl": None, "BackendResponseCode": None, "LastErrorReason": "QuotaExceeded"},
      "throttled-gateway"),
     ({"ResponseCode": 429, "BackendResponseCode": 429}, "throttled-backend"),
-    ({"ResponseCode": 400, "BackendResponseCode": 400, "ResponseBody": '{"error": {"code": "content_filter"}}'},
+    ({"ResponseCode": 400, "BackendUrl": None, "BackendResponseCode": None, "LastErrorSource": "llm-content-safety"},
      "content-filter"),
     ({"ResponseCode": 400, "BackendResponseCode": 400}, "client-error"),
     ({"ResponseCode": 401, "BackendUrl": None, "BackendResponseCode": None}, "unauthorized"),

@@ -34,6 +34,9 @@ TOKEN = re.compile(r"\{([_a-zA-Z][_a-zA-Z0-9]*)(?::([^{}\s]+))?\}")
 #: Definitions of the tables that a lake stores: they can be left out there.
 STORED = (
     "LogsAround",
+    "AoaiSurface",
+    "AoaiLlmTokens",
+    "AoaiAnswers",
     "AoaiRequestsLogged",
     "AoaiTokenEvidence",
     "AoaiAnswerFits",
