@@ -10,12 +10,14 @@ from ..format.labels import heading, humanised, named, plain, plotly_text, short
 from ..format.numbers import human, unit_of
 from .kinds import Chart, parse_chart
 from .series import Series, clock, has_unknown, is_number, listed, series, shown_time
-from .style import DASHES, OTHER_COLOR, PATTERNS, PLAIN_SERIES, templates
+from .style import DASHES, OTHER_COLOR, PLAIN_SERIES, templates
 
 if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure
 
+#: Fewer upright bars than this do not spread over the whole width.
+_FEW_BARS = 6
 _MOMENT = "%a %-d %b %Y, %H:%M"
 _DAY = "%a %-d %b %Y"
 
@@ -96,9 +98,11 @@ def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], t
         }
         if customdata:
             trace["customdata"] = customdata
-        traces.append(trace | (_bar(data, name, number) if as_bars else _line(data, name, number, kind.fill)))
+        traces.append(trace | (_bar(data, name) if as_bars else _line(data, name, number, kind.fill)))
     layout = _axes(data, unit.label, unit.tight, days, units)
     layout["barmode"] = "relative" if kind.stacked else "group"
+    if as_bars and not data.horizontal and len(data.values) < _FEW_BARS:
+        layout["bargap"] = 1 - len(data.values) / _FEW_BARS * 0.75  # a bar has its own width, however few there are
     if data.kind == "time" and several:
         layout["hovermode"] = "x unified"
         for trace in traces:
@@ -111,7 +115,10 @@ def _positions(data: Series) -> tuple[list[Any], list[str]]:
         names = [plotly_text(name) for name in data.values.index]
         return names, names
     if data.kind == "time":
-        return [moment.isoformat() for moment in clock(data)], []
+        moments = clock(data)
+        if len(moments) == 1:  # an axis of time would show fractions of seconds around it
+            return [f"{moments[0].day} {moments[0]:%b %Y, %H:%M}".removesuffix(", 00:00")], []
+        return [moment.isoformat() for moment in moments], []
     return listed(data.values.index), []
 
 
@@ -122,10 +129,8 @@ def _d3_format(amounts: list[Any], decimals: int | None) -> str:
     return f",.{decimals}f"
 
 
-def _bar(data: Series, name: str, number: int) -> dict[str, Any]:
+def _bar(data: Series, name: str) -> dict[str, Any]:
     marker: dict[str, Any] = {"color": OTHER_COLOR} if name == data.other else {}
-    if number >= PLAIN_SERIES and name != data.other:
-        marker["pattern"] = {"shape": PATTERNS[number // PLAIN_SERIES % len(PATTERNS)], "size": 6, "solidity": 0.35}
     return {"type": "bar", "orientation": "h" if data.horizontal else "v", "marker": marker}
 
 
@@ -163,7 +168,8 @@ def _axes(data: Series, label: str, tight: bool, days: bool, units: Mapping[str,
             height = 110 + 28 * len(names)
     elif data.kind == "time":
         what = "Time" if not days else "Day" if data.category == "TimeGenerated" else humanised(data.category)
-        by |= {"type": "date", "title": {"text": f"{plotly_text(what)} ({plotly_text(data.zone)})"}}
+        by["type"] = "date" if len(data.values) > 1 else "category"
+        by["title"] = {"text": f"{plotly_text(what)} ({plotly_text(data.zone)})"}
     else:
         by |= {"type": "linear", "title": {"text": plotly_text(heading(data.category, units.get(data.category, "")))}}
     along, across = ("yaxis", "xaxis") if data.horizontal else ("xaxis", "yaxis")

@@ -9,7 +9,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 #: Name of the rest if a chart has more series than it may draw.
 OTHER_COLOR = "#8a8f98"
 #: More series than this are indistinguishable; the last is then "other".
-MAX_SERIES = 12
+MAX_SERIES = 8
 
 # Okabe and Ito's colours (jfly.uni-koeln.de/color), without black, ordered so that neighbours differ most,
 # then tones of Paul Tol's muted scheme. Their yellow is too pale on white and their blue too dark on black.
@@ -22,8 +22,7 @@ _DARK = [
     "#F0E442", "#9C8FE0", "#6FD3C3", "#D0668F", "#C8C8C8",
 ]  # fmt: skip
 DASHES = ("solid", "dash", "dot")
-PATTERNS = ("", "/", ".")
-#: Series distinguished by colour alone; later ones also differ by dash or pattern.
+#: Series that differ by colour alone; lines after them also differ by dash.
 PLAIN_SERIES = 6
 
 #: plotly's settings for every figure. Without the first two, a figure has a button that uploads its data to plotly.com.

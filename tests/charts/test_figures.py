@@ -114,12 +114,21 @@ def test_one_moment_alone_is_a_mark() -> None:
         assert drawn(one, f"{kind} x=TimeGenerated y=TotalTokens").data[0].mode == "lines+markers"
 
 
-def test_past_twelve_series_the_rest_is_summed_as_other() -> None:
+def test_a_single_moment_is_named_and_its_bar_has_its_own_width() -> None:
+    one = tokens(TimeGenerated=pd.to_datetime(["2026-11-01T00:00Z"]), TotalTokens=[5])
+    result = drawn(one, "bar x=TimeGenerated y=TotalTokens")
+    assert list(result.data[0].x) == ["1 Nov 2026"] and result.layout.xaxis.type == "category"
+    assert result.layout.bargap > 0.8
+    week = tokens(TimeGenerated=pd.date_range("2026-11-01", periods=7, tz="UTC"), TotalTokens=[1] * 7)
+    assert drawn(week, "bar x=TimeGenerated y=TotalTokens").layout.bargap is None
+
+
+def test_past_eight_series_the_rest_is_summed_as_other() -> None:
     models = [f"model-{n:02}" for n in range(20)]
     frame = tokens(User=["a"] * 20, Model=models, TotalTokens=list(range(100, 80, -1)))
     result = drawn(frame, "bar x=TotalTokens y=User color=Model")
     assert len(result.data) == MAX_SERIES
-    assert result.data[-1].name == "other (9)"
+    assert result.data[-1].name == "other (13)"
     assert sum(trace.x[0] for trace in result.data) == frame["TotalTokens"].sum()
 
 
@@ -128,7 +137,7 @@ def test_what_cannot_be_added_up_is_left_out_and_said() -> None:
     frame = pd.DataFrame({"User": ["a"] * 20, "Model": models, "Latency": [float(n) for n in range(20)]})
     result = drawn(frame, "grouped-bar x=Latency y=User color=Model")
     assert len(result.data) == MAX_SERIES
-    assert "12 of 20" in note(result)
+    assert "8 of 20" in note(result)
 
 
 def test_averages_that_share_a_point_are_refused_rather_than_added() -> None:

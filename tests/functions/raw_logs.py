@@ -58,16 +58,21 @@ def answered(
     folder: Path, function: str, gateway: list[dict[str, Any]], llm_rows: list[dict[str, Any]] | None = None
 ) -> pd.DataFrame:
     """The rows that *function* of the semantic layer makes of these logs, by CorrelationId."""
-    lake = Lake.create(folder)
-    for table, rows in ((GATEWAY_LOGS, gateway), (LLM_LOG, llm_rows or [])):
-        if rows:
-            lake.append(table.name, _table(table, rows))
-    engine = LocalEngine(lake, str(folder))
+    engine = LocalEngine(lake_of_rows(folder, gateway, llm_rows or []), str(folder))
     try:
         result, types = engine.arrow(library().functions()[function].text, {})
     finally:
         engine.close()
     return frame_from_arrow(result, types).set_index("CorrelationId")
+
+
+def lake_of_rows(folder: Path, gateway: list[dict[str, Any]], llm_rows: list[dict[str, Any]]) -> Lake:
+    """A lake in *folder* that holds these rows, with nothing computed."""
+    lake = Lake.create(folder)
+    for table, rows in ((GATEWAY_LOGS, gateway), (LLM_LOG, llm_rows)):
+        if rows:
+            lake.append(table.name, _table(table, rows))
+    return lake
 
 
 def _table(table: Table, rows: list[dict[str, Any]]) -> pa.Table:

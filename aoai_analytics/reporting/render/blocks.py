@@ -67,7 +67,54 @@ class Answer:
     kind: str = "answer"
 
 
-Block = Head | Answer
+@dataclass(frozen=True)
+class Finding:
+    """A sentence with its numbers, and the query that shows more. ``mood`` is ``good``, ``bad`` or ''."""
+
+    text: str
+    query: str
+    mood: str = ""
+    weight: float = 0
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of the period in words, its change from the period before, and whether that is good (None: neither)."""
+
+    label: str
+    value: str
+    change: str = ""
+    good: bool | None = None
+
+
+@dataclass(frozen=True)
+class Top:
+    """The first of a list: rows of (name, cost, share, change), and how many more there are."""
+
+    title: str
+    query: str
+    rows: tuple[tuple[str, str, str, str], ...]
+    more: int = 0
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A period in brief. ``before`` names the period it is compared with, ``why_not`` says why there is none."""
+
+    period: str
+    before: str = ""
+    why_not: str = ""
+    measures: tuple[Measure, ...] = ()
+    figure: dict[str, Any] | None = None
+    alt: str = ""
+    tops: tuple[Top, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    empty: bool = False
+    kind: str = "overview"
+
+
+Block = Head | Answer | Overview
 
 
 def as_json(block: Block) -> dict[str, Any]:

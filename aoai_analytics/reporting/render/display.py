@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .blocks import MIME, PLOTLY, SHOWN_BY_BLOCK, Answer, Block, as_json
+from .blocks import MIME, PLOTLY, SHOWN_BY_BLOCK, Answer, Block, Overview, as_json
 from .html import answer_bottom, notebook_top, plain_text
 
 
@@ -15,11 +15,11 @@ def bundles(block: Block) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     outputs: list[tuple[dict[str, Any], dict[str, Any]]] = [
         ({"text/plain": plain_text(block), "text/html": notebook_top(block), MIME: as_json(block)}, {})
     ]
+    if isinstance(block, Answer | Overview) and block.figure:
+        layout = block.figure["layout"] | {"template": templates()["light"]}
+        drawn = {"data": block.figure["data"], "layout": layout, "config": CONFIG}
+        outputs.append(({"text/plain": block.alt, PLOTLY: drawn}, SHOWN_BY_BLOCK))
     if isinstance(block, Answer):
-        if block.figure:
-            layout = block.figure["layout"] | {"template": templates()["light"]}
-            drawn = {"data": block.figure["data"], "layout": layout, "config": CONFIG}
-            outputs.append(({"text/plain": block.alt, PLOTLY: drawn}, SHOWN_BY_BLOCK))
         outputs.append(({"text/plain": f"{block.rows:,} rows", "text/html": answer_bottom(block)}, SHOWN_BY_BLOCK))
     return outputs
 

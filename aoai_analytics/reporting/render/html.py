@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...charts import CONFIG
 from ...charts import templates as figure_templates
-from .blocks import Answer, Block, Head
+from .blocks import Answer, Block, Head, Overview
 from .downloads import LARGE, csv_file, data_link, json_link, packed
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ def plain_text(block: Block) -> str:
     warnings = [f"! {problem.where}: {problem.what}" for problem in block.problems]
     if isinstance(block, Head):
         return "\n".join([f"{block.source}, {block.period}", *block.lines, *warnings])
+    if isinstance(block, Overview):
+        numbers = [f"{each.label}: {' '.join(filter(None, (each.value, each.change)))}" for each in block.measures]
+        return "\n".join([block.period, *numbers, *(finding.text for finding in block.findings), *warnings])
     lines = [block.title, block.question, *warnings]
     lines += [line for line in (block.headline, block.alt, f"{block.rows:,} rows", block.note) if line]
     return "\n".join(lines)
@@ -100,11 +103,36 @@ def page(page: Page, *, made: str, version: str) -> str:
 
 def index(pages: Sequence[Page], **values: Any) -> str:
     """The page that lists a report's pages."""
-    return render("index.html", pages=pages, same=same_cards(pages), **head_values(), **values)
+    brief = next((page for page in pages if page.overview), None)
+    overview = brief.overview if brief else None
+    drawn = bool(overview and overview["figure"])
+    return render(
+        "index.html",
+        pages=pages,
+        listed=[page for page in pages if page is not brief],
+        lines=brief.head["lines"] if brief and brief.head else (),
+        same=same_cards(pages),
+        overview=overview,
+        places={name: f"{page}.html#{place}" for name, (page, place) in places(pages).items()},
+        figure_style=_figure_style(),
+        **head_values(f"{BESIDE} {_allowed(_plotly())}" if drawn else NONE),
+        **values,
+    )
+
+
+def places(pages: Sequence[Page]) -> dict[str, tuple[str, str]]:
+    """Where the report shows each query first: the page's name, and the element's id on it."""
+    found: dict[str, tuple[str, str]] = {}
+    for page in pages:
+        for part in page.parts:
+            if part["kind"] == "answer":
+                found.setdefault(part["block"]["name"], (page.name, part["id"]))
+    return found
 
 
 def single(pages: Sequence[Page], **values: Any) -> str:
     """A report as one page with all in it, which needs no file beside it."""
+    pages = sorted(pages, key=lambda page: page.overview is None)
     figures = any(page.has_figures for page in pages)
     scripts = [inline_script(text) for text in ([plotly_script()] if figures else []) + [report_script()]]
     policy = " ".join(_allowed(script) for script in scripts + ([_plotly()] if figures else []))

@@ -29,6 +29,7 @@ class Page:
     title: str
     lead: str = ""
     head: Mapping[str, Any] | None = None
+    overview: Mapping[str, Any] | None = None
     cards: list[dict[str, Any]] = field(default_factory=list)
     parts: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
@@ -95,9 +96,19 @@ def _add_block(page: Page, block: Mapping[str, Any]) -> None:
     if block["kind"] == "head":
         page.head = block
         part["cards"] = page.cards = [] if block["empty"] else coverage_cards(block["numbers"])
+    elif block["kind"] == "overview":
+        page.overview = block
     elif block["kind"] == "answer":
+        part["id"] = answer_id(page.name, block["name"])
+        if any(each["name"] == block["name"] for each in page.answers):
+            part["id"] += f"-{len(page.answers)}"
         page.answers.append(block)
     page.parts.append(part)
+
+
+def answer_id(page: str, query: str) -> str:
+    """Where a page shows a query: the element's id."""
+    return f"{page}-{query.replace('/', '-')}"
 
 
 def _add_failure(page: Page, output: Mapping[str, Any], cell: str) -> None:

@@ -21,8 +21,9 @@ from ...format.periods import Moment, in_words, moment, zone
 from ...library.queries import Library, Query, library, own_query
 from ...prices import own_functions
 from ...prompts import Asked, ask
+from ..findings.overview import overview
 from ..render import downloads
-from ..render.blocks import Answer, Head, Problem
+from ..render.blocks import Answer, Head, Overview, Problem
 from ..render.display import display_block
 from . import coverage
 
@@ -163,6 +164,25 @@ class Report:
             whole = self.engine.query(query.text).frame.iloc[0].to_dict()
             lines.append(coverage.elsewhere(coverage.numbers(whole), self.time_zone))
         return replace(head, lines=tuple(lines), empty=True)
+
+    def show_overview(self) -> None:
+        """Show the period in brief. Raises what ``overview`` does."""
+        display_block(self.overview())
+
+    def overview(self) -> Overview:
+        """The period in brief: its numbers beside the period before, its daily cost, top lists, findings in words.
+
+        Raises QueryError or SourceError where the engine fails.
+        """
+
+        def answer(
+            name: str, start: datetime | None, end: datetime | None, **parameters: Any
+        ) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
+            query = self.queries.get(name)
+            asked = ask(self.engine, query.bind(**parameters), query=query, start=start, end=end)
+            return asked.result.frame, _problems(query.title, asked.result)
+
+        return overview(answer, self.start, self.end, self.time_zone)
 
     def _in_zone(self, query: Query, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """*parameters*, with the report's time zone where the query has a ``timeZone`` and *parameters* do not."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from plotly.offline import get_plotlyjs
 
+from aoai_analytics.reporting.render.blocks import Finding, Measure, Overview, Top
 from aoai_analytics.reporting.render.files import report_files
 from aoai_analytics.reporting.render.html import inline_script
 from tests.reporting.render.test_pages import code, markdown, read_page, shown
@@ -42,6 +43,43 @@ def test_pages_share_the_scripts_and_the_manifest_lists_every_file(pages: list[A
         'href="../index.html">All reports'
         in report_files(pages, manifest(None), in_collection=True)["index.html"].decode()
     )
+
+
+def brief(name: str = "overview", **more: Any) -> Any:
+    """The page of a period in brief, with one finding."""
+    finding = Finding("Team <b>a</b> cost more.", "tokens/by-team", "bad")
+    measures = (Measure("Cost in USD", "12.50", "+2.50 (+25%)", False), Measure("Users", "7", "±0"))
+    top = Top("Teams by cost", "cost/by-subscription", (("<i>a</i>", "12.50", "100%", "+25%"),), 3)
+    figure = {"data": [{"type": "bar", "x": ["a"], "y": [1]}], "layout": {"height": 300}}
+    of: dict[str, Any] = {"before": "October", "measures": measures, "findings": (finding,), "tops": (top,)}
+    block = Overview(period="November", **of | {"figure": figure, "alt": "Bar chart."} | more)
+    return read_page(name, {"cells": [markdown("# Overview\n\nLead."), code("report.show_overview()", *shown(block))]})
+
+
+def test_the_index_shows_the_period_in_brief_and_leads_to_what_it_found(pages: list[Any]) -> None:
+    files = report_files([pages[0], brief(), pages[1]], manifest(None))
+    index = files["index.html"].decode()
+    assert "Team &lt;b&gt;a&lt;/b&gt; cost more." in index and "&lt;i&gt;a&lt;/i&gt;" in index
+    assert 'class="change bad">+2.50 (+25%)<span class="unseen">, worse' in index
+    assert "Changes are from October." in index and "3 more" in index
+    place = re.search(r'href="one\.html#([^"]+)">Details', index)
+    assert place and f'id="{place[1]}"' in files["one.html"].decode()
+    assert 'id="figure-index"' in index and '<script src="plotly.min.js">' in index and "'sha256-" in index
+    assert 'href="overview.html"' not in index and 'href="two.html"' in index
+    assert index.index("Findings") < index.index('href="two.html"')
+
+
+def test_nothing_found_and_nothing_to_compare_with_are_said(pages: list[Any]) -> None:
+    page = brief(before="", why_not="there is no traffic before", findings=(), figure=None)
+    index = report_files([*pages, page], manifest(None))["index.html"].decode()
+    assert "Nothing stands out" in index and "Not compared: there is no traffic before." in index
+    assert "<script" not in index and "script-src 'none';" in index
+
+
+def test_a_single_file_begins_with_the_period_in_brief(pages: list[Any]) -> None:
+    text = report_files([*pages, brief()], manifest(None), single_file=True)["index.html"].decode()
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids)) and ids.index("overview") < ids.index("one")
 
 
 def test_the_headline_numbers_that_all_pages_share_are_said_once(pages: list[Any]) -> None:

@@ -1,0 +1,1 @@
+"""What stands out in a period: its numbers beside the period before, and findings in words."""

@@ -1,0 +1,196 @@
+"""A period in brief: its numbers beside those of the period before, the daily cost, the top of each list, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ...charts import describe, figure
+from ...format.labels import named
+from ...format.numbers import is_missing, share
+from ...format.periods import in_words, utc, zone
+from ..render.blocks import Measure, Overview, Problem, Top
+from ..render.headline import AT_LEAST, amount, headline_numbers
+from ..render.overview import LEFT_OUT, MINUS, changed, written
+from .rules import ALL, Rows, findings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: (rows, problems) of a library query between two times, which are keywords, with its parameters.
+Ask = Callable[..., tuple["pd.DataFrame", tuple[Problem, ...]]]
+
+#: Headline numbers: label, and whether more is good (None: neither).
+_MEASURES = {
+    "Cost": ("Cost in USD", False),
+    "Tokens": ("Tokens", None),
+    "Requests": ("Requests", None),
+    "SuccessRate": ("Success rate", True),
+    "Users": ("Users", None),
+}
+#: The lists: title, query, column of names.
+_TOPS = (
+    ("Teams by cost", "cost/by-subscription", "SubscriptionId"),
+    ("Models by cost", "cost/by-model", "ModelName"),
+    ("Users by cost", "cost/by-user", "User"),
+)
+_SHOWN = 5
+
+
+@dataclass
+class Periods:
+    """Asks for a period and for the one before it, each query once. ``why_not``: why the two cannot be compared."""
+
+    ask: Ask
+    start: datetime | None
+    end: datetime | None
+    time_zone: str
+    why_not: str = ""
+    problems: list[Problem] = field(default_factory=list)
+    _known: dict[Any, Rows] = field(default_factory=dict)
+
+    @property
+    def earlier(self) -> datetime | None:
+        """When the period before starts: it is as long as the period, a month before a month."""
+        if self.start is None or self.end is None:
+            return None
+        return before(self.start, self.end, self.time_zone)
+
+    def now(self, name: str, **parameters: Any) -> Rows:
+        """The rows of a query for the period."""
+        return self._rows(name, self.start, self.end, parameters)
+
+    def before(self, name: str, **parameters: Any) -> Rows | None:
+        """Its rows for the period before; None where the two cannot be compared."""
+        return None if self.why_not else self._rows(name, self.earlier, self.start, parameters)
+
+    def _rows(self, name: str, start: datetime | None, end: datetime | None, parameters: dict[str, Any]) -> Rows:
+        key = (name, start, end, *sorted(parameters.items()))
+        if key not in self._known:
+            frame, problems = self.ask(name, start, end, **parameters)
+            self.problems += problems
+            self._known[key] = [
+                {str(column): _plain(value) for column, value in row.items()} for row in frame.to_dict("records")
+            ]
+        return self._known[key]
+
+
+def _plain(value: Any) -> Any:
+    if is_missing(value):
+        return None
+    if hasattr(value, "to_pydatetime"):
+        return utc(value.to_pydatetime())
+    return value.item() if hasattr(value, "item") else value
+
+
+def before(start: datetime, end: datetime, time_zone: str) -> datetime:
+    """When the period before start <= time < end starts: a calendar month before a month, else as long ago."""
+    local = zone(time_zone)
+    first, last = start.astimezone(local), end.astimezone(local)
+    midnight = (first.hour, first.minute, last.hour, last.minute) == (0, 0, 0, 0)
+    if midnight and first.day == last.day == 1:
+        months = 12 * (last.year - first.year) + last.month - first.month
+        month = 12 * first.year + first.month - 1 - months
+        return first.replace(year=month // 12, month=month % 12 + 1).astimezone(start.tzinfo)
+    if midnight:  # whole days, of which a change of the clock makes some 23 or 25 hours
+        return (first - (last.replace(tzinfo=None) - first.replace(tzinfo=None))).astimezone(start.tzinfo)
+    return start - (end - start)
+
+
+def overview(ask: Ask, start: datetime | None, end: datetime | None, time_zone: str) -> Overview:
+    """The overview of start <= time < end. Raises what *ask* does."""
+    periods = Periods(ask, start, end, time_zone)
+    words = in_words(start, end, time_zone)
+    (head,) = periods.now("health/coverage-head")
+    if not head["Requests"]:
+        return Overview(period=words, empty=True)
+    periods.why_not = _incomparable(periods)
+    drawn = _by_day(periods)
+    return Overview(
+        period=words,
+        before="" if periods.why_not else in_words(periods.earlier, start, time_zone),
+        why_not=periods.why_not,
+        measures=tuple(_measures(_numbers(periods.now), None if periods.why_not else _numbers(periods.before))),
+        figure=None if drawn is None else drawn.to_plotly_json(),
+        alt="" if drawn is None else describe(drawn),
+        tops=tuple(_top(periods, *of) for of in _TOPS),
+        findings=findings(periods),
+        problems=tuple(dict.fromkeys(periods.problems)),
+    )
+
+
+def _by_day(periods: Periods) -> Any:
+    import pandas as pd
+
+    days = [
+        {"Day": row["Day"].replace(tzinfo=None), "Cost": row["Cost"]}
+        for row in periods.now("cost/by-day", timeZone=periods.time_zone)
+    ]
+    drawn = figure(pd.DataFrame(days), "bar x=Day y=Cost", title="Cost by day", units={"Cost": "USD"}) if days else None
+    if drawn is not None:
+        drawn.layout.title = drawn.layout.template = None
+    return drawn
+
+
+def _incomparable(periods: Periods) -> str:
+    if periods.start is None or periods.earlier is None:
+        return "give a period with a start and an end to compare it with the one before"
+    (old,) = periods._rows("health/coverage-head", periods.earlier, periods.start, {})
+    words = in_words(periods.earlier, periods.start, periods.time_zone)
+    if not old["Requests"]:
+        return f"there is no traffic in the period before ({words})"
+    # A first request well after the start may mean that logging began then.
+    if old["FirstRequest"] - periods.earlier > max((periods.start - periods.earlier) / 10, timedelta(hours=6)):
+        return f"the logs begin within the period before ({words})"
+    return ""
+
+
+def _numbers(rows: Callable[..., Rows | None]) -> dict[str, Any]:
+    """The headline numbers, and the number of users."""
+    (head,) = rows("health/coverage-head") or [{}]
+    (cost,) = rows("cost/total") or [{}]
+    rates = rows("reliability/success-rate") or []
+    success = {name: sum(row[name] for row in rates) for name in ("CountedRequests", "FailedRequests")}
+    answers: list[dict[str, Any]] = [
+        {"name": "cost/total", "totals": cost},
+        {"name": "reliability/success-rate", "totals": success},
+    ]
+    return headline_numbers(head, answers) | {"Users": len(rows("cost/by-user", topN=ALL) or [])}
+
+
+def _measures(numbers: dict[str, Any], earlier: dict[str, Any] | None) -> list[Measure]:
+    made = []
+    for name, (label, more_is_good) in _MEASURES.items():
+        value, old = numbers.get(name), earlier.get(name) if earlier else None
+        if value is None:
+            made.append(Measure(label, "unknown"))
+            continue
+        partly = bool(numbers.get(LEFT_OUT.get(name, "")))
+        text = AT_LEAST * partly + (f"{value:,}" if name == "Users" else written(name, value).removesuffix(" USD"))
+        change = "" if earlier is None else changed("Requests" if name == "Users" else name, value, old)
+        good = None if old is None or value == old or more_is_good is None else (value > old) == more_is_good
+        made.append(Measure(label, text, change.replace(" USD", ""), good))
+    return made
+
+
+def _top(periods: Periods, title: str, query: str, column: str) -> Top:
+    rows = [row for row in periods.now(query, topN=ALL) if row["Cost"] is not None]
+    earlier = periods.before(query, topN=ALL)
+    old: dict[Any, float] = {}
+    for row in earlier or []:
+        old[row[column]] = old.get(row[column], 0.0) + (row["Cost"] or 0.0)
+    total = sum(row["Cost"] for row in rows)
+    lines = []
+    for row in rows[:_SHOWN]:
+        change = "" if earlier is None else _relative(row["Cost"], old.get(row[column]))
+        lines.append((named(row[column]), amount(row["Cost"]), share(row["Cost"], total), change))
+    return Top(title, query, tuple(lines), len(rows) - len(lines))
+
+
+def _relative(value: float, old: float | None) -> str:
+    """The change in percent."""
+    if not old:
+        return "new" if old is None else ""
+    return "±0" if value == old else f"{'+' if value > old else MINUS}{share(abs(value - old), old)}"

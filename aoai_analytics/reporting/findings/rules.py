@@ -1,0 +1,252 @@
+"""Rules that turn the answers of library queries into findings: sentences with their numbers.
+
+Each rule asks for the queries it needs and yields what it finds. A finding's ``weight`` is the share of the period's
+cost or requests that it concerns, by which findings are ranked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from statistics import median
+from typing import Any, Protocol
+
+from ...format.labels import named
+from ...format.numbers import UNITS, human, percent, share
+from ...format.periods import said
+from ..render.blocks import Finding
+from ..render.overview import MINUS
+
+#: Rows of a query's answer: null is None, times are datetimes.
+Rows = list[dict[str, Any]]
+#: Standard errors in the 95% range that a finding states, and that a change must exceed.
+_RANGE = 1.96
+#: The smallest share of the period's cost or requests that is worth a sentence.
+_NOTABLE = 0.05
+#: Outcomes that the service, not the caller or the gateway's own limits, is responsible for.
+_SERVICE = ("server-error", "throttled-backend")
+_MOST = 5
+#: More rows than any list of names has.
+ALL = 100_000
+
+
+class Asker(Protocol):
+    """Answers library queries for the period and for the one before."""
+
+    time_zone: str
+
+    def now(self, name: str, **parameters: Any) -> Rows:
+        """The rows of a query for the period."""
+
+    def before(self, name: str, **parameters: Any) -> Rows | None:
+        """Its rows for the period before; None if the two cannot be compared."""
+
+
+def findings(asker: Asker) -> tuple[Finding, ...]:
+    """What the rules find, the weightiest first, at most five."""
+    found = [finding for rule in RULES for finding in rule(asker)]
+    return tuple(sorted(found, key=lambda finding: -finding.weight)[:_MOST])
+
+
+def cost_changes(asker: Asker) -> Iterator[Finding]:
+    """The team whose cost rose the most, and the one whose cost fell the most, beyond the error of the estimates."""
+    earlier = asker.before("cost/by-subscription", topN=ALL)
+    if earlier is None:
+        return
+    new, old = (
+        {row["SubscriptionId"]: (row["Cost"] or 0.0, row["CostError"] or 0.0) for row in rows}
+        for rows in (asker.now("cost/by-subscription", topN=ALL), earlier)
+    )
+    total = max(sum(cost for cost, _ in of.values()) for of in (new, old))
+    changes = {name: new.get(name, (0.0, 0.0))[0] - old.get(name, (0.0, 0.0))[0] for name in sorted({*new, *old})}
+    if not changes or not total:
+        return
+    for name in dict.fromkeys((max(changes, key=changes.__getitem__), min(changes, key=changes.__getitem__))):
+        change, (now, new_error), (before, old_error) = changes[name], *(of.get(name, (0.0, 0.0)) for of in (new, old))
+        error = _RANGE * (new_error**2 + old_error**2) ** 0.5
+        if abs(change) < _NOTABLE * total or abs(change) <= error:
+            continue
+        by = f"{'+' if change > 0 else MINUS}{share(abs(change), before)}, " if before else ""
+        yield Finding(
+            f"{_team(name)} cost {_usd(abs(change))}{_margin(error)} {'more' if change > 0 else 'less'} than in the "
+            f"period before ({by}{_usd(before)} to {_usd(now)}).",
+            "cost/by-subscription",
+            "bad" if change > 0 else "good",
+            abs(change) / total,
+        )
+
+
+def expensive_day(asker: Asker) -> Iterator[Finding]:
+    """The most expensive day, if it cost at least twice the median day."""
+    days = [row for row in asker.now("cost/by-day", timeZone=asker.time_zone) if row["Cost"] is not None]
+    if len(days) < 4:
+        return
+    usual, total = median(day["Cost"] for day in days), sum(day["Cost"] for day in days)
+    top = max(days, key=lambda day: day["Cost"])
+    error = _RANGE * (top["CostError"] or 0.0)
+    if top["Cost"] - error < 2 * usual or top["Cost"] - usual < _NOTABLE * total:
+        return
+    times = f"{top['Cost'] / usual:.1f} times the median day ({_usd(usual)})" if usual else "the median day nothing"
+    yield Finding(
+        f"{_date(top['Day'])} cost {_usd(top['Cost'])}{_margin(error)}, {times}.",
+        "cost/by-day",
+        "bad",
+        (top["Cost"] - usual) / total,
+    )
+
+
+def failing_hour(asker: Asker) -> Iterator[Finding]:
+    """The hour with the most requests that failed at the service."""
+    rows = [row for row in asker.now("reliability/failures-over-time") if row["Outcome"] in _SERVICE]
+    failed: dict[datetime, int] = {}
+    part: dict[datetime, float] = {}
+    for row in rows:
+        failed[row["TimeGenerated"]] = failed.get(row["TimeGenerated"], 0) + row["Requests"]
+        part[row["TimeGenerated"]] = part.get(row["TimeGenerated"], 0.0) + row["Share"]
+    if not failed:
+        return
+    top, whole = max(failed, key=failed.__getitem__), sum(failed.values())
+    if failed[top] < 10 or part[top] < 100 * _NOTABLE:
+        return
+    yield Finding(
+        f"In the hour from {said(top, asker.time_zone)}, {failed[top]:,} requests failed at the service: "
+        f"{percent(part[top])} of that hour's requests, {share(failed[top], whole)} of all service failures.",
+        "reliability/failures-over-time",
+        "bad",
+        whole / _requests(asker),
+    )
+
+
+def throttled_deployment(asker: Asker) -> Iterator[Finding]:
+    """The deployment that throttled the most requests."""
+    for row in asker.now("reliability/throttling-by-deployment")[:1]:
+        throttled, requests = row["ThrottledRequests"], row["Requests"]
+        if throttled >= 10 and throttled >= 0.01 * requests:
+            yield Finding(
+                f"Deployment {named(row['DeploymentName'])} throttled {throttled:,} of {requests:,} requests "
+                f"({share(throttled, requests)}), most in the hour from {said(row['WorstHour'], asker.time_zone)}.",
+                "reliability/throttling-by-deployment",
+                "bad",
+                throttled / _requests(asker),
+            )
+
+
+def missed_target(asker: Asker) -> Iterator[Finding]:
+    """The deployment with the most failures of those that overspent their error budget."""
+    rows = asker.now("reliability/success-rate")
+    missed = [row for row in rows if (row["BudgetUsed"] or 0) > 100 and row["CountedRequests"] >= 100]
+    if not missed:
+        return
+    row = max(missed, key=lambda row: row["FailedRequests"])
+    others = f"; {len(missed) - 1} more missed it" if len(missed) > 1 else ""
+    yield Finding(
+        f"Deployment {named(row['DeploymentName'])} missed its 99% target: {percent(row['SuccessRate'])} of "
+        f"{row['CountedRequests']:,} requests succeeded, {row['FailedRequests']:,} failed{others}.",
+        "reliability/success-rate",
+        "bad",
+        row["FailedRequests"] / _requests(asker),
+    )
+
+
+def retiring_model(asker: Asker) -> Iterator[Finding]:
+    """Of the models past their retirement date, or else of those that retire soon, the one with the most requests."""
+    rows = asker.now("models/retiring")
+    for status, weight in (("date passed", 0.5), ("soon", 0.25)):
+        due = [row for row in rows if row["Status"] == status]
+        if not due:
+            continue
+        row = max(due, key=lambda row: row["Requests"])
+        model = f"{row['ModelName']} {row['ModelVersion'] or ''}".strip()
+        when = "passed its retirement date" if status == "date passed" else f"retires in {row['DaysLeft']} days"
+        replacement = f"; its replacement is {row['Replacement']}" if row["Replacement"] != "unknown" else ""
+        part = row["Requests"] / sum(each["Requests"] for each in rows)
+        yield Finding(
+            f"Model {model} {when} ({_date(row['RetirementDate'])} {row['RetirementDate'].year}) and served "
+            f"{row['Requests']:,} requests ({percent(100 * part)}){replacement}.",
+            "models/retiring",
+            "bad",
+            weight * part,
+        )
+        return
+
+
+def one_user(asker: Asker) -> Iterator[Finding]:
+    """A user that causes at least a third of the cost of several users."""
+    rows = [row for row in asker.now("cost/by-user", topN=ALL) if row["Cost"]]
+    total = sum(row["Cost"] for row in rows)
+    if len(rows) < 5 or rows[0]["Cost"] < total / 3:
+        return
+    kind = {"address": "Address", "gateway user": "Gateway user"}.get(rows[0]["UserKind"], "User")
+    yield Finding(
+        f"{kind} {named(rows[0]['User'])} caused {share(rows[0]['Cost'], total)} of the known cost "
+        f"({_usd(rows[0]['Cost'])}), the other {len(rows) - 1:,} users the rest.",
+        "cost/by-user",
+        "",
+        rows[0]["Cost"] / total / 4,
+    )
+
+
+def missed_caching(asker: Asker) -> Iterator[Finding]:
+    """What caching every long prompt could save at most."""
+    rows = asker.now("cost/caching-savings")
+    cost = sum((row["FullPriceCost"] or 0.0) - (row["CacheSavings"] or 0.0) for row in rows)
+    missed = sum(row["MissedSavings"] or 0.0 for row in rows)
+    if cost <= 0 or missed < _NOTABLE * cost:
+        return
+    top = max(rows, key=lambda row: row["MissedSavings"] or 0.0)
+    yield Finding(
+        f"Prompt caching could save up to {_usd(missed)} more ({share(missed, cost)} of the cost), "
+        f"{share(top['MissedSavings'], missed)} of it on {named(top['ModelName'])}: put fixed text first in prompts.",
+        "cost/caching-savings",
+        "",
+        missed / cost / 2,
+    )
+
+
+def uncosted(asker: Asker) -> Iterator[Finding]:
+    """Requests that are in no total of the cost."""
+    for row in asker.now("cost/total"):
+        unknown, unpriced, requests = row["UnknownRequests"], row["UnpricedRequests"], row["Requests"]
+        if requests and unknown + unpriced >= _NOTABLE * requests:
+            counts = {"have unknown tokens": unknown, "have no price": unpriced}
+            parts = [f"{count:,} {words}" for words, count in counts.items() if count]
+            yield Finding(
+                f"The cost leaves out {share(unknown + unpriced, requests)} of the requests: {' and '.join(parts)}.",
+                "cost/total",
+                "bad",
+                (unknown + unpriced) / requests / 2,
+            )
+
+
+#: All rules.
+RULES: tuple[Callable[[Asker], Iterator[Finding]], ...] = (
+    cost_changes,
+    expensive_day,
+    failing_hour,
+    throttled_deployment,
+    missed_target,
+    retiring_model,
+    one_user,
+    missed_caching,
+    uncosted,
+)
+
+
+def _requests(asker: Asker) -> int:
+    return sum(row["Requests"] for row in asker.now("reliability/outcomes")) or 1
+
+
+def _team(subscription: str) -> str:
+    return f"Team {subscription}" if subscription else "Callers without a subscription"
+
+
+def _margin(error: float) -> str:
+    return f" ± {_usd(error)}" if error >= 0.005 else ""
+
+
+def _date(day: datetime) -> str:
+    return f"{day.day} {day:%b}"
+
+
+def _usd(amount: float) -> str:
+    return human(amount, UNITS["USD"])

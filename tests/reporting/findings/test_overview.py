@@ -1,0 +1,131 @@
+"""A period beside the one before it, on logs that plant what it should say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from aoai_analytics.lake.recompute import recompute
+from aoai_analytics.reporting import Report
+from aoai_analytics.reporting.findings.overview import before
+from aoai_analytics.reporting.render.blocks import Overview
+from tests.functions.raw_logs import lake_of_rows, llm, request
+
+MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
+MILLION = 1_000_000
+
+
+def traffic() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Two weeks of six requests a day and team, a million prompt tokens each.
+
+    Planted in the second week: sub-claims sends three times the tokens, sub-new begins, and 20 requests fail on the
+    12th from 14:00 to 15:00.
+    """
+    gateway, tokens = [], []
+    for day in range(14):
+        for hour in range(0, 24, 4):
+            at = MONDAY + timedelta(days=day, hours=hour, minutes=30)
+            for team in ("sub-claims", "sub-legal", *(["sub-new"] if day >= 7 else [])):
+                name = f"{team}-{day}-{hour}"
+                prompt = MILLION * (3 if team == "sub-claims" and day >= 7 else 1)
+                gateway.append(
+                    request(name, TimeGenerated=at, ApimSubscriptionId=team, CallerIpAddress=f"203.0.113.{len(team)}")
+                )
+                tokens.append(llm(name, TimeGenerated=at, PromptTokens=prompt, CompletionTokens=0, TotalTokens=prompt))
+    for number in range(20):
+        at = MONDAY + timedelta(days=10, hours=14, minutes=number)
+        failed = {"ResponseCode": 500, "BackendResponseCode": 500, "ApimSubscriptionId": "sub-legal"}
+        gateway.append(request(f"failed-{number}", TimeGenerated=at, **failed))
+    return gateway, tokens
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("planted") / "lake"
+    recompute(lake_of_rows(folder, *traffic()))
+    return folder
+
+
+def overview(lake: Path, start: str | None, end: str | None) -> Overview:
+    from aoai_analytics.engines import connect
+    from aoai_analytics.format.periods import moment
+    from aoai_analytics.library import library
+
+    report = Report(connect(lake), library(), start=moment(start, "UTC"), end=moment(end, "UTC"))
+    try:
+        return report.overview()
+    finally:
+        report.engine.close()
+
+
+def test_a_week_is_set_beside_the_week_before(lake: Path) -> None:
+    found = overview(lake, "2026-11-09", "2026-11-16")
+    assert (found.period, found.before) == ("9 Nov 2026 to 15 Nov 2026", "2 Nov 2026 to 8 Nov 2026")
+    measures = {each.label: each for each in found.measures}
+    # gpt-4o 2024-08-06: 2.50 USD for a million prompt tokens; 42 requests a team and week.
+    assert measures["Cost in USD"].value.endswith("525.00") and measures["Cost in USD"].good is False
+    assert measures["Cost in USD"].change == "+315.00 (+150%)"
+    assert measures["Requests"].value == "146" and measures["Requests"].good is None
+    assert measures["Success rate"].change.startswith("\N{MINUS SIGN}13.70") and measures["Success rate"].good is False
+    assert measures["Users"].change == "+1 (+50%)"
+    teams = found.tops[0]
+    assert teams.rows == (
+        ("sub-claims", "315.00", "60%", "+200%"),
+        ("sub-legal", "105.00", "20%", "±0"),
+        ("sub-new", "105.00", "20%", "new"),
+    )
+    assert found.figure is not None and "most at 2026-11-09" in found.alt
+
+
+def test_what_was_planted_is_found(lake: Path) -> None:
+    found = {finding.query: finding.text for finding in overview(lake, "2026-11-09", "2026-11-16").findings}
+    cost = found["cost/by-subscription"]
+    assert cost.startswith("Team sub-claims cost 210.00 USD ± "), "how much of it was cached is estimated"
+    assert cost.endswith(" more than in the period before (+200%, 105.00 USD to 315.00 USD).")
+    assert found["reliability/failures-over-time"] == (
+        "In the hour from 12 Nov 2026, 14:00, 20 requests failed at the service: 100% of that hour's requests, 100% of "
+        "all service failures."
+    )
+    assert found["reliability/success-rate"].startswith("Deployment chat missed its 99% target: 86.3% of 146 requests")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "why"),
+    [
+        (None, None, "give a period with a start and an end"),
+        ("2026-11-02", "2026-11-09", "there is no traffic in the period before (26 Oct 2026 to 1 Nov 2026)"),
+        ("2026-11-06", "2026-11-16", "the logs begin within the period before (27 Oct 2026 to 5 Nov 2026)"),
+    ],
+)
+def test_what_cannot_be_compared_is_not(lake: Path, start: str | None, end: str | None, why: str) -> None:
+    found = overview(lake, start, end)
+    assert why in found.why_not and found.before == ""
+    assert all(each.change == "" for each in found.measures)
+    assert not any("period before" in finding.text for finding in found.findings)
+
+
+def test_an_empty_period_says_so(lake: Path) -> None:
+    assert overview(lake, "2026-12-01", "2026-12-08") == Overview(period="1 Dec 2026 to 7 Dec 2026", empty=True)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "zone", "expected"),
+    [
+        ("2026-03-01", "2026-04-01", "Europe/Berlin", "2026-02-01"),
+        ("2026-01-01", "2026-02-01", "UTC", "2025-12-01"),
+        ("2026-01-01", "2026-04-01", "UTC", "2025-10-01"),
+        ("2026-03-30", "2026-04-06", "Europe/Berlin", "2026-03-23"),
+        ("2026-11-03T06:00", "2026-11-03T18:00", "UTC", "2026-11-02T18:00"),
+    ],
+)
+def test_the_period_before_is_as_long_and_a_month_before_a_month(
+    start: str, end: str, zone: str, expected: str
+) -> None:
+    first, last, earlier = (
+        datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) for text in (start, end, expected)
+    )
+    assert before(first, last, zone) == earlier

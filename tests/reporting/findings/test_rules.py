@@ -1,0 +1,212 @@
+"""Each rule finds what is planted for it, says it with its numbers, and finds nothing in even traffic."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from aoai_analytics.reporting.findings.rules import RULES, findings
+
+DAY = datetime(2026, 11, 9, tzinfo=UTC)
+
+
+def team(name: str, cost: float | None, error: float = 0.0) -> dict[str, Any]:
+    return {"SubscriptionId": name, "Cost": cost, "CostError": error}
+
+
+def deployment(name: str, counted: int, failed: int, rate: float, used: float) -> dict[str, Any]:
+    return {
+        "DeploymentName": name, "CountedRequests": counted, "FailedRequests": failed, "SuccessRate": rate,
+        "BudgetUsed": used,
+    }  # fmt: skip
+
+
+#: Two even weeks in which nothing stands out.
+EVEN: dict[str, list[dict[str, Any]]] = {
+    "cost/by-subscription": [team("sub-a", 50.0), team("sub-b", 40.0), team("", 10.0)],
+    "cost/by-day": [{"Day": DAY + timedelta(days=n), "Cost": 14.0 + n / 10, "CostError": 0.1} for n in range(7)],
+    "reliability/failures-over-time": [
+        {"TimeGenerated": DAY, "Outcome": "server-error", "Requests": 2, "Share": 0.5},
+        {"TimeGenerated": DAY, "Outcome": "unauthorized", "Requests": 300, "Share": 43.0},
+    ],
+    "reliability/outcomes": [{"Outcome": "success", "Requests": 9_700}, {"Outcome": "unauthorized", "Requests": 300}],
+    "reliability/throttling-by-deployment": [
+        {"DeploymentName": "chat", "Requests": 9_000, "ThrottledRequests": 12, "WorstHour": DAY}
+    ],
+    "reliability/success-rate": [
+        deployment("chat", 9_700, 2, 99.98, 2.1),
+    ],
+    "models/retiring": [
+        {
+            "ModelName": "gpt-5.1", "ModelVersion": "2025-11-13", "Status": "later", "Requests": 9_700,
+            "RetirementDate": datetime(2027, 5, 15, tzinfo=UTC), "DaysLeft": 180, "Replacement": "unknown",
+        }
+    ],
+    "cost/by-user": [{"User": f"user-{n}", "UserKind": "end user", "Cost": 10.0} for n in range(10)],
+    "cost/caching-savings": [
+        {"ModelName": "gpt-5.1", "FullPriceCost": 110.0, "CacheSavings": 10.0, "MissedSavings": 1.0}
+    ],
+    "cost/total": [{"Requests": 10_000, "UnknownRequests": 10, "UnpricedRequests": 5}],
+}  # fmt: skip
+
+
+class Planted:
+    """Answers with the even weeks' rows but for those planted in the later one."""
+
+    time_zone = "Europe/Berlin"
+
+    def __init__(self, compared: bool = True, **planted: list[dict[str, Any]]):
+        self.rows = copy.deepcopy(EVEN) | {
+            name.replace("__", "/").replace("_", "-"): of for name, of in planted.items()
+        }
+        self.compared = compared
+
+    def now(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+        return self.rows[name]
+
+    def before(self, name: str, **parameters: Any) -> list[dict[str, Any]] | None:
+        return EVEN[name] if self.compared else None
+
+
+def texts(**planted: Any) -> list[str]:
+    return [finding.text for finding in findings(Planted(**planted))]
+
+
+def test_even_traffic_has_no_findings() -> None:
+    assert texts() == []
+
+
+def test_no_traffic_has_no_findings() -> None:
+    nothing = Planted(compared=False)
+    nothing.rows = {name: [] for name in EVEN}
+    assert findings(nothing) == ()
+
+
+def test_a_team_whose_cost_tripled_is_named_with_the_change_and_its_range() -> None:
+    costs = [team("sub-b", 121.0, error=3.0), team("sub-a", 50.0), team("", 10.0)]
+    assert texts(cost__by_subscription=costs) == [
+        "Team sub-b cost 81.00 USD ± 5.88 USD more than in the period before (+202.5%, 40.00 USD to 121.00 USD)."
+    ]
+    assert texts(cost__by_subscription=costs, compared=False) == []
+
+
+def test_a_change_within_the_range_of_the_estimates_is_not_a_finding() -> None:
+    assert texts(cost__by_subscription=[team("sub-a", 60.0, error=6.0), team("sub-b", 40.0), team("", 10.0)]) == []
+
+
+def test_a_new_team_and_one_that_stopped_are_both_found_and_the_drop_is_good() -> None:
+    planted = Planted(cost__by_subscription=[team("sub-a", 50.0), team("sub-new", 45.0), team("", 10.0)])
+    found = findings(planted)
+    assert [(finding.mood, finding.text) for finding in found] == [
+        ("bad", "Team sub-new cost 45.00 USD more than in the period before (0.00 USD to 45.00 USD)."),
+        (
+            "good",
+            "Team sub-b cost 40.00 USD less than in the period before (\N{MINUS SIGN}100%, 40.00 USD to 0.00 USD).",
+        ),
+    ]
+
+
+def test_a_day_that_cost_three_times_the_usual_is_found() -> None:
+    days = [{"Day": DAY + timedelta(days=n), "Cost": 42.0 if n == 3 else 14.0, "CostError": 0.5} for n in range(7)]
+    assert texts(cost__by_day=days) == ["12 Nov cost 42.00 USD ± 0.98 USD, 3.0 times the median day (14.00 USD)."]
+
+
+def test_an_hour_in_which_the_service_failed_is_found_in_the_report_s_zone() -> None:
+    rows = [
+        {"TimeGenerated": DAY + timedelta(hours=13), "Outcome": "server-error", "Requests": 80, "Share": 26.7},
+        {"TimeGenerated": DAY + timedelta(hours=13), "Outcome": "throttled-backend", "Requests": 40, "Share": 13.3},
+        {"TimeGenerated": DAY, "Outcome": "server-error", "Requests": 40, "Share": 4.0},
+    ]
+    assert texts(reliability__failures_over_time=rows) == [
+        "In the hour from 9 Nov 2026, 14:00, 120 requests failed at the service: 40% of that hour's requests, 75% of "
+        "all service failures."
+    ]
+
+
+def test_a_deployment_that_throttles_is_found() -> None:
+    rows = [{"DeploymentName": "chat", "Requests": 9_000, "ThrottledRequests": 720, "WorstHour": DAY}]
+    assert texts(reliability__throttling_by_deployment=rows) == [
+        "Deployment chat throttled 720 of 9,000 requests (8%), most in the hour from 9 Nov 2026, 01:00."
+    ]
+
+
+def test_a_missed_target_is_found_and_a_handful_of_requests_is_no_evidence() -> None:
+    few = {
+        "DeploymentName": "few",
+        "CountedRequests": 20,
+        "FailedRequests": 9,
+        "SuccessRate": 55.0,
+        "BudgetUsed": 4500.0,
+    }
+    many = {
+        "DeploymentName": "chat",
+        "CountedRequests": 9_700,
+        "FailedRequests": 291,
+        "SuccessRate": 97.0,
+        "BudgetUsed": 300.0,
+    }
+    assert texts(reliability__success_rate=[few]) == []
+    assert texts(reliability__success_rate=[few, many]) == [
+        "Deployment chat missed its 99% target: 97% of 9,700 requests succeeded, 291 failed."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "days", "words"),
+    [("soon", 41, "retires in 41 days"), ("date passed", -8, "passed its retirement date")],
+)
+def test_a_model_that_retires_is_found_with_its_replacement(status: str, days: int, words: str) -> None:
+    row = EVEN["models/retiring"][0]
+    old = row | {
+        "ModelName": "gpt-4o", "ModelVersion": "2024-08-06", "Status": status, "DaysLeft": days, "Requests": 300,
+        "RetirementDate": datetime(2026, 12, 26, tzinfo=UTC), "Replacement": "gpt-5.1",
+    }  # fmt: skip
+    assert texts(models__retiring=[old, row | {"Requests": 700}]) == [
+        f"Model gpt-4o 2024-08-06 {words} (26 Dec 2026) and served 300 requests (30%); its replacement is gpt-5.1."
+    ]
+
+
+def test_one_user_with_most_of_the_cost_is_found() -> None:
+    users = [{"User": "10.0.0.1", "UserKind": "address", "Cost": 64.0}]
+    users += [{"User": f"user-{n}", "UserKind": "end user", "Cost": 4.0} for n in range(9)]
+    assert texts(cost__by_user=users) == [
+        "Address 10.0.0.1 caused 64% of the known cost (64.00 USD), the other 9 users the rest."
+    ]
+
+
+def test_missed_caching_is_an_upper_bound() -> None:
+    rows = [
+        {"ModelName": "gpt-5.1", "FullPriceCost": 80.0, "CacheSavings": 10.0, "MissedSavings": 9.0},
+        {"ModelName": "gpt-4o", "FullPriceCost": 40.0, "CacheSavings": 10.0, "MissedSavings": 3.0},
+    ]
+    assert texts(cost__caching_savings=rows) == [
+        "Prompt caching could save up to 12.00 USD more (12% of the cost), 75% of it on gpt-5.1: put fixed text first "
+        "in prompts."
+    ]
+
+
+def test_requests_without_a_cost_are_said() -> None:
+    assert texts(cost__total=[{"Requests": 1_000, "UnknownRequests": 70, "UnpricedRequests": 0}]) == [
+        "The cost leaves out 7% of the requests: 70 have unknown tokens."
+    ]
+
+
+def test_the_weightiest_five_are_kept_and_each_names_its_query() -> None:
+    planted = Planted(
+        cost__total=[{"Requests": 1_000, "UnknownRequests": 400, "UnpricedRequests": 300}],
+        cost__by_subscription=[team("sub-b", 400.0), team("sub-a", 5.0)],
+        reliability__throttling_by_deployment=[
+            {"DeploymentName": "chat", "Requests": 9_000, "ThrottledRequests": 720, "WorstHour": DAY}
+        ],
+        cost__by_user=[
+            {"User": f"user-{n}", "UserKind": "end user", "Cost": 90.0 if n == 0 else 1.0} for n in range(9)
+        ],
+        cost__by_day=[{"Day": DAY, "Cost": 90.0 if n == 3 else 1.0, "CostError": None} for n in range(7)],
+    )
+    found = findings(planted)
+    assert len(found) == 5 < sum(1 for rule in RULES for _ in rule(planted))
+    assert [finding.weight for finding in found] == sorted((finding.weight for finding in found), reverse=True)
+    assert {finding.query for finding in found} <= EVEN.keys()
