@@ -38,7 +38,7 @@ QUERY = """// title: Tokens by team
 // unit: TotalTokens=tokens, Share=%
 // headline: {Team} used {Share} of all tokens
 let topN = 20; // rows shown
-AoaiRequests | where Team
+AoaiRequests | summarize TotalTokens = sum(TotalTokens) by Team = SubscriptionId
 """
 PRIVATE = """// title: Prompts
 // question: What was asked?

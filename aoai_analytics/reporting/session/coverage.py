@@ -53,7 +53,7 @@ def lines(found: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
         else "no request has unknown tokens"
     )
     sources = [f"{words} {share(found[column], requests)}" for column, words in SOURCES.items() if found[column]]
-    first, last = _span(found, time_zone)
+    first, last = (said(moment, time_zone) for moment in span(found))
     return (
         f"{requests:,} {'request' if requests == 1 else 'requests'}, {tokens}; {unknown}.",
         f"The logs begin {first} and end {last} ({time_zone}).",
@@ -65,10 +65,11 @@ def elsewhere(found: Mapping[str, Any], time_zone: str) -> str:
     """Where there is traffic outside an empty period, from *found* without a time range."""
     if not found["Requests"]:
         return "The source has no such request at any other time either."
-    first, last = _span(found, time_zone)
+    first, last = (said(moment, time_zone) for moment in span(found))
     return f"The source has {found['Requests']:,} requests from {first} to {last} ({time_zone})."
 
 
-def _span(found: Mapping[str, Any], time_zone: str) -> tuple[str, str]:
+def span(found: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    """The times of the first and the last request of *found*, in UTC."""
     first, last = (utc(datetime.fromisoformat(found[name])) for name in ("FirstRequest", "LastRequest"))
-    return said(first, time_zone), said(last, time_zone)
+    return first, last

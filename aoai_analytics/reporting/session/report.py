@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ...charts import describe, figure, headline, note, parse_chart, table_html
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 HEAD_QUERY = "health/coverage-head"
 ROWS_BELOW_A_FIGURE = 12
 TEXTS_HIDDEN = "Prompts and responses are hidden. To show them, run the notebook with show_prompts = True."
+#: Up to which length of the period charts have which time between two points.
+_STEPS = ((timedelta(days=2), "1h"), (timedelta(days=93), "1d"))
+_LONGEST_STEP = "7d"
 #: Kusto types whose columns can be added up.
 _NUMBERS = ("int", "long", "real")
 
@@ -92,6 +95,7 @@ class Report:
         self.end = end
         self.time_zone = time_zone
         self.show_prompts = show_prompts
+        self._covered: tuple[datetime, datetime] | None = None
 
     def show(self, name: str, **parameters: Any) -> None:
         """Show the answer to the library's question *name*, with its parameters set. Raises what ``answer`` does."""
@@ -108,7 +112,7 @@ class Report:
     def frame(self, kql: str, **parameters: Any) -> pd.DataFrame:
         """The rows of *kql* as a DataFrame, for work that KQL cannot do. Raises what ``answer_kql`` does."""
         query = own_query(kql)
-        bound = query.bind(**self._in_zone(query, parameters))
+        bound = query.bind(**self._fitted(query, parameters))
         asked = ask(self.engine, bound, start=self.start, end=self.end, show_prompts=self.show_prompts)
         return asked.result.frame
 
@@ -121,7 +125,7 @@ class Report:
         if given:
             return given
         query = self.queries.get(name)
-        bound = query.bind(**self._in_zone(query, parameters))
+        bound = query.bind(**self._fitted(query, parameters))
         frame = ask(self.engine, bound, query=query, start=self.start, end=self.end).result.frame
         if column not in frame.columns:
             raise WrongUse(f"{name} has no column '{column}'; it has {', '.join(frame.columns)}")
@@ -133,7 +137,7 @@ class Report:
         Raises UnknownName or WrongUse for a wrong name or value, QueryError or SourceError where the engine fails.
         """
         query = self.queries.get(name)
-        return self._ask(query, self._in_zone(query, parameters), of_library=True)
+        return self._ask(query, self._fitted(query, parameters), of_library=True)
 
     def answer_kql(self, kql: str, **parameters: Any) -> Answer:
         """The answer to *kql*, your own query.
@@ -141,7 +145,7 @@ class Report:
         Raises UnknownName or WrongUse for a wrong parameter or header, QueryError or SourceError for the engine.
         """
         query = own_query(kql)
-        return self._ask(query, self._in_zone(query, parameters), of_library=False)
+        return self._ask(query, self._fitted(query, parameters), of_library=False)
 
     def head(self) -> Head:
         """The report's head: source, period, how much traffic there was and how many of its tokens are known."""
@@ -158,6 +162,7 @@ class Report:
             problems=_problems("Coverage", result),
         )
         if found["Requests"]:
+            self._covered = coverage.span(found)
             return replace(head, lines=coverage.lines(found, self.time_zone))
         lines = [coverage.NO_TRAFFIC]
         if self.start or self.end:
@@ -184,10 +189,27 @@ class Report:
 
         return overview(answer, self.start, self.end, self.time_zone)
 
-    def _in_zone(self, query: Query, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """*parameters*, with the report's time zone where the query has a ``timeZone`` and *parameters* do not."""
-        zones = {"timeZone": self.time_zone} if "timeZone" in query.parameters else {}
-        return zones | dict(parameters)
+    def _fitted(self, query: Query, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """*parameters*, with the report's ``timeZone`` and a ``step`` that fits the period where they lack them."""
+        types = {name: parameter.type for name, parameter in query.parameters.items()}
+        fitting: dict[str, Any] = {}
+        if types.get("timeZone") == "string":
+            fitting["timeZone"] = self.time_zone
+        # A question that names its grain keeps it.
+        if types.get("step") == "timespan" and "per hour" not in query.question and (step := self._step()):
+            fitting["step"] = step
+        return fitting | dict(parameters)
+
+    def _step(self) -> str | None:
+        """The time between two points of a chart: an hour up to two days, a day up to three months, then a week.
+
+        None, a query's own default, where the length of the period is unknown.
+        """
+        first, last = self._covered or (None, None)
+        first, last = self.start or first, self.end or last
+        if first is None or last is None:
+            return None
+        return next((step for length, step in _STEPS if last - first <= length), _LONGEST_STEP)
 
     def _ask(self, query: Query, parameters: Mapping[str, Any], *, of_library: bool) -> Answer:
         kql = query.bind(**parameters)

@@ -80,6 +80,35 @@ def test_an_answer_carries_the_sums_of_what_can_be_added_up_unless_it_is_in_doub
     assert report(fixed_engine(partial=True)).answer("tokens/by-team").totals == {}
 
 
+@pytest.mark.parametrize(
+    ("end", "step"),
+    [
+        ("2026-11-02", "0.01:00"),
+        ("2026-11-03", "0.01:00"),
+        ("2026-11-04", "1.00:00"),
+        ("2027-02-01", "1.00:00"),
+        ("2027-06-01", "7.00:00"),
+    ],
+)
+def test_the_grain_of_a_course_in_time_follows_the_period(report: Make, fixed_engine: Any, end: str, step: str) -> None:
+    start, last = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in ("2026-11-01", end))
+    made = report(fixed_engine(), start=start, end=last)
+    kql = "let step = 6h; // time per point\nAoaiRequests | summarize count() by bin(TimeGenerated, step)"
+    assert f"let step = time({step}:00" in made.answer_kql(kql).kql
+    assert "let step = time(0.00:05:00" in made.answer_kql(kql, step="5m").kql
+    assert "let step = 3;" in made.answer_kql("let step = 3;\nAoaiRequests | take step").kql
+
+
+def test_the_grain_of_an_open_period_follows_the_logs_and_is_the_query_s_own_where_they_are_unknown(
+    report: Make, fixed_engine: Any
+) -> None:
+    kql = "let step = 6h;\nAoaiRequests | summarize count() by bin(TimeGenerated, step)"
+    made = report(fixed_engine())
+    assert "let step = 6h;" in made.answer_kql(kql).kql
+    made.head()  # two days of logs
+    assert "let step = time(0.01:00:00" in made.answer_kql(kql).kql
+
+
 def test_prompts_are_hidden_unless_wanted(report: Make, fixed_engine: Any) -> None:
     private = fixed_engine(rows=pd.DataFrame({"Prompt": ["my secret"]}))
     answer = report(private).answer("prompts/some")
