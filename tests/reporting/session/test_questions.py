@@ -49,4 +49,4 @@ def test_an_empty_period_says_so_in_the_head(sample_lake: Path) -> None:
     head = Report(connect(sample_lake), library(), start=start, end=end).head()
     assert head.empty and head.period == "1 Jan 2020 to 31 Jan 2020"
     assert "No request to a language model was found" in head.lines[0]
-    assert "The source does hold 600 requests" in head.lines[1]
+    assert "The source has 600 requests" in head.lines[1]
