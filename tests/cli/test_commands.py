@@ -158,7 +158,7 @@ def test_settings_come_from_flags_then_variables_then_the_file(aoai, lake, tmp_p
             2,
             "unknown time zone 'Mars'",
         ),
-        (["query", "--kql", "AoaiRequests | whre"], 1, "syntax error: line 1"),
+        (["query", "--kql", "AoaiRequests | whre"], 1, "line 1, column 16: there is no operator 'whre'"),
         (["query", "--file", "none.kql"], 2, "cannot read none.kql"),
         (["query", "--kql", "AoaiRequests | count", "-o", "no/such/folder"], 2, "cannot write no/such/folder"),
         (["report", "nosuch"], 2, "unknown report 'nosuch'"),

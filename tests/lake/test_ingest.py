@@ -238,8 +238,8 @@ def test_progress_grows_to_the_whole(lake, logs):
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("a.json", b"\x00\x01\x02" * 100, "no log"),
-        ("a.csv", b"a,b\n1,2\n", "no log"),
+        ("a.json", b"\x00\x01\x02" * 100, "not a log"),
+        ("a.csv", b"a,b\n1,2\n", "not a log"),
         ("a.json.gz", b"\x1f\x8bnonsense", "gzip"),
         ("a.parquet", b"PAR1 nonsense", "Parquet"),
         ("a.avro", b"Obj\x01nonsense", "Avro"),

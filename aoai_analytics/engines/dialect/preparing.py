@@ -92,6 +92,7 @@ def _headed(rewriter: Rewriter, node: Node) -> str:
 
 _REWRITES: Mapping[str, Callable[[Rewriter, Node], str]] = {
     "StringLiteralExpression": _string,
+    "JsonString": _string,
     "NamedFunctionCallExpression": _called,
     "PipeExpression": _headed,
     "Query": _headed,
