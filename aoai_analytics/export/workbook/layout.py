@@ -5,7 +5,7 @@ from __future__ import annotations
 from .places import Tab, Tile, View, requests
 from .use_tabs import USE
 
-__all__ = ["NOT_HERE", "TABS", "Tab", "Tile", "View"]
+__all__ = ["FOR_THE_DOCTOR", "NOT_HERE", "TABS", "Tab", "Tile", "View"]
 
 TABS: tuple[Tab, ...] = (
     *USE,
@@ -228,4 +228,12 @@ NOT_HERE = {
     "prompts/topics": "a program finds the topics",
     "prompts/personal-data": "a program detects personal data",
     "prompts/personal-data-requests": "a program detects personal data",
+}
+
+#: Queries of the health section that `aoai doctor` reads and that have no tile yet.
+FOR_THE_DOCTOR = {
+    "health/llm-zero-completions",
+    "health/models-seen",
+    "health/outside-requests",
+    "health/unknown-columns",
 }
