@@ -89,7 +89,8 @@ def test_prices_are_an_engine_s_own(engine, lake):
     assert engine.query("AoaiCosts | where Cost > 0 | count").frame["Count"].iloc[0] == 3
     nothing = (
         "datatable(Model: string, Version: string, Scope: string, Regions: string, Direction: string, "
-        'From: datetime, PricePerMillion: real)["x", "", "global", "", "prompt", datetime(2020-01-01), 1.0]'
+        "From: datetime, PricePerMillion: real, Tier: string, Above: long)"
+        '["x", "", "global", "", "prompt", datetime(2020-01-01), 1.0, "default", 0]'
     )
     other = LocalEngine.open(lake.path, {"AoaiPrices": nothing})
     assert other.query("AoaiCosts | where Cost > 0 | count").frame["Count"].iloc[0] == 0
