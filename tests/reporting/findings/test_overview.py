@@ -35,7 +35,9 @@ def traffic() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
                 gateway.append(
                     request(name, TimeGenerated=at, ApimSubscriptionId=team, CallerIpAddress=f"203.0.113.{len(team)}")
                 )
-                tokens.append(llm(name, TimeGenerated=at, PromptTokens=prompt, CompletionTokens=0, TotalTokens=prompt))
+                tokens.append(
+                    llm(name, TimeGenerated=at, PromptTokens=prompt, CompletionTokens=1, TotalTokens=prompt + 1)
+                )
     for number in range(20):
         at = MONDAY + timedelta(days=10, hours=14, minutes=number)
         failed = {"ResponseCode": 500, "BackendResponseCode": 500, "ApimSubscriptionId": "sub-legal"}
