@@ -67,12 +67,7 @@ def _windows(node: Node, stage: Stage) -> str:
     if node.kind == "SerializeOperator":
         text = "extend" + text[len("serialize") :]
     helpers = [name for name in base.columns if name == _ROW or name.startswith("Window__")]
-    nested = any(
-        call(inner) in WINDOW_FUNCTIONS
-        for found in node.walk()
-        if found not in calls and call(found) in WINDOW_FUNCTIONS
-        for inner in [found]
-    )
+    nested = any(call(found) in WINDOW_FUNCTIONS for found in node.walk() if found not in calls)
     if nested or node.kind not in ("ExtendOperator", "SerializeOperator", "WhereOperator"):
         return f"{base.name} | {text}"
     return f"{base.name} | {text} | project-away {listed(helpers)}"
