@@ -41,12 +41,19 @@ def test_json_is_a_list_of_findings(small_sample: Sampled) -> None:
     assert {"kind", "severity", "what", "where", "hidden", "impact", "fix", "query"} <= findings[0].keys()
 
 
-def test_complete_logs_have_no_finding_but_of_prices(complete_sample: Sampled) -> None:
+def test_complete_logs_have_no_finding_but_notes_on_prices_and_other_apis(complete_sample: Sampled) -> None:
     result = run("--source", str(complete_sample.lake), "--strict")
     assert result.exit_code == 0
-    # The sample's gpt-9-preview is in no price book; of the logs themselves nothing is to be said.
+    # The sample's gpt-9-preview is in no price book, and its gateway has other APIs, one of which has a path that ends
+    # in /completions. Of the logs themselves nothing is to be said.
     findings = json.loads(run("--source", str(complete_sample.lake), "--format", "json").stdout)
-    assert [finding["kind"] for finding in findings] == ["models-unpriced"]
+    assert {finding["severity"] for finding in findings} == {"note"}
+    found = {finding["kind"]: finding for finding in findings}
+    assert list(found) == ["models-unpriced", "outside-requests"]
+    (others,) = (planted["count"] for planted in complete_sample.planted if planted["kind"] == "other-apis")
+    assert found["outside-requests"]["what"].startswith(
+        f"{others:,} gateway records are not model requests; 0 of them look like model traffic: "
+    )
 
 
 def test_strict_ends_with_1_where_there_is_a_warning(small_sample: Sampled) -> None:
