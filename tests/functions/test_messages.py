@@ -125,3 +125,27 @@ def test_a_request_without_any_text_has_no_row(rows):
 def test_the_source_of_the_text_is_named(rows):
     assert rows.loc["llm log", "MessageSource"] == "llm-log"
     assert rows.loc["a stream", "MessageSource"] == "body"
+
+
+CLAUDE = "https://gateway.example/anthropic/v1/messages"
+CLAUDE_EVENTS = (
+    {"type": "message_start", "message": {"content": []}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": HOSTILE}},
+    {"type": "message_stop"},
+)
+
+
+def test_claude_s_texts_are_read_from_a_whole_body_and_from_a_stream(tmp_path):
+    asked = json.dumps({"model": "claude-opus-5", "system": "Be brief.", "messages": [USER]})
+    whole = json.dumps({"type": "message", "content": [{"type": "text", "text": HOSTILE}]})
+    stream = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in CLAUDE_EVENTS)
+    rows = answered(
+        tmp_path,
+        "AoaiMessages",
+        [
+            request(name, Url=CLAUDE, RequestBody=asked, ResponseBody=body)
+            for name, body in (("w", whole), ("s", stream))
+        ],
+    )
+    assert set(rows.Prompt) == set(rows.Response) == {HOSTILE}
+    assert rows.PromptComplete.all() and rows.ResponseComplete.all()
