@@ -76,17 +76,27 @@ def prepare(case: Case, folder: Path, requests: int) -> Counted:
     return Counted(read_truth(truth), delivered, lake)
 
 
+#: Outcomes that are charged for their prompt (Azure OpenAI's pricing), though a sample's truth counts answers only.
+CHARGED_REFUSALS = ("content-filter", "filter", "timeout")
+
+
 def read_truth(path: Path) -> pd.DataFrame:
-    """``CorrelationId``, ``Tokens`` and the columns GROUPS of a truth file, a row a request."""
+    """``CorrelationId``, ``Tokens`` and the columns GROUPS of a truth file, one row per request.
+
+    A charged refusal whose tokens the file gives as 0 is left out: what it was charged is not known.
+    """
     import pandas as pd
 
     wanted = ["CorrelationId", "TimeGenerated", "User", "SubscriptionId", "ModelName", "Surface"]
     wanted += ["PromptTokens", "CompletionTokens"]
     text = dict.fromkeys(wanted[:6], "str")
-    truth = pd.read_csv(path, usecols=wanted, dtype=text, keep_default_na=False)
+    kept = {*wanted, "Outcome"}
+    truth = pd.read_csv(path, usecols=lambda name: name in kept, dtype=text, keep_default_na=False)
     truth["Tokens"] = truth["PromptTokens"].astype("int64") + truth["CompletionTokens"].astype("int64")
     truth["Day"] = truth["TimeGenerated"].str[:10]
-    return truth
+    if "Outcome" in truth:
+        truth = truth[~(truth.pop("Outcome").isin(CHARGED_REFUSALS) & (truth["Tokens"] == 0))]
+    return truth.reset_index(drop=True)
 
 
 def _logs(case: Case, folder: Path, requests: int) -> tuple[Path, Path]:
