@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from . import operators, windows
-from .adapter import install
+from .adapter import define, install
 from .computed import register
 from .expanding import expanded
 from .preparing import prepared
@@ -16,7 +16,7 @@ from .rewriting import rewritten
 from .stages import Stages
 from .stages import staged as _staged
 
-__all__ = ["expanded", "install", "prepared", "register", "staged"]
+__all__ = ["define", "expanded", "install", "prepared", "register", "staged"]
 
 
 def staged(kql: str, stages: Stages) -> str:

@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import computed
-from .functions import AGGREGATES, OPERATORS, SCALARS
+from .functions import AGGREGATES, BY_TYPE, NO_STRINGS, OPERATORS, SCALARS, STRINGS
 from .operators import PLUGINS
 from .rewriting import REWRITES, SEVERAL
 from .windows import WINDOW_FUNCTIONS
 
+if TYPE_CHECKING:
+    import duckdb
+
+#: From a call, as duckdb-kql reads it, to SQL; None leaves it to the registry.
+_Rendered = Callable[[Any], str | None]
 #: What is no function of a registry, but is called as one.
 _BY_KUSTO = ("column_ifexists", "columnifexists", "materialize", "not", "table", "toscalar", "typeof")
 #: The version of duckdb-kql whose inner parts these are.
@@ -40,7 +45,13 @@ def install() -> None:
         value, step = map(translate.render_expr, node.args)
         return f"time_bucket(NULLIF({step}, INTERVAL 0 SECONDS), CAST({value} AS TIMESTAMP), TIMESTAMP '1970-01-01')"
 
-    translate._SPECIAL_FORMS["bin"] = binned
+    _macros()  # in duckdb-kql's words, before ours take their place
+    forms = translate._SPECIAL_FORMS
+    forms["bin"] = binned
+    for name in BY_TYPE[1:]:
+        forms[name] = _by_type(name, forms[name])
+    forms["coalesce"] = _coalesced(forms["coalesce"])
+    translate.render_kql_tostring = _text
     for name, (arities, template) in SCALARS.items():
         functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, arities)
     for name, function in computed.FUNCTIONS.items():
@@ -56,6 +67,13 @@ def install() -> None:
             functions.BINARY_OPERATORS[operator] = replace(functions.BINARY_OPERATORS[operator], template=rendered)
 
 
+def define(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let *connection* know the macros that translated queries name."""
+    install()
+    for name, body in _macros().items():
+        connection.execute(f"CREATE OR REPLACE TEMP MACRO {name}(v) AS {body}")
+
+
 @cache
 def function_names() -> frozenset[str]:
     """Every function that the local engine knows, in lower case."""
@@ -65,6 +83,66 @@ def function_names() -> frozenset[str]:
     install()
     ours = {*REWRITES, *SEVERAL, *WINDOW_FUNCTIONS, *PLUGINS, *_BY_KUSTO}
     return frozenset({*SCALAR_FUNCTIONS, *AGGREGATE_FUNCTIONS, *translate._SPECIAL_FORMS, *ours})
+
+
+@cache
+def _macros() -> dict[str, str]:
+    """Macro -> SQL about its value ``v``."""
+    from duckdb_kql import ir, translate
+
+    value = ir.ColumnRef("v")
+    bodies = {f"kusto_{name}": str(translate.render_expr(ir.FunctionCall(name, (value,)))) for name in BY_TYPE}
+    return bodies | {"kusto_present": "CASE WHEN CAST(v AS VARCHAR) <> '' THEN v END"}
+
+
+def _of_macro(name: str, argument: Any) -> str:
+    """A call of a macro. DuckDB puts the argument wherever the macro names it: a long one is computed before."""
+    from duckdb_kql import ir, translate
+
+    sql = translate.render_expr(argument)
+    is_short = isinstance(argument, ir.ColumnRef)
+    return f"{name}({sql})" if is_short else f"list_transform([{sql}], lambda _m: {name}(_m))[1]"
+
+
+def _text(node: Any) -> str:
+    """SQL for Kusto's string of *node*: '' for null."""
+    from duckdb_kql import ir, translate
+
+    if isinstance(node, ir.Literal) and node.kind == "string":
+        return str(translate.render_expr(node))
+    if isinstance(node, ir.FunctionCall) and node.name.lower() in STRINGS:
+        return f"coalesce({translate.render_expr(node)}, '')"
+    return _of_macro("kusto_tostring", node)
+
+
+def _by_type(name: str, known: _Rendered) -> _Rendered:
+    from duckdb_kql import ir
+
+    def render(node: Any) -> str | None:
+        if len(node.args) != 1 or isinstance(node.args[0], ir.Literal):
+            return known(node)
+        return _of_macro(f"kusto_{name}", node.args[0])
+
+    return render
+
+
+def _coalesced(known: _Rendered) -> _Rendered:
+    """``coalesce`` passes over empty strings too. Its arguments are of one type: one that is known tells all."""
+    from duckdb_kql import ir, translate
+
+    def is_no_string(argument: Any) -> bool:
+        if isinstance(argument, ir.Literal):
+            return argument.kind not in ("string", "dynamic", "null")
+        return isinstance(argument, ir.FunctionCall) and argument.name.lower() in NO_STRINGS
+
+    def render(node: Any) -> str | None:
+        known(node)  # refuses what Kusto refuses
+        plain = [str(translate.render_expr(argument)) for argument in node.args]
+        if any(map(is_no_string, node.args)):
+            return f"coalesce({', '.join(plain)})"
+        return f"coalesce({', '.join([*(f'kusto_present({sql})' for sql in plain), *plain])})"
+
+    return render
 
 
 def _rand(arguments: list[str]) -> str:

@@ -73,3 +73,22 @@ OPERATORS = {
     "contains": "contains(lower(CAST({0} AS VARCHAR)), lower(CAST({1} AS VARCHAR)))",
     "contains_cs": "contains(CAST({0} AS VARCHAR), CAST({1} AS VARCHAR))",
 }
+
+# Functions of duckdb-kql's that treat their one argument by its type, which it does not know: it writes out what each
+# type would need. Written once, as a macro, that makes a tenth of the SQL, and reading the SQL is most of what a query
+# on a small lake costs.
+BY_TYPE = ("tostring", "tolong", "toint", "todouble", "toreal", "gettype")
+# Functions whose answer is always a string, and those whose answer never is.
+STRINGS = frozenset(
+    (
+        *("base64_decode_tostring", "base64_encode_tostring", "format_datetime", "format_timespan", "gettype"),
+        *("replace", "replace_regex", "replace_string", "reverse", "strcat", "strcat_array", "strcat_delim"),
+        *("substring", "tolower", "tostring", "toupper", "trim", "trim_end", "trim_start", "url_decode", "url_encode"),
+    )
+)
+NO_STRINGS = frozenset(
+    (
+        *("array_length", "countof", "indexof", "string_size", "strlen", "todatetime", "todouble", "toint", "tolong"),
+        *("toreal", "totimespan"),
+    )
+)
