@@ -27,7 +27,8 @@ class Settings:
     how long to keep reports (``400d``; None: forever); ``deliver`` is their destination and ``link`` its public URL;
     ``deliver_prompts`` allows delivery of reports that show prompts and responses; ``credential`` names an
     azure-identity class; ``query_memory`` (``50%``, ``4GB``) and ``query_seconds`` limit a query of a lake;
-    ``prices`` is the raw ``[prices]`` table, which ``prices.own`` reads.
+    ``prices`` is the raw ``[prices]`` table, which ``prices.own`` reads, and ``dimensions`` that of ``dimensions``;
+    ``only`` are ``COLUMN=VALUE`` of the requests to keep (in ``AOAI_ONLY`` a JSON list).
     """
 
     lake: Path = Path("lake")
@@ -42,6 +43,8 @@ class Settings:
     query_memory: str = "50%"
     query_seconds: float | None = None
     prices: dict[str, Any] = field(default_factory=dict)
+    dimensions: dict[str, Any] = field(default_factory=dict)
+    only: list[str] = field(default_factory=list)
 
 
 @cache
@@ -67,6 +70,8 @@ def settings() -> Settings:
         query_memory: str = Field(default=Settings.query_memory, pattern=r"^[0-9.]+ ?(%|[KMGT]i?B)$")
         query_seconds: float | None = Field(default=None, gt=0)
         prices: dict[str, Any] = {}
+        dimensions: dict[str, Any] = {}
+        only: list[str] = []
 
         @classmethod
         def settings_customise_sources(

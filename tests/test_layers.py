@@ -23,6 +23,7 @@ LAYERS = (
     {"lake.recompute"},
     {"lake.pull"},
     {"charts", "prices", "prompts"},
+    {"dimensions"},
     {"reporting", "export", "doctor"},
     {"cli", "interactive"},
 )

@@ -27,11 +27,12 @@ def doctor(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if there is a problem or a warning.")] = False,
 ) -> None:
     """Find logging gaps: what is missing, which numbers it affects and which setting fixes it."""
+    from ..dimensions import own_functions
     from ..doctor import LIMITS, diagnose
     from ..engines import connect
 
     first, last = options.time_span(since, start, end, period, time_zone)
-    engine = connect(options.source_or_default(source))
+    engine = connect(options.source_or_default(source), functions=own_functions())
     try:
         findings = diagnose(engine, first, last)
     finally:

@@ -29,9 +29,9 @@ def functions(
     For kusto: commands that prepare an Azure Data Explorer or Eventhouse database: tables, mappings, policies and
     functions. For log-analytics: an ARM template that saves the functions in a workspace.
     """
+    from ..dimensions import own_functions
     from ..export.functions import functions_json
     from ..export.kusto import kusto_commands
-    from ..prices import own_functions
 
     own = own_functions()
     write(kusto_commands(own) if target == "kusto" else functions_json(own), output)
@@ -48,8 +48,8 @@ def alerts(output: Output = None) -> None:
 @app.command("summary-rules")
 def summary_rules(output: Output = None) -> None:
     """Export the summary rule for hourly totals, with your own prices, for modules/summary-rules.bicep."""
+    from ..dimensions import own_functions
     from ..export.summary_rules import rollup_json
-    from ..prices import own_functions
 
     write(rollup_json(own_functions()), output)
 
@@ -109,10 +109,10 @@ def workbook(
 
 
 def _preview(source: str, within: options.Span, show_prompts: bool, output: Path | None) -> None:
+    from ..dimensions import own_functions
     from ..engines import connect
     from ..export.preview import preview_html
     from ..export.workbook import workbook as made
-    from ..prices import own_functions
 
     engine = connect(source, functions=own_functions())
     try:

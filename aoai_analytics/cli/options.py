@@ -50,6 +50,30 @@ Credential = Annotated[
         callback=_use_credential,
     ),
 ]
+
+
+def _use_only(pairs: list[str] | None) -> list[str] | None:
+    """Make *pairs* the setting, including for the kernels that run a report's notebooks."""
+    if pairs:
+        import json
+
+        from ..dimensions import only_setting
+
+        os.environ["AOAI_ONLY"] = json.dumps(pairs)
+        settings.cache_clear()
+        only_setting()
+    return pairs
+
+
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        help="Keep requests of this Team, CostCenter, Environment, Application, ProductId …; repeatable.",
+        metavar="COLUMN=VALUE",
+        callback=_use_only,
+    ),
+]
 ShowPrompts = Annotated[bool, typer.Option("--show-prompts", help="Show prompts and responses (default: hidden).")]
 Param = Annotated[list[str] | None, typer.Option("--param", "-p", help="Set a parameter; repeatable.", metavar="K=V")]
 

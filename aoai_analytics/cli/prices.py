@@ -97,10 +97,10 @@ def showback(
     ] = None,
 ) -> None:
     """Write the amount to charge each subscription, to the cent, as a spreadsheet."""
+    from ..dimensions import own_functions
     from ..engines import connect
     from ..format.periods import in_words
     from ..library import library
-    from ..prices import own_functions
     from ..prices.showback import QUERY, write_showback
 
     first, last = options.time_span(since, start, end, period, time_zone)

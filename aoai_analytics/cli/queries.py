@@ -61,6 +61,7 @@ def query(
     period: options.Period = None,
     time_zone: options.TimeZone = None,
     param: options.Param = None,
+    only: options.Only = None,
     output_format: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = "table",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.", metavar="F")
@@ -70,10 +71,10 @@ def query(
     check: Annotated[bool, typer.Option("--check", help="Check the query without running it.")] = False,
 ) -> None:
     """Run a query from the library, or your own KQL."""
+    from ..dimensions import own_functions
     from ..engines import connect
     from ..engines.kql.placeholders import filled
     from ..library import library
-    from ..prices import own_functions
     from ..prompts import ask
     from . import output as writing
 

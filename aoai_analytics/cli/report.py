@@ -71,6 +71,7 @@ def report(
     ] = None,
     single_file: Annotated[bool, typer.Option("--single-file", help="Write all pages into one file.")] = False,
     param: options.Param = None,
+    only: options.Only = None,
     show_prompts: options.ShowPrompts = False,
     credential: options.Credential = None,
 ) -> None:

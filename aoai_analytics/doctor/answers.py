@@ -26,10 +26,10 @@ class Answers:
         self.partial: dict[str, str] = {}
 
     def frame(self, name: str, **parameters: str) -> pd.DataFrame:
-        """The result of ``health/NAME`` with *parameters*. Raises QueryError, SourceError."""
+        """The result of ``health/NAME``, or ``SECTION/NAME``, with *parameters*. Raises QueryError, SourceError."""
         if name not in self._frames:
             start, end = self._period
-            kql = library().get(f"health/{name}").bind(**parameters)
+            kql = library().get(name if "/" in name else f"health/{name}").bind(**parameters)
             result = self._engine.query(kql, start=start, end=end)
             self._frames[name] = result.frame
             if result.partial:

@@ -229,6 +229,26 @@ KINDS: dict[str, Kind] = {
         "Run 'aoai prices refresh' and use the new book, or add your own prices to aoai.toml.",
         "health/models-seen",
     ),
+    "callers-unmapped": Kind(
+        "Numbers by team, cost center, environment and application: these requests are under (none).",
+        "Map one of the values to a team in [dimensions] of aoai.toml.",
+        "users/unmapped",
+    ),
+    "api-version-retired": Kind(
+        "None. Azure may refuse these requests any day.",
+        "Set a newer api-version in the clients, or use the v1 API, which needs none.",
+        "models/api-versions",
+    ),
+    "api-version-unsupported": Kind(
+        "None today. Azure supports the latest three preview versions; it may refuse older ones.",
+        "Set a newer api-version in the clients, or use the v1 API, which needs none.",
+        "models/api-versions",
+    ),
+    "api-version-soon": Kind(
+        "None today. After the date, Azure may refuse these requests.",
+        "Set a newer api-version in the clients, or use the v1 API, which needs none.",
+        "models/api-versions",
+    ),
     "entries-over-limit": Kind(
         "All bodies of these requests, and the policy's traces: end users and attempts.",
         f"{_DIAGNOSTIC}: backend.request.body.bytes and backend.response.body.bytes 0. The two frontend bodies hold "

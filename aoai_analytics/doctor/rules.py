@@ -8,6 +8,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import Any
 
+from ..dimensions import own_dimensions
 from ..format.numbers import is_missing, share
 from ..prices import own_prices
 from .answers import Answers, hidden, severity, total, values
@@ -288,6 +289,37 @@ def models_unpriced(answers: Answers) -> Iterator[Finding]:
         yield finding("models-unpriced", "note", what, Hidden(requests=count), where=values(rows, "ModelName"))
 
 
+def callers_unmapped(answers: Answers) -> Iterator[Finding]:
+    """Callers that the own dimensions leave out, if there are any dimensions."""
+    rows = answers.rows("users/unmapped", topN="1000") if own_dimensions() else []
+    if rows:
+        count, whole = total(rows, "Requests"), total(answers.rows("coverage-by-api"), "Requests")
+        what = f"{count:,} of {whole:,} requests ({share(count, whole)}) have no team, cost center, environment or app"
+        where = values(rows[:20], "SubscriptionId", "ProductId")
+        yield finding("callers-unmapped", "note", what, Hidden(requests=count), where=where)
+
+
+def api_versions_retiring(answers: Answers) -> Iterator[Finding]:
+    """API versions in use that Azure has retired or is about to."""
+    for status, level, said in (
+        ("retired", "warning", "use API versions that have retired"),
+        ("soon", "note", "use API versions that retire soon"),
+        ("unsupported", "note", "use preview API versions that are no longer supported"),
+    ):
+        rows = [row for row in answers.rows("models/api-versions") if row["Status"] == status]
+        if rows:
+            count = total(rows, "Requests")
+            named = ", ".join(_with_date(row) for row in rows)
+            of = Hidden(requests=count)
+            where = values(rows, "ApiVersion")
+            yield finding(f"api-version-{status}", level, f"{count:,} requests {said}: {named}", of, where=where)
+
+
+def _with_date(row: Row) -> str:
+    date = row["RetirementDate"]
+    return str(row["ApiVersion"]) if is_missing(date) else f"{row['ApiVersion']} ({date:%Y-%m-%d})"
+
+
 #: Every rule for logs with records in both tables.
 RULES: tuple[Callable[[Answers], Iterator[Finding]], ...] = (
     tokens_not_told,
@@ -305,6 +337,8 @@ RULES: tuple[Callable[[Answers], Iterator[Finding]], ...] = (
     outside_requests,
     unknown_columns,
     models_unpriced,
+    callers_unmapped,
+    api_versions_retiring,
 )
 
 

@@ -24,7 +24,8 @@ def connect(
     resource. *credential* is an azure-identity credential or the name of one (None: the setting ``credential``, else
     DefaultAzureCredential); *endpoint* another URL of the service (sovereign clouds; loopback, where alone it may be
     plain HTTP). They mean nothing to a folder. *functions* (name -> KQL) replace the package's functions of those
-    names, as ``prices.own_functions()`` does; what a lake stores as tables stays.
+    names, as ``dimensions.own_functions()`` does. Of a function that a lake stores as a table, stages that follow the
+    package's own text are applied to the stored rows.
 
     Raises SourceError for a source of an unknown kind, WrongUse for a malformed one, LakeError for a folder that is not
     a lake. Cheap: no data is read, no service asked.

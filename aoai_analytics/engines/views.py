@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..format.periods import utc
 from ..lake.delta import Lake
 from ..schema.table import Table
-from ..schema.tables import TABLES
+from ..schema.tables import GATEWAY_LOGS, REQUESTS, TABLES
 from .kql.functions import computed, names_in, shipped_functions
 from .kql.inlining import Range
 from .kql.tree import names, read, stages, statements, string_value
@@ -34,6 +34,8 @@ DUCKDB_TYPES = {
     "guid": "VARCHAR",
     "dynamic": "JSON",
 }
+#: The same of stored columns.
+_STORED_TYPES = DUCKDB_TYPES | {"datetime": "TIMESTAMPTZ", "dynamic": "VARCHAR"}
 #: Functions whose rows of one request come of that request's log rows alone.
 _BY_REQUEST = ("AoaiConversation", "AoaiLlmTexts")
 #: Functions that a page of questions asks again and again, and that cost far more to compute than to keep.
@@ -70,6 +72,9 @@ class Views:
         self.connection = connection
         self._lake = lake
         self._functions = functions
+        #: Stored function -> the stages that an own text of it adds to the package's.
+        stages = {name: _stages_added(name, functions) for name in functions if name in TABLES}
+        self._added = {name: added for name, added in stages.items() if added}
         #: Table or function -> what its view was made of.
         self._made: dict[str, Hashable] = {}
         self._columns: dict[str, tuple[str, ...]] = {}
@@ -88,8 +93,12 @@ class Views:
         texts = {name: self._functions[name] for name in computed(kql, self._functions)}
         request = _one_request(kql)
         of: dict[str, Hashable] = {}
+        named = frozenset().union(*map(names_in, (kql, *texts.values())))
+        for table in reversed(TABLES.values()):
+            if table.name in named and table.name in self._added:
+                named |= names_in(f"{table.name}{self._added[table.name]}")
         for table in TABLES.values():
-            if any(table.name in names_in(text) for text in (kql, *texts.values())):
+            if table.name in named:
                 of[table.name] = self._show_table(table, ranges.get(table.name, (None, None)), request)
         columns: dict[str, tuple[str, ...]] = {}
         for name, text in texts.items():
@@ -110,9 +119,34 @@ class Views:
         if request and table.name in self._kept and self._made[table.name] == (sql := self._of_table(table, *asked)):
             return sql
         sql = self._of_table(table, *asked, request)
-        if self._made.get(table.name) != sql:
-            self._define(table.name, sql, sql)
-        return sql
+        if table.name not in self._added:
+            self._define_stored(table.name, table, sql)
+            return sql
+        # The stages may read the gateway's log, and those of another table the requests.
+        stored, stages = f"{table.name}_Stored", self._added[table.name]
+        others = (GATEWAY_LOGS.name,) if table is REQUESTS else (GATEWAY_LOGS.name, REQUESTS.name)
+        rows = (sql, stages, *map(self._made.get, others))
+        self._define_stored(stored, table, sql)
+        if self._made.get(table.name) != rows:
+            self._define(table.name, translate(f"{stored}\n{stages}", ((stored, tuple(table.columns)),)), rows)
+        return rows
+
+    def _define_stored(self, name: str, table: Table, sql: str) -> None:
+        """Make the view *name* of the stored rows of *table*."""
+        import duckdb
+
+        if self._made.get(name) == sql:
+            return
+        try:
+            self._define(name, sql, sql)
+        except duckdb.BinderException:
+            # An earlier version wrote these files, and knew fewer columns.
+            files = _read(self._files[table.name])
+            nulls = ", ".join(
+                f"CAST(NULL AS {_STORED_TYPES[kind]}) AS {quoted(n)}" for n, kind in table.columns.items()
+            )
+            every = f"(FROM {files} UNION ALL BY NAME SELECT {nulls} WHERE false)"
+            self._define(name, sql.replace(files, every), sql)
 
     def _only(self, among: Among | None) -> None:
         """Let the tables that *among* has files of show only its requests."""
@@ -206,6 +240,12 @@ class Views:
         sql = f"SELECT DISTINCT filename FROM {_read(files, 'filename=true')} WHERE {condition}"
         found = {row[0] for row in self.connection.execute(sql).fetchall()}
         return [file for file in files if file in found]
+
+
+def _stages_added(name: str, functions: Mapping[str, str]) -> str:
+    """The stages that follow the package's own text of a function in *functions*; '' for another text."""
+    own, shipped = functions[name], shipped_functions()[name].rstrip()
+    return own.removeprefix(shipped).strip() if own.startswith(shipped) else ""
 
 
 def _kept(name: str) -> str:

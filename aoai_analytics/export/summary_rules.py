@@ -38,6 +38,7 @@ COLUMNS = {
     **dict.fromkeys(("PromptTokensSharedError", "CompletionTokensSharedError"), "real"),
     **dict.fromkeys(("TokensOwnVariance", "TokensSharedError"), "real"),
     **dict.fromkeys(("Cost", "CostError", "CostSharedError", "CostOwnVariance", "CacheSavings"), "real"),
+    **dict.fromkeys(("Team", "CostCenter", "Environment", "Application"), "string"),
 }
 #: KQL type -> column type in Azure's resource model.
 _COLUMN_TYPES = {"datetime": "dateTime", "bool": "boolean"}

@@ -7,10 +7,10 @@ import shlex
 from typing import TYPE_CHECKING, Any, cast
 
 from ..config import settings
+from ..dimensions import own_functions
 from ..engines import Engine, QueryResult, connect
 from ..errors import AoaiError, QueryError, WrongUse
 from ..format.periods import span
-from ..prices import own_functions
 from ..prompts import ask
 from .complete import matcher
 from .render import chart_of, split

@@ -62,7 +62,8 @@ REQUESTS = Table(
     columns_of(
         _REQUEST_COLUMNS
         + """; PromptTokensError, CompletionTokensError, PromptTokensSharedError,
-        CompletionTokensSharedError, TokensOwnVariance, TokensSharedError real"""
+        CompletionTokensSharedError, TokensOwnVariance, TokensSharedError real;
+        Team, CostCenter, Environment, Application, CallerName string"""
     ),
     key=("CorrelationId",),
 )

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...config import settings
+from ...dimensions import own_functions
 from ...engines import connect
 from ...errors import WrongUse
 from ...format.periods import Moment, in_words, moment, named, zone
-from ...prices import own_functions
 from .. import manifest
 from ..render import html
 from ..render.files import report_files

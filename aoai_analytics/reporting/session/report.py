@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from ...charts import describe, figure, headline, note, parse_chart, table_html
 from ...charts.tables import MAX_ROWS
 from ...config import settings
+from ...dimensions import only_setting, own_functions
 from ...engines import Engine, QueryResult, connect
 from ...errors import WrongUse
 from ...format.labels import plain
 from ...format.numbers import additive
 from ...format.periods import Moment, in_words, moment, zone
 from ...library.queries import Library, Query, library, own_query
-from ...prices import own_functions
 from ...prompts import Asked, ask
 from ..findings.overview import overview
 from ..render import downloads
@@ -163,8 +163,8 @@ class Report:
         )
         if found["Requests"]:
             self._covered = coverage.span(found)
-            return replace(head, lines=coverage.lines(found, self.time_zone))
-        lines = [coverage.NO_TRAFFIC]
+            return replace(head, lines=(*_only(), *coverage.lines(found, self.time_zone)))
+        lines = [*_only(), coverage.NO_TRAFFIC]
         if self.start or self.end:
             whole = self.engine.query(query.text).frame.iloc[0].to_dict()
             lines.append(coverage.elsewhere(coverage.numbers(whole), self.time_zone))
@@ -260,6 +260,12 @@ class Report:
             problems=problems,
             totals={} if problems else _totals(frame, types, units),
         )
+
+
+def _only() -> list[str]:
+    """The line that says which requests the report is about; none where it is about all."""
+    chosen = [f"{column} {' or '.join(map(plain, values))}" for column, values in only_setting().items()]
+    return [f"Only requests of {', '.join(chosen)}."] if chosen else []
 
 
 def source_without_secrets(source: str) -> str:
