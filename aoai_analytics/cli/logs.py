@@ -28,6 +28,7 @@ def sample(
     mix: Annotated[
         str, typer.Option("--mix", help="default, complete (nothing missing), languages or unseen-model.", metavar="M")
     ] = "default",
+    mcp: Annotated[int, typer.Option("--mcp", help="Also generate this many MCP calls.", metavar="N")] = 0,
 ) -> None:
     """Generate sample gateway logs, with the true values in truth.csv.
 
@@ -36,7 +37,7 @@ def sample(
     from ..sample import write_sample
 
     with bar("Generating requests") as progress:
-        summary = write_sample(out, requests=requests, days=days, seed=seed, mix=mix, progress=progress)  # type: ignore[arg-type]
+        summary = write_sample(out, requests=requests, days=days, seed=seed, mix=mix, mcp_calls=mcp, progress=progress)  # type: ignore[arg-type]
     print(
         f"{summary.requests:,} requests from {summary.start:%Y-%m-%d} to {summary.end:%Y-%m-%d}, "
         f"{summary.bytes / 1e6:,.0f} MB in {summary.files:,} files: {out / 'logs'}"

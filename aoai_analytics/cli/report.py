@@ -100,7 +100,7 @@ def report(
         age_limit = keep or chosen.keep
         kept_for = age(age_limit) if age_limit else None
         folder = out or chosen.reports
-        names = names or standing()
+        names = names or standing(options.source_or_default(source))
         to = deliver or chosen.deliver
         prompts = deliver_prompts or chosen.deliver_prompts
         if to and show_prompts and not prompts:

@@ -15,6 +15,7 @@ from aoai_analytics.sample import planted, truth
 from aoai_analytics.sample.emit import Emitter
 from aoai_analytics.sample.flaws import FLAWS, MIXES, Mix, windows
 from aoai_analytics.sample.folder import replaced
+from aoai_analytics.sample.mcp import McpCalls
 from aoai_analytics.sample.records import blob_folder
 from aoai_analytics.sample.shape import intensity, spread
 from aoai_analytics.sample.world import teams_of, users_of
@@ -50,6 +51,7 @@ def write_sample(
     seed: int = 1,
     start: date | None = None,
     mix: Mix = "default",
+    mcp_calls: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> SampleSummary:
     """Write gateway logs in the layout of diagnostic settings, and what really happened, to a folder.
@@ -60,37 +62,48 @@ def write_sample(
 
     ``mix``: ``default`` has all the flaws of real gateway logs; ``complete`` has nothing missing,
     cut or duplicated (and unlimited bodies); in ``languages`` each team writes one kind of text;
-    in ``unseen-model`` one model's tokens are never logged. ``progress`` is called with the finished
-    and the total requests.
+    in ``unseen-model`` one model's tokens are never logged. ``mcp_calls`` adds so many calls of MCP servers, with
+    their log. ``progress`` is called with the finished and the total requests.
 
     Raises ``WrongUse`` for invalid arguments, ``AoaiError`` if ``out`` contains other files.
     """
     for name, value in {"requests": requests, "days": days}.items():
         if value < 1:
             raise WrongUse(f"{name} is {value}; a sample needs at least 1")
+    if mcp_calls < 0:
+        raise WrongUse(f"mcp_calls is {mcp_calls}; give 0 or more")
     if mix not in MIXES:
         raise WrongUse(f"unknown mix {mix!r}; use one of {', '.join(MIXES)}")
     first_day = start or LAST_DAY - timedelta(days=days - 1)
     with replaced(Path(out)) as (folder, about):
-        summary = _write(folder, requests, days, seed, first_day, mix, progress or (lambda done, total: None))
+        told = progress or (lambda done, total: None)
+        summary = _write(folder, requests, days, seed, first_day, mix, mcp_calls, told)
         about |= {"mix": mix, "seed": seed, "days": days, **asdict(summary)}
         about |= {"start": summary.start.isoformat(), "end": summary.end.isoformat()}
     return summary
 
 
 def _write(
-    folder: Path, requests: int, days: int, seed: int, first_day: date, mix: str, progress: Callable[[int, int], None]
+    folder: Path,
+    requests: int,
+    days: int,
+    seed: int,
+    first_day: date,
+    mix: str,
+    mcp_calls: int,
+    progress: Callable[[int, int], None],
 ) -> SampleSummary:
     flaws, teams = FLAWS[mix], teams_of(mix)
     first = datetime.combine(first_day, time(), UTC)
     incidents = windows(first, days) if flaws.incidents else None
     counts, unlogged = spread(teams, first, days, requests, incidents, Random(f"{seed}/spread"))
     emitter = Emitter(Random(), users_of(teams), flaws, incidents)
+    mcp, hours = McpCalls(seed, teams, emitter.users), days * 24
     totals: Counter[str] = Counter()
     done = 0
     with (folder / "truth.csv").open("w", encoding="utf-8", newline="") as file:
         rows = truth.writer(file)
-        for number in range(days * 24):
+        for number in range(hours):
             hour = first + timedelta(hours=number)
             # Each hour has its own random stream: adding an hour changes no other.
             emitter.rng.seed(f"{seed}/{mix}/{number}")
@@ -98,6 +111,9 @@ def _write(
                 emitter.request(moment, teams[t], intensity(teams[t], hour))
                 if emitter.rng.random() < _OTHER_APIS:
                     emitter.other_api(moment, teams[t])
+            calls = mcp_calls * (number + 1) // hours - mcp_calls * number // hours
+            for container, of, line in mcp.of_hour(number, hour, calls):
+                emitter.out.lines[container, of].append(line)
             done += len(emitter.out.truth)
             rows.writerows(emitter.out.truth)
             emitter.out.truth.clear()

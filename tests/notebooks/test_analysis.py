@@ -18,7 +18,12 @@ from tests.conftest import REPO
 
 NOTEBOOKS = sorted((REPO / "notebooks/analysis").glob("*.ipynb"))
 PARAMETERS = ["source", "start", "end", "time_zone", "show_prompts"]
-OWN = {"cost": ["budgets", "commitments"], "user": ["user"], "prompts": ["words", "correlation_id"]}
+OWN = {
+    "cost": ["budgets", "commitments"],
+    "user": ["user"],
+    "prompts": ["words", "correlation_id"],
+    "teams": ["dimension"],
+}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)

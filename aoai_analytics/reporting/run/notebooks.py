@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ...config import shipped
+from ...dimensions import own_dimensions
+from ...engines import connect
 from ...errors import UnknownName, WrongUse
 
 
@@ -19,9 +21,30 @@ def notebooks(folder: Path | None = None) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
 
 
-def standing(folder: Path | None = None) -> list[str]:
-    """The notebooks of a report for which none is named: all but those whose metadata says ``"standing": false``."""
-    return [name for name, path in notebooks(folder).items() if settings_of(path).get("standing", True)]
+def standing(source: str | Path, folder: Path | None = None) -> list[str]:
+    """The notebooks of a report of *source* for which none is named.
+
+    All but those whose metadata says ``"standing": false``, and those that say ``"needs": …`` of what is not there:
+    ``dimensions`` of aoai.toml, or a row of that function. Raises SourceError, LakeError, QueryError.
+    """
+    chosen, engine = [], None
+    try:
+        for name, path in notebooks(folder).items():
+            settings = settings_of(path)
+            if needs := settings.get("needs"):
+                if needs == "dimensions":
+                    there = bool(own_dimensions())
+                else:
+                    engine = engine or connect(source)
+                    there = len(engine.query(f"{needs} | take 1").frame) > 0
+            else:
+                there = settings.get("standing", True)
+            if there:
+                chosen.append(name)
+    finally:
+        if engine:
+            engine.close()
+    return chosen
 
 
 def chosen(names: Sequence[str], known: Mapping[str, Path]) -> dict[str, Path]:
