@@ -239,11 +239,6 @@ KINDS: dict[str, Kind] = {
         "Set a newer api-version in the clients, or use the v1 API, which needs none.",
         "models/api-versions",
     ),
-    "api-version-unsupported": Kind(
-        "None today. Azure supports the latest three preview versions; it may refuse older ones.",
-        "Set a newer api-version in the clients, or use the v1 API, which needs none.",
-        "models/api-versions",
-    ),
     "api-version-soon": Kind(
         "None today. After the date, Azure may refuse these requests.",
         "Set a newer api-version in the clients, or use the v1 API, which needs none.",

@@ -304,20 +304,14 @@ def api_versions_retiring(answers: Answers) -> Iterator[Finding]:
     for status, level, said in (
         ("retired", "warning", "use API versions that have retired"),
         ("soon", "note", "use API versions that retire soon"),
-        ("unsupported", "note", "use preview API versions that are no longer supported"),
     ):
         rows = [row for row in answers.rows("models/api-versions") if row["Status"] == status]
         if rows:
             count = total(rows, "Requests")
-            named = ", ".join(_with_date(row) for row in rows)
+            named = ", ".join(f"{row['ApiVersion']} ({row['RetirementDate']:%Y-%m-%d})" for row in rows)
             of = Hidden(requests=count)
             where = values(rows, "ApiVersion")
             yield finding(f"api-version-{status}", level, f"{count:,} requests {said}: {named}", of, where=where)
-
-
-def _with_date(row: Row) -> str:
-    date = row["RetirementDate"]
-    return str(row["ApiVersion"]) if is_missing(date) else f"{row['ApiVersion']} ({date:%Y-%m-%d})"
 
 
 #: Every rule for logs with records in both tables.

@@ -76,8 +76,10 @@ def _gateway(
     rng: Random, moment: datetime, name: str, team: Team, user: User, server: str, address: str, duration: int
 ) -> bytes:
     properties: dict[str, Any] = {
-        "method": "POST", "url": f"{GATEWAY}/{server}/mcp", "responseCode": 200, "responseSize": rng.randrange(400, 6000),
-        "cache": "none", "requestSize": user.header_bytes + rng.randrange(120, 500), "apiId": server, "operationId": "mcp",
+        "method": "POST", "url": f"{GATEWAY}/{server}/mcp", "responseCode": 200,
+        "responseSize": rng.randrange(400, 6000),
+        "cache": "none",
+        "requestSize": user.header_bytes + rng.randrange(120, 500), "apiId": server, "operationId": "mcp",
         "clientProtocol": "HTTP/1.1", "apiRevision": "1", "clientTlsVersion": "1.3", "clientTime": rng.randrange(1, 30),
         "apimSubscriptionId": team.subscription, "productId": team.product,
         "backendUrl": f"https://{server}.contoso.example/mcp", "backendMethod": "POST", "backendResponseCode": 200,

@@ -63,14 +63,16 @@ REQUESTS = Table(
         _REQUEST_COLUMNS
         + """; PromptTokensError, CompletionTokensError, PromptTokensSharedError,
         CompletionTokensSharedError, TokensOwnVariance, TokensSharedError real;
-        Team, CostCenter, Environment, Application, CallerName string"""
+        Team, CostCenter, Environment, Application, CallerName string; CacheWriteHourTokens long"""
     ),
     key=("CorrelationId",),
 )
 
 # Inputs of AoaiRequests' estimates; stored so that a new day does not reread old bodies.
 REQUESTS_LOGGED = Table(
-    "AoaiRequestsLogged", columns_of(_REQUEST_COLUMNS + "; PromptKind string; PromptBytes long"), key=("CorrelationId",)
+    "AoaiRequestsLogged",
+    columns_of(_REQUEST_COLUMNS + "; PromptKind string; PromptBytes, CacheWriteHourTokens long"),
+    key=("CorrelationId",),
 )
 
 MESSAGES = Table(

@@ -66,6 +66,24 @@ CASES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]] = 
          "TotalTokens": 4327, "ModelName": "claude-haiku-4-5", "ModelVersion": "20251001", "ServiceTier": "priority",
          "FinishReason": "stop"},
     ),
+    "claude writes to the cache for an hour": (
+        {"Url": CLAUDE, "ResponseBody": json.dumps(CLAUDE_ANSWER | {"usage": CLAUDE_USAGE | {"cache_creation": {
+            "ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200}}})},
+        [],
+        {"CacheWriteTokens": 300, "CacheWriteHourTokens": 200, "PromptTokens": 4320},
+    ),
+    "claude streams what it wrote to the cache for an hour": (
+        {"Url": CLAUDE, "ResponseBody": sse({"type": "message_start", "message": {"usage": CLAUDE_USAGE | {
+            "cache_creation": {"ephemeral_1h_input_tokens": 300, "ephemeral_5m_input_tokens": 0}}}},
+            *CLAUDE_STREAM[1:])},
+        [],
+        {"CacheWriteTokens": 300, "CacheWriteHourTokens": 300, "PromptTokens": 4320, "CompletionTokens": 49},
+    ),
+    "claude does not say how long": (
+        {"Url": CLAUDE, "ResponseBody": json.dumps(CLAUDE_ANSWER)},
+        [],
+        {"CacheWriteTokens": 300, "CacheWriteHourTokens": None},
+    ),
     "claude stream": (
         {"Url": CLAUDE, "ResponseBody": sse(*CLAUDE_STREAM)},
         [],

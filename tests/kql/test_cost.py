@@ -88,6 +88,19 @@ def test_the_tier_of_the_answer_the_prompt_s_length_and_cache_writes_decide_the_
     assert long["Cost"] == pytest.approx((272001 * 5 + 1000 * 22.5) / 1e6)
 
 
+def test_claude_s_writes_to_the_cache_for_an_hour_cost_twice_the_prompt_others_a_quarter_more(tmp_path: Path) -> None:
+    """Anthropic's price list: a write is 1.25 times the input for 5 minutes, 2 times for an hour."""
+    million = {"ModelName": "claude-haiku-4-5", "ModelVersion": "20251001", "PromptTokens": "3000000"}
+    million |= {"CachedTokens": "0", "CacheWriteTokens": "2000000"}
+    both, short, untold = costs(
+        [million | {"CacheWriteHourTokens": hour} for hour in ("1000000", "0", "null")], tmp_path
+    )
+    assert both["CacheWriteCost"] == pytest.approx(1.25 + 2)
+    assert both["Cost"] == pytest.approx(1 + 1.25 + 2)
+    assert short["Cost"] == untold["Cost"] == pytest.approx(1 + 2 * 1.25)
+    assert both["CacheWriteTokens"] == 2_000_000
+
+
 @pytest.mark.parametrize(
     ("placed", "price"),
     [
