@@ -26,6 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..dimensions import own_functions
 from ..engines.kql.functions import definitions, names_in
 from ..errors import UnknownName
 from ..format.labels import NONE
@@ -226,7 +227,7 @@ class _Pieces:
 
 def _functions() -> Mapping[str, str]:
     own = own_prices()
-    return definitions(price_functions(own.book, own.deployments))
+    return definitions({**own_functions(), **price_functions(own.book, own.deployments)})
 
 
 def _places(source: DataSource) -> list[dict[str, Any]]:

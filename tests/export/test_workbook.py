@@ -19,7 +19,7 @@ from aoai_analytics.export.embedding import FILTERS
 from aoai_analytics.export.preview import preview_html
 from aoai_analytics.export.workbook import MAX_BYTES, workbook, workbook_json
 from aoai_analytics.export.workbook.filling import Chosen, filled, is_visible, parameters, steps
-from aoai_analytics.export.workbook.layout import FOR_THE_DOCTOR, NOT_HERE, TABS
+from aoai_analytics.export.workbook.layout import NOT_HERE, TABS
 from aoai_analytics.export.workbook.parts import PREFIX, TOKEN, left_out
 from aoai_analytics.export.workbook.steps import KEY
 from aoai_analytics.lake.delta import Lake
@@ -152,9 +152,7 @@ def test_each_query_of_the_tabs_sections_is_a_tile_or_says_why_not() -> None:
     asked = {tile.query for _, tile in tiles()}
     sections = {tab.name for tab in TABS} - {"overview"}
     for query in library():
-        if query.name in FOR_THE_DOCTOR:
-            assert query.name not in asked
-        elif query.section in sections:
+        if query.section in sections:
             assert (query.name in asked) != (query.name in NOT_HERE), query.name
             assert ("then" in query.header) == (query.name in NOT_HERE), query.name
     assert [tab.name for tab in TABS] == [

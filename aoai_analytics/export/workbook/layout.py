@@ -5,7 +5,7 @@ from __future__ import annotations
 from .places import Tab, Tile, View, requests
 from .use_tabs import USE
 
-__all__ = ["FOR_THE_DOCTOR", "NOT_HERE", "TABS", "Tab", "Tile", "View"]
+__all__ = ["NOT_HERE", "TABS", "Tab", "Tile", "View"]
 
 TABS: tuple[Tab, ...] = (
     *USE,
@@ -76,7 +76,8 @@ TABS: tuple[Tab, ...] = (
                     Tile("reliability/caller-errors", 100, "grid", bars=("Requests",)),
                     Tile("reliability/unauthorized", 50, "grid", bars=("Requests",)),
                     Tile("reliability/content-filter", 50, "grid", bars=("StoppedPrompts",), heats=("FilteredShare",)),
-                    Tile("reliability/client-disconnects", 100, "grid", bars=("Requests",)),
+                    Tile("reliability/client-disconnects", 50, "grid", bars=("Requests",)),
+                    Tile("reliability/by-team", 50, "grid", bars=("FailedRequests",), heats=("FailedShare",)),
                 ),
             ),
             View(
@@ -107,8 +108,9 @@ TABS: tuple[Tab, ...] = (
                     Tile("cost/by-model", 50, "grid", bars=("Cost",), heats=("Share",)),
                     Tile("cost/by-subscription", 50, "grid", bars=("Cost",), heats=("Share",)),
                     Tile("cost/by-product", 50, "grid", bars=("Cost",), heats=("Share",)),
+                    Tile("cost/by-team", 50, "grid", bars=("Cost",), heats=("Share",)),
                     Tile("cost/by-api", 50, "grid", bars=("Cost",), heats=("Share",)),
-                    Tile("cost/by-kind", 100, "grid", bars=("Cost",), heats=("Share",)),
+                    Tile("cost/by-kind", 50, "grid", bars=("Cost",), heats=("Share",)),
                 ),
             ),
             View(
@@ -202,6 +204,9 @@ TABS: tuple[Tab, ...] = (
                     ),
                     Tile("health/requests-by-hour", 50),
                     Tile("health/tables", 50, "grid", bars=("Records",)),
+                    Tile("health/outside-requests", 100, "grid", bars=("Records",)),
+                    Tile("health/models-seen", 50, "grid", bars=("Requests",)),
+                    Tile("health/unknown-columns", 50, "grid", bars=("Records",)),
                 ),
             ),
             View(
@@ -212,6 +217,7 @@ TABS: tuple[Tab, ...] = (
                     Tile("health/requests-by-body-state", 50),
                     Tile("health/missing-llm-rows", 50, "grid", bars=("Requests",)),
                     Tile("health/llm-rows-without-tokens", 50, "grid", bars=("Requests",)),
+                    Tile("health/llm-zero-completions", 50, "grid", bars=("Requests",)),
                     Tile("health/streams-without-usage", 50, "grid", bars=("Requests",)),
                     Tile("health/body-losses", 50, "grid", bars=("Requests",)),
                     Tile("health/rows-without-partner", 50),
@@ -228,12 +234,4 @@ NOT_HERE = {
     "prompts/topics": "a program finds the topics",
     "prompts/personal-data": "a program detects personal data",
     "prompts/personal-data-requests": "a program detects personal data",
-}
-
-#: Queries of the health section that `aoai doctor` reads and that have no tile yet.
-FOR_THE_DOCTOR = {
-    "health/llm-zero-completions",
-    "health/models-seen",
-    "health/outside-requests",
-    "health/unknown-columns",
 }

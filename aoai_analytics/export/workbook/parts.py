@@ -21,6 +21,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
+from ...dimensions import own_functions
 from ...engines.kql.functions import definitions
 from ...engines.kql.parameters import quote
 from ...engines.kql.tree import edited, read, string_value
@@ -84,14 +85,14 @@ union
 
 
 def functions() -> Mapping[str, str]:
-    """The semantic layer in the workbook: prices are from ``aoai.toml``, and the reader can change them.
+    """The semantic layer in the workbook: prices and dimensions are from ``aoai.toml``; the reader can change prices.
 
     Needs the lets ``GivenPrices`` (lines) and ``GivenDiscount`` (%). Raises WrongUse for malformed own prices.
     """
     own = own_prices()
     prices = price_functions(own.book, own.deployments)
     book = "\n".join(line for line in prices["AoaiPrices"].splitlines() if not line.startswith("//"))
-    changed = {**prices, "AoaiPrices": _PRICES.replace("{book}", book)}
+    changed = {**own_functions(), **prices, "AoaiPrices": _PRICES.replace("{book}", book)}
     texts = {name: changed.get(name, text) for name, text in definitions().items()}
     return {"AoaiOwnPrices": _OWN_PRICES, **texts}
 

@@ -40,6 +40,7 @@ USE: tuple[Tab, ...] = (
                 (
                     Tile("tokens/by-subscription", 50, "grid", bars=("TotalTokens",), heats=("Share",)),
                     Tile("tokens/by-product", 50, "grid", bars=("TotalTokens",), heats=("Share",)),
+                    Tile("tokens/by-team", 50, "grid", bars=("TotalTokens",), heats=("Share",)),
                     Tile("tokens/by-api", 50, "grid", bars=("TotalTokens",), heats=("Share",)),
                     Tile("tokens/by-deployment", 50, "grid", bars=("TotalTokens",), heats=("Share",)),
                     Tile("tokens/by-surface", 50, "grid", bars=("TotalTokens",)),
@@ -112,7 +113,8 @@ USE: tuple[Tab, ...] = (
                     Tile("models/by-subscription", 50, "grid", heats=("TotalTokens",), bars=("ShareOfSubscription",)),
                     Tile("models/versions", 50, "grid", bars=("TotalTokens",)),
                     Tile("models/retiring", 50, "grid", heats=("DaysLeft",), bars=("TotalTokens",)),
-                    Tile("models/unused-deployments", 100, "grid"),
+                    Tile("models/unused-deployments", 50, "grid"),
+                    Tile("models/api-versions", 50, "grid", bars=("Requests",)),
                 ),
             ),
             View(
@@ -152,6 +154,8 @@ USE: tuple[Tab, ...] = (
                     Tile("users/by-gateway-user", 50, "grid", bars=("TotalTokens",), heats=("Share",)),
                     Tile("users/by-address", 50, "grid", bars=("TotalTokens",), heats=("Refused",)),
                     Tile("users/by-product", 50, "grid", bars=("TotalTokens",)),
+                    Tile("users/by-team", 50, "grid", bars=("Users",)),
+                    Tile("users/unmapped", 50, "grid", bars=("Requests",)),
                     Tile("users/addresses-by-subscription", 100, "grid", bars=("Addresses",), heats=("NewAddresses",)),
                 ),
                 opens=(
