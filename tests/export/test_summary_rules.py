@@ -78,6 +78,7 @@ REQUESTS = """AoaiRequestsLogged
 | extend PromptTokensError = 0.0, CompletionTokensError = 0.0
 | extend PromptTokensSharedError = 0.0, CompletionTokensSharedError = 0.0
 | extend TokensOwnVariance = 0.0, TokensSharedError = 0.0
+| extend Team = "", CostCenter = "", Environment = "", Application = "", CallerName = ""
 """
 
 
