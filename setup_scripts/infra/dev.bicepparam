@@ -1,8 +1,6 @@
 // A small installation to learn and try with: one region, two models, open to the internet.
 using 'main.bicep'
 
-import { savedFunctions } from 'functions.bicep'
-
 param name = 'aoai-dev'
 param publisherEmail = 'platform-team@contoso.com'
 param publisherName = 'Contoso platform team'
@@ -23,8 +21,6 @@ param openAIAccounts = [
 ]
 
 param bronze = { tokensPerMinute: 5000, tokensPerMonth: 2000000, subscriptions: ['sub-try-out'] }
-
-param functions = savedFunctions
 
 param retentionDays = 30
 param llmLogRetentionDays = 30

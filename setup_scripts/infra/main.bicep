@@ -16,6 +16,7 @@ import {
 } from 'modules/types.bicep'
 import { gatewaySku } from 'modules/gateway.bicep'
 import { summaryRule } from 'modules/summary-rules.bicep'
+import { savedFunctions } from 'functions.bicep'
 
 // ---- General
 
@@ -92,8 +93,8 @@ param gold limits = {}
 @description('Subscriptions of the product unlimited, limited only by the deployments.')
 param unlimitedSubscriptions string[] = []
 
-@description('Callers with a Microsoft Entra token instead of a subscription key: whether to accept them, the required tenant, audience and application role, and the limits per caller.')
-param entra entraCallers = { accept: true }
+@description('Callers with a Microsoft Entra token instead of a subscription key: whether to accept them, the required tenant, audience and application role, and the limits per caller. Off until you give the audience of your app registration.')
+param entra entraCallers = { accept: false }
 
 // ---- Options of the API's policy
 
@@ -151,8 +152,8 @@ param logToEventHub bool = false
 @description('Who can read the logs: analysts, and the identity that runs reports.')
 param readers principal[] = []
 
-@description('KQL functions to save in the workspace.')
-param functions savedFunction[] = []
+@description('KQL functions to save in the workspace. Default: the semantic layer, which the query pack, the workbook and the alerts call.')
+param functions savedFunction[]?
 
 // ---- Outputs of the logs
 
@@ -210,12 +211,56 @@ func clientDeployments(account openAIAccount) string[] =>
 
 var offers = map(openAIAccounts, account => join(clientDeployments(account), ', '))
 var uneven = filter(openAIAccounts, account => join(clientDeployments(account), ', ') != first(offers))
-var accounts = empty(uneven)
+var accounts = !empty(wrongAccounts)
+  ? fail('openAIAccounts: ${first(wrongAccounts)!.name} cannot be part of a host name. Use lower-case letters, digits and single hyphens inside')
+  : !empty(wrongDeployments)
+  ? fail('openAIAccounts: ${first(wrongDeployments)} cannot be the name of a deployment. Use letters, digits, hyphens, underscores and dots')
+  : empty(uneven)
   ? openAIAccounts
   : fail('openAIAccounts: ${first(uneven)!.name} offers the deployments ${join(clientDeployments(first(uneven)!), ', ')}, but ${first(openAIAccounts)!.name} offers ${first(offers)}. Give the accounts of the pool deployments of the same names')
-var checkedName = name != toLower(name) || startsWith(name, '-') || endsWith(name, '-')
-  ? fail('name: ${name} cannot be part of resource names. Use lower-case letters, digits and hyphens inside')
-  : name
+
+// Azure would refuse these names too, but only when half of the installation exists.
+func hasOnly(text string, characters string) bool =>
+  empty(filter(range(0, length(text)), place => !contains(characters, substring(text, place, 1))))
+func canBeName(text string) bool =>
+  hasOnly(text, 'abcdefghijklmnopqrstuvwxyz0123456789-') && !startsWith(text, '-') && !endsWith(text, '-') && !contains(
+    text,
+    '--'
+  )
+
+var checkedName = canBeName(name)
+  ? name
+  : fail('name: ${name} cannot be part of resource names. Use lower-case letters, digits and single hyphens inside')
+var wrongAccounts = filter(openAIAccounts, account => !canBeName(account.name))
+var wrongDeployments = filter(
+  flatten(map(openAIAccounts, account => map(account.deployments, deployment => deployment.name))),
+  deploymentName => !hasOnly(toLower(deploymentName), 'abcdefghijklmnopqrstuvwxyz0123456789-_.')
+)
+var wrongSubscriptions = filter(
+  concat(bronze.?subscriptions ?? [], silver.?subscriptions ?? [], gold.?subscriptions ?? [], unlimitedSubscriptions),
+  subscription => toLower(subscription) == 'master' || !hasOnly(toLower(subscription), 'abcdefghijklmnopqrstuvwxyz0123456789-_.')
+)
+var subscriptionsOf = empty(wrongSubscriptions)
+  ? { bronze: bronze.?subscriptions ?? [], silver: silver.?subscriptions ?? [], gold: gold.?subscriptions ?? [], unlimited: unlimitedSubscriptions }
+  : fail('subscriptions: ${first(wrongSubscriptions)} cannot be the name of a subscription. Use letters, digits, hyphens, underscores and dots; master is the gateway\'s own')
+
+// Scale units that a tier can have: https://learn.microsoft.com/azure/api-management/api-management-capacity
+var mostUnits = { BasicV2: 10, StandardV2: 10, PremiumV2: 30, Developer: 1, Basic: 2, Standard: 4, Premium: 12 }
+var capacity = gatewayCapacity > mostUnits[gatewayTier]
+  ? fail('gatewayCapacity: ${gatewayTier} has at most ${mostUnits[gatewayTier]} units, not ${gatewayCapacity}. Lower it, or choose another gatewayTier')
+  : gatewayCapacity
+var checkedGatewayName = hasOnly(toLower(gatewayName), 'abcdefghijklmnopqrstuvwxyz0123456789-') && !endsWith(
+    gatewayName,
+    '-'
+  ) && contains('abcdefghijklmnopqrstuvwxyz', toLower(substring(gatewayName, 0, 1)))
+  ? gatewayName
+  : fail('gatewayName: ${gatewayName} cannot be a host name. Use letters, digits and hyphens; begin with a letter')
+
+// An identifier URI is api:// and the application's own ID, or has a domain that the tenant owns.
+var audience = replace(entra.?audience ?? '', 'api://', '')
+var callers = entra.accept && !(length(audience) == 36 && length(split(audience, '-')) == 5 || contains(audience, '.'))
+  ? fail('entra: set audience to the application ID of the app registration (docs/setup.md), or accept to false; ${empty(audience) ? 'there is none' : '${audience} is no application ID, and no app registration can have it as its identifier'}')
+  : entra
 var entrance = applicationGateway != null && !privateNetwork
   ? fail('applicationGateway: it stands before a private gateway. Set privateNetwork to true, or leave applicationGateway out')
   : applicationGateway
@@ -268,7 +313,7 @@ module workspace 'modules/workspace.bicep' = {
     llmLogRetentionDays: llmLogRetentionDays
     totalRetentionDays: totalRetentionDays
     publicNetworkAccess: open
-    functions: functions
+    functions: functions ?? savedFunctions
   }
 }
 
@@ -366,10 +411,10 @@ module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) 
 
 module gatewayFirst 'modules/gateway-first.bicep' = if (privateNetwork) {
   params: {
-    name: gatewayName
+    name: checkedGatewayName
     location: location
     sku: tier
-    capacity: gatewayCapacity
+    capacity: capacity
     publisherEmail: publisherEmail
     publisherName: publisherName
     subnetId: gatewaySubnetId
@@ -380,11 +425,11 @@ module gatewayFirst 'modules/gateway-first.bicep' = if (privateNetwork) {
 
 module gateway 'modules/gateway.bicep' = {
   params: {
-    name: gatewayName
+    name: checkedGatewayName
     location: location
     tags: tags
     sku: tier
-    capacity: gatewayCapacity
+    capacity: capacity
     publisherEmail: publisherEmail
     publisherName: publisherName
     subnetId: privateNetwork ? gatewaySubnetId : ''
@@ -438,8 +483,12 @@ module namedValues 'modules/named-values.bicep' = {
   params: {
     gatewayName: gatewayName
     backendRetries: backendRetries
+    backendMembers: map(
+      sort(accounts, (left, right) => (left.?priority ?? 1) < (right.?priority ?? 1)),
+      account => account.name
+    )
     retryAfterSeconds: waitSeconds
-    entra: entra
+    entra: callers
     bronze: bronze
     silver: silver
     gold: gold
@@ -466,7 +515,7 @@ module api 'modules/api.bicep' = {
     contentSafety: contentSafety
     semanticCache: cache != null
     // A caller with a token has no key: the policy, not the API, refuses callers with neither.
-    subscriptionRequired: !entra.accept
+    subscriptionRequired: !callers.accept
   }
   // Policies are refused while a named value or a backend they name is missing.
   dependsOn: [namedValues, backends, redis]
@@ -476,10 +525,10 @@ module products 'modules/products.bicep' = {
   params: {
     gatewayName: gatewayName
     apiName: apiName
-    bronzeSubscriptions: bronze.?subscriptions ?? []
-    silverSubscriptions: silver.?subscriptions ?? []
-    goldSubscriptions: gold.?subscriptions ?? []
-    unlimitedSubscriptions: unlimitedSubscriptions
+    bronzeSubscriptions: subscriptionsOf.bronze
+    silverSubscriptions: subscriptionsOf.silver
+    goldSubscriptions: subscriptionsOf.gold
+    unlimitedSubscriptions: subscriptionsOf.unlimited
   }
   dependsOn: [namedValues, api]
 }

@@ -2,8 +2,6 @@
 // Before the first run with applicationGateway: deploy without it, and put the certificate into the Key Vault.
 using 'main.bicep'
 
-import { savedFunctions } from 'functions.bicep'
-
 param name = 'aoai-prod'
 param publisherEmail = 'platform-team@contoso.com'
 param publisherName = 'Contoso platform team'
@@ -65,13 +63,13 @@ param entra = {
   accept: true
   // The tenant whose users and applications may call.
   tenantId: '00000000-0000-0000-0000-000000000001'
+  // The application ID of the gateway's app registration: docs/setup.md, "Entra tokens".
+  audience: '00000000-0000-0000-0000-000000000003'
   tokensPerMinute: 20000
   tokensPerMonth: 50000000
 }
 
 param contentSafety = true
-
-param functions = savedFunctions
 
 param retentionDays = 90
 param llmLogRetentionDays = 30

@@ -39,8 +39,20 @@ BODIES = {
     ),
     "a tool with a member of that name": (
         '{"stream":true,"stream_options":{},"tools":[{"parameters":{"stream_options":{}}}]}',
-        None,
+        '{"stream":true,' + ASKED + ',"tools":[{"parameters":{"stream_options":{}}}]}',
     ),
+    "an object in an option": (
+        '{"stream":true,"stream_options":{"a":{"b":"}"}}}',
+        '{"stream":true,"stream_options":{"a":{"b":"}"},"include_usage":true}}',
+    ),
+    "an escaped name": (
+        r'{"stream":true,"stream\u005foptions":{}}',
+        '{"stream":true,' + ASKED + "}",
+    ),
+    "include_usage is null": ('{"stream":true,"stream_options":{"include_usage":null}}', '{"stream":true,' + ASKED + "}"),
+    "two of that name": ('{"stream":true,"stream_options":null,"stream_options":{}}', None),
+    "on your data": ('{"stream":true,"data_sources":[{}]}', None),
+    "on your data, as it was called": ('{"stream":true,"dataSources":[{}],"stream_options":{}}', None),
     "no JSON": ('{"stream": true', None),
     "an array": ("[true]", None),
     "text": ("stream", None),

@@ -22,12 +22,16 @@ param semanticCache bool = false
 param subscriptionRequired bool = true
 
 var fragments = {
+  'answer-traces': loadTextContent('../../policies/fragments/answer-traces.xml')
   'backend-attempts': loadTextContent('../../policies/fragments/backend-attempts.xml')
   'backend-errors': loadTextContent('../../policies/fragments/backend-errors.xml')
   'caller-limits': loadTextContent('../../policies/fragments/caller-limits.xml')
   'gateway-errors': loadTextContent('../../policies/fragments/gateway-errors.xml')
   identity: loadTextContent('../../policies/fragments/identity.xml')
   'include-usage': loadTextContent('../../policies/fragments/include-usage.xml')
+  'request-filter': loadTextContent('../../policies/fragments/request-filter.xml')
+  'response-owner': loadTextContent('../../policies/fragments/response-owner.xml')
+  'response-owner-store': loadTextContent('../../policies/fragments/response-owner-store.xml')
   'token-metric': loadTextContent('../../policies/fragments/token-metric.xml')
 }
 var optionalFragments = {

@@ -88,8 +88,11 @@ resource firewall 'Microsoft.Network/ApplicationGatewayWebApplicationFirewallPol
     policySettings: {
       state: 'Enabled'
       mode: 'Prevention'
-      // Prompts may hold anything (code, SQL, HTML) and be long: body rules would refuse honest requests.
+      // Prompts may hold anything (code, SQL, HTML) and be long: body rules would refuse honest requests. The rule set
+      // enforces the size of a body (128 KB) and of files apart from the check.
       requestBodyCheck: false
+      requestBodyEnforcement: false
+      fileUploadEnforcement: false
     }
     managedRules: {
       managedRuleSets: [{ ruleSetType: 'Microsoft_DefaultRuleSet', ruleSetVersion: '2.1' }]

@@ -51,7 +51,7 @@ param embeddingsDeployment string = ''
 var breaker = loadJsonContent('../../policies/backend-answers.json', '$.breaker')
 var breakerRules = [
   {
-    name: 'throttled-or-failing'
+    name: 'throttled-or-unreachable'
     failureCondition: {
       count: breakerFailures
       interval: 'PT1M'
@@ -83,14 +83,20 @@ resource accounts 'Microsoft.ApiManagement/service/backends@2024-06-01-preview' 
   }
 ]
 
-resource pool 'Microsoft.ApiManagement/service/backends@2024-06-01-preview' = {
-  parent: gateway
+resource poolGateway 'Microsoft.ApiManagement/service@2025-03-01-preview' existing = {
+  name: gatewayName
+}
+
+resource pool 'Microsoft.ApiManagement/service/backends@2025-03-01-preview' = {
+  parent: poolGateway
   name: poolName
   properties: {
     type: 'Pool'
     title: poolName
     description: 'Azure OpenAI accounts by priority and weight; a tripped one is left out.'
     pool: {
+      // Only a request that continues a stored response brings the cookie: the policy removes it from all others.
+      sessionAffinity: { sessionId: { source: 'cookie', name: 'aoai-backend' } }
       services: [
         for (backend, index) in backends: {
           id: accounts[index].id

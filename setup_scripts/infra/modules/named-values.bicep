@@ -10,6 +10,10 @@ param gatewayName string
 @maxValue(50)
 param backendRetries int
 
+@description('Ids of the pool\'s members, in the order in which they are asked.')
+@minLength(1)
+param backendMembers string[]
+
 @description('Seconds that clients are told to wait where no backend named a time.')
 @minValue(1)
 @maxValue(300)
@@ -39,9 +43,11 @@ param semanticCache semanticCacheSettings?
 var defaults = mapValues(loadJsonContent('../../policies/named-values.json'), setting => setting.value)
 var chosen = {
   'backend-retries': backendRetries
+  'backend-members': join(backendMembers, ' ')
   'retry-after-seconds': retryAfterSeconds
   'entra-tenant-id': entra.?tenantId ?? tenant().tenantId
-  'entra-audience': entra.?audience
+  // The policy accepts the application's id with and without api://, and no token at all while it is off.
+  'entra-audience': entra.accept ? replace(entra.?audience ?? 'off', 'api://', '') : 'off'
   'entra-role': entra.?role
   'direct-tokens-per-minute': entra.?tokensPerMinute
   'direct-token-quota': entra.?tokensPerMonth

@@ -117,7 +117,7 @@ type entraCallers = {
   @minLength(36)
   @maxLength(36)
   tenantId: string?
-  @description('Audience of the token: the identifier URI of the gateway\'s app registration. Default: as in policies/named-values.json.')
+  @description('Audience of the token: the application ID of the gateway\'s app registration, or api:// and that ID. Needed with accept.')
   @minLength(1)
   audience: string?
   @description('Application role that the token must carry. Default: as in policies/named-values.json.')
