@@ -43,6 +43,18 @@ def list_prices(
     sys.stdout.write(chosen.csv() if as_csv else _table(chosen))
 
 
+@app.command("models")
+def list_models() -> None:
+    """List model versions with the day they retire, by Microsoft's schedule."""
+    from ..prices.models import shipped_models
+
+    rows = [(m.name, m.version, m.stage, f"{m.retires}", f"{m.context:,}") for m in shipped_models()]
+    headings = ("Model", "Version", "Stage", "Retires", "Context")
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    for row in (headings, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
 @app.command()
 def refresh(
     output: Annotated[Path, typer.Option("--output", "-o", help="Price book to write.", metavar="FILE")] = Path(

@@ -87,14 +87,17 @@ def clean_up(
     delete: Annotated[
         str | None, typer.Option("--delete", help="Delete this resource group.", metavar="RESOURCE-GROUP")
     ] = None,
+    erase_logs: Annotated[
+        bool, typer.Option("--erase-logs", help="With --delete: delete the workspace for good, not for 14 days.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Skip confirmation, for pipelines.")] = False,
 ) -> None:
-    """List the contents of the resource group. With --delete, delete it after confirmation."""
+    """List the contents of the resource group. With --delete, delete it after confirmation, and list what remains."""
     guide = _guide(config)
     print(guide.inventory())
     if delete:
         _confirmed(f"the resource group {delete} and everything listed above", delete, yes)
-        print(guide.delete(delete))
+        print(guide.delete(delete, erase_logs=erase_logs))
 
 
 @app.command()

@@ -184,14 +184,14 @@ class Arm:
             answer: dict[str, Any] = response.json()
             return answer
 
-    def delete(self, path: str, waiting: Callable[[], None] = lambda: None) -> None:
+    def delete(self, path: str, waiting: Callable[[], None] = lambda: None, **query: str) -> None:
         """Delete one resource and wait until it is gone, calling *waiting* regularly. Callers must have confirmed."""
         from azure.core.polling import LROPoller
         from azure.core.rest import HttpRequest
         from azure.mgmt.core.polling.arm_polling import ARMPolling
 
         with _said(f"deleting {_short(path)}"):
-            request = HttpRequest("DELETE", f"{self.endpoint}{path}", params={"api-version": _version(path)})
+            request = HttpRequest("DELETE", f"{self.endpoint}{path}", params={"api-version": _version(path), **query})
             first = self._reader.send_request(request, _return_pipeline_response=True)
             if first.http_response.status_code == 404:
                 raise SetupError(f"{_short(path)}: nothing to delete")

@@ -1,14 +1,20 @@
-"""Checks before anything is created: sign-in, permissions, providers, regions, models, quota, names."""
+"""Checks before anything is created: sign-in, permissions, providers, regions, models, quota, names.
+
+Most of them read at the subscription, where a role on the resource group does not reach: a read that Azure refuses is
+"not asked", with the permission that it needs, and no failure.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from ..errors import SetupError
 from .arm import Arm
+from .faults import Refused
 from .findings import MET, NOT_ASKED, NOT_MET, Finding
 from .installation import Installation
 
@@ -31,6 +37,31 @@ _ACTIONS = (
 )
 
 
+#: What each check reads, all at the subscription: the least permission for it.
+PERMISSIONS = {
+    "login": "Microsoft.Resources/subscriptions/read",
+    "providers": "Microsoft.Resources/subscriptions/providers/read",
+    "region": "Microsoft.Resources/subscriptions/providers/read",
+    "models": "Microsoft.CognitiveServices/locations/models/read",
+    "lifecycle": "Microsoft.CognitiveServices/locations/models/read",
+    "quota": "Microsoft.CognitiveServices/locations/usages/read",
+    "group": "Microsoft.Resources/subscriptions/resourceGroups/read",
+    "rights": "Microsoft.Authorization/permissions/read",
+    "names": "Microsoft.CognitiveServices/deletedAccounts/read, "
+    "Microsoft.CognitiveServices/checkDomainAvailability/action, "
+    "Microsoft.ApiManagement/deletedServices/read, Microsoft.ApiManagement/checkNameAvailability/action, "
+    "Microsoft.KeyVault/deletedVaults/read, Microsoft.KeyVault/checkNameAvailability/action, "
+    "Microsoft.Storage/checkNameAvailability/read",
+}
+#: A model that ends sooner is none to begin with.
+ENDING = timedelta(days=90)
+
+
+def _not_asked(check: str, what: str) -> Finding:
+    where = "on the resource group" if check == "group" else "on the subscription"
+    return Finding(check, what, NOT_ASKED, f"Azure refused the read: it needs {PERMISSIONS[check]} {where}")
+
+
 def signed_in(arm: Arm) -> Finding:
     """The signed-in identity. Raises SetupError if there is none, or its tenant is not the subscription's."""
     configuration = arm.configuration
@@ -40,7 +71,10 @@ def signed_in(arm: Arm) -> Finding:
             f"you are logged in to tenant {who['tenant']}, but setup.tenant is {configuration.tenant}. Fix: "
             f"az login --tenant {configuration.tenant}"
         )
-    found = arm.get(f"/subscriptions/{configuration.subscription}")
+    try:
+        found = arm.get(f"/subscriptions/{configuration.subscription}")
+    except Refused:
+        return _not_asked("login", "The login can see the subscription")
     if found is None:
         seen = [f"{s['displayName']} ({s['subscriptionId']})" for s in arm.list("/subscriptions")]
         raise SetupError(
@@ -68,13 +102,18 @@ class Before:
             "providers": ("Azure's services are registered in the subscription", self.unregistered),
             "region": ("The services exist in the region", self.missing_in_region),
             "models": ("Every region offers its models", self.missing_models),
+            "lifecycle": ("No model is retired, deprecated, or ends within 90 days", self.ending_models),
             "quota": ("There is quota for every deployment", self.missing_quota),
             "group": ("The resource group is where it should be", self.misplaced_group),
             "rights": ("You may make resources and assign roles", self.missing_rights),
         }
         found = [login]
         for name, (what, check) in checks.items():
-            wrong = list(check())
+            try:
+                wrong = list(check())
+            except Refused:
+                found.append(_not_asked(name, what))
+                continue
             state = NOT_MET if wrong else MET
             found.append(
                 Finding(name, what, state, "; ".join(w for w, _ in wrong), "; ".join({o: 0 for _, o in wrong}))
@@ -106,7 +145,10 @@ class Before:
 
     def register(self) -> list[str]:
         """Request registration of every unregistered provider; return their names."""
-        asked = [name for name, found in self._providers.items() if found.get("registrationState") != "Registered"]
+        try:
+            asked = [name for name, found in self._providers.items() if found.get("registrationState") != "Registered"]
+        except Refused:
+            return []  # Without the read nobody knows; a deployment then says what is missing.
         for name in asked:
             self.arm.post(f"{self.subscription}/providers/{name}/register", **{"api-version": "2021-04-01"})
         return asked
@@ -162,6 +204,31 @@ class Before:
                     offer = "it does not offer that model"
                 about = f"{deployment['model']} {deployment['version']} as {deployment['sku']} in {location}"
                 yield f"{about}: {offer}", "choose a model, version, sku or region that goes together"
+
+    def ending_models(self) -> Iterator[tuple[str, str]]:
+        """Deployments whose model is retired or deprecated, or ends within 90 days, and models to take instead."""
+        now = datetime.now(UTC)
+        seen: set[tuple[str, ...]] = set()
+        for account in self.parameters["openAIAccounts"]:
+            offers = self._offers[account["location"]]
+            for deployment in account["deployments"]:
+                wanted = (deployment["model"], deployment["version"])
+                model = next((m for m in offers if (m["name"], m["version"]) == wanted), None)
+                if model is None or (account["location"], *wanted) in seen:
+                    continue
+                seen.add((account["location"], *wanted))
+                if (why := _ending(model, now)) is None:
+                    continue
+                instead = [
+                    f"{m['name']} {m['version']}"
+                    for m in offers
+                    if _ending(m, now) is None
+                    and m.get("lifecycleStatus", "GenerallyAvailable") != "Preview"
+                    and _does(m) == _does(model)
+                    and any(sku["name"] == deployment["sku"] for sku in m.get("skus", []))
+                ]
+                there = f"; {account['location']} offers as {deployment['sku']}: {', '.join(instead) or 'nothing else'}"
+                yield f"{' '.join(wanted)} {why}{there}", "choose a model that stays"
 
     def missing_quota(self) -> Iterator[tuple[str, str]]:
         """Quota that the deployments need beyond the free quota; their existing quota counts as theirs."""
@@ -235,7 +302,10 @@ class Before:
         if self._group is None:
             return Finding("names", what, NOT_ASKED, "names depend on the resource group, which 00-start makes")
         installation = Installation(self.arm, self.parameters)
-        wrong = list(self._taken(installation))
+        try:
+            wrong = list(self._taken(installation))
+        except Refused:
+            return _not_asked("names", what)
         ways = "; ".join(dict.fromkeys(way for _, way in wrong))
         return Finding("names", what, NOT_MET if wrong else MET, "; ".join(said for said, _ in wrong), ways)
 
@@ -281,6 +351,27 @@ class Before:
         if answer.get("nameAvailable", answer.get("isSubdomainAvailable")):
             return None
         return f": {answer['reason']}" if answer.get("reason") else ""
+
+
+def _ending(model: dict[str, Any], now: datetime) -> str | None:
+    """Why no deployment should begin with a model: its stage, or its date of retirement; None if nothing is wrong."""
+    text = (model.get("deprecation") or {}).get("inference")
+    end = datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+    if end is not None and end.tzinfo is None:
+        end = end.replace(tzinfo=UTC)
+    if end is not None and end <= now:
+        return f"was retired on {end:%Y-%m-%d}"
+    if model.get("lifecycleStatus") in ("Deprecated", "Deprecating"):
+        return "is deprecated" + (f" and retires on {end:%Y-%m-%d}" if end else "")
+    return f"retires on {end:%Y-%m-%d}" if end is not None and end - now <= ENDING else None
+
+
+def _does(model: dict[str, Any]) -> tuple[bool, bool]:
+    """Whether a model chats and embeds, as the list of models says; by its name where that says nothing."""
+    able = model.get("capabilities") or {}
+    if not able:
+        return ("embedding" not in model["name"], "embedding" in model["name"])
+    return (able.get("chatCompletion") == "true", able.get("embeddings") == "true")
 
 
 def deleted_resources(arm: Arm) -> dict[str, str]:

@@ -13,7 +13,7 @@ from .faults import causes, translated
 from .steps import Step, modules_of, step_that_deploys
 from .template import deployment_name, part
 
-#: Kinds of change in display order; NoChange and Ignore are only counted.
+#: Kinds of change in display order; NoChange is only counted, and Ignore is what the template does not name.
 CHANGES = {
     "Delete": "delete",
     "Create": "create",
@@ -74,9 +74,16 @@ def what_if(arm: Arm, step: Step, parameters: Mapping[str, Any]) -> Plan:
         # The SDK returns known kinds as an enumeration, newer ones as text.
         kind = str(getattr(change.change_type, "value", change.change_type))
         if kind in CHANGES:
-            properties = tuple(sorted(str(delta.path) for delta in change.delta or []))
-            changes.append(Change(kind, str(change.resource_id), properties))
-        else:
+            deltas = change.delta or []
+            # What-if also lists properties that a deployment would not change.
+            real = [
+                d for d in deltas if str(getattr(d.property_change_type, "value", d.property_change_type)) != "NoEffect"
+            ]
+            if deltas and not real:
+                unchanged += 1
+            else:
+                changes.append(Change(kind, str(change.resource_id), tuple(sorted(str(delta.path) for delta in real))))
+        elif kind != "Ignore":
             unchanged += 1
     changes.sort(key=lambda change: (order.index(change.kind), change.resource))
     return Plan(tuple(changes), unchanged)

@@ -60,6 +60,10 @@ WAYS_ON = {
 _WRAPPERS = {"DeploymentFailed", "ResourceDeploymentFailure", "MultipleErrorsOccurred", "InvalidTemplateDeployment"}
 
 
+class Refused(SetupError):
+    """The login lacks a permission (HTTP 403)."""
+
+
 @dataclass(frozen=True)
 class Cause:
     """An innermost error: its code, message and, if known, its resource."""
@@ -116,9 +120,11 @@ def translated(error: Exception, doing: str) -> SetupError:
     from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
 
     response = getattr(error, "response", None)
+    status = getattr(error, "status_code", None)
+    kind = Refused if status == 403 else SetupError
     found = causes(_body(response)) if isinstance(error, HttpResponseError) and response is not None else []
     if found:
-        return SetupError(f"{doing}: " + "; ".join(str(cause) for cause in found))
+        return kind(f"{doing}: " + "; ".join(str(cause) for cause in found))
     if isinstance(error, ClientAuthenticationError):
         return SetupError(
             f"{doing}: no login works. Fix: sign in with 'az login' (or set AZURE_* variables, or "
@@ -126,8 +132,7 @@ def translated(error: Exception, doing: str) -> SetupError:
         )
     if isinstance(error, ServiceRequestError):
         return SetupError(f"{doing}: Azure cannot be reached. Fix: check the network and proxy, then run it again")
-    status = getattr(error, "status_code", None)
-    return SetupError(f"{doing}: {type(error).__name__}{f' (HTTP {status})' if status else ''}")
+    return kind(f"{doing}: {type(error).__name__}{f' (HTTP {status})' if status else ''}")
 
 
 def _body(response: Any) -> Any:

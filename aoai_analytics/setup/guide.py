@@ -14,6 +14,7 @@ from .arm import Arm
 from .before import Before
 from .configuration import Configuration, read_configuration
 from .deploying import CHANGES, deploy, outputs, record_name, what_if
+from .faults import Refused
 from .findings import MET, NOT_ASKED, Finding, Findings, Table
 from .installation import Installation
 from .parameters import checked, for_step, left_for_later
@@ -73,7 +74,7 @@ class Guide:
 
     def _wait_for_providers(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        while wrong := [said for said, _ in Before(self.arm, self.parameters).unregistered()]:
+        while wrong := _unregistered(Before(self.arm, self.parameters)):
             if time.monotonic() >= until:
                 raise SetupError(f"{'; '.join(wrong)} after {seconds / 60:.0f} minutes: run again later")
             time.sleep(self.configuration.poll_seconds)
@@ -247,12 +248,15 @@ class Guide:
         """Everything in the resource group, and whether this installation created it."""
         return cleaning.inventory(self.installation()).table()
 
-    def delete(self, resource_group: str) -> Table:
-        """Delete the resource group and its contents. Its exact name is the confirmation; '' deletes nothing."""
+    def delete(self, resource_group: str, *, erase_logs: bool = False) -> Table:
+        """Delete the resource group and its contents. Its exact name is the confirmation; '' deletes nothing.
+
+        The table ends with what remains: soft-deleted resources, PTU charges until they are purged, recoverable logs.
+        *erase_logs* deletes the workspace for good.
+        """
         if not resource_group:
             return Table(("Deleted",), [("nothing: no resource group was named",)])
-        gone = cleaning.delete_group(self.installation(), resource_group)
-        return Table(("Deleted",), [(path.partition("/providers/")[2],) for path in gone])
+        return cleaning.delete_group(self.installation(), resource_group, erase_logs=erase_logs).table()
 
     def purge(self, name: str, confirmed: str) -> Table:
         """Purge one soft-deleted account or gateway; *confirmed* repeats its name. '' purges nothing."""
@@ -260,3 +264,11 @@ class Guide:
             return Table(("Purged",), [("nothing: nothing was named",)])
         cleaning.purge(self.arm, name, confirmed)
         return Table(("Purged",), [(name,)])
+
+
+def _unregistered(before: Before) -> list[str]:
+    """Providers known to be unregistered; none if the login may not read them."""
+    try:
+        return [said for said, _ in before.unregistered()]
+    except Refused:
+        return []

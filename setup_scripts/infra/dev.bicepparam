@@ -14,7 +14,7 @@ param openAIAccounts = [
     name: 'aoai-eastus2'
     location: 'eastus2'
     deployments: [
-      { name: 'chat-mini', model: 'gpt-4o-mini', version: '2024-07-18', sku: 'GlobalStandard', capacity: 30 }
+      { name: 'chat-mini', model: 'gpt-5.4-mini', version: '2026-03-17', sku: 'GlobalStandard', capacity: 30 }
       { name: 'embed-small', model: 'text-embedding-3-small', version: '1', sku: 'Standard', capacity: 30 }
     ]
   }

@@ -19,6 +19,7 @@ var savedFunctions savedFunction[] = [
   { alias: 'AoaiPromptFits', query: loadTextContent('../../kql/functions/AoaiPromptFits.kql') }
   { alias: 'AoaiTokenEstimates', query: loadTextContent('../../kql/functions/AoaiTokenEstimates.kql') }
   { alias: 'AoaiRequests', query: loadTextContent('../../kql/functions/AoaiRequests.kql') }
+  { alias: 'AoaiMcp', query: loadTextContent('../../kql/functions/AoaiMcp.kql') }
   { alias: 'AoaiCosts', query: loadTextContent('../../kql/functions/AoaiCosts.kql') }
   { alias: 'AoaiCoverage', query: loadTextContent('../../kql/functions/AoaiCoverage.kql') }
   { alias: 'AoaiDailyForecast', query: loadTextContent('../../kql/functions/AoaiDailyForecast.kql') }

@@ -19,14 +19,14 @@ param openAIAccounts = [
     deployments: [
       {
         name: 'chat-prod'
-        model: 'gpt-4o'
-        version: '2024-11-20'
+        model: 'gpt-5.4'
+        version: '2026-03-05'
         sku: 'DataZoneProvisionedManaged'
         capacity: 50
         spilloverDeploymentName: 'chat-prod-spillover'
       }
-      { name: 'chat-prod-spillover', model: 'gpt-4o', version: '2024-11-20', sku: 'DataZoneStandard', capacity: 300 }
-      { name: 'chat-mini', model: 'gpt-4o-mini', version: '2024-07-18', sku: 'GlobalStandard', capacity: 1000 }
+      { name: 'chat-prod-spillover', model: 'gpt-5.4', version: '2026-03-05', sku: 'DataZoneStandard', capacity: 300 }
+      { name: 'chat-mini', model: 'gpt-5.4-mini', version: '2026-03-17', sku: 'GlobalStandard', capacity: 1000 }
       { name: 'embed-small', model: 'text-embedding-3-small', version: '1', sku: 'Standard', capacity: 200 }
     ]
   }
@@ -36,8 +36,8 @@ param openAIAccounts = [
     priority: 2
     weight: 3
     deployments: [
-      { name: 'chat-prod', model: 'gpt-4o', version: '2024-11-20', sku: 'DataZoneStandard', capacity: 300 }
-      { name: 'chat-mini', model: 'gpt-4o-mini', version: '2024-07-18', sku: 'GlobalStandard', capacity: 1000 }
+      { name: 'chat-prod', model: 'gpt-5.4', version: '2026-03-05', sku: 'DataZoneStandard', capacity: 300 }
+      { name: 'chat-mini', model: 'gpt-5.4-mini', version: '2026-03-17', sku: 'GlobalStandard', capacity: 1000 }
       { name: 'embed-small', model: 'text-embedding-3-small', version: '1', sku: 'Standard', capacity: 200 }
     ]
   }
@@ -47,8 +47,8 @@ param openAIAccounts = [
     priority: 2
     weight: 1
     deployments: [
-      { name: 'chat-prod', model: 'gpt-4o', version: '2024-11-20', sku: 'Standard', capacity: 100 }
-      { name: 'chat-mini', model: 'gpt-4o-mini', version: '2024-07-18', sku: 'Standard', capacity: 300 }
+      { name: 'chat-prod', model: 'gpt-5.4', version: '2026-03-05', sku: 'DataZoneStandard', capacity: 100 }
+      { name: 'chat-mini', model: 'gpt-5.4-mini', version: '2026-03-17', sku: 'GlobalStandard', capacity: 300 }
       { name: 'embed-small', model: 'text-embedding-3-small', version: '1', sku: 'Standard', capacity: 100 }
     ]
   }

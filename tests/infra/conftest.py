@@ -59,6 +59,48 @@ param openAIAccounts = [{ONE_ACCOUNT}]
 param gatewayTier = 'BasicV2'
 param privateNetwork = true
 """,
+    "name-ai_dev": f"""{HEAD.replace("aoai-try", "ai_dev")}
+param openAIAccounts = [{ONE_ACCOUNT}]
+""",
+    "name-a--b": f"""{HEAD.replace("aoai-try", "a--b")}
+param openAIAccounts = [{ONE_ACCOUNT}]
+""",
+    "name-ai.prod": f"""{HEAD.replace("aoai-try", "ai.prod")}
+param openAIAccounts = [{ONE_ACCOUNT}]
+""",
+    "account-name": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT.replace("aoai-a", "aoai_East")}]
+""",
+    "deployment-name": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT.replace("'chat'", "'chat/prod'")}]
+""",
+    "subscription-master": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param gold = {{ subscriptions: ['Master'] }}
+""",
+    "too-many-units": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param gatewayCapacity = 20
+""",
+    "gateway-name": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param gatewayName = '1_gateway'
+""",
+    "tokens-without-audience": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param entra = {{ accept: true }}
+""",
+    "audience-that-cannot-be": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param entra = {{ accept: true, audience: 'api://aoai-gateway' }}
+""",
+    "tokens-by-uri": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param entra = {{ accept: true, audience: 'api://00000000-0000-0000-0000-000000000003' }}
+""",
+    "nothing-chosen": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+""",
     "other-choices": f"""{HEAD}
 param openAIAccounts = [{ONE_ACCOUNT}]
 param entra = {{ accept: false }}

@@ -179,5 +179,16 @@ def test_the_one_public_address_of_private_is_the_application_gateways(bicep: Bi
     assert [listener["properties"]["protocol"] for listener in entrance["httpListeners"]] == ["Https"]
 
 
+def test_the_firewall_lets_long_prompts_through(bicep: Bicep) -> None:
+    """Rule set 2.1 enforces a body's size, 128 KB, apart from requestBodyCheck."""
+    (firewall,) = properties(
+        bicep, "prod", "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies"
+    ).values()
+    settings = firewall["policySettings"]
+    bodies = ("requestBodyCheck", "requestBodyEnforcement", "fileUploadEnforcement")
+    assert {name: settings[name] for name in bodies} == dict.fromkeys(bodies, False)
+    assert settings["mode"] == "Prevention"
+
+
 def test_dev_makes_no_network(bicep: Bicep) -> None:
     assert not [r for r in bicep.snapshot("dev")["predictedResources"] if r["type"].startswith("Microsoft.Network/")]

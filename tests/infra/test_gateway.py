@@ -85,7 +85,7 @@ def without_comments(xml: str) -> str:
     return re.sub(r"<!--.*?-->", "", xml, flags=re.S)
 
 
-@pytest.mark.parametrize(("example", "keys_only"), [("dev", False), ("prod", False), ("other-choices", True)])
+@pytest.mark.parametrize(("example", "keys_only"), [("dev", True), ("prod", False), ("other-choices", True)])
 def test_the_api_takes_the_key_in_azures_header_over_https(bicep: Bicep, example: str, keys_only: bool) -> None:
     ((name, api),) = properties(bicep, example, f"{GATEWAY}/apis").items()
     assert (name, api["path"], api["format"]) == ("azure-openai", "openai", "openapi+json")
@@ -159,7 +159,40 @@ def test_named_values_default_to_what_stands_beside_the_policies(bicep: Bicep) -
         n: v["value"] for n, v in properties(bicep, "other-choices", f"{GATEWAY}/namedValues").items() if "value" in v
     }
     chosen = {"retry-after-seconds": "25", "backend-retries": "1", "entra-tenant-id": values["entra-tenant-id"]}
+    chosen |= {"backend-members": "aoai-a", "entra-audience": "off"}
     assert values == {name: chosen.get(name, default["value"]) for name, default in defaults.items()}
+
+
+@pytest.mark.parametrize(
+    ("example", "keys_only", "audience"),
+    [
+        ("nothing-chosen", True, "off"),
+        ("prod", False, "00000000-0000-0000-0000-000000000003"),
+        ("tokens-by-uri", False, "00000000-0000-0000-0000-000000000003"),
+    ],
+)
+def test_entra_tokens_are_off_until_there_is_an_audience(
+    bicep: Bicep, example: str, keys_only: bool, audience: str
+) -> None:
+    """The policy accepts the ID with and without api://, so that the parameter may be either."""
+    assert properties(bicep, example, f"{GATEWAY}/apis")["azure-openai"]["subscriptionRequired"] is keys_only
+    assert properties(bicep, example, f"{GATEWAY}/namedValues")["entra-audience"]["value"] == audience
+
+
+def test_the_pool_keeps_to_the_cookie_of_a_stored_response_and_retries_know_its_members(bicep: Bicep) -> None:
+    pool = properties(bicep, "prod", f"{GATEWAY}/backends")["aoai-pool"]["pool"]
+    assert pool["sessionAffinity"] == {"sessionId": {"source": "cookie", "name": "aoai-backend"}}
+    members = properties(bicep, "prod", f"{GATEWAY}/namedValues")["backend-members"]["value"]
+    assert members.split() == ["aoai-eastus2", "aoai-westus3", "aoai-northcentralus"]
+
+
+@pytest.mark.parametrize("example", SETTLED)
+def test_a_breaker_opens_for_throttling_and_lost_connections_only(bicep: Bicep, example: str) -> None:
+    """One caller's failing requests must not take every account out."""
+    for name, backend in properties(bicep, example, f"{GATEWAY}/backends").items():
+        for rule in backend.get("circuitBreaker", {}).get("rules", []):
+            assert rule["failureCondition"]["statusCodeRanges"] == [{"min": 429, "max": 429}], name
+            assert rule["failureCondition"]["errorReasons"] == ["BackendConnectionFailure", "Timeout"], name
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

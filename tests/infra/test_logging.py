@@ -103,6 +103,20 @@ def test_every_function_of_the_semantic_layer_is_saved_after_those_it_uses(bicep
         assert not [later for later in order[place + 1 :] if re.search(rf"\b{later}\b", code)], name
 
 
+@pytest.mark.parametrize("example", ["nothing-chosen", "dev", "prod"])
+def test_every_query_of_the_pack_finds_the_functions_it_calls(bicep: Bicep, example: str) -> None:
+    """Also where main.json is deployed alone, without a parameter for the functions."""
+    found = properties(bicep, example, "Microsoft.OperationalInsights/workspaces/savedSearches").values()
+    saved = {function["functionAlias"] for function in found}
+    packed = properties(bicep, example, "Microsoft.OperationalInsights/queryPacks/queries").values()
+    assert len(packed) > 100
+    # The function over the hourly totals comes with their table, which is an option.
+    known = saved | {"AoaiHistory"}
+    for query in packed:
+        called = set(re.findall(r"\bAoai[A-Z][A-Za-z]+\b", re.sub(r"//.*", "", query["body"])))
+        assert called <= known, query["displayName"]
+
+
 def test_functions_given_are_saved_under_the_name_queries_use(bicep: Bicep) -> None:
     (saved,) = properties(bicep, "other-choices", "Microsoft.OperationalInsights/workspaces/savedSearches").values()
     assert (saved["functionAlias"], saved["query"]) == ("AoaiRequests", "ApiManagementGatewayLogs")

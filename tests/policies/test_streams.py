@@ -49,7 +49,10 @@ BODIES = {
         r'{"stream":true,"stream\u005foptions":{}}',
         '{"stream":true,' + ASKED + "}",
     ),
-    "include_usage is null": ('{"stream":true,"stream_options":{"include_usage":null}}', '{"stream":true,' + ASKED + "}"),
+    "include_usage is null": (
+        '{"stream":true,"stream_options":{"include_usage":null}}',
+        '{"stream":true,' + ASKED + "}",
+    ),
     "two of that name": ('{"stream":true,"stream_options":null,"stream_options":{}}', None),
     "on your data": ('{"stream":true,"data_sources":[{}]}', None),
     "on your data, as it was called": ('{"stream":true,"dataSources":[{}],"stream_options":{}}', None),

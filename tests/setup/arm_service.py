@@ -1,8 +1,10 @@
 """An Azure on loopback that the real SDKs talk to: sign-in, Azure Resource Manager, gateway, models, log queries.
 
 It speaks ARM's protocol: 201 and 202 with Azure-AsyncOperation or Location and Retry-After, polling, what-if, pages
-with nextLink, errors in its shape. Templates are not evaluated here: what each step makes is what Bicep's evaluator
-said (recorded.json), with references resolved against what really stands.
+with nextLink, errors in its shape. It is as awkward as Azure: what-if names changes that are none, a deleted group
+leaves soft-deleted accounts, gateway and vault, endpoints get interfaces of their own, reads can be throttled or, at the
+subscription, refused, and the list of models has stages and dates. Templates are not evaluated here: what each step
+makes is what Bicep's evaluator said (recorded.json), with references resolved against what really stands.
 """
 
 from __future__ import annotations
@@ -41,6 +43,12 @@ PROVIDERS = {
     "Microsoft.ContainerRegistry": ["registries"],
     "Microsoft.Consumption": ["budgets"],
 }
+#: Properties that Azure fills in, which what-if takes for changed each time.
+ALWAYS = {
+    "microsoft.operationalinsights/workspaces": [
+        {"path": "properties.sku", "propertyChangeType": "NoEffect", "after": {"name": "PerGB2018"}}
+    ]
+}
 Answer = tuple[int, dict[str, str], Any]
 
 
@@ -56,10 +64,13 @@ class Fault:
     times: int = 1
 
 
-def model(name: str, version: str, **skus: str) -> dict[str, Any]:
-    """An entry of the list of models: sku -> name of its quota."""
+def model(name: str, version: str, *, stage: str = "GenerallyAvailable", ends: str = "", **skus: str) -> dict[str, Any]:
+    """An entry of the list of models: sku -> name of its quota; its stage, and when its inference ends."""
     offered = [{"name": sku, "usageName": usage} for sku, usage in skus.items()]
-    return {"kind": "OpenAI", "model": {"format": "OpenAI", "name": name, "version": version, "skus": offered}}
+    about: dict[str, Any] = {"format": "OpenAI", "name": name, "version": version, "skus": offered}
+    about["lifecycleStatus"] = stage
+    about["deprecation"] = {"inference": ends} if ends else {}
+    return {"kind": "OpenAI", "model": about}
 
 
 class ArmService(ThreadingHTTPServer):
@@ -85,6 +96,10 @@ class ArmService(ThreadingHTTPServer):
         self.offers: dict[str, list[dict[str, Any]]] = {"eastus2": [mini, embed], "westus3": [mini, embed]}
         self.quota = {"OpenAI.GlobalStandard.gpt-4o-mini": (0, 100), "OpenAI.Standard.text-embedding-3-small": (0, 100)}
         self.actions = ["*"]
+        #: Changes that what-if names for a resource (by lower-case id) that does not change.
+        self.noise: dict[str, list[dict[str, Any]]] = {}
+        #: True: only roles on the resource group, so that every read of the subscription is refused.
+        self.group_only = False
         self.taken: set[str] = set()
         self.deleted: dict[str, str] = {}
         self.deleted_vaults: set[str] = set()
@@ -139,6 +154,9 @@ class ArmService(ThreadingHTTPServer):
         if subscription not in self.visible:
             return _error(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
         rest = path.removeprefix(f"/subscriptions/{subscription}")
+        if self.group_only and "/resourceGroups/" not in rest:
+            action = "/".join(path.split("/")[3:5]) or "Microsoft.Resources/subscriptions"
+            return _error(403, "AuthorizationFailed", f"The client does not have authorization to read '{action}'.")
         if not rest:
             return 200, {}, self._subscription(subscription)
         if rest.startswith("/providers/"):
@@ -198,6 +216,11 @@ class ArmService(ThreadingHTTPServer):
             return self._deployment(method, found[1], found[2] or "", query, body)
         if method == "POST" and path.endswith("/listSecrets"):
             return 200, {}, {"primaryKey": KEYS[path.split("/")[-2]], "secondaryKey": "d" * 32}
+        if method == "DELETE":
+            if self.state.get(path) is None:
+                return 204, {}, None
+            self.state.delete_under(path)
+            return self._begin((200, {}, None), "Location")
         if method == "PUT":
             self.state.put(path, body)
             if path.count("/roleAssignments/"):
@@ -221,9 +244,24 @@ class ArmService(ThreadingHTTPServer):
         if found is None:
             return _error(404, "ResourceGroupNotFound", "Resource group 'rg-aoai-try' could not be found.")
         if method == "DELETE":
+            self._soft_delete()
             self.state.delete_under(path)
             return self._begin((200, {}, None), "Location")
         return 200, {}, found
+
+    def _soft_delete(self) -> None:
+        """What Azure keeps of a group: accounts and gateways until purged, vaults with their names."""
+        for resource in self.state.within(GROUP):
+            kind, name = str(resource.get("type", "")).lower(), resource["name"]
+            before = f"/subscriptions/{SUBSCRIPTION}/providers"
+            place = resource.get("location", REGIONS[0])
+            if kind == "microsoft.cognitiveservices/accounts":
+                group = f"{before}/Microsoft.CognitiveServices/locations/{place}/resourceGroups/rg-aoai-try"
+                self.deleted[name] = f"{group}/deletedAccounts/{name}"
+            elif kind == "microsoft.apimanagement/service":
+                self.deleted[name] = f"{before}/Microsoft.ApiManagement/locations/{place}/deletedservices/{name}"
+            elif kind == "microsoft.keyvault/vaults":
+                self.deleted_vaults.add(name)
 
     def _deployment(self, method: str, name: str, below: str, query: dict[str, str], body: Any) -> Answer:
         path = self.deployments.path(name)
@@ -255,7 +293,15 @@ class ArmService(ThreadingHTTPServer):
         for resource in self.deployments.step_of(name)["resources"]:
             path = resource["id"]
             kind = "NoChange" if self.state.get(path) else "Create"
-            changes.append({"resourceId": path, "changeType": kind, "after": {"id": path}})
+            change: dict[str, Any] = {"resourceId": path, "changeType": kind, "after": {"id": path}}
+            if kind == "NoChange" and (
+                delta := self.noise.get(path.lower(), ALWAYS.get(str(resource["type"]).lower()))
+            ):
+                change |= {"changeType": "Modify", "delta": delta}
+            changes.append(change)
+        changes.append(
+            {"resourceId": f"{GROUP}/providers/Microsoft.Storage/storageAccounts/else", "changeType": "Ignore"}
+        )
         return {"status": "Succeeded", "properties": {"changes": changes}}
 
     # ---- protocol

@@ -93,9 +93,18 @@ class State:
         elif kind == "microsoft.network/privateendpoints":
             for connection in properties.get("privateLinkServiceConnections", []):
                 connection["properties"]["privateLinkServiceConnectionState"] = {"status": "Approved"}
+            self._interface(str(path))
         elif kind == "microsoft.apimanagement/service/subscriptions":
             body.pop("primaryKey", None)
         self.put(path, body)
+
+    def _interface(self, endpoint: str) -> None:
+        """The network interface that Azure makes for an endpoint, without the deployment's word."""
+        group = endpoint.partition("/providers/")[0]
+        nic = f"{group}/providers/Microsoft.Network/networkInterfaces/{endpoint.rpartition('/')[2]}-nic"
+        self.put(
+            nic, {"type": "Microsoft.Network/networkInterfaces", "properties": {"privateEndpoint": {"id": endpoint}}}
+        )
 
     def _import(self, path: str, document: str) -> None:
         for route, methods in json.loads(document)["paths"].items():

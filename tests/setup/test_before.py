@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,53 @@ def test_names_are_computed_again_when_an_account_is_added(ready: Guide, azure: 
     azure.deployments.recorded["00-start"]["outputs"]["accounts"] = [EAST]
     assert list(guide.installation().account_ids) == ["aoai-eastus2"]
     assert len(azure.deployments.made) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("stage", "ends", "words"),
+    [
+        ("GenerallyAvailable", "2026-10-01T00:00:00Z", "gpt-4o-mini 2024-07-18 was retired on 2026-10-01"),
+        ("Deprecated", "2099-01-01T00:00:00Z", "gpt-4o-mini 2024-07-18 is deprecated and retires on 2099-01-01"),
+        ("Deprecating", "", "gpt-4o-mini 2024-07-18 is deprecated;"),
+    ],
+)
+def test_a_model_that_ends_is_named_with_those_that_stay(
+    ready: Guide, azure: ArmService, stage: str, ends: str, words: str
+) -> None:
+    quota = "OpenAI.GlobalStandard.gpt-4o-mini"
+    azure.offers["eastus2"][0] = model("gpt-4o-mini", "2024-07-18", stage=stage, ends=ends, GlobalStandard=quota)
+    azure.offers["eastus2"] = [
+        *azure.offers["eastus2"],
+        model("gpt-5.4-mini", "2026-03-17", ends="2099-09-21T00:00:00Z", GlobalStandard="x"),
+        model("gpt-6-preview", "2026-11-01", stage="Preview", GlobalStandard="x"),
+        model("text-embedding-9", "1", GlobalStandard="x"),
+        model("gpt-5.4", "2026-03-05", DataZoneStandard="x"),
+    ]
+    finding = found(ready, "lifecycle")
+    assert finding.state == "not met"
+    assert words in finding.detail
+    assert finding.detail.endswith("eastus2 offers as GlobalStandard: gpt-5.4-mini 2026-03-17")
+
+
+def test_a_model_that_ends_within_90_days_is_named(ready: Guide, azure: ArmService) -> None:
+    soon, later = (f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}" for days in (80, 100))
+    for account, ends in (("eastus2", soon), ("westus3", later)):
+        azure.offers[account] = [model("gpt-4o-mini", "2024-07-18", ends=ends, GlobalStandard="x")]
+    assert found(ready, "lifecycle").detail == (
+        f"gpt-4o-mini 2024-07-18 retires on {soon}; eastus2 offers as GlobalStandard: nothing else"
+    )
+
+
+def test_a_read_that_azure_refuses_is_not_asked_and_names_its_permission(ready: Guide, azure: ArmService) -> None:
+    azure.group_only = True
+    findings = {finding.check: finding for finding in ready.check().findings}
+    refused = {name for name, finding in findings.items() if finding.state == "not asked for"}
+    assert refused == {"login", "providers", "region", "models", "lifecycle", "quota", "names"}
+    assert not [name for name, finding in findings.items() if finding.state == "not met"]
+    assert "needs Microsoft.CognitiveServices/locations/models/read on the subscription" in findings["models"].detail
+    assert ready.prepare().rows
+
+
+def test_throttled_reads_are_repeated(ready: Guide, azure: ArmService) -> None:
+    azure.faults.append(Fault("GET", "/locations/eastus2/models", 429, {}, {"Retry-After": "0"}, times=2))
+    assert found(ready, "models").state == "met"

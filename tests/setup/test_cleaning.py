@@ -40,9 +40,45 @@ def test_no_name_deletes_nothing(standing: Guide, azure: ArmService) -> None:
 def test_the_exact_name_deletes_the_group_and_waits(standing: Guide, azure: ArmService) -> None:
     gone = standing.delete("rg-aoai-try")
     assert ("Microsoft.ApiManagement/service/apim-aoai-try-7vewmkzu47642",) in gone.rows
-    assert deleted(azure) == [GROUP]
+    assert deleted(azure)[-1] == GROUP
     assert azure.state.get(GROUP) is None
     assert standing.inventory().rows == []
+
+
+def test_deployments_are_deleted_before_their_group_and_ptu_charges_are_said(
+    standing: Guide, azure: ArmService
+) -> None:
+    chat = f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/{EAST}/deployments/chat-mini"
+    azure.state.resources[chat.lower()]["sku"] = {"name": "GlobalProvisionedManaged", "capacity": 50}
+    said = "\n".join(row[0] for row in standing.delete("rg-aoai-try").rows)
+    order = deleted(azure)
+    assert order[-1] == GROUP and all("/deployments/" in path for path in order[:-1])
+    assert len(order) == 5
+    assert f"'aoai setup purge {EAST}' frees its name: PTU charges of chat-mini go on until then" in said
+    assert "'aoai setup purge aoai-westus3-7vewmkzu47642' frees its name\n" in said + "\n"
+    assert "'aoai setup purge apim-aoai-try-7vewmkzu47642'" in said
+    assert "the vault kv-aoai-try-7vewmkzu4764 keeps its name for 90 days" in said
+    assert "the logs of log-aoai-try-7vewmkzu47642, prompts among them, can be recovered for 14 days" in said
+    standing.purge(EAST, EAST)
+    assert EAST not in azure.deleted
+
+
+def test_the_logs_can_be_deleted_for_good(standing: Guide, azure: ArmService) -> None:
+    said = str(standing.delete("rg-aoai-try", erase_logs=True))
+    assert any(path.endswith("/workspaces/log-aoai-try-7vewmkzu47642") for path in deleted(azure)[:-1])
+    assert "can be recovered" not in said
+
+
+def test_what_remains_is_said_to_be_unknown_where_the_subscription_may_not_be_read(
+    standing: Guide, azure: ArmService
+) -> None:
+    chat = f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/{EAST}/deployments/chat-mini"
+    azure.state.resources[chat.lower()]["sku"] = {"name": "ProvisionedManaged", "capacity": 50}
+    standing.installation()
+    azure.group_only = True
+    said = str(standing.delete("rg-aoai-try"))
+    assert "PTU charges of chat-mini end only when it is purged" in " ".join(said.split())
+    assert "could not be read" in " ".join(said.split())
 
 
 def test_a_group_with_somebody_else_s_resources_is_not_deleted(standing: Guide, azure: ArmService) -> None:
@@ -60,11 +96,18 @@ def test_the_interface_that_azure_makes_for_an_endpoint_belongs_to_it(standing: 
     endpoint = f"{GROUP}/providers/Microsoft.Network/privateEndpoints/pe-aoai-try-gateway"
     properties = {"provisioningOperation": "Create", "targetResource": {"id": endpoint}}
     azure.state.resources[operations.lower()] = {"id": operations, "properties": properties}
-    for name in ("pe-aoai-try-gateway.nic.0000", "pe-other.nic.0000"):
-        azure.state.put(f"{GROUP}/providers/Microsoft.Network/networkInterfaces/{name}", {})
+    interfaces = {
+        "pe-aoai-try-gateway-nic": endpoint.upper(),
+        "gateway-of-payroll-nic": f"{endpoint}-payroll",
+        "own": "",
+    }
+    for name, owner in interfaces.items():
+        about = {"properties": {"privateEndpoint": {"id": owner}} if owner else {}}
+        azure.state.put(f"{GROUP}/providers/Microsoft.Network/networkInterfaces/{name}", about)
     made = dict(standing.inventory().rows)
-    assert made["Microsoft.Network/networkInterfaces/pe-aoai-try-gateway.nic.0000"] == "this installation"
-    assert made["Microsoft.Network/networkInterfaces/pe-other.nic.0000"] == "somebody else"
+    assert made["Microsoft.Network/networkInterfaces/pe-aoai-try-gateway-nic"] == "this installation"
+    assert made["Microsoft.Network/networkInterfaces/gateway-of-payroll-nic"] == "somebody else"
+    assert made["Microsoft.Network/networkInterfaces/own"] == "somebody else"
 
 
 def test_purging_asks_for_the_name_twice(standing: Guide, azure: ArmService) -> None:
@@ -98,4 +141,5 @@ def test_the_command_lists_and_deletes_only_what_is_typed_again(
     assert deleted(azure) == []
     monkeypatch.setattr("typer.prompt", lambda *words, **options: "rg-aoai-try")
     assert main([*arguments, "--delete", "rg-aoai-try"]) == 0
-    assert deleted(azure) == [GROUP]
+    assert deleted(azure)[-1] == GROUP
+    assert "remains:" in capsys.readouterr().out

@@ -32,6 +32,18 @@ def test_a_step_run_twice_changes_nothing_the_second_time(prepared: Guide, azure
     }
 
 
+def test_properties_that_a_deployment_would_not_change_are_no_change(prepared: Guide, azure: ArmService) -> None:
+    """What-if calls a resource changed for a property without effect, and lists what the template does not name."""
+    prepared.deploy("01-openai")
+    account = next(path for path in azure.state.resources if path.endswith("/accounts/aoai-eastus2-7vewmkzu47642"))
+    azure.noise[account] = [{"path": "properties.sku", "propertyChangeType": "NoEffect", "after": {"name": "S0"}}]
+    assert prepared.what_if("01-openai").rows == [("leave", "6 resources as they are", "")]
+    azure.noise[account] += [{"path": "properties.restore", "propertyChangeType": "Delete", "before": False}]
+    rows = prepared.what_if("01-openai").rows
+    assert rows[0][0] == "change" and rows[0][2] == "properties.restore"
+    assert rows[-1] == ("leave", "5 resources as they are", "")
+
+
 def test_what_if_makes_nothing_and_names_what_would_be_made(prepared: Guide, azure: ArmService) -> None:
     before = set(azure.state.resources)
     table = prepared.what_if("02-gateway")

@@ -54,7 +54,7 @@ CHANGES: list[tuple[str, str, Callable[[dict[str, Any]], None], str]] = [
     ("api", API, setting("properties.protocols", ["http", "https"]), "protocols"),
     ("api", f"{API}/operations/post-v1-chat-completions", gone, "no route /v1/chat/completions"),
     ("key-header", API, setting("properties.subscriptionKeyParameterNames.header", "Ocp-Apim-Subscription-Key"), "Ocp"),
-    ("key-header", API, setting("properties.subscriptionRequired", True), "subscriptionRequired is True"),
+    ("key-header", API, setting("properties.subscriptionRequired", False), "subscriptionRequired is False"),
     ("named-values", f"{APIM}/namedvalues/backend-pool", gone, "backend-pool does not exist"),
     ("named-values", f"{APIM}/namedvalues/backend-pool", setting("properties.secret", True), "is hidden"),
     ("backends", f"{APIM}/backends/aoai-eastus2", setting("properties.url", "https://contoso.com"), "contoso.com"),

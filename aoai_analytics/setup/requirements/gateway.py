@@ -62,7 +62,7 @@ def api_imported(installation: Installation) -> Iterator[str]:
 
 
 def key_header(installation: Installation) -> Iterator[str]:
-    accepts_tokens = installation.parameters.get("entra", {"accept": True}).get("accept", True)
+    accepts_tokens = installation.parameters.get("entra", {}).get("accept", False)
     wanted = {
         "properties.subscriptionKeyParameterNames.header": "api-key",
         "properties.subscriptionRequired": not accepts_tokens,
@@ -121,7 +121,7 @@ def breakers(installation: Installation) -> Iterator[str]:
         condition = rules[0].get("failureCondition", {})
         ranges = {(r["min"], r["max"]) for r in condition.get("statusCodeRanges", [])}
         if ranges != {(r["min"], r["max"]) for r in wanted["statusCodeRanges"]}:
-            yield f"backend {short}: its breaker does not count exactly 429 and 500 to 599"
+            yield f"backend {short}: its breaker does not count exactly 429"
         if not rules[0].get("acceptRetryAfter"):
             yield f"backend {short}: its breaker does not heed Retry-After"
 

@@ -10,11 +10,11 @@ type modelDeployment = {
   @maxLength(64)
   name: string
 
-  @description('The model, for example gpt-4o-mini.')
+  @description('The model, for example gpt-5.4-mini.')
   @minLength(1)
   model: string
 
-  @description('The model version, for example 2024-07-18.')
+  @description('The model version, for example 2026-03-17.')
   @minLength(1)
   version: string
 
