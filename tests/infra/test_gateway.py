@@ -159,7 +159,7 @@ def test_named_values_default_to_what_stands_beside_the_policies(bicep: Bicep) -
         n: v["value"] for n, v in properties(bicep, "other-choices", f"{GATEWAY}/namedValues").items() if "value" in v
     }
     chosen = {"retry-after-seconds": "25", "backend-retries": "1", "entra-tenant-id": values["entra-tenant-id"]}
-    chosen |= {"backend-members": "aoai-a", "entra-audience": "off"}
+    chosen |= {"backend-members": "aoai-a", "entra-audience": "off", "entra-app-id": "off"}
     assert values == {name: chosen.get(name, default["value"]) for name, default in defaults.items()}
 
 
@@ -176,7 +176,9 @@ def test_entra_tokens_are_off_until_there_is_an_audience(
 ) -> None:
     """The policy accepts the ID with and without api://, so that the parameter may be either."""
     assert properties(bicep, example, f"{GATEWAY}/apis")["azure-openai"]["subscriptionRequired"] is keys_only
-    assert properties(bicep, example, f"{GATEWAY}/namedValues")["entra-audience"]["value"] == audience
+    values = properties(bicep, example, f"{GATEWAY}/namedValues")
+    assert values["entra-app-id"]["value"] == audience
+    assert values["entra-audience"]["value"] == ("off" if audience == "off" else f"api://{audience}")
 
 
 def test_the_pool_keeps_to_the_cookie_of_a_stored_response_and_retries_know_its_members(bicep: Bicep) -> None:

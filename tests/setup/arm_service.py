@@ -2,8 +2,8 @@
 
 It speaks ARM's protocol: 201 and 202 with Azure-AsyncOperation or Location and Retry-After, polling, what-if, pages
 with nextLink, errors in its shape. It is as awkward as Azure: what-if names changes that are none, a deleted group
-leaves soft-deleted accounts, gateway and vault, endpoints get interfaces of their own, reads can be throttled or, at the
-subscription, refused, and the list of models has stages and dates. Templates are not evaluated here: what each step
+leaves soft-deleted accounts, gateway and vault, endpoints get interfaces of their own, reads can be throttled or, at
+the subscription, refused, and the list of models has stages and dates. Templates are not evaluated here: what each step
 makes is what Bicep's evaluator said (recorded.json), with references resolved against what really stands.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from aoai_analytics.setup.before import PERMISSIONS
 from aoai_analytics.setup.faults import WAYS_ON
 from aoai_analytics.setup.guide import Guide
 from aoai_analytics.setup.requirements import REQUIREMENTS
@@ -88,3 +89,9 @@ def test_every_error_code_that_the_pages_name_has_its_way_on() -> None:
         codes |= set(re.findall(r"\"\| `([A-Z][A-Za-z]+)`", text))
     assert {"InsufficientQuota", "ServiceAlreadyExists"} <= codes
     assert codes - WAYS_ON.keys() == set()
+
+
+def test_every_permission_of_a_check_is_named() -> None:
+    for check, permissions in PERMISSIONS.items():
+        for permission in permissions.split(", "):
+            assert f"`{permission}`" in PAGE, check

@@ -47,7 +47,8 @@ var chosen = {
   'retry-after-seconds': retryAfterSeconds
   'entra-tenant-id': entra.?tenantId ?? tenant().tenantId
   // The policy accepts the application's id with and without api://, and no token at all while it is off.
-  'entra-audience': entra.accept ? replace(entra.?audience ?? 'off', 'api://', '') : 'off'
+  'entra-audience': !entra.accept ? 'off' : contains(entra.?audience ?? '', '://') ? entra.?audience : 'api://${entra.?audience ?? ''}'
+  'entra-app-id': entra.accept ? replace(entra.?audience ?? 'off', 'api://', '') : 'off'
   'entra-role': entra.?role
   'direct-tokens-per-minute': entra.?tokensPerMinute
   'direct-token-quota': entra.?tokensPerMonth
