@@ -135,7 +135,9 @@ def test_a_key_alone_is_taken_for_a_token(gateway: Gateway) -> None:
 def test_a_forgotten_key_in_the_environment_spoils_a_token(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "of another service")
     settings = {"azure_endpoint": gateway.url, "api_version": "2024-10-21", "max_retries": 0}
-    asked = needs("openai").AzureOpenAI(**settings, azure_ad_token_provider=lambda: gateway.issue("api://00000000-0000-0000-0000-000000000000"))
+    asked = needs("openai").AzureOpenAI(
+        **settings, azure_ad_token_provider=lambda: gateway.issue("api://00000000-0000-0000-0000-000000000000")
+    )
     with pytest.raises(needs("openai").AuthenticationError, match="invalid subscription key"):
         asked.chat.completions.create(model="chat-mini", messages=QUESTION)
 
