@@ -84,6 +84,7 @@ def test_what_landed_gives_the_rows_that_an_ingest_gives(
         import duckdb_kql
 
         connection.execute("SET TimeZone='UTC'")
+        dialect.register(connection)
         connection.execute(f"CREATE TABLE {LANDING} (records JSON, record JSON)")
         connection.executemany(f"INSERT INTO {LANDING} VALUES (?, ?)", landed)
         # The sample has no MCP calls.

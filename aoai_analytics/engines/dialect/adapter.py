@@ -12,8 +12,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from . import computed
-from .functions import AGGREGATES, BY_TYPE, NO_STRINGS, OPERATORS, SCALARS, STRINGS
+from .functions import AGGREGATES, BY_TYPE, NO_STRINGS, OPERATORS, SCALARS, STRINGS, WRAPPED
 from .operators import PLUGINS
+from .operators import sql_name as quoted
 from .rewriting import REWRITES, SEVERAL
 from .windows import WINDOW_FUNCTIONS
 
@@ -37,13 +38,11 @@ def install() -> None:
     known_bin = translate._SPECIAL_FORMS["bin"]
 
     def binned(node: ir.FunctionCall) -> str | None:
-        """The same as duckdb-kql's, from the Unix epoch too, but in whole microseconds, and asking no calendar."""
+        """Of times, in whole microseconds, and asking no calendar. duckdb-kql's weeks begin on Thursdays."""
         width = node.args[-1]
-        is_moment = isinstance(width, ir.Literal) and width.kind == "timespan" and len(node.args) == 2
-        if not is_moment or translate._is_timespan_expr(node.args[0]):
+        if len(node.args) != 2 or not translate._is_timespan_expr(width):
             return known_bin(node)
-        value, step = map(translate.render_expr, node.args)
-        return f"time_bucket(NULLIF({step}, INTERVAL 0 SECONDS), CAST({value} AS TIMESTAMP), TIMESTAMP '1970-01-01')"
+        return f"kusto_bin({', '.join(map(translate.render_expr, node.args))})"
 
     _macros()  # in duckdb-kql's words, before ours take their place
     forms = translate._SPECIAL_FORMS
@@ -52,6 +51,9 @@ def install() -> None:
         forms[name] = _by_type(name, forms[name])
     forms["coalesce"] = _coalesced(forms["coalesce"])
     translate.render_kql_tostring = _text
+    for name, template in WRAPPED.items():
+        forms[name] = _wrapped(forms[name], template)
+    translate.render_expr = _with_timespans(translate.render_expr)
     for name, (arities, template) in SCALARS.items():
         functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, arities)
     for name, function in computed.FUNCTIONS.items():
@@ -59,7 +61,12 @@ def install() -> None:
         functions.SCALAR_FUNCTIONS[name] = _computed_spec(functions.FunctionSpec, name, function, known)
     functions.SCALAR_FUNCTIONS["rand"] = _spec(functions.FunctionSpec, "rand", _rand)
     for name, (arities, template, prefix) in AGGREGATES.items():
-        functions.AGGREGATE_FUNCTIONS[name] = functions.AggregateSpec(name, template, arities, name_prefix=prefix)
+        functions.AGGREGATE_FUNCTIONS[name] = functions.AggregateSpec(
+            name, template, arities, name_prefix=prefix, name_is_argument=not prefix
+        )
+    for render in ("render_join", "render_lookup"):
+        setattr(translate, render, _without_null_strings(getattr(translate, render)))
+    translate.render_union = _union_without_null_strings(translate.render_union)
     for name in ("make_list", "make_set"):
         functions.AGGREGATE_FUNCTIONS[name] = _capped(functions.AGGREGATE_FUNCTIONS[name])
     for name, template in OPERATORS.items():
@@ -143,6 +150,68 @@ def _coalesced(known: _Rendered) -> _Rendered:
         return f"coalesce({', '.join([*(f'kusto_present({sql})' for sql in plain), *plain])})"
 
     return render
+
+
+def _wrapped(known: _Rendered, template: str) -> _Rendered:
+    def render(node: Any) -> str | None:
+        made = known(node)
+        return made and template.format(made)
+
+    return render
+
+
+def _with_timespans(known: Callable[..., str]) -> Callable[..., str]:
+    """duckdb-kql's *known* rendering of an expression, with timespans divided by numbers and by each other."""
+    from duckdb_kql import ir, translate
+
+    macros = {"/": "kusto_divided", "%": "kusto_rest"}
+
+    def render(node: Any) -> str:
+        if isinstance(node, ir.BinaryOp) and node.op in macros and translate._is_timespan_expr(node.left):
+            return f"{macros[node.op]}({translate.render_expr(node.left)}, {translate.render_expr(node.right)})"
+        return known(node)
+
+    return render
+
+
+def _without_null_strings(known: Callable[..., str]) -> Callable[..., str]:
+    """duckdb-kql's *known* rendering of a join, with the strings of rows without a partner empty, as in Kusto."""
+
+    def render(op: Any, prev: str, left: list[str], right_sql: str, right: list[str]) -> str:
+        from duckdb_kql.schema import join_output_columns, lookup_output_columns
+
+        made = known(op, prev, left, right_sql, right)
+        if not op.kind.endswith("outer"):
+            return made
+        if known.__name__ == "render_lookup":
+            names = lookup_output_columns(left, right, [key.right for key in op.keys])
+        else:
+            names = join_output_columns(left, right, "inner")
+        outer = {"leftouter": names[len(left) :], "rightouter": names[: len(left)]}.get(op.kind, names)
+        return _filled(made, names, outer)
+
+    return render
+
+
+def _union_without_null_strings(known: Callable[..., str]) -> Callable[..., str]:
+    """The same for a union, of tables that lack a column."""
+
+    def render(op: Any, prev: str, left: list[str], query: Any, schema: Any, leading: bool) -> str:
+        from duckdb_kql.schema import output_columns, surviving_branches, union_output_columns
+
+        made = known(op, prev, left, query, schema, leading)
+        arms = [left, *(output_columns(branch, schema) for branch in surviving_branches(op, schema))]
+        names = union_output_columns(op, left, schema)
+        lacking = [name for name in names if name != op.with_source and not all(name in arm for arm in arms)]
+        return _filled(made, names, lacking) if lacking else made
+
+    return render
+
+
+def _filled(sql: str, names: list[str], outer: list[str]) -> str:
+    """The rows of *sql*, null strings of the columns *outer* empty."""
+    filled = {name: f"kusto_text({quoted(name)}) AS {quoted(name)}" for name in outer}
+    return f"SELECT {', '.join(filled.get(name, quoted(name)) for name in names)} FROM ({sql})"
 
 
 def _rand(arguments: list[str]) -> str:

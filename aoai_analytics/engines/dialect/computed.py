@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import series
+from . import macros, series
 from .addresses import compare, format_ipv4, has_ipv4, is_in_range, is_match, is_private, masked, suffix
 from .bags import (
     array_iff,
@@ -91,10 +91,8 @@ def call(name: str, arguments: str) -> str | None:
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let *connection* call the functions, and read a null within JSON as Kusto does: as null."""
-    connection.execute(
-        "CREATE TEMP MACRO json_extract(value, path) AS nullif(system.main.json_extract(value, path), 'null'::JSON)"
-    )
+    """Let *connection* call the functions, and those that the translated SQL calls."""
+    macros.define(connection)
     handling: Any = "special"
     connection.create_function(UDF, call, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling=handling)
 

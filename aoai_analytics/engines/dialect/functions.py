@@ -9,6 +9,26 @@ from __future__ import annotations
 SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
     # An array of the top-level keys; null for what is no property bag.
     "bag_keys": ((1,), "CASE WHEN json_type({0}) = 'OBJECT' THEN to_json(json_keys({0})) END"),
+    **dict.fromkeys(("parse_json", "todynamic", "toobject", "parsejson"), ((1,), "kusto_json({0})")),
+    # These give an int.
+    **{
+        name: ((1,), f"CAST({part}({{0}}) AS INTEGER)")
+        for name, part in {
+            "getyear": "year",
+            "getmonth": "month",
+            "monthofyear": "month",
+            "dayofmonth": "day",
+            "dayofyear": "dayofyear",
+            "hourofday": "hour",
+            "weekofyear": "weekofyear",
+            "week_of_year": "weekofyear",
+        }.items()
+    },
+    "array_index_of": (
+        (2,),
+        "CAST(coalesce(list_position(CAST(to_json({0}) AS JSON[]), CAST(to_json({1}) AS JSON)) - 1, -1) AS BIGINT)",
+    ),
+    "abs": ((1,), "kusto_abs({0})"),
     "url_decode": ((1,), "url_decode(replace({0}, '+', ' '))"),
     "string_size": ((1,), "strlen({0})"),
     "unixtime_seconds_todatetime": ((1,), "make_timestamp(CAST({0} * 1000000 AS BIGINT))"),
@@ -32,36 +52,45 @@ SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
     # and reading the SQL is most of what a query on a small lake costs.
     "isempty": ((1,), "(coalesce(CAST({0} AS VARCHAR), '') = '')"),
     "isnotempty": ((1,), "(coalesce(CAST({0} AS VARCHAR), '') <> '')"),
-    "strcmp": ((2,), "CASE WHEN {0} < {1} THEN -1 WHEN {0} > {1} THEN 1 ELSE 0 END"),
+    "strcmp": ((2,), "CAST(CASE WHEN {0} < {1} THEN -1 WHEN {0} > {1} THEN 1 ELSE 0 END AS BIGINT)"),
 }
 
-# aggregate -> (argument counts, DuckDB expression, prefix of the column it names by itself)
+# aggregate -> (argument counts, DuckDB expression, prefix of the column it names by itself; '' for its argument's name)
 AGGREGATES: dict[str, tuple[tuple[int, ...], str, str]] = {
     "maxif": ((2,), "max({0}) FILTER (WHERE {1})", "maxif"),
     "minif": ((2,), "min({0}) FILTER (WHERE {1})", "minif"),
     "count_distinct": ((1,), "count(DISTINCT {0})", "count_distinct"),
     "count_distinctif": ((2,), "count(DISTINCT {0}) FILTER (WHERE {1})", "count_distinctif"),
-    "variancep": ((1,), "coalesce(var_pop({0}), 0.0)", "variancep"),
-    "stdevp": ((1,), "coalesce(stddev_pop({0}), 0.0)", "stdevp"),
-    "binary_all_and": ((1,), "bit_and({0})", "binary_all_and"),
-    "binary_all_or": ((1,), "bit_or({0})", "binary_all_or"),
-    "binary_all_xor": ((1,), "bit_xor({0})", "binary_all_xor"),
+    "sum": ((1,), "kusto_sum({0})", "sum"),
+    "sumif": ((2,), "kusto_sumif({0}, {1})", "sumif"),
+    "avg": ((1,), "kusto_avg({0})", "avg"),
+    "avgif": ((2,), "kusto_avgif({0}, {1})", "avgif"),
+    "stdev": ((1,), "coalesce(stddev_samp(kusto_number({0})), 0.0)", "stdev"),
+    "stdevif": ((2,), "coalesce(stddev_samp(kusto_number({0})) FILTER (WHERE {1}), 0.0)", "stdevif"),
+    "stdevp": ((1,), "coalesce(stddev_pop(kusto_number({0})), 0.0)", "stdevp"),
+    "variance": ((1,), "coalesce(var_samp(kusto_number({0})), 0.0)", "variance"),
+    "varianceif": ((2,), "coalesce(var_samp(kusto_number({0})) FILTER (WHERE {1}), 0.0)", "varianceif"),
+    "variancep": ((1,), "coalesce(var_pop(kusto_number({0})), 0.0)", "variancep"),
+    "binary_all_and": ((1,), "bit_and({0})", ""),
+    "binary_all_or": ((1,), "bit_or({0})", ""),
+    "binary_all_xor": ((1,), "bit_xor({0})", ""),
     "make_bag": ((1, 2), "CAST(kusto_function('bag_union', CAST(to_json(list({0})) AS VARCHAR)) AS JSON)", "bag"),
-    "make_list_with_nulls": ((1,), "coalesce(list({0}), [])", "list"),
+    "make_list_with_nulls": ((1,), "coalesce(list(kusto_item({0})), [])", "list"),
     "take_anyif": ((2,), "any_value({0}) FILTER (WHERE {1})", "take_anyif"),
+    "make_list": ((1, 2), "coalesce(list(kusto_item({0})) FILTER (WHERE {0} IS NOT NULL), [])", "list"),
     "make_list_if": (
         (2, 3),
-        "coalesce(list({0}) FILTER (WHERE ({1}) AND {0} IS NOT NULL), [])",
+        "coalesce(list(kusto_item({0})) FILTER (WHERE ({1}) AND {0} IS NOT NULL), [])",
         "list",
     ),
     "percentileif": ((3,), "quantile_disc({0}, {1} / 100.0) FILTER (WHERE {2})", "percentileif"),
-    # duckdb-kql tries to read every string as a JSON array, to union arrays as Kusto does with dynamic
-    # ones; a string that merely looks like one must stay itself. Values keep the order they came in
-    # (Kusto's own habit), for as long as that stays cheap.
+    # The set of dynamic arrays is that of their items. duckdb-kql tries to read every string as such an array; a string
+    # that merely looks like one must stay itself. Values keep the order they came in (Kusto's own habit), for as long
+    # as that stays cheap.
     "make_set": (
         (1, 2),
-        "to_json(list_transform([coalesce(list({0}) FILTER (WHERE {0} IS NOT NULL), [])], lambda _l: "
-        "CASE WHEN len(_l) <= 1000 THEN list_filter(_l, lambda _x, _i: list_position(_l, _x) = _i) "
+        "to_json(list_transform([coalesce(flatten(list(kusto_items(kusto_item({0}))) FILTER (WHERE {0} IS NOT NULL)), "
+        "[])], lambda _l: CASE WHEN len(_l) <= 1000 THEN list_filter(_l, lambda _x, _i: list_position(_l, _x) = _i) "
         "ELSE list_distinct(_l) END)[1])",
         "set",
     ),
@@ -92,3 +121,6 @@ NO_STRINGS = frozenset(
         *("toreal", "totimespan"),
     )
 )
+
+# function -> what becomes of duckdb-kql's expression for it: an int, and null for a date that is none.
+WRAPPED = {"datetime_part": "CAST({} AS INTEGER)", "make_datetime": "TRY({})"}

@@ -49,11 +49,6 @@ def _make_timespan(node: Node, arguments: list[str]) -> str | None:
     return f"(1d * ({arguments[0]}) + make_timespan({', '.join(arguments[1:])}))"
 
 
-def _percentiles_array(node: Node, arguments: list[str]) -> str | None:
-    value, *ranks = arguments
-    return f"pack_array({', '.join(f'percentile({value}, {rank})' for rank in ranks)})"
-
-
 def _pack_dictionary(node: Node, arguments: list[str]) -> str | None:
     return f"bag_pack({', '.join(arguments)})"
 
@@ -65,7 +60,6 @@ REWRITES: dict[str, _Rewrite] = {
     "extractjson": _typed,
     "bin_at": _bin_at,
     "datetime_diff": _datetime_diff,
-    "percentiles_array": _percentiles_array,
     "make_datetime": _make_datetime,
     "make_timespan": _make_timespan,
 }
@@ -81,6 +75,13 @@ def _percentiles(node: Node, names: list[str], function: Node) -> str | None:
         (f"{name} = " if name else "") + f"{one}({value}{weight}, {rank})"
         for name, rank in zip(given, ranks, strict=False)
     )
+
+
+def _percentiles_array(node: Node, names: list[str], function: Node) -> str:
+    """An array of one percentile for each rank."""
+    value, *ranks = (rule.text for rule in function.rules[1:])
+    name = names[0] if names else "percentiles_" + re.sub(r"\W", "_", value)
+    return f"{name} = pack_array({', '.join(f'percentile({value}, {rank})' for rank in ranks)})"
 
 
 def _tuple(node: Node, names: list[str], function: Node) -> str | None:
@@ -101,10 +102,12 @@ def _tuple(node: Node, names: list[str], function: Node) -> str | None:
 SEVERAL: dict[str, Callable[[Node, list[str], Node], str | None]] = {
     "percentiles": _percentiles,
     "percentilesw": _percentiles,
+    "percentiles_array": _percentiles_array,
     **dict.fromkeys(series.TUPLES, _tuple),
 }
 _HIDDEN = re.compile(r"\b[hH]@?[\"']")
 _YEAR = re.compile(r"datetime\(\s*(\d{4})\s*\)")
+_NEGATIVE = re.compile(r"(?:time|timespan)\(\s*-\s*([\w.:]+)\s*\)")
 _ANY_NAME = re.compile(r"\b(" + "|".join(sorted({*REWRITES, *SEVERAL})) + r")\s*\(")
 
 
@@ -114,7 +117,7 @@ def rewritten(kql: str) -> str:
         kql = _BARE_SERIALIZE.sub("", kql)
     if "{" in kql:
         kql = inlined(kql)
-    if _HIDDEN.search(kql) or _YEAR.search(kql):
+    if any(pattern.search(kql) for pattern in (_HIDDEN, _YEAR, _NEGATIVE)):
         kql = edited(kql, filter(None, map(_plain_literal, read(kql).walk())))
     while _ANY_NAME.search(kql):
         edit = next(filter(None, map(_edit, read(kql).walk())), None)
@@ -125,11 +128,13 @@ def rewritten(kql: str) -> str:
 
 
 def _plain_literal(node: Node) -> tuple[int, int, str] | None:
-    """A string that is hidden in traces as a plain one, and a year as its first day."""
+    """A string that is hidden in traces as a plain one, a year as its first day, and a timespan without its sign."""
     if not node.kind and node.text[:1] in ("h", "H") and node.text[1:2] in ("'", '"', "@"):
         return node.start, node.start + 1, ""
     if year := _YEAR.fullmatch(node.text) if not node.kind else None:
         return node.start, node.end, f"datetime({year[1]}-01-01)"
+    if negative := _NEGATIVE.fullmatch(node.text) if not node.kind else None:
+        return node.start, node.end, f"(-time({negative[1]}))"
     return None
 
 

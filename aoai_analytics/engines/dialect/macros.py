@@ -1,0 +1,106 @@
+"""DuckDB macros that the translated SQL calls. Each gives what Kusto documents for values of any type.
+
+A column has no type while KQL is translated. DuckDB knows it: a macro has a form for each type, or a condition on
+``typeof``, which DuckDB decides before it runs the query.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: A moment as a dynamic holds it.
+_MOMENT = "strftime(value, '%Y-%m-%dT%H:%M:%S.%f') || '0Z'"
+#: A timespan as a dynamic holds it: [-][d.]hh:mm:ss[.fffffff].
+_TIMESPAN = """
+    list_transform([epoch_us(value)], lambda us: concat(
+        CASE WHEN us < 0 THEN '-' END, CASE WHEN abs(us) >= 86400000000 THEN (abs(us) // 86400000000) || '.' END,
+        strftime(make_timestamp(abs(us) % 86400000000), '%H:%M:%S'),
+        CASE WHEN us % 1000000 <> 0 THEN '.' || lpad((abs(us) % 1000000)::VARCHAR, 6, '0') || '0' END))[1]
+"""
+#: Ticks of 100 ns, from the year 1 for a moment.
+_TICKS = "(epoch_us(value) + 62135596800000000) * 10.0"
+
+#: name -> parameters and expression of each form.
+MACROS: dict[str, tuple[tuple[str, str], ...]] = {
+    # A null within JSON is null.
+    "json_extract": (("value, path", "nullif(system.main.json_extract(value, path), 'null'::JSON)"),),
+    # parse_json: text that is not JSON becomes a string that holds it, and empty text null.
+    "kusto_json": (
+        (
+            "value",
+            "CASE WHEN CAST(value AS VARCHAR) NOT IN ('', 'null') "
+            "THEN coalesce(TRY_CAST(value AS JSON), to_json(value)) END",
+        ),
+    ),
+    # Kusto has no null strings.
+    "kusto_text": (("value", "CASE WHEN value IS NULL AND typeof(value) = 'VARCHAR' THEN '' ELSE value END"),),
+    # Times within a dynamic are text.
+    "kusto_item": (("value TIMESTAMP", _MOMENT), ("value INTERVAL", _TIMESPAN), ("value", "value")),
+    "kusto_items": (
+        (
+            "value",
+            "CASE WHEN typeof(value) = 'JSON' AND json_type(to_json(value)) = 'ARRAY' "
+            "THEN CAST(to_json(value) AS JSON[]) ELSE [to_json(value)] END",
+        ),
+    ),
+    "kusto_abs": (("value INTERVAL", "to_microseconds(abs(epoch_us(value)))"), ("value", "abs(value)")),
+    # Multiples of the width from the year 1, as Kusto's ticks are: weeks begin on Mondays.
+    "kusto_bin": (
+        (
+            "value INTERVAL, width",
+            "to_microseconds(CAST(floor(epoch_us(value) / epoch_us(width)) AS BIGINT) * epoch_us(width))",
+        ),
+        (
+            "value, width",
+            "time_bucket(nullif(width, INTERVAL 0 SECONDS), CAST(value AS TIMESTAMP), TIMESTAMP '0001-01-01')",
+        ),
+    ),
+    "kusto_divided": (
+        ("value INTERVAL, divisor INTERVAL", "epoch(value) / epoch(divisor)"),
+        ("value INTERVAL, divisor", "to_microseconds(CAST(trunc(epoch_us(value) / divisor) AS BIGINT))"),
+    ),
+    "kusto_rest": (
+        (
+            "value, divisor",
+            "to_microseconds((epoch_us(value) % epoch_us(divisor) + abs(epoch_us(divisor))) % abs(epoch_us(divisor)))",
+        ),
+    ),
+    # Numbers that aggregates of times are made of.
+    "kusto_number": (
+        ("value INTERVAL", "epoch_us(value) * 10.0"),
+        ("value TIMESTAMP", _TICKS),
+        ("value", "value"),
+    ),
+    "kusto_sum": (
+        ("value INTERVAL", "to_microseconds(CAST(coalesce(sum(epoch_us(value)), 0) AS BIGINT))"),
+        ("value", "coalesce(sum(value), 0)"),
+    ),
+    "kusto_sumif": (
+        (
+            "value INTERVAL, chosen",
+            "to_microseconds(CAST(coalesce(sum(epoch_us(value)) FILTER (WHERE chosen), 0) AS BIGINT))",
+        ),
+        ("value, chosen", "coalesce(sum(value) FILTER (WHERE chosen), 0)"),
+    ),
+    "kusto_avg": (
+        ("value INTERVAL", "to_microseconds(CAST(avg(epoch_us(value)) AS BIGINT))"),
+        ("value TIMESTAMP", "make_timestamp(CAST(avg(epoch_us(value)) AS BIGINT))"),
+        ("value", "coalesce(avg(value), CAST('NaN' AS DOUBLE))"),
+    ),
+    "kusto_avgif": (
+        ("value INTERVAL, chosen", "to_microseconds(CAST(avg(epoch_us(value)) FILTER (WHERE chosen) AS BIGINT))"),
+        ("value TIMESTAMP, chosen", "make_timestamp(CAST(avg(epoch_us(value)) FILTER (WHERE chosen) AS BIGINT))"),
+        ("value, chosen", "coalesce(avg(value) FILTER (WHERE chosen), CAST('NaN' AS DOUBLE))"),
+    ),
+}
+
+
+def define(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let *connection* call the macros."""
+    for name, forms in MACROS.items():
+        connection.execute(
+            f"CREATE TEMP MACRO {name} " + ", ".join(f"({parameters}) AS {sql}" for parameters, sql in forms)
+        )

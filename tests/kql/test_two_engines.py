@@ -1,0 +1,108 @@
+"""The functions, the queries, the workbook's tiles and the rules answer the same on a second KQL engine.
+
+Both engines read the same small lake: sample traffic and, where they are, odd cases. A function is computed from the
+log tables and the rows of the functions it names; all else reads the functions' rows. ``different.txt`` lists what may
+differ and why: the documentation decides.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aoai_analytics.engines.kql.functions import definitions
+from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.export.alerts import ALERTS
+from aoai_analytics.export.summary_rules import HOURLY
+from aoai_analytics.export.workbook import workbook
+from aoai_analytics.export.workbook.filling import Chosen, filled, parameters, steps
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
+from aoai_analytics.lake.recompute import recompute
+from aoai_analytics.library.queries import library
+from aoai_analytics.sample import write_sample
+from aoai_analytics.schema.tables import TABLES
+from tests.conftest import REPO
+from tests.export.workbook_tiles import selected, tiles, values_of
+from tests.kql.second import Answer, comparable, local_answer, skip_without, started
+
+LOGS = REPO.parent / "shared/cases"
+#: A range that has every row, for the parameters of time.
+START, END = datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC)
+FUNCTIONS = {f"function {name}": text for name, text in definitions().items()}
+QUERIES = {query.name: query.text for query in library()}
+RULES = {f"alert {alert.name}": re.sub(r"\bnow\(\)", "datetime(2026-11-04)", alert.text()) for alert in ALERTS} | {
+    f"summary rule {HOURLY}": f"{HOURLY}\n| project-rename Hour = TimeGenerated"
+}
+TILES = [f"tile {name}" for name, _ in tiles()]
+
+
+def different() -> dict[str, str]:
+    """What may differ: name -> why."""
+    lines = (Path(__file__).parent / "different.txt").read_text("utf-8").splitlines()
+    return {name.strip(): why.strip() for name, _, why in (line.partition(" ## ") for line in lines) if name.strip()}
+
+
+DIFFERENT = different()
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
+    skip_without()
+    folder = tmp_path_factory.mktemp("two-engines")
+    write_sample(folder / "sample", requests=200)
+    lake = Lake.create(folder / "lake")
+    ingest([folder / "sample/logs", *sorted(LOGS.glob("*/logs"))], lake)
+    recompute(lake)
+    engine = LocalEngine(lake, str(lake.path))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def texts(engine: LocalEngine) -> dict[str, str]:
+    """Every text by its name."""
+    made = workbook()
+    of_steps = {step["name"]: step["content"]["query"] for step in steps(made["items"]) if step["type"] == 3}
+    chosen = Chosen(START, END, values_of(*selected(engine, START, END)), stored=True, computed=True)
+    of_tiles = {f"tile {name}": filled(of_steps[name], parameters(made), chosen) for name, _ in tiles()}
+    return FUNCTIONS | QUERIES | RULES | of_tiles
+
+
+@pytest.fixture(scope="module")
+def both(
+    engine: LocalEngine, texts: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Answer, Answer]]:
+    """The local engine's and the second engine's answers by name."""
+    names = [*TABLES, *(name for name in definitions() if name not in TABLES)]
+    tables = {name: local_answer(*engine.arrow(name, {})) for name in names}
+    theirs = started(texts, tmp_path_factory.mktemp("second") / "batch", tables)
+    ours = {name: local_answer(*engine.arrow(text, {})) for name, text in texts.items()}
+    return {name: (ours[name], answer) for name, answer in theirs().items()}
+
+
+def in_any_order(rows: list[list[Any]]) -> list[str]:
+    return sorted(json.dumps(comparable(row, 9), sort_keys=True) for row in rows)
+
+
+def test_what_may_differ_is_there() -> None:
+    assert DIFFERENT.keys() <= {*FUNCTIONS, *QUERIES, *RULES, *TILES}
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, *QUERIES, *RULES, *TILES])
+def test_both_engines_give_the_same_columns_types_and_rows(name: str, both: dict[str, tuple[Answer, Answer]]) -> None:
+    if name in DIFFERENT:
+        pytest.skip(DIFFERENT[name])
+    ours, theirs = both[name]
+    assert not theirs.error, theirs.error
+    assert ours.columns == theirs.columns
+    one, other = in_any_order(ours.rows), in_any_order(theirs.rows)
+    assert len(one) == len(other)
+    unequal = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
+    assert not unequal, f"{len(unequal)} of {len(one)} rows differ, the first:\n{unequal[0][0]}\n{unequal[0][1]}"
