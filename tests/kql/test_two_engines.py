@@ -40,6 +40,10 @@ QUERIES = {query.name: query.text for query in library()}
 RULES = {f"alert {alert.name}": re.sub(r"\bnow\(\)", "datetime(2026-11-04)", alert.text()) for alert in ALERTS} | {
     f"summary rule {HOURLY}": f"{HOURLY}\n| project-rename Hour = TimeGenerated"
 }
+#: The price book within a text: its columns and first price, and the rest.
+_BOOK = re.compile(
+    r"(let AoaiPrices_Between_Book = datatable\([^)]*\)\s*\[(?:[^\[\]]*?completion=[^\"]*\"){9})[^\[\]]*(\])"
+)
 TILES = [f"tile {name}" for name, _ in tiles()]
 
 
@@ -56,7 +60,7 @@ DIFFERENT = different()
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     skip_without()
     folder = tmp_path_factory.mktemp("two-engines")
-    write_sample(folder / "sample", requests=200)
+    write_sample(folder / "sample", requests=150)
     lake = Lake.create(folder / "lake")
     ingest([folder / "sample/logs", *sorted(LOGS.glob("*/logs"))], lake)
     recompute(lake)
@@ -71,7 +75,11 @@ def texts(engine: LocalEngine) -> dict[str, str]:
     made = workbook()
     of_steps = {step["name"]: step["content"]["query"] for step in steps(made["items"]) if step["type"] == 3}
     chosen = Chosen(START, END, values_of(*selected(engine, START, END)), stored=True, computed=True)
-    of_tiles = {f"tile {name}": filled(of_steps[name], parameters(made), chosen) for name, _ in tiles()}
+    of_tiles = {
+        # The whole price book takes the local engine's parser two seconds a tile.
+        f"tile {name}": _BOOK.sub(r"\1\2", filled(of_steps[name], parameters(made), chosen))
+        for name, _ in tiles()
+    }
     return FUNCTIONS | QUERIES | RULES | of_tiles
 
 

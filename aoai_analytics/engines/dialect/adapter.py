@@ -42,7 +42,7 @@ def install() -> None:
         width = node.args[-1]
         if len(node.args) != 2 or not translate._is_timespan_expr(width):
             return known_bin(node)
-        return f"kusto_bin({', '.join(map(translate.render_expr, node.args))})"
+        return _typed("kusto_bin", *node.args)
 
     _macros()  # in duckdb-kql's words, before ours take their place
     forms = translate._SPECIAL_FORMS
@@ -51,6 +51,7 @@ def install() -> None:
         forms[name] = _by_type(name, forms[name])
     forms["coalesce"] = _coalesced(forms["coalesce"])
     translate.render_kql_tostring = _text
+    forms["abs"] = lambda node: _typed("kusto_abs", *node.args) if len(node.args) == 1 else None
     for name, template in WRAPPED.items():
         forms[name] = _wrapped(forms[name], template)
     translate.render_expr = _with_timespans(translate.render_expr)
@@ -67,6 +68,8 @@ def install() -> None:
     for render in ("render_join", "render_lookup"):
         setattr(translate, render, _without_null_strings(getattr(translate, render)))
     translate.render_union = _union_without_null_strings(translate.render_union)
+    for name in forms:  # so that they may be of aggregates too: bin(max(x), 1h)
+        functions.SCALAR_FUNCTIONS.setdefault(name, functions.FunctionSpec(name, "template", "", ()))
     for name in ("make_list", "make_set"):
         functions.AGGREGATE_FUNCTIONS[name] = _capped(functions.AGGREGATE_FUNCTIONS[name])
     for name, template in OPERATORS.items():
@@ -109,6 +112,25 @@ def _of_macro(name: str, argument: Any) -> str:
     sql = translate.render_expr(argument)
     is_short = isinstance(argument, ir.ColumnRef)
     return f"{name}({sql})" if is_short else f"list_transform([{sql}], lambda _m: {name}(_m))[1]"
+
+
+def _typed(macro: str, *arguments: Any) -> str:
+    """A call of a macro that has a form for each type. DuckDB knows no aggregate's type there: it is named before."""
+    from duckdb_kql import translate
+
+    value, *others = map(translate.render_expr, arguments)
+    if not _is_of_aggregate(arguments[0]):
+        return f"{macro}({', '.join([value, *others])})"
+    return f"list_transform([{value}], lambda _m: {macro}({', '.join(['_m', *others])}))[1]"
+
+
+def _is_of_aggregate(node: Any) -> bool:
+    from duckdb_kql import ir
+
+    if isinstance(node, ir.RenderedAggregate):
+        return True
+    inner = [getattr(node, name, None) for name in ("left", "right", "operand")]
+    return any(_is_of_aggregate(one) for one in (*inner, *getattr(node, "args", ())) if one is not None)
 
 
 def _text(node: Any) -> str:
@@ -166,9 +188,16 @@ def _with_timespans(known: Callable[..., str]) -> Callable[..., str]:
 
     macros = {"/": "kusto_divided", "%": "kusto_rest"}
 
+    def is_span(node: ir.BinaryOp) -> bool:
+        """Whether a timespan is divided, for all that the text tells: a difference may be of moments."""
+        if translate._is_timespan_expr(node.left) or (node.op == "%" and translate._is_timespan_expr(node.right)):
+            return True
+        is_difference = isinstance(node.left, ir.BinaryOp) and node.left.op == "-" and node.op == "/"
+        return is_difference and not any(map(translate._is_real_expr, (node.left, node.right)))
+
     def render(node: Any) -> str:
-        if isinstance(node, ir.BinaryOp) and node.op in macros and translate._is_timespan_expr(node.left):
-            return f"{macros[node.op]}({translate.render_expr(node.left)}, {translate.render_expr(node.right)})"
+        if isinstance(node, ir.BinaryOp) and node.op in macros and is_span(node):
+            return _typed(macros[node.op], node.left, node.right)
         return known(node)
 
     return render

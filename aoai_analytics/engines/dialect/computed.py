@@ -33,6 +33,7 @@ from .bags import (
     within,
     without,
 )
+from .pairs import pairs
 from .values import as_text, unique
 
 if TYPE_CHECKING:
@@ -350,6 +351,7 @@ FUNCTIONS: dict[str, Computed] = {
     "url_encode_component": _f(1, 1, "string", lambda text: _url_encode(text).replace("+", "%20")),
     "parse_urlquery": _f(1, 1, "dynamic", _parse_urlquery),
     "parse_path": _f(1, 1, "dynamic", _parse_path),
+    "parse_pairs": _f(3, 3, "dynamic", pairs),
     "parse_csv": _f(1, 1, "dynamic", _parse_csv),
     "parse_xml": _f(1, 1, "dynamic", _parse_xml),
     "parse_version": _f(1, 1, "decimal", _parse_version),

@@ -28,7 +28,6 @@ SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
         (2,),
         "CAST(coalesce(list_position(CAST(to_json({0}) AS JSON[]), CAST(to_json({1}) AS JSON)) - 1, -1) AS BIGINT)",
     ),
-    "abs": ((1,), "kusto_abs({0})"),
     "url_decode": ((1,), "url_decode(replace({0}, '+', ' '))"),
     "string_size": ((1,), "strlen({0})"),
     "unixtime_seconds_todatetime": ((1,), "make_timestamp(CAST({0} * 1000000 AS BIGINT))"),
@@ -76,6 +75,7 @@ AGGREGATES: dict[str, tuple[tuple[int, ...], str, str]] = {
     "binary_all_xor": ((1,), "bit_xor({0})", ""),
     "make_bag": ((1, 2), "CAST(kusto_function('bag_union', CAST(to_json(list({0})) AS VARCHAR)) AS JSON)", "bag"),
     "make_list_with_nulls": ((1,), "coalesce(list(kusto_item({0})), [])", "list"),
+    "anyif": ((2,), "any_value({0}) FILTER (WHERE {1})", "anyif"),
     "take_anyif": ((2,), "any_value({0}) FILTER (WHERE {1})", "take_anyif"),
     "make_list": ((1, 2), "coalesce(list(kusto_item({0})) FILTER (WHERE {0} IS NOT NULL), [])", "list"),
     "make_list_if": (

@@ -61,6 +61,7 @@ MACROS: dict[str, tuple[tuple[str, str], ...]] = {
     "kusto_divided": (
         ("value INTERVAL, divisor INTERVAL", "epoch(value) / epoch(divisor)"),
         ("value INTERVAL, divisor", "to_microseconds(CAST(trunc(epoch_us(value) / divisor) AS BIGINT))"),
+        ("value, divisor", "value // nullif(divisor, 0)"),
     ),
     "kusto_rest": (
         (

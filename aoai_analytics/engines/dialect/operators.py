@@ -12,6 +12,7 @@ from collections.abc import Callable
 from ...errors import QueryError
 from ..kql.parameters import declared
 from ..kql.tree import NAMES, Node, call, named, operator, string_value
+from .pairs import parse_kv
 from .stages import Handler, Stage
 
 #: A column that tells apart the rows, or the parts, that a sub-query works on by themselves.
@@ -413,6 +414,7 @@ HANDLERS: dict[str, Handler] = {
     "PartitionOperator": _partition,
     "MakeSeriesOperator": _make_series,
     "EvaluateOperator": _evaluate,
+    "ParseKvOperator": parse_kv,
 }
 
 

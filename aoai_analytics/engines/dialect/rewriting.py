@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from ..kql.tree import Node, call, edited, named, read
+from ..kql.tree import NAMES, Node, call, edited, named, read, readable
 from . import series
 from .let_functions import inlined
 
-#: A serialize without columns changes nothing here, and the grammar that duckdb-kql has refuses it.
-_BARE_SERIALIZE = re.compile(r"\|\s*serialize\s*(?=[|;)]|$)")
 
 _Rewrite = Callable[[Node, list[str]], str | None]
 
@@ -113,8 +111,13 @@ _ANY_NAME = re.compile(r"\b(" + "|".join(sorted({*REWRITES, *SEVERAL})) + r")\s*
 
 def rewritten(kql: str) -> str:
     """*kql* with such calls in the form that duckdb-kql knows. Raises QueryError where it does not parse."""
-    if "serialize" in kql:
-        kql = _BARE_SERIALIZE.sub("", kql)
+    kql = readable(kql)
+    if "query_parameters" in kql:
+        kql = edited(kql, filter(None, map(_parameters, read(kql).walk())))
+    if "summarize" in kql:
+        kql = edited(kql, _constants(read(kql)))
+    if "parse" in kql:
+        kql = edited(kql, (edit for node in read(kql).walk() for edit in _parse(node)))
     if "{" in kql:
         kql = inlined(kql)
     if any(pattern.search(kql) for pattern in (_HIDDEN, _YEAR, _NEGATIVE)):
@@ -125,6 +128,46 @@ def rewritten(kql: str) -> str:
             break
         kql = edited(kql, [edit])
     return kql
+
+
+def _parse(node: Node) -> Iterator[tuple[int, int, str]]:
+    """A pattern that begins with a column gets a text to begin with; rows without a match go by a condition."""
+    if node.kind not in ("ParseOperator", "ParseWhereOperator"):
+        return
+    *_, source, pattern = node.rules
+    if node.kind == "ParseWhereOperator":
+        captured = [name.text for name in pattern.walk() if name.kind in NAMES]
+        yield node.start, node.start + len("parse-where"), "parse"
+        yield node.end, node.end, " | where " + " or ".join(f"isnotempty(tostring({name}))" for name in captured)
+    if (
+        pattern.children[0].kind in (*NAMES, "ParseOperatorNameAndOptionalType")
+        and "regex" not in node.text.split("with")[0]
+    ):
+        yield source.start, source.end, f"strcat('~|~', {source.text})"
+        yield pattern.start, pattern.start, "'~|~' "
+
+
+def _parameters(node: Node) -> tuple[int, int, str] | None:
+    """Parameters that a query declares, as lets of their defaults."""
+    if node.kind != "DeclareQueryParametersStatement":
+        return None
+    lets = []
+    for parameter in node.rules:
+        name, kind, *default = parameter.rules
+        nothing = '""' if kind.text == "string" else f"{kind.text}(null)"
+        lets.append(f"let {name.text} = {default[0].rules[0].text if default else nothing}")
+    return node.start, node.end, "; ".join(lets)
+
+
+def _constants(root: Node) -> Iterator[tuple[int, int, str]]:
+    """A constant among the aggregates of a summarize: any of the rows tells it. Hints go."""
+    for operator in root.find("SummarizeOperator"):
+        for rule in operator.rules:
+            if rule.kind == "StrictQueryOperatorParameter":
+                yield rule.start, rule.end, ""  # a hint to a cluster
+            _, expression = named(rule)
+            if rule.kind == "NamedExpression" and (expression.name or expression.kind.endswith("LiteralExpression")):
+                yield expression.start, expression.end, f"take_any({expression.text})"
 
 
 def _plain_literal(node: Node) -> tuple[int, int, str] | None:

@@ -17,6 +17,8 @@ from ...errors import QueryError
 _COMMENT = re.compile(r"//[^\n]*")
 #: A serialize without columns changes no column, and the grammar that duckdb-kql has refuses it.
 _BARE_SERIALIZE = re.compile(r"\|\s*serialize\s*(?=[|;)]|$)")
+#: What the grammar that duckdb-kql has refuses, and Kusto takes: ``parse-kv T as (…)``, and settings of the service.
+_NOT_READ = re.compile(r"(?<=\s)as(?=\s*\((?:[^()]*)\)\s*(?:with\b|\||;|$))|^\s*set\s+\w+(?:\s*=\s*[^;]+)?;")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{1,4})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 #: What spells a name: plain, a word of the language, or ``['a name']``.
@@ -85,12 +87,18 @@ def place(source: str, offset: int) -> tuple[int, int]:
     return source.count("\n", 0, offset) + 1, offset - source.rfind("\n", 0, offset)
 
 
+def readable(kql: str) -> str:
+    """*kql* with blanks for words that change no answer and that the grammar refuses."""
+    kql = _BARE_SERIALIZE.sub(_blank, kql)
+    return _NOT_READ.sub(_blank, kql) if "parse-kv" in kql or kql.lstrip().startswith("set") else kql
+
+
 @lru_cache(maxsize=512)
 def read(kql: str) -> Node:
     """*kql* as a tree. Raises QueryError, with line and column, where it does not parse."""
     import duckdb_kql
 
-    kql = _BARE_SERIALIZE.sub(lambda match: " " * len(match[0]), kql)
+    kql = readable(kql)
     try:
         tree = duckdb_kql.parse(kql).tree
     except duckdb_kql.KqlSyntaxError as error:
@@ -100,6 +108,11 @@ def read(kql: str) -> Node:
     if tree is None:
         raise QueryError("management commands, which begin with a dot, cannot be run here", line=1, column=1)
     return _node(tree, kql)
+
+
+def _blank(match: re.Match[str]) -> str:
+    """Blanks in a match's place, so that all else keeps its own."""
+    return re.sub(r"[^\n]", " ", match[0])
 
 
 def _node(rule: Any, source: str) -> Node:
