@@ -118,6 +118,26 @@ def expire(
     print(f"{'files deleted from disk':<30} {done.removed:,}")
 
 
+@app.command()
+def table(
+    name: Annotated[str, typer.Argument(help="Table name, such as PRICING_CL.", metavar="NAME")],
+    file: Annotated[Path, typer.Argument(help="CSV, JSON or Parquet file with the rows.", metavar="FILE")],
+    lake: Folder = None,
+) -> None:
+    """Add a table of your own, such as prices, quotas or team names, for queries to join with.
+
+    It replaces a table of the same name. Rows without TimeGenerated get the current time.
+    """
+    from ..lake.own import add_table
+
+    target = _open(lake)
+    with target.lock():
+        rows, added = add_table(target, name, file)
+    print(f"{'rows':<30} {rows:,}")
+    for column, kind in added.columns.items():
+        print(f"{column:<30} {kind}")
+
+
 def _open(folder: Path | None) -> Lake:
     from ..lake.delta import Lake
 

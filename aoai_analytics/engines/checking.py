@@ -9,12 +9,11 @@ from .kql.tree import read
 
 #: Operators and sources of KQL that the local engine lacks, by their grammar rule.
 _NOT_LOCAL = {
-    "ExternalDataExpression": "externaldata (add the file to the lake instead)",
+    "ExternalDataExpression": "externaldata (add the file with: aoai lake table NAME FILE)",
     "FacetByOperator": "facet",
     "ForkOperator": "fork",
     "GraphMatchOperator": "graph-match",
     "MacroExpandOperator": "macro-expand",
-    "ParseKvOperator": "parse-kv",
     "ReduceByOperator": "reduce",
     "ScanOperator": "scan",
 }

@@ -16,12 +16,13 @@ from ..config import settings
 from ..errors import QueryError
 from ..lake.delta import Lake
 from ..lake.journal import SetAside, set_aside
+from ..lake.own import own_tables
 from ..schema.tables import TABLES
 from . import dialect
 from .dialect.adapter import function_names
 from .dialect.stages import Stages
 from .frames import frame_from_arrow
-from .kql.classic import CLASSIC_TABLES
+from .kql.classic import CLASSIC_TABLES, newer
 from .kql.flow import catalogue, checked
 from .kql.functions import in_force, names_in
 from .kql.inlining import Range
@@ -73,7 +74,6 @@ class LocalEngine:
     def __init__(self, lake: Lake, source: str, functions: Mapping[str, str] | None = None):
         self.source = source
         self._functions = {**CLASSIC_TABLES, **in_force(functions)}
-        self._known = catalogue(self._functions)
         self._lake = lake
         self._views: Views | None = None
         self._recent: dict[Hashable, Answer] = {}
@@ -124,10 +124,13 @@ class LocalEngine:
     ) -> tuple[Answer, tuple[str, ...]]:
         """See ``arrow``; with what the reader should know of the answer."""
         with self._lock:
-            checked(kql, self._known, function_names())
+            own = own_tables(self._lake)
+            known = catalogue(self._functions, {name: table.columns for name, table in own.items()})
+            kql = dialect.present(newer(kql), known)
+            checked(kql, known, function_names())
             kql = dialect.expanded(kql, TABLES)
             views = self._connected()
-            seen = views.show(kql, ranges, among)
+            seen = views.show(kql, ranges, among, own)
             warnings = () if computing else self._stale.warnings([name for name, _ in seen.of], ranges)
             stages = Stages(
                 views.connection, lambda text, known: translate(text, (*seen.functions, *known)), _kusto_type
@@ -223,6 +226,10 @@ def _refusals(kql: str) -> Iterator[None]:
 
 def _unsupported(kql: str, construct: str) -> QueryError:
     """What of KQL the local engine cannot run, and where."""
+    for node in read(kql).find("ExternalDataExpression"):
+        line, column = node.place
+        what = "a lake does not read files from elsewhere: add the file with aoai lake table NAME FILE, and name the table"
+        return QueryError(f"line {line}, column {column}: {what}", line=line, column=column)
     kind, _, name = construct.rpartition(":")
     is_call = kind.endswith(("function", "aggregate"))
     for node in read(kql).walk():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..format.periods import utc
 from ..lake.delta import Lake
+from ..lake.own import OwnTable
 from ..schema.table import Table
 from ..schema.tables import GATEWAY_LOGS, REQUESTS, TABLES
 from .kql.functions import computed, names_in, shipped_functions
@@ -87,8 +88,17 @@ class Views:
         self._among: Among | None = None
         self._number = 0
 
-    def show(self, kql: str, ranges: Mapping[str, Range], among: Among | None = None) -> Seen:
-        """Let *kql* see the tables and functions it names, each table in its range. Raises LakeError."""
+    def show(
+        self,
+        kql: str,
+        ranges: Mapping[str, Range],
+        among: Among | None = None,
+        own: Mapping[str, OwnTable] | None = None,
+    ) -> Seen:
+        """Let *kql* see the tables and functions it names, each table in its range, those of *own* whole.
+
+        Raises LakeError.
+        """
         self._only(among)
         texts = {name: self._functions[name] for name in computed(kql, self._functions)}
         request = _one_request(kql)
@@ -101,6 +111,13 @@ class Views:
             if table.name in named:
                 of[table.name] = self._show_table(table, ranges.get(table.name, (None, None)), request)
         columns: dict[str, tuple[str, ...]] = {}
+        for name, given in (own or {}).items():
+            if name in names_in(kql):
+                columns[name] = tuple(given.columns)
+                of[name] = (str(given.path), given.path.stat().st_mtime_ns)
+                if self._made.get(name) != of[name]:
+                    cells = ", ".join(_column(column, kind) for column, kind in given.columns.items())
+                    self._define(name, f"SELECT {cells} FROM {_read([str(given.path)])}", of[name])
         for name, text in texts.items():
             of[name] = (
                 text,

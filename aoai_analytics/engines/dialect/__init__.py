@@ -10,13 +10,13 @@ from __future__ import annotations
 from . import operators, windows
 from .adapter import define, install
 from .computed import register
-from .expanding import expanded
+from .expanding import expanded, present
 from .preparing import prepared
 from .rewriting import rewritten
 from .stages import Stages
 from .stages import staged as _staged
 
-__all__ = ["define", "expanded", "install", "prepared", "register", "staged"]
+__all__ = ["define", "expanded", "install", "prepared", "present", "register", "staged"]
 
 
 def staged(kql: str, stages: Stages) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
 from ..kql.tree import Node, edited, read, statements
@@ -29,6 +29,41 @@ def expanded(kql: str, tables: Iterable[str]) -> str:
         if node.kind in _SOURCE and node.start in starts:
             edits.append((node.start, node.end, _union(node, tables)))
     return edited(kql, edits)
+
+
+def present(kql: str, known: Callable[[str], object]) -> str:
+    """*kql* without the tables of its ``union isfuzzy=true`` that are not there; blanks take their places.
+
+    *known* gives None for a table that is not there. Raises QueryError where it does not parse.
+    """
+    if "isfuzzy" not in kql:
+        return kql
+    root = read(kql)
+    lets = {statement.rules[0].name for statement in statements(root) if statement.kind.startswith("Let")}
+    edits = []
+    for union in root.find("UnionOperator"):
+        fuzzy = any(rule.text.replace(" ", "").lower() == "isfuzzy=true" for rule in union.rules)
+        tables = [rule for rule in union.rules if not rule.kind.endswith("Parameter")]
+        missing = [rule for rule in tables if (name := _head(rule)) and name not in lets and known(name) is None]
+        if not fuzzy or len(missing) == len(tables):
+            continue
+        for rule in missing:
+            after = union.children[union.children.index(rule) + 1 :]
+            before = union.children[: union.children.index(rule)]
+            start, end = rule.start, rule.end
+            if after and after[0].text == ",":
+                end = after[0].end
+            elif before and before[-1].text == ",":
+                start = before[-1].start
+            edits.append((start, end, "".join(" " if sign != "\n" else sign for sign in kql[start:end])))
+    return edited(kql, edits)
+
+
+def _head(node: Node) -> str:
+    """The name of the table that a pipeline begins with; '' where it begins with none."""
+    while node.kind in ("ParenthesizedExpression", "PipeExpression"):
+        node = node.rules[0]
+    return node.name
 
 
 def _heads(node: Node) -> Iterable[Node]:

@@ -28,6 +28,11 @@ SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
         (2,),
         "CAST(coalesce(list_position(CAST(to_json({0}) AS JSON[]), CAST(to_json({1}) AS JSON)) - 1, -1) AS BIGINT)",
     ),
+    "dcount_hll": ((1,), "json_array_length({0})"),
+    "percentile_tdigest": ((2,), "list_aggregate(CAST({0} AS DOUBLE[]), 'quantile_disc', {1} / 100.0)"),
+    "rank_tdigest": ((2,), "len(list_filter(CAST({0} AS DOUBLE[]), lambda _x: _x < {1}))"),
+    # A lake has no geography: null.
+    "geo_info_from_ip_address": ((1,), "CAST(NULL AS JSON)"),
     "url_decode": ((1,), "url_decode(replace({0}, '+', ' '))"),
     "string_size": ((1,), "strlen({0})"),
     "unixtime_seconds_todatetime": ((1,), "make_timestamp(CAST({0} * 1000000 AS BIGINT))"),
@@ -83,6 +88,21 @@ AGGREGATES: dict[str, tuple[tuple[int, ...], str, str]] = {
         "coalesce(list(kusto_item({0})) FILTER (WHERE ({1}) AND {0} IS NOT NULL), [])",
         "list",
     ),
+    # The value at which the weights, added up in the values' order, reach their part of the sum.
+    "percentile_weighted": (
+        (3,),
+        "list_transform([struct_pack(l := list_sort(list(struct_pack(v := {0}, w := CAST({1} AS DOUBLE))) "
+        "FILTER (WHERE {0} IS NOT NULL AND {1} > 0)), t := sum(CASE WHEN {1} > 0 THEN {1} END) * {2} / 100.0)], "
+        "lambda _s: list_reduce(_s.l, lambda _a, _b: CASE WHEN _a.w >= _s.t THEN _a "
+        "ELSE struct_pack(v := _b.v, w := _a.w + _b.w) END).v)[1]",
+        "percentile_weighted",
+    ),
+    # Sketches are kept whole: distinct values, and all values.
+    "hll": ((1, 2), "to_json(coalesce(list(DISTINCT {0}) FILTER (WHERE {0} IS NOT NULL), []))", "hll"),
+    "hll_merge": ((1,), "to_json(list_distinct(flatten(list(CAST({0} AS JSON[])))))", "hll_merge"),
+    "tdigest": ((1,), "to_json(coalesce(list({0}) FILTER (WHERE {0} IS NOT NULL), []))", "tdigest"),
+    "tdigest_merge": ((1,), "to_json(flatten(list(CAST({0} AS JSON[]))))", "tdigest_merge"),
+    "merge_tdigest": ((1,), "to_json(flatten(list(CAST({0} AS JSON[]))))", "merge_tdigest"),
     "percentileif": ((3,), "quantile_disc({0}, {1} / 100.0) FILTER (WHERE {2})", "percentileif"),
     # The set of dynamic arrays is that of their items. duckdb-kql tries to read every string as such an array; a string
     # that merely looks like one must stay itself. Values keep the order they came in (Kusto's own habit), for as long

@@ -9,7 +9,6 @@ from ..kql.tree import NAMES, Node, call, edited, named, read, readable
 from . import series
 from .let_functions import inlined
 
-
 _Rewrite = Callable[[Node, list[str]], str | None]
 
 
@@ -63,12 +62,17 @@ REWRITES: dict[str, _Rewrite] = {
 }
 
 
+def _word(text: str) -> str:
+    return re.sub(r"\W", "_", text)
+
+
 def _percentiles(node: Node, names: list[str], function: Node) -> str | None:
     """One percentile for each rank."""
     value, *ranks = (rule.text for rule in function.rules[1:])
-    one = "percentile" if call(function) == "percentiles" else "percentilew"
+    one = "percentile" if call(function) == "percentiles" else "percentile_weighted"
     weight = "" if one == "percentile" else f", {ranks.pop(0)}"
-    given = [*names, *[""] * len(ranks)] if len(names) > 1 or len(ranks) == 1 else [""] * len(ranks)
+    unnamed = [f"percentile_{_word(value)}_{_word(rank)}" if weight or "." in rank else "" for rank in ranks]
+    given = [*names, *unnamed] if len(names) > 1 or len(ranks) == 1 else unnamed
     return ", ".join(
         (f"{name} = " if name else "") + f"{one}({value}{weight}, {rank})"
         for name, rank in zip(given, ranks, strict=False)
@@ -78,7 +82,7 @@ def _percentiles(node: Node, names: list[str], function: Node) -> str | None:
 def _percentiles_array(node: Node, names: list[str], function: Node) -> str:
     """An array of one percentile for each rank."""
     value, *ranks = (rule.text for rule in function.rules[1:])
-    name = names[0] if names else "percentiles_" + re.sub(r"\W", "_", value)
+    name = names[0] if names else f"percentiles_{_word(value)}"
     return f"{name} = pack_array({', '.join(f'percentile({value}, {rank})' for rank in ranks)})"
 
 
@@ -100,9 +104,12 @@ def _tuple(node: Node, names: list[str], function: Node) -> str | None:
 SEVERAL: dict[str, Callable[[Node, list[str], Node], str | None]] = {
     "percentiles": _percentiles,
     "percentilesw": _percentiles,
+    "percentilew": _percentiles,
     "percentiles_array": _percentiles_array,
     **dict.fromkeys(series.TUPLES, _tuple),
 }
+#: A setting of the service.
+_SETTING = re.compile(r"^\s*set\s+\w+(?:\s*=\s*[^;]+)?;")
 _HIDDEN = re.compile(r"\b[hH]@?[\"']")
 _YEAR = re.compile(r"datetime\(\s*(\d{4})\s*\)")
 _NEGATIVE = re.compile(r"(?:time|timespan)\(\s*-\s*([\w.:]+)\s*\)")
@@ -111,7 +118,7 @@ _ANY_NAME = re.compile(r"\b(" + "|".join(sorted({*REWRITES, *SEVERAL})) + r")\s*
 
 def rewritten(kql: str) -> str:
     """*kql* with such calls in the form that duckdb-kql knows. Raises QueryError where it does not parse."""
-    kql = readable(kql)
+    kql = _SETTING.sub("", readable(kql))
     if "query_parameters" in kql:
         kql = edited(kql, filter(None, map(_parameters, read(kql).walk())))
     if "summarize" in kql:

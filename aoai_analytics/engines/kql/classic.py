@@ -1,9 +1,12 @@
-"""Application Insights' classic tables, over those of a workspace: a published query names either.
+"""Tables by their older names, over those of a workspace: a published query names either.
 
-Source: https://learn.microsoft.com/azure/azure-monitor/app/convert-classic-resource (old and new names).
+Sources: https://learn.microsoft.com/azure/azure-monitor/app/convert-classic-resource (Application Insights), and
+https://learn.microsoft.com/azure/azure-monitor/reference/tables/azurediagnostics, whose columns end in their types.
 """
 
 from __future__ import annotations
+
+from .tree import edited, names, read
 
 _SHARED = """timestamp = TimeGenerated, customDimensions = Properties, cloud_RoleName = AppRoleName,
     cloud_RoleInstance = AppRoleInstance, operation_Id = OperationId, operation_Name = OperationName,
@@ -24,3 +27,40 @@ CLASSIC_TABLES = {
     "traces": f"""AppTraces
 | project {_SHARED}, message = Message, severityLevel = SeverityLevel, customMeasurements = Measurements""",
 }
+
+#: A table -> what a query that names it reads, of as many letters, so that places in the query stay.
+STANDS_FOR = {"AzureDiagnostics": "AzureDiagnostic_"}
+_LOGGED = """Resource = toupper(tostring(split(_ResourceId, "/")[-1])), ResourceId = toupper(_ResourceId),
+    ResourceProvider = "MICROSOFT.APIMANAGEMENT", ResourceType = "SERVICE", Type = "AzureDiagnostics", OperationName,
+    CorrelationId, TimeGenerated, TenantId, _ResourceId, _SubscriptionId, _BilledSize, _IsBillable"""
+CLASSIC_TABLES["AzureDiagnostic_"] = f"""union AzureDiagnostics,
+(ApiManagementGatewayLogs
+| project {_LOGGED}, Category = "GatewayLogs", CallerIPAddress = CallerIpAddress, DurationMs = TotalTime,
+    ResultType = iff(IsRequestSuccess, "Succeeded", "Failed"), isRequestSuccess_b = IsRequestSuccess,
+    location_s = Region, method_s = Method, url_s = Url, backendMethod_s = BackendMethod, backendUrl_s = BackendUrl,
+    apiId_s = ApiId, operationId_s = OperationId, productId_s = ProductId, userId_s = UserId, backendId_s = BackendId,
+    apimSubscriptionId_s = ApimSubscriptionId, apiRevision_s = ApiRevision, clientProtocol_s = ClientProtocol,
+    backendProtocol_s = BackendProtocol, clientTlsVersion_s = ClientTlsVersion, cache_s = Cache,
+    responseCode_d = todouble(ResponseCode), backendResponseCode_d = todouble(BackendResponseCode),
+    requestSize_d = todouble(RequestSize), responseSize_d = todouble(ResponseSize), cacheTime_d = todouble(CacheTime),
+    clientTime_d = todouble(ClientTime), backendTime_d = todouble(BackendTime), totalTime_d = todouble(TotalTime),
+    requestBody_s = RequestBody, responseBody_s = ResponseBody, backendRequestBody_s = BackendRequestBody,
+    backendResponseBody_s = BackendResponseBody, requestHeaders_s = tostring(RequestHeaders),
+    responseHeaders_s = tostring(ResponseHeaders), traceRecords_s = tostring(TraceRecords),
+    errors_s = tostring(Errors), lastError_message_s = LastErrorMessage, lastError_reason_s = LastErrorReason,
+    lastError_scope_s = LastErrorScope, lastError_section_s = LastErrorSection, lastError_source_s = LastErrorSource,
+    lastError_elapsed_d = todouble(LastErrorElapsed)),
+(ApiManagementGatewayLlmLog
+| project {_LOGGED}, Category = "GatewayLlmLogs", location_s = Region, requestId_s = RequestId,
+    sequenceNumber_d = todouble(SequenceNumber), apiVersion_s = ApiVersion, deploymentName_s = DeploymentName,
+    modelName_s = ModelName, isStreamCompletion_b = IsStreamCompletion, promptTokens_d = todouble(PromptTokens),
+    completionTokens_d = todouble(CompletionTokens), totalTokens_d = todouble(TotalTokens),
+    requestMessages_s = tostring(RequestMessages), responseMessages_s = tostring(ResponseMessages))"""
+
+
+def newer(kql: str) -> str:
+    """*kql* with such tables by the names of what they stand for. Raises QueryError where it does not parse."""
+    if not any(name in kql for name in STANDS_FOR):
+        return kql
+    edits = [(n.start, n.end, STANDS_FOR[n.name]) for n in names(read(kql)) if n.name in STANDS_FOR]
+    return edited(kql, edits)

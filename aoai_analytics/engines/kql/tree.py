@@ -17,8 +17,8 @@ from ...errors import QueryError
 _COMMENT = re.compile(r"//[^\n]*")
 #: A serialize without columns changes no column, and the grammar that duckdb-kql has refuses it.
 _BARE_SERIALIZE = re.compile(r"\|\s*serialize\s*(?=[|;)]|$)")
-#: What the grammar that duckdb-kql has refuses, and Kusto takes: ``parse-kv T as (…)``, and settings of the service.
-_NOT_READ = re.compile(r"(?<=\s)as(?=\s*\((?:[^()]*)\)\s*(?:with\b|\||;|$))|^\s*set\s+\w+(?:\s*=\s*[^;]+)?;")
+#: A word that the grammar that duckdb-kql has refuses: ``parse-kv T as (…)``.
+_NOT_READ = re.compile(r"(?<=\s)as(?=\s*\((?:[^()]*)\)\s*(?:with\b|\||;|$))")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{1,4})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 #: What spells a name: plain, a word of the language, or ``['a name']``.
@@ -90,7 +90,7 @@ def place(source: str, offset: int) -> tuple[int, int]:
 def readable(kql: str) -> str:
     """*kql* with blanks for words that change no answer and that the grammar refuses."""
     kql = _BARE_SERIALIZE.sub(_blank, kql)
-    return _NOT_READ.sub(_blank, kql) if "parse-kv" in kql or kql.lstrip().startswith("set") else kql
+    return _NOT_READ.sub(_blank, kql) if "parse-kv" in kql else kql
 
 
 @lru_cache(maxsize=512)
