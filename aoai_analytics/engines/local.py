@@ -228,7 +228,7 @@ def _unsupported(kql: str, construct: str) -> QueryError:
     """What of KQL the local engine cannot run, and where."""
     for node in read(kql).find("ExternalDataExpression"):
         line, column = node.place
-        what = "a lake does not read files from elsewhere: add the file with aoai lake table NAME FILE, and name the table"
+        what = "a lake reads no other files: add the file with aoai lake table NAME FILE, then query NAME"
         return QueryError(f"line {line}, column {column}: {what}", line=line, column=column)
     kind, _, name = construct.rpartition(":")
     is_call = kind.endswith(("function", "aggregate"))
