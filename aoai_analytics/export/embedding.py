@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..dimensions import COLUMNS, own_dimensions
 from ..engines.kql.functions import definitions, names_in, needed, reached, with_inner
 from ..engines.kql.inlining import as_lets, called_bare, with_names
 from ..engines.kql.parameters import declared
@@ -24,8 +25,28 @@ FILTERS = {
     "Models": "ModelName",
     "Users": "User",
 }
+#: More of them, where ``aoai.toml`` maps callers: the column of ``AoaiRequests``.
+OWN_FILTERS = {
+    "Teams": "Team",
+    "CostCenters": "CostCenter",
+    "Environments": "Environment",
+    "Applications": "Application",
+}
+_COLUMNS = FILTERS | OWN_FILTERS
 #: The chosen value that means all.
 ALL = "*"
+
+
+def filters() -> dict[str, str]:
+    """The filters in force: FILTERS, and those of OWN_FILTERS that ``aoai.toml`` has values for."""
+    return FILTERS | {name: column for name, column in OWN_FILTERS.items() if own_values(column)}
+
+
+def own_values(column: str) -> list[str]:
+    """The values that ``aoai.toml`` maps callers to, of a column of OWN_FILTERS."""
+    place = COLUMNS.index(column)
+    return sorted({row.cells[place] for row in own_dimensions()} - {""})
+
 
 _BETWEEN = "TimeGenerated >= RangeStart and TimeGenerated < RangeEnd"
 # As engines.kql.inlining: estimates are fitted by month, over the month before too; other functions need whole days;
@@ -69,7 +90,7 @@ def embed(
 ) -> Embedded:
     """*kql* over start <= TimeGenerated < end, with the functions it needs.
 
-    *start* and *end* are KQL expressions of type datetime, *chosen* maps a name of ``FILTERS`` to an expression of
+    *start* and *end* are KQL expressions of type datetime, *chosen* maps a name of ``filters()`` to an expression of
     type dynamic (an array of strings; one that contains ``*`` allows everything), *values* a parameter of the
     query to the expression for its ``let``: the tool's macros, as the tool substitutes values. *functions* are
     by default the package's (name -> text, see ``engines.kql.inlining.definitions``). Raises UnknownName.
@@ -82,7 +103,8 @@ def embed(
     views = [name for name in wanted if name in reached(named, functions)]
     direct = named.union(*(names_in(functions[name]) for name in views))
     shown = [name for name in (*LOG_TABLES, REQUESTS_LOGGED.name, MESSAGES.name, REQUESTS.name) if name in direct]
-    by = REQUESTS.name if REQUESTS.name in shown else REQUESTS_LOGGED.name
+    mapped = OWN_FILTERS.keys() & chosen.keys()
+    by = REQUESTS.name if REQUESTS.name in shown or mapped else REQUESTS_LOGGED.name
     if chosen and by not in shown and shown:
         shown.append(by)
     shown.sort(key=lambda name: name != by)  # others are filtered by it
@@ -97,8 +119,8 @@ def embed(
     pieces += [Piece(renamed[name], as_lets(renamed[name], functions[name], renamed)) for name in views]
     lets = [f"let RangeStart = {start};", f"let RangeEnd = {end};"]
     for name, expression in chosen.items():
-        if name not in FILTERS:
-            raise UnknownName(f"unknown filter '{name}'; use one of {', '.join(FILTERS)}")
+        if name not in _COLUMNS:
+            raise UnknownName(f"unknown filter '{name}'; use one of {', '.join(_COLUMNS)}")
         lets.append(f"let Chosen{name} = {expression};")
     return Embedded("\n".join([*lets, *given]) + "\n", tuple(pieces), with_names(question, renamed))
 
@@ -134,7 +156,7 @@ def _between(name: str, by: str, chosen: tuple[str, ...]) -> Piece:
     """A table's or function's rows in the range, filtered by the choices, or by CorrelationId without those columns."""
     conditions = [_BETWEEN]
     if name == by:
-        conditions += [f'("{ALL}" in (Chosen{what}) or {FILTERS[what]} in (Chosen{what}))' for what in chosen]
+        conditions += [f'("{ALL}" in (Chosen{what}) or {_COLUMNS[what]} in (Chosen{what}))' for what in chosen]
     elif chosen:
         everything = " and ".join(f'"{ALL}" in (Chosen{what})' for what in chosen)
         conditions.append(f"(({everything}) or CorrelationId in (({by}_Between | project CorrelationId)))")

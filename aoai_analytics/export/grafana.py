@@ -33,7 +33,8 @@ from ..format.labels import NONE
 from ..library import Query, library
 from ..library.queries import own_query
 from ..prices import own_prices, price_functions
-from .embedding import ALL, FILTERS, Piece, embed
+from .embedding import ALL, FILTERS, OWN_FILTERS, Piece, embed, filters
+from .grafana_choices import LABELS, own_choice
 from .grafana_panels import panel
 from .grafana_queries import CHOICES, Shown
 from .workbook.layout import TABS, Tile
@@ -49,7 +50,6 @@ _TEXT_HEIGHT = 4
 #: Maximum points in a time chart: Grafana widens the step beyond that.
 _POINTS = 400
 _MOST_CHOICES = 1000
-_LABELS = {"Apis": "API", "Subscriptions": "Subscription", "Products": "Product", "Models": "Model", "Users": "User"}
 
 
 #: A query parameter that readers set in a text box: the box's name, label, description and default, and the KQL of
@@ -164,7 +164,7 @@ def query_of(tile: Tile) -> Query:
 
 def _dashboard(source: DataSource) -> dict[str, Any]:
     pieces = _Pieces(_functions())
-    choices = [_choice(source, name, pieces) for name in FILTERS]
+    choices = [own_choice(name) if name in OWN_FILTERS else _choice(source, name, pieces) for name in filters()]
     panels = _rows(source, pieces)
     types = sorted({shown["type"] for row in panels for shown in (row, *row.get("panels", ()))} - {"row"})
     return {
@@ -281,7 +281,7 @@ def _choice(source: DataSource, name: str, pieces: _Pieces) -> dict[str, Any]:
     )
     query = _target(source, pieces.query(kql), "table")
     # Grafana reruns it whenever the time shown changes (refresh 2).
-    variable = _query_variable(source, name, _LABELS[name], query, 2)
+    variable = _query_variable(source, name, LABELS[name], query, 2)
     chosen = {"text": ["All"], "value": ["$__all"]}
     return variable | {"multi": True, "includeAll": True, "allValue": json.dumps([ALL]), "current": chosen}
 
@@ -416,7 +416,7 @@ def _view(source: DataSource, text: str, tiles: Iterable[Tile], pieces: _Pieces,
 
 def _panel(source: DataSource, shown: Shown, pieces: _Pieces) -> dict[str, Any]:
     parameters = shown.query.parameters
-    chosen = {name: _chosen(name) for name in FILTERS}
+    chosen = {name: _chosen(name) for name in filters()}
     values = {name: BOXES[name][4].replace("{}", _TEXT.format(BOXES[name][0])) for name in parameters if name in BOXES}
     drawing = panel(shown)
     if "countGatewayThrottling" in parameters:
@@ -438,6 +438,6 @@ def _links(source: DataSource, query: Query) -> dict[str, str]:
     links = {}
     for column in sorted(CHOICES.keys() & names_in(query.text)):
         variable = CHOICES[column]
-        kept = "&".join(f"${{{name}:queryparam}}" for name in (*places, *FILTERS) if name != variable)
+        kept = "&".join(f"${{{name}:queryparam}}" for name in (*places, *filters()) if name != variable)
         links[column] = f"/d/${{__dashboard.uid}}?${{__url_time_range}}&{kept}&var-{variable}={{}}"
     return links

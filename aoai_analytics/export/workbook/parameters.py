@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..embedding import ALL, FILTERS
-from .parts import Parts, coded, decoded
+from ..embedding import ALL, FILTERS, OWN_FILTERS, filters, own_values
+from .parts import Parts, coded, decoded, encoded
 
 #: Ids are derived from names, so that the same workbook always has the same text.
 NAMESPACE = uuid.UUID("b0e7e3ac-52ab-4e0c-9c19-3f0bb9b1f0a4")
@@ -46,6 +46,10 @@ _FILTER_LABELS = {
     "Products": "Product",
     "Models": "Model",
     "Users": "User",
+    "Teams": "Team",
+    "CostCenters": "Cost center",
+    "Environments": "Environment",
+    "Applications": "Application",
 }
 
 
@@ -143,12 +147,12 @@ def value_kql(name: str) -> str:
 
 def top(parts: Parts) -> list[dict[str, Any]]:
     """The parameter steps at the top: the hidden ones first, complete only after all tiles are built."""
-    filters = [_filter(name, parts) for name in FILTERS]
+    boxes = [_own_filter(name) if name in OWN_FILTERS else _filter(name, parts) for name in filters()]
     zones = tuple((zone, zone) for zone in _ZONES)
     return [
         step("hidden", _hidden(parts)),
         step("general", [_workspace(), _time_range(), _choice("TimeZone", "Time zone of days", zones), _prompts()]),
-        step("filters", filters, style="pills"),
+        step("filters", boxes, style="pills"),
     ]
 
 
@@ -267,5 +271,19 @@ def _filter(name: str, parts: Parts) -> dict[str, Any]:
         "typeSettings": {"additionalResourceOptions": ["value::all"], "selectAllValue": ALL, "showDefault": False},
         **WORKSPACE,
         **IN_QUERY,
+        "value": ["value::all"],
+    }
+
+
+def _own_filter(name: str) -> dict[str, Any]:
+    """A drop-down of the names that ``aoai.toml`` maps callers to; the value is the encoded name."""
+    names = [*own_values(OWN_FILTERS[name])[:_ITEMS], ""]
+    return _base(name, CHOICE, _FILTER_LABELS[name]) | {
+        "isRequired": True,
+        "multiSelect": True,
+        "quote": "'",
+        "delimiter": ",",
+        "jsonData": json.dumps([{"value": encoded(each), "label": each or "(none)"} for each in names]),
+        "typeSettings": {"additionalResourceOptions": ["value::all"], "selectAllValue": ALL, "showDefault": False},
         "value": ["value::all"],
     }

@@ -17,16 +17,16 @@ parameter. A prefix letter distinguishes the empty name from no choice.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
-from functools import cache
 
 from ...dimensions import own_functions
 from ...engines.kql.functions import definitions
 from ...engines.kql.parameters import quote
 from ...engines.kql.tree import edited, read, string_value
 from ...prices import own_prices, price_functions
-from ..embedding import ALL, FILTERS, Embedded, Piece, embed
+from ..embedding import ALL, Embedded, Piece, embed, filters
 
 #: Prefix of the hidden parameters' names.
 PREFIX = "Kql"
@@ -49,8 +49,7 @@ STORED = (
 )
 
 RANGE = ("{TimeRange:start}", "{TimeRange:end}")
-#: The reader's choices, as the service writes them (``'bVEE=','bVVU='``, or ``*``), and prices, at the top of a query.
-GIVEN_CHOICES = f'let GivenChoices = "{"|".join(f"{{{name}}}" for name in FILTERS)}";'
+#: The reader's prices, at the top of a query.
 GIVEN_PRICES = (
     'let GivenPrices = "{OwnPrices:escapejson}"; let GivenDiscount = coalesce(todouble("{Discount:escapejson}"), 0.0);'
 )
@@ -107,7 +106,7 @@ class Parts:
 
     def embedded(self, kql: str, values: Mapping[str, str] | None = None, *, filtered: bool = True) -> str:
         """The text of a query step for *kql*: braces mark parameters for range, choices, *values* and parts."""
-        chosen = {name: f"Picked{name}" for name in FILTERS} if filtered else {}
+        chosen = {name: f"Picked{name}" for name in filters()} if filtered else {}
         query = embed(kql, start=RANGE[0], end=RANGE[1], chosen=chosen, values=values, functions=self.functions)
         # The choices are the same in every query: the part KqlChoices defines those lets.
         given = [line for line in query.given.splitlines() if not line.startswith("let Chosen")]
@@ -115,7 +114,7 @@ class Parts:
         computed = [line for line in given if line.removeprefix("let ").partition(" = ")[0] in (values or {})]
         head = [*(line for line in given if line not in computed), *computed]
         if filtered:
-            head += [GIVEN_CHOICES, f"{{{PREFIX}Choices}}"]
+            head += [given_choices(), f"{{{PREFIX}Choices}}"]
         if any(piece.name.startswith("AoaiPrices") for piece in query.pieces):
             head.append(GIVEN_PRICES)
         return "\n".join([*head, *self._tokens(query), _without_tokens(query.question)])
@@ -147,12 +146,16 @@ def one_line(kql: str) -> str:
     return " ".join(line.strip() for line in kql.splitlines() if line.strip())
 
 
-@cache
+def given_choices() -> str:
+    """The reader's choices as the service writes them (``'bVEE=','bVVU='``, or ``*``), at the top of a query."""
+    return f'let GivenChoices = "{"|".join(f"{{{name}}}" for name in filters())}";'
+
+
 def choices() -> str:
     """The lets ``ChosenApis`` and so on: the choices as an array of names; no choice means all."""
     lets = []
     name_of = "base64_decode_tostring(substring(Given, 1))"
-    for place, name in enumerate(FILTERS):
+    for place, name in enumerate(filters()):
         lets.append(
             f'let Chosen{name} = toscalar(print Given = split(tostring(split(GivenChoices, "|")[{place}]), ",")'
             """ | mv-expand Given to typeof(string) | extend Given = trim(@"[ ']+", Given)"""
@@ -164,6 +167,11 @@ def choices() -> str:
 def coded(name: str) -> str:
     """KQL: the encoded value of the name in the column *name*."""
     return f'strcat("b", base64_encode_tostring({name}))'
+
+
+def encoded(name: str) -> str:
+    """The encoded value of *name*."""
+    return "b" + base64.b64encode(name.encode()).decode()
 
 
 def decoded(parameter: str) -> str:
