@@ -7,19 +7,24 @@
 
 from __future__ import annotations
 
+from ..kql.functions import shipped_functions
 from . import operators, windows
 from .adapter import define, install
 from .computed import register
 from .expanding import expanded, present
 from .preparing import prepared
 from .rewriting import rewritten
-from .stages import Stages
+from .stages import Stages, apart
 from .stages import staged as _staged
 
 __all__ = ["define", "expanded", "install", "prepared", "present", "register", "staged"]
 
 
 def staged(kql: str, stages: Stages) -> str:
-    """*kql* with the operators that duckdb-kql lacks computed as *stages*. Raises QueryError."""
+    """*kql* with what DuckDB cannot do in one statement computed as *stages*. Raises QueryError."""
     handlers = operators.HANDLERS | windows.HANDLERS
-    return _staged(rewritten(kql), stages, handlers, lambda node: operators.needs(node) or windows.needs(node))
+
+    def in_stages(text: str) -> str:
+        return _staged(text, stages, handlers, lambda node: operators.needs(node) or windows.needs(node))
+
+    return in_stages(apart(rewritten(kql), stages, shipped_functions(), in_stages))

@@ -81,7 +81,7 @@ def define(connection: duckdb.DuckDBPyConnection) -> None:
     """Let *connection* know the macros that translated queries name."""
     install()
     for name, body in _macros().items():
-        connection.execute(f"CREATE OR REPLACE TEMP MACRO {name}(v) AS {body}")
+        connection.execute(f"CREATE OR REPLACE MACRO {name}(v) AS {body}")
 
 
 @cache
