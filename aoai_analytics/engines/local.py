@@ -177,7 +177,6 @@ class LocalEngine:
             connection = duckdb.connect(config={"python_enable_replacements": "false"})
             connection.execute("SET TimeZone='UTC'")
             dialect.register(connection)
-            dialect.define(connection)
             connection.execute("SET parquet_metadata_cache=true")  # the files never change
             # On a terminal DuckDB would draw a bar on standard output; elsewhere the setting may not even be named.
             if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:

@@ -77,7 +77,7 @@ class KustoService:
         dialect.install()
         self._connection = duckdb.connect(file)
         self._connection.execute("SET TimeZone='UTC'")
-        dialect.define(self._connection)
+        dialect.register(self._connection)
         self.server = duckdb_kql_server.KustoRestServer(self._connection, port=0, quiet=True)
         self.server.RequestHandlerClass = _handler(self)
         self.server.run = _prepared(self.server.run)  # type: ignore[method-assign]

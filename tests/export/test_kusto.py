@@ -85,7 +85,6 @@ def test_what_landed_gives_the_rows_that_an_ingest_gives(
 
         connection.execute("SET TimeZone='UTC'")
         dialect.register(connection)
-        dialect.define(connection)
         connection.execute(f"CREATE TABLE {LANDING} (records JSON, record JSON)")
         connection.executemany(f"INSERT INTO {LANDING} VALUES (?, ?)", landed)
         # The sample has no MCP calls.

@@ -7,17 +7,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..kql.functions import shipped_functions
-from . import operators, windows
-from .adapter import define, install
-from .computed import register
+from . import adapter, computed, macros, operators, windows
+from .adapter import install
 from .expanding import expanded, present
 from .preparing import prepared
 from .rewriting import rewritten
 from .stages import Stages, apart
 from .stages import staged as _staged
 
-__all__ = ["define", "expanded", "install", "prepared", "present", "register", "staged"]
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["expanded", "install", "prepared", "present", "register", "staged"]
+
+
+def register(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let *connection* run what is translated."""
+    install()
+    computed.register(connection)
+    macros.define(connection, adapter.macros())
 
 
 def staged(kql: str, stages: Stages) -> str:

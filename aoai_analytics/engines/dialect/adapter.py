@@ -19,7 +19,7 @@ from .rewriting import REWRITES, SEVERAL
 from .windows import WINDOW_FUNCTIONS
 
 if TYPE_CHECKING:
-    import duckdb
+    pass
 
 #: From a call, as duckdb-kql reads it, to SQL; None leaves it to the registry.
 _Rendered = Callable[[Any], str | None]
@@ -44,7 +44,7 @@ def install() -> None:
             return known_bin(node)
         return _typed("kusto_bin", *node.args)
 
-    _macros()  # in duckdb-kql's words, before ours take their place
+    macros()  # in duckdb-kql's words, before ours take their place
     forms = translate._SPECIAL_FORMS
     forms["bin"] = binned
     for name in BY_TYPE[1:]:
@@ -77,13 +77,6 @@ def install() -> None:
             functions.BINARY_OPERATORS[operator] = replace(functions.BINARY_OPERATORS[operator], template=rendered)
 
 
-def define(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let *connection* know the macros that translated queries name."""
-    install()
-    for name, body in _macros().items():
-        connection.execute(f"CREATE OR REPLACE MACRO {name}(v) AS {body}")
-
-
 @cache
 def function_names() -> frozenset[str]:
     """Every function that the local engine knows, in lower case."""
@@ -96,8 +89,8 @@ def function_names() -> frozenset[str]:
 
 
 @cache
-def _macros() -> dict[str, str]:
-    """Macro -> SQL about its value ``v``."""
+def macros() -> dict[str, str]:
+    """The macros that make conversions by type short: name -> SQL about its value ``v``."""
     from duckdb_kql import ir, translate
 
     value = ir.ColumnRef("v")
@@ -186,7 +179,7 @@ def _with_timespans(known: Callable[..., str]) -> Callable[..., str]:
     """duckdb-kql's *known* rendering of an expression, with timespans divided by numbers and by each other."""
     from duckdb_kql import ir, translate
 
-    macros = {"/": "kusto_divided", "%": "kusto_rest"}
+    called = {"/": "kusto_divided", "%": "kusto_rest"}
 
     def is_span(node: ir.BinaryOp) -> bool:
         """Whether a timespan is divided, for all that the text tells: a difference may be of moments."""
@@ -196,8 +189,8 @@ def _with_timespans(known: Callable[..., str]) -> Callable[..., str]:
         return is_difference and not any(map(translate._is_real_expr, (node.left, node.right)))
 
     def render(node: Any) -> str:
-        if isinstance(node, ir.BinaryOp) and node.op in macros and is_span(node):
-            return _typed(macros[node.op], node.left, node.right)
+        if isinstance(node, ir.BinaryOp) and node.op in called and is_span(node):
+            return _typed(called[node.op], node.left, node.right)
         return known(node)
 
     return render

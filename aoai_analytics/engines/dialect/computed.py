@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import macros, series
+from . import series
 from .addresses import compare, format_ipv4, has_ipv4, is_in_range, is_match, is_private, masked, suffix
 from .bags import (
     array_iff,
@@ -92,8 +92,7 @@ def call(name: str, arguments: str) -> str | None:
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let *connection* call the functions, and those that the translated SQL calls."""
-    macros.define(connection)
+    """Let *connection* call the functions."""
     handling: Any = "special"
     connection.create_function(UDF, call, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling=handling)
 

@@ -6,6 +6,7 @@ A column has no type while KQL is translated. DuckDB knows it: a macro has a for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -99,9 +100,10 @@ MACROS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def define(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let *connection* call the macros."""
-    for name, forms in MACROS.items():
+def define(connection: duckdb.DuckDBPyConnection, more: Mapping[str, str]) -> None:
+    """Let *connection* call the macros, and *more*: name -> SQL about its value ``v``."""
+    forms = MACROS | {name: (("v", sql),) for name, sql in more.items()}
+    for name, written in forms.items():
         connection.execute(
-            f"CREATE TEMP MACRO {name} " + ", ".join(f"({parameters}) AS {sql}" for parameters, sql in forms)
+            f"CREATE OR REPLACE MACRO {name} " + ", ".join(f"({parameters}) AS {sql}" for parameters, sql in written)
         )
