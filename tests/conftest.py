@@ -52,10 +52,10 @@ def _translated_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -
         key = hashlib.sha256(repr((kql, sorted(schema.items()), options)).encode()).hexdigest()
         file = folder / key
         if file.exists():
-            return file.read_text("utf-8")
+            return file.read_bytes().decode()  # as text, a carriage return would become a line feed
         sql = str(translate(kql, schema=schema, **options))
         half = folder / f"{key}.{worker_id}.{threading.get_ident()}"
-        half.write_text(sql, "utf-8")
+        half.write_bytes(sql.encode())
         half.replace(file)
         return sql
 
