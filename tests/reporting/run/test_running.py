@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gzip
 import json
 import os
@@ -316,3 +317,9 @@ def test_a_run_that_is_stopped_ends_at_once(sample_lake: Path, tmp_path: Path) -
     running.send_signal(signal.SIGINT)
     _, words = running.communicate(timeout=60)
     assert b"KeyboardInterrupt" in words and not (tmp_path / "out").exists() and not ran.exists()
+
+
+def test_the_part_of_atexit_that_a_kernel_ends_with_is_that_of_the_pythons_that_were_looked_at() -> None:
+    """It is not public: who raises the bound reads ``_end`` in reporting/run/kernels.py against the new version."""
+    assert sys.version_info < (3, 15)
+    assert callable(atexit._run_exitfuncs)
