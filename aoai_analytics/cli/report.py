@@ -12,7 +12,7 @@ import typer
 
 from ..config import settings
 from ..errors import ReportError, WrongUse
-from ..format.periods import Named, age, between, named
+from ..format.periods import Named, age, between, ended, named
 from . import options, progress
 
 
@@ -100,6 +100,10 @@ def report(
         age_limit = keep or chosen.keep
         kept_for = age(age_limit) if age_limit else None
         folder = out or chosen.reports
+        # What is wrong in the words is said before the source is opened.
+        periods: list[Named] = [named(period)] if period else between(backfill) if backfill else []
+        if due:
+            ended(due, datetime.now(UTC), zone, 1)
         names = names or standing(options.source_or_default(source))
         to = deliver or chosen.deliver
         prompts = deliver_prompts or chosen.deliver_prompts
@@ -121,7 +125,6 @@ def report(
             "elsewhere": there,
             "resume": resume or bool(due),
         }
-        periods: list[Named] = [named(period)] if period else between(backfill) if backfill else []
         if due:
             periods = periods_due(
                 due,

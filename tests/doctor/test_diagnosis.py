@@ -146,8 +146,9 @@ def test_a_finding_names_a_query_of_the_library_and_is_json(of_default: list[Fin
 def test_every_kind_has_an_impact_a_fix_and_a_query() -> None:
     for name, kind in KINDS.items():
         assert kind.impact and kind.fix, name
-        # A caller without a team is a matter of the users, everything else of the logs.
-        assert library().get(kind.query).section == ("users" if name == "callers-unmapped" else "health"), name
+        # Most are a matter of the logs; some of callers and of models.
+        section = {"callers-unmapped": "users"}.get(name, "models" if name.startswith("api-version") else "health")
+        assert library().get(kind.query).section == section, name
 
 
 def test_real_shaped_logs_of_two_days_have_the_findings_that_their_truth_implies(
