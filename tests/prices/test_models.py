@@ -27,6 +27,14 @@ def test_the_book_is_in_order_and_each_row_has_its_source() -> None:
     assert all(m.stage in STAGES and m.source and m.context > 0 for m in models)
 
 
+def test_the_book_and_the_query_of_retiring_models_name_the_same_days() -> None:
+    text = (REPO / "kql/models/retiring.kql").read_text("utf-8")
+    days = {row[:2]: row[2] for row in re.findall(r'"([^"]+)", "([^"]+)", datetime\((\d{4}-\d\d-\d\d)\)', text)}
+    both = [model for model in shipped_models() if (model.name, model.version) in days]
+    assert len(both) > 5
+    assert {m.retires.isoformat() == days[m.name, m.version] for m in both} == {True}
+
+
 def test_every_model_of_the_book_has_a_price() -> None:
     assert {model.name for model in shipped_models()} <= set(shipped_book().models)
 
