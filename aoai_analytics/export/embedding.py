@@ -33,6 +33,18 @@ OWN_FILTERS = {
     "Applications": "Application",
 }
 _COLUMNS = FILTERS | OWN_FILTERS
+#: What a reader is shown of each filter.
+FILTER_LABELS = {
+    "Apis": "API",
+    "Subscriptions": "Subscription",
+    "Products": "Product",
+    "Models": "Model",
+    "Users": "User",
+    "Teams": "Team",
+    "CostCenters": "Cost center",
+    "Environments": "Environment",
+    "Applications": "Application",
+}
 #: The chosen value that means all.
 ALL = "*"
 

@@ -33,8 +33,8 @@ from ..format.labels import NONE
 from ..library import Query, library
 from ..library.queries import own_query
 from ..prices import own_prices, price_functions
-from .embedding import ALL, FILTERS, OWN_FILTERS, Piece, embed, filters
-from .grafana_choices import LABELS, own_choice
+from .embedding import ALL, FILTER_LABELS, FILTERS, OWN_FILTERS, Piece, embed, filters
+from .grafana_choices import own_choice
 from .grafana_panels import panel
 from .grafana_queries import CHOICES, Shown
 from .workbook.layout import TABS, Tile
@@ -281,7 +281,7 @@ def _choice(source: DataSource, name: str, pieces: _Pieces) -> dict[str, Any]:
     )
     query = _target(source, pieces.query(kql), "table")
     # Grafana reruns it whenever the time shown changes (refresh 2).
-    variable = _query_variable(source, name, LABELS[name], query, 2)
+    variable = _query_variable(source, name, FILTER_LABELS[name], query, 2)
     chosen = {"text": ["All"], "value": ["$__all"]}
     return variable | {"multi": True, "includeAll": True, "allValue": json.dumps([ALL]), "current": chosen}
 

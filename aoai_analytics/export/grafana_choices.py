@@ -1,4 +1,4 @@
-"""A dashboard's variables for the filters: their labels, and those with the values of ``aoai.toml``."""
+"""A dashboard's variables for the filters: those with the values of ``aoai.toml``."""
 
 from __future__ import annotations
 
@@ -6,19 +6,7 @@ import json
 from typing import Any
 
 from ..format.labels import NONE
-from .embedding import ALL, OWN_FILTERS, own_values
-
-LABELS = {
-    "Apis": "API",
-    "Subscriptions": "Subscription",
-    "Products": "Product",
-    "Models": "Model",
-    "Users": "User",
-    "Teams": "Team",
-    "CostCenters": "Cost center",
-    "Environments": "Environment",
-    "Applications": "Application",
-}
+from .embedding import ALL, FILTER_LABELS, OWN_FILTERS, own_values
 
 
 def own_choice(name: str) -> dict[str, Any]:
@@ -28,7 +16,7 @@ def own_choice(name: str) -> dict[str, Any]:
     return {
         "type": "custom",
         "name": name,
-        "label": LABELS[name],
+        "label": FILTER_LABELS[name],
         # Grafana splits at commas.
         "query": ",".join(each.replace(",", "\\,") for each in names),
         "hide": 0,

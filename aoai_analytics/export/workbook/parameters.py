@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..embedding import ALL, FILTERS, OWN_FILTERS, filters, own_values
+from ..embedding import ALL, FILTER_LABELS, FILTERS, OWN_FILTERS, filters, own_values
 from .parts import Parts, coded, decoded, encoded
 
 #: Ids are derived from names, so that the same workbook always has the same text.
@@ -40,17 +40,6 @@ _ZONES = (
     "Asia/Tokyo",
     "Australia/Sydney",
 )
-_FILTER_LABELS = {
-    "Apis": "API",
-    "Subscriptions": "Subscription",
-    "Products": "Product",
-    "Models": "Model",
-    "Users": "User",
-    "Teams": "Team",
-    "CostCenters": "Cost center",
-    "Environments": "Environment",
-    "Applications": "Application",
-}
 
 
 @dataclass(frozen=True)
@@ -262,7 +251,7 @@ def _filter(name: str, parts: Parts) -> dict[str, Any]:
         f"| top {_ITEMS} by Requests desc\n"
         f'| project value = {coded("Name")}, label = iff(isempty(Name), "(none)", Name)\n'
     )
-    return _base(name, CHOICE, _FILTER_LABELS[name]) | {
+    return _base(name, CHOICE, FILTER_LABELS[name]) | {
         "isRequired": True,
         "multiSelect": True,
         "quote": "'",
@@ -278,7 +267,7 @@ def _filter(name: str, parts: Parts) -> dict[str, Any]:
 def _own_filter(name: str) -> dict[str, Any]:
     """A drop-down of the names that ``aoai.toml`` maps callers to; the value is the encoded name."""
     names = [*own_values(OWN_FILTERS[name])[:_ITEMS], ""]
-    return _base(name, CHOICE, _FILTER_LABELS[name]) | {
+    return _base(name, CHOICE, FILTER_LABELS[name]) | {
         "isRequired": True,
         "multiSelect": True,
         "quote": "'",
