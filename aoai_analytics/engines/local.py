@@ -16,7 +16,7 @@ from ..config import settings
 from ..errors import QueryError
 from ..lake.delta import Lake
 from ..lake.journal import SetAside, set_aside
-from ..lake.own import own_tables
+from ..lake.own import OwnTable, own_tables
 from ..schema.tables import TABLES
 from . import dialect
 from .dialect.adapter import function_names
@@ -74,6 +74,8 @@ class LocalEngine:
     def __init__(self, lake: Lake, source: str, functions: Mapping[str, str] | None = None):
         self.source = source
         self._functions = {**CLASSIC_TABLES, **in_force(functions)}
+        self._own: dict[str, OwnTable] = {}
+        self._known = catalogue(self._functions)
         self._lake = lake
         self._views: Views | None = None
         self._recent: dict[Hashable, Answer] = {}
@@ -125,9 +127,12 @@ class LocalEngine:
         """See ``arrow``; with what the reader should know of the answer."""
         with self._lock:
             own = own_tables(self._lake)
-            known = catalogue(self._functions, {name: table.columns for name, table in own.items()})
-            kql = dialect.present(newer(kql), known)
-            checked(kql, known, function_names())
+            if own != self._own:
+                # Made anew only then: what functions answer with is worked out once for each catalogue.
+                self._own = own
+                self._known = catalogue(self._functions, {name: table.columns for name, table in own.items()})
+            kql = dialect.present(newer(kql), self._known)
+            checked(kql, self._known, function_names())
             kql = dialect.expanded(kql, TABLES)
             views = self._connected()
             seen = views.show(kql, ranges, among, own)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import computed
 from .functions import AGGREGATES, BY_TYPE, NO_STRINGS, OPERATORS, SCALARS, STRINGS, WRAPPED
@@ -17,9 +17,6 @@ from .operators import PLUGINS
 from .operators import sql_name as quoted
 from .rewriting import REWRITES, SEVERAL
 from .windows import WINDOW_FUNCTIONS
-
-if TYPE_CHECKING:
-    pass
 
 #: From a call, as duckdb-kql reads it, to SQL; None leaves it to the registry.
 _Rendered = Callable[[Any], str | None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
-from ..kql.tree import Node, edited, read, statements
+from ..kql.tree import Node, blank, edited, read, statements
 
 #: The column that names each row's table.
 _SOURCE = {"FindOperator": "source_", "SearchOperator": "$table"}
@@ -55,7 +55,7 @@ def present(kql: str, known: Callable[[str], object]) -> str:
                 end = after[0].end
             elif before and before[-1].text == ",":
                 start = before[-1].start
-            edits.append((start, end, "".join(" " if sign != "\n" else sign for sign in kql[start:end])))
+            edits.append((start, end, blank(kql[start:end])))
     return edited(kql, edits)
 
 

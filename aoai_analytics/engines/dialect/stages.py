@@ -131,8 +131,6 @@ def apart(kql: str, stages: Stages, functions: Collection[str], staged: Callable
     An inlined semantic layer is one statement of a hundred steps, which DuckDB 2.0 takes minutes and 10 GB to plan.
     So what a lake stores is stored here too.
     """
-    if not any(f"let {name} =" in kql for name in functions):
-        return kql
     made: dict[str, str] = {}
     kept: list[str] = []
     for statement in statements(read(kql)):
@@ -147,7 +145,7 @@ def apart(kql: str, stages: Stages, functions: Collection[str], staged: Callable
             made[name] = stages.made(stages.sql(staged(";\n".join([*kept, text]))), stored=name in TABLES)
         else:
             kept.append(text)
-    return ";\n".join(kept)
+    return ";\n".join(kept) if made else kql
 
 
 def _first(

@@ -89,8 +89,8 @@ def place(source: str, offset: int) -> tuple[int, int]:
 
 def readable(kql: str) -> str:
     """*kql* with blanks for words that change no answer and that the grammar refuses."""
-    kql = _BARE_SERIALIZE.sub(_blank, kql)
-    return _NOT_READ.sub(_blank, kql) if "parse-kv" in kql else kql
+    kql = _BARE_SERIALIZE.sub(lambda match: blank(match[0]), kql)
+    return _NOT_READ.sub(lambda match: blank(match[0]), kql) if "parse-kv" in kql else kql
 
 
 @lru_cache(maxsize=512)
@@ -110,9 +110,9 @@ def read(kql: str) -> Node:
     return _node(tree, kql)
 
 
-def _blank(match: re.Match[str]) -> str:
-    """Blanks in a match's place, so that all else keeps its own."""
-    return re.sub(r"[^\n]", " ", match[0])
+def blank(text: str) -> str:
+    """As many blanks and lines as *text* has, so that what follows keeps its place."""
+    return re.sub(r"[^\n]", " ", text)
 
 
 def _node(rule: Any, source: str) -> Node:
