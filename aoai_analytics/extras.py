@@ -22,6 +22,7 @@ EXTRAS = {
         "plotly",
     ),
     "prompts": ("phonenumbers", "py3langid", "scipy", "sklearn", "stdnum", "threadpoolctl"),
+    "sandbox": ("bpe_openai", "starlette", "uvicorn"),
     "setup": ("azure.mgmt",),
 }
 

@@ -76,13 +76,14 @@ def test_ingest_and_query_need_no_extra_and_what_does_says_which(bare_python: Pa
     refused = {
         "notebooks": ["report", "tokens", "--source", "lake", "--out", "out"],
         "prompts": ["query", "prompts/topics", "--source", "lake", "--show-prompts"],
+        "sandbox": ["sandbox", "start", "--port", "0"],
         "setup": ["setup", "status", "--config", "aoai.toml"],
     }
     (tmp_path / "aoai.toml").write_bytes((REPO / "tests/setup/aoai.toml").read_bytes())
-    *ended, report, topics, status = run(bare_python, tmp_path, *answered, *refused.values())
+    *ended, report, topics, sandbox, status = run(bare_python, tmp_path, *answered, *refused.values())
     assert {words[0]: (code, err) for words, (code, _, err) in zip(answered, ended, strict=True) if code} == {}
     assert "TotalTokens" in ended[2][1]
-    for extra, (code, out, err) in zip(refused, (report, topics, status), strict=True):
+    for extra, (code, out, err) in zip(refused, (report, topics, sandbox, status), strict=True):
         assert code == 1 and out == "", extra
         assert err.endswith(f"pip install 'aoai-analytics[{extra}]'\n") and err.count("\n") == 1, err
     assert not (tmp_path / "out").exists()

@@ -24,13 +24,13 @@ from tests.conftest import REPO
 PYPROJECT = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))
 PROJECT = PYPROJECT["project"]
 CORE = [Requirement(text) for text in PROJECT["dependencies"]]
-#: Extra -> its packages; ``all`` names the first three.
+#: Extra -> its packages; ``all`` names those of RUN_EXTRAS.
 EXTRAS = {
     extra: [Requirement(text) for text in texts]
     for extra, texts in PROJECT["optional-dependencies"].items()
     if extra != "all"
 }
-RUN_EXTRAS = ("notebooks", "prompts", "setup")
+RUN_EXTRAS = ("notebooks", "prompts", "sandbox", "setup")
 RUN = sorted([*CORE, *(item for extra in RUN_EXTRAS for item in EXTRAS[extra])], key=lambda item: item.name)
 CLIENTS, TEST = EXTRAS["clients"], EXTRAS["test"]
 
@@ -39,7 +39,7 @@ CONDA_NAMES = {"duckdb": "python-duckdb"}
 #: Of what tests need, what a user of the conda environment needs too: it checks notebooks.
 CONDA_ALSO = {"nbval"}
 #: What conda-forge does not have, and pip installs.
-PIP_ONLY = {"duckdb-kql"}
+PIP_ONLY = {"bpe-openai", "duckdb-kql"}
 
 #: The package that an import comes from, where the import's own words do not say it.
 PACKAGE_OF_IMPORT = {
@@ -50,8 +50,6 @@ PACKAGE_OF_IMPORT = {
 #: jupyterlab is where the notebooks are opened; DuckDB asks for pytz when a result has
 #: times; python-stdnum's modules are imported by the names of the numbers they know.
 NOT_IMPORTED = {"jupyterlab", "python-stdnum", "pytz"}
-#: Modules of the package that only those who develop it run, with the test extra installed.
-DEVELOPMENT_TOOLS = {"aoai_analytics/sample/build_vocabulary.py"}
 
 
 def pins() -> dict[str, list[Requirement]]:
@@ -101,11 +99,7 @@ def package_of(module: str, declared: set[str]) -> str | None:
 )
 def test_every_import_is_of_a_declared_package(folder: str, requirements: list[Requirement]) -> None:
     declared = {canonicalize_name(requirement.name) for requirement in requirements}
-    unknown = {
-        module: where
-        for module, where in imports(REPO / folder).items()
-        if not package_of(module, declared) and where.partition(":")[0] not in DEVELOPMENT_TOOLS
-    }
+    unknown = {module: where for module, where in imports(REPO / folder).items() if not package_of(module, declared)}
     assert unknown == {}
 
 

@@ -19,7 +19,7 @@ from typer.exceptions import TyperException
 from .. import extras
 from ..errors import AoaiError
 from ..format.labels import plain
-from . import doctor, export, lake, logs, notebooks, prices, queries, report, schedule, setup
+from . import doctor, export, lake, logs, notebooks, prices, queries, report, sandbox, schedule, setup
 
 _ABOUT = "Token usage, cost and reliability of Azure OpenAI behind API Management, from the gateway's logs."
 
@@ -35,6 +35,7 @@ for command in (logs.sample, logs.ingest, queries.queries, queries.query, report
     app.command()(command)
 app.add_typer(lake.app, name="lake")
 app.add_typer(setup.app, name="setup")
+app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(prices.app, name="prices")
 app.add_typer(export.app, name="export")

@@ -1,6 +1,6 @@
 """Generate ``vocabulary.json``, the tokenized sentences of the sample, from ``phrases.toml``.
 
-A development tool: it needs ``bpe-openai`` (the o200k_base encoding), which the product does not need.
+A development tool: it needs ``bpe-openai`` (the o200k_base encoding), of the extra ``sandbox``.
 
     python -m aoai_analytics.sample.build_vocabulary
 """

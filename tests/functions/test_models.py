@@ -223,6 +223,12 @@ CASES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]] = 
         [],
         {"Outcome": "success", "CacheWriteTokens": 5, "CachedTokens": 64, "PromptTokens": 75, "ServiceTier": "flex"},
     ),
+    "cut before its tier": (
+        {"Url": RESPONSES, "ResponseBody": sse(
+            {"type": "response.created", "response": {"status": "in_progress", "service_tier": "auto", "usage": None}},
+            {"type": "response.output_text.delta", "delta": "Fine"})},
+        [{}], {"BodyState": "truncated", "ServiceTier": "", "TotalTokens": 120},
+    ),
     # The content filter, and what is charged
     "refused prompt": (
         {"ResponseCode": 400, "BackendResponseCode": 400, "ResponseBody": json.dumps({"error": REFUSED})},

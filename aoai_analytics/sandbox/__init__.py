@@ -1,0 +1,1 @@
+"""A gateway on this machine: it answers clients and writes logs as the deployed architecture does, without Azure."""

@@ -1,0 +1,198 @@
+"""What the sandbox stands for: accounts, products and subscriptions, from the parameters of ``main.json``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import WrongUse
+from .policies import named_value
+
+DEFAULT = Path(__file__).with_name("sandbox.toml")
+
+
+class Deployment(BaseModel):
+    """A model deployment of an account."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    model: str
+    version: str = ""
+
+    @property
+    def full_model(self) -> str:
+        """The model as answers and logs name it: ``gpt-5.4-2026-03-05``; a short version is left out."""
+        return f"{self.model}-{self.version}" if len(self.version) > 3 else self.model
+
+
+class Account(BaseModel):
+    """An account with models: one backend of the pool."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    location: str
+    priority: int = 1
+    weight: int = Field(default=1, ge=1)
+    deployments: tuple[Deployment, ...] = Field(min_length=1)
+
+    def deployment(self, name: str) -> Deployment | None:
+        """Its deployment of that name."""
+        return next((each for each in self.deployments if each.name == name), None)
+
+
+class _Limits(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    tokensPerMinute: int | None = None
+    tokensPerMonth: int | None = None
+    subscriptions: tuple[str, ...] = ()
+
+
+class _Entra(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    accept: bool = False
+    audience: str | None = None
+    role: str | None = None
+    tokensPerMinute: int | None = None
+    tokensPerMonth: int | None = None
+
+
+class _Parameters(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    openAIAccounts: tuple[Account, ...] = Field(min_length=1)
+    bronze: _Limits = _Limits()
+    silver: _Limits = _Limits()
+    gold: _Limits = _Limits()
+    unlimitedSubscriptions: tuple[str, ...] = ()
+    entra: _Entra = _Entra()
+    backendRetries: int | None = None
+    breakerFailures: int | None = None
+    retryAfterSeconds: int | None = None
+    logBodyBytes: int = Field(default=0, ge=0, le=8192)
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product's limits for each of its subscriptions; None: unlimited. '' is the name for callers without one."""
+
+    name: str
+    tokens_per_minute: int | None
+    tokens_per_month: int | None
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A key of the sandbox, and its product."""
+
+    name: str
+    product: str
+
+    @property
+    def key(self) -> str:
+        """The key: readable, because it opens nothing but this machine's sandbox."""
+        return f"key-of-{self.name}"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Accounts in their order, products and subscriptions by name, and the pool's settings."""
+
+    accounts: tuple[Account, ...]
+    products: dict[str, Product]
+    subscriptions: dict[str, Subscription]
+    accepts_tokens: bool
+    audience: str
+    role: str
+    retries: int
+    breaker_failures: int
+    retry_after: int
+    body_bytes: int
+
+    def named_values(self) -> dict[str, str]:
+        """The named values that differ from the shipped ones, as ``named-values.bicep`` sets them."""
+        values = {
+            "backend-retries": str(self.retries),
+            "backend-members": " ".join(account.name for account in self.accounts),
+            "retry-after-seconds": str(self.retry_after),
+            "entra-audience": self.audience if self.accepts_tokens else "off",
+            "entra-role": self.role,
+        }
+        for product in self.products.values():
+            if product.tokens_per_minute is not None:
+                name = product.name or "direct"
+                values[f"{name}-tokens-per-minute"] = str(product.tokens_per_minute)
+                values[f"{name}-token-quota"] = str(product.tokens_per_month)
+        return values
+
+    def account(self, word: str) -> Account:
+        """The one account whose name or region contains *word*. Raises WrongUse."""
+        found = [each for each in self.accounts if word.lower() in f"{each.name} {each.location}".lower()]
+        if len(found) != 1:
+            names = ", ".join(each.name for each in self.accounts)
+            raise WrongUse(f"{word}: matches {len(found)} backends, not one; the backends are {names}")
+        return found[0]
+
+
+def read_installation(path: Path = DEFAULT) -> Installation:
+    """The installation in the table ``[setup.parameters]`` of a TOML file. Raises WrongUse."""
+    try:
+        table: Any = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise WrongUse(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongUse(f"{path} is not valid TOML: {error}") from error
+    given = table.get("setup", {})
+    given = given.get("parameters") if isinstance(given, dict) else None
+    if not isinstance(given, dict):
+        raise WrongUse(f"{path} has no [setup.parameters] table; 'aoai setup example' prints one")
+    try:
+        parameters = _Parameters.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(["setup", "parameters", *map(str, first["loc"])])
+        raise WrongUse(f"{path}: {name}: {first['msg']}") from error
+    return _installation(parameters, path)
+
+
+def _installation(parameters: _Parameters, path: Path) -> Installation:
+    limits = {name: getattr(parameters, name) for name in ("bronze", "silver", "gold")}
+    products = {
+        name: Product(name, *_limits(name, given.tokensPerMinute, given.tokensPerMonth))
+        for name, given in limits.items()
+    }
+    products["unlimited"] = Product("unlimited", None, None)
+    entra = parameters.entra
+    products[""] = Product("", *_limits("direct", entra.tokensPerMinute, entra.tokensPerMonth))
+    pairs = [(each, name) for name, given in limits.items() for each in given.subscriptions]
+    pairs += [(each, "unlimited") for each in parameters.unlimitedSubscriptions]
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1 or not re.fullmatch(r"[\w.-]+", name):
+            raise WrongUse(f"{path}: the subscription {name!r} is there twice, or has characters other than A-z0-9_.-")
+    accounts = parameters.openAIAccounts
+    several = len(accounts) > 1
+    return Installation(
+        accounts=accounts,
+        products=products,
+        subscriptions={name: Subscription(name, product) for name, product in pairs},
+        accepts_tokens=entra.accept,
+        audience=entra.audience or named_value("entra-audience"),
+        role=entra.role or named_value("entra-role"),
+        retries=parameters.backendRetries or max(1, len(accounts) - 1),
+        breaker_failures=parameters.breakerFailures or (1 if several else 3),
+        retry_after=parameters.retryAfterSeconds or int(named_value("retry-after-seconds")),
+        body_bytes=parameters.logBodyBytes,
+    )
+
+
+def _limits(name: str, minute: int | None, month: int | None) -> tuple[int, int]:
+    return minute or int(named_value(f"{name}-tokens-per-minute")), month or int(named_value(f"{name}-token-quota"))

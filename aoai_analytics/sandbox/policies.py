@@ -1,0 +1,201 @@
+"""The shipped policies' own tables and texts, so that the sandbox decides and speaks as they do.
+
+``setup_scripts/policies`` is read, not repeated: named values, the table of backend answers, the formats of traces,
+the refusals' texts, and the routes of the API's OpenAPI document.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ..config import shipped
+
+Json = dict[str, Any]
+
+INVALID_KEY = (
+    "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription."
+)
+MISSING_KEY = (
+    "Access denied due to missing subscription key. "
+    "Make sure to include subscription key when making requests to an API."
+)
+#: Anthropic's Messages API of a Foundry account. The shipped OpenAPI document does not have it.
+MESSAGES = "/anthropic/v1/messages"
+
+
+def _read(name: str) -> Any:
+    return json.loads((shipped("setup_scripts") / "policies" / name).read_text("utf-8"))
+
+
+def _fragment(name: str) -> ET.Element:
+    return ET.parse(shipped("setup_scripts") / f"policies/fragments/{name}.xml").getroot()
+
+
+@cache
+def _named_values() -> Json:
+    found: Json = _read("named-values.json")
+    return found
+
+
+def named_value(name: str) -> str:
+    """The shipped value of a named value of the policies."""
+    return str(_named_values()[name]["value"])
+
+
+@cache
+def answers() -> Json:
+    """``backend-answers.json``: ``breaker`` and ``answers``."""
+    found: Json = _read("backend-answers.json")
+    return found
+
+
+@cache
+def answer_row(status: int | None, *, waits: bool = False) -> Json:
+    """The table's row of a backend's answer; *status* None is no answer. One that is not listed goes by its class."""
+    rows = {row["answer"]: row for row in answers()["answers"]}
+    if status is None:
+        found: Json = rows["no answer"]
+    elif status == 429:
+        found = rows["429 with Retry-After" if waits else "429 without Retry-After"]
+    else:
+        found = rows.get(str(status)) or rows["500" if status >= 500 else "400" if status >= 400 else "200"]
+    return found
+
+
+@cache
+def _trace_format() -> Json:
+    found: Json = _read("trace-format.json")
+    return found
+
+
+def trace(kind: str, **fields: object) -> Json:
+    """A trace record of a kind of ``trace-format.json``."""
+    table = _trace_format()
+    return {
+        "source": table["source"],
+        "severity": table["severity"],
+        "message": table[kind]["message"].format(**fields),
+    }
+
+
+@cache
+def refusal(code: str) -> Json:
+    """The error object that a policy answers with under this code, without a message where it is made at the time."""
+    found = {
+        error["code"]: error
+        for error in [
+            *(
+                json.loads(node.attrib["value"])
+                for node in _fragment("gateway-errors").iter("set-variable")
+                if node.attrib["name"] == "error"
+            ),
+            *(
+                json.loads(node.text)["error"]
+                for name in ("identity", "request-filter", "backend-errors")
+                for node in _fragment(name).iter("set-body")
+                if node.text and node.text.startswith("{")
+            ),
+        ]
+    }
+    error: Json = found[code]
+    return dict(error)
+
+
+@cache
+def invalid_token() -> str:
+    """The message for a token that is not accepted."""
+    (node,) = _fragment("identity").iter("validate-azure-ad-token")
+    return node.attrib["failed-validation-error-message"]
+
+
+@cache
+def no_answer() -> str:
+    """The message where no backend answered."""
+    nodes = _fragment("gateway-errors").iter("set-variable")
+    (text,) = {
+        node.attrib["value"]
+        for node in nodes
+        if node.attrib["name"] == "error-message" and not node.attrib["value"].startswith("@")
+    }
+    return text
+
+
+@cache
+def backend_failed() -> str:
+    """The message for a failure of the service that brings none of its own."""
+    text = " ".join(node.text or "" for node in _fragment("backend-errors").iter("set-body"))
+    (found,) = set(re.findall(r'"(The model\'s service failed[^"]*)"', text))
+    return str(found)
+
+
+@cache
+def limit_headers() -> tuple[str, str]:
+    """The response headers with the tokens left: of the minute, and of the quota."""
+    limit = next(ET.parse(shipped("setup_scripts") / "policies/product-bronze.xml").getroot().iter("llm-token-limit"))
+    return limit.attrib["remaining-tokens-header-name"], limit.attrib["remaining-quota-tokens-header-name"]
+
+
+@dataclass(frozen=True)
+class Route:
+    """An operation of the API: its id, the surface, and the deployment in the path, '' where the body names it."""
+
+    api: str
+    operation: str
+    surface: str
+    deployment: str
+
+
+_SURFACES = {
+    "/chat/completions": "chat",
+    "/completions": "completions",
+    "/responses": "responses",
+    "/embeddings": "embeddings",
+    "/models": "models",
+}
+
+
+@cache
+def _routes() -> list[tuple[str, re.Pattern[str], str, bool, str]]:
+    document = json.loads((shipped("setup_scripts") / "infra/api/azure-openai.openapi.json").read_text("utf-8"))
+    found = []
+    for path, operations in document["paths"].items():
+        pattern = re.compile("/openai" + re.sub(r"\{[^}]+\}", "([^/]+)", path))
+        surface = next((name for end, name in _SURFACES.items() if path.endswith(end)), "other")
+        for method, operation in operations.items():
+            if isinstance(operation, dict) and "operationId" in operation:
+                needed = [each.get("$ref", "").rpartition("/")[2] for each in operation.get("parameters", [])]
+                found.append((method.upper(), pattern, operation["operationId"], "apiVersion" in needed, surface))
+    return found
+
+
+def route_of(method: str, path: str, has_version: bool) -> Route | None:
+    """The operation that a request is for; None: the gateway has none."""
+    if method == "POST" and path == MESSAGES:
+        return Route("anthropic", "CreateMessage", "messages", "")
+    for wanted, pattern, operation, needs_version, surface in _routes():
+        if wanted == method and (match := pattern.fullmatch(path)):
+            if needs_version and not has_version:
+                return None
+            return Route("azure-openai", operation, surface, "".join(match.groups()))
+    return None
+
+
+def with_usage(surface: str, api_version: str, body: Json) -> tuple[Json, bool]:
+    """The fragment ``include-usage``: the body that goes to the model, and whether the client declined usage."""
+    if surface != "chat" or body.get("stream") is not True:
+        return body, False
+    given = body.get("stream_options")
+    if given is not None and not isinstance(given, dict):
+        return body, False
+    options = given or {}
+    asked = options.get("include_usage")
+    if asked is False:
+        return body, True
+    if asked is not None or "data_sources" in body or "dataSources" in body or api_version <= "2024-09-01":
+        return body, False
+    return {**body, "stream_options": {**options, "include_usage": True}}, False

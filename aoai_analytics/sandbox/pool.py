@@ -1,0 +1,130 @@
+"""The pool of backends: who is asked next, which breaker is open, and what was broken on purpose."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from .installation import Account, Installation
+from .model import Model, Refused, Reply
+from .policies import answer_row
+
+Json = dict[str, Any]
+Clock = Callable[[], float]
+
+#: The wait, in seconds, that a backend broken with 429 names.
+BROKEN_WAIT = 20
+_BREAKER_WINDOW = 60
+
+
+@dataclass(frozen=True)
+class BackendAnswer:
+    """A backend's answer to one attempt. ``status`` None: no answer came. ``wait``: its Retry-After in seconds."""
+
+    backend: str
+    status: int | None
+    reply: Reply | None = None
+    error: Json | None = None
+    wait: int | None = None
+
+
+@dataclass
+class Backend:
+    """One account: its models, its breaker, and what it is broken with (a status, 0 for no answer; None: it works)."""
+
+    account: Account
+    model: Model
+    clock: Clock
+    broken: int | None = None
+    out_until: float = 0.0
+    _failures: list[float] = field(default_factory=list)
+
+    @property
+    def is_out(self) -> bool:
+        """Whether its breaker is open."""
+        return self.clock() < self.out_until
+
+    def ask(self, surface: str, deployment: str, body: Json, end: str) -> BackendAnswer:
+        """The answer to one attempt."""
+        name = self.account.name
+        if self.broken == 0:
+            return BackendAnswer(name, None)
+        if self.broken == 429:
+            message = f"Requests to this deployment are above its token rate limit. Retry after {BROKEN_WAIT} seconds."
+            return BackendAnswer(name, 429, error={"code": "429", "message": message}, wait=BROKEN_WAIT)
+        if self.broken:
+            message = f"The service of this sandbox account was broken on purpose: {self.broken}."
+            return BackendAnswer(name, self.broken, error={"code": str(self.broken), "message": message})
+        if surface == "models":
+            return BackendAnswer(name, 200)
+        if surface == "other":
+            message = "The sandbox has no images and no audio."
+            return BackendAnswer(name, 400, error={"code": "OperationNotSupported", "message": message})
+        try:
+            return BackendAnswer(name, 200, self.model.answer(surface, deployment, body, end))
+        except Refused as refused:
+            return BackendAnswer(name, refused.status, error=refused.error)
+
+    def count(self, answer: BackendAnswer, failures: int, usual: int) -> None:
+        """Let the breaker see an answer: after *failures* of those it counts within a minute it opens."""
+        if not answer_row(answer.status, waits=answer.wait is not None)["breaker"]:
+            return
+        now = self.clock()
+        self._failures = [*(each for each in self._failures if now - each < _BREAKER_WINDOW), now]
+        if len(self._failures) >= failures:
+            self.out_until = now + (answer.wait if answer.wait is not None else usual)
+            self._failures = []
+
+
+class Pool:
+    """The accounts as ``backends.bicep`` pools them, by priority and weight."""
+
+    def __init__(self, installation: Installation, seed: int, clock: Clock = time.monotonic) -> None:
+        self.installation = installation
+        self.backends = {each.name: Backend(each, Model(each), clock) for each in installation.accounts}
+        self._rng = Random(f"pool {seed}")
+
+    def next(self) -> Backend | None:
+        """The member that the pool chooses: the lowest priority that has one whose breaker is closed, by weight."""
+        ready = [each for each in self.backends.values() if not each.is_out]
+        if not ready:
+            return None
+        first = min(each.account.priority for each in ready)
+        ready = [each for each in ready if each.account.priority == first]
+        return self._rng.choices(ready, [each.account.weight for each in ready])[0]
+
+    def another(self, tried: Collection[str]) -> Backend | None:
+        """The first member that was not tried, breaker or not; else what the pool chooses."""
+        untried = next((each for name, each in self.backends.items() if name not in tried), None)
+        if untried is None:
+            return self.next()
+        return None if untried.is_out else untried
+
+    def attempts(self, surface: str, deployment: str, body: Json, end: str, owner: str | None) -> list[BackendAnswer]:
+        """The fragment ``backend-attempts``: the answers of one request, at least one; the last is the one that counts.
+
+        One without a backend's name: every breaker was open, and nobody was asked. *owner* is the account that must be
+        asked, if one must.
+        """
+        installation = self.installation
+        found: list[BackendAnswer] = []
+        for _ in range(1 + installation.retries):
+            previous = found[-1] if found else None
+            if owner:
+                backend: Backend | None = self.backends[owner]
+            elif previous and previous.status != 429:
+                backend = self.another([answer.backend for answer in found])
+            else:
+                backend = self.next()
+            if backend is None or (owner and backend.is_out):
+                found.append(BackendAnswer("", None))
+                break
+            answer = backend.ask(surface, deployment, body, end)
+            backend.count(answer, installation.breaker_failures, installation.retry_after)
+            found.append(answer)
+            if not answer_row(answer.status, waits=answer.wait is not None)["retry"]:
+                break
+        return found

@@ -1,0 +1,229 @@
+"""The sandbox decides as the shipped policies do: its requests go through their XML in the simulator as well."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aoai_analytics.sandbox import shapes
+from aoai_analytics.sandbox.app import Sandbox
+from aoai_analytics.sandbox.call import Call
+from aoai_analytics.sandbox.pool import BackendAnswer
+from aoai_analytics.sandbox.serve import make, running
+from tests.policies import gateway as policies
+
+Json = dict[str, Any]
+
+V1, CLASSIC = "/openai/v1", "/openai/deployments/chat-mini"
+ASKED = {"model": "chat-mini", "messages": [{"role": "user", "content": "Good morning"}]}
+
+
+@dataclass
+class Served:
+    """A sandbox that runs, and its calls."""
+
+    url: str
+    sandbox: Sandbox
+    calls: list[Call]
+
+    def ask(self, path: str, body: Any, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], str]:
+        """Status, headers and text of an answer, without any library between."""
+        given = {"api-key": "key-of-sub-finance"} if headers is None else headers
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, given)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, _lower(answer.headers), answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, _lower(refused.headers), refused.read().decode()
+
+
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    calls: list[Call] = []
+    sandbox = make(tmp_path, watch=calls.append)
+    with running(sandbox) as url:
+        yield Served(url, sandbox, calls)
+
+
+def backend(call: Call, answer: BackendAnswer) -> Json:
+    """A backend's answer as the simulator is given it."""
+    if answer.status is None:
+        return {"error": "BackendConnectionFailure"}
+    headers = {"Content-Type": "text/event-stream" if call.is_stream and answer.reply else "application/json"}
+    if answer.wait is not None:
+        headers["retry-after"] = str(answer.wait)
+    if answer.reply is None:
+        return {"status": answer.status, "headers": headers, "body": {"error": answer.error}}
+    if call.is_stream:
+        return {
+            "status": 200,
+            "headers": headers,
+            "body": "".join(shapes.events(call.surface, answer.reply, call.sent)),
+        }
+    return {"status": 200, "headers": headers, "body": shapes.whole(call.surface, answer.reply, call.sent)}
+
+
+def simulated(served: Served, call: Call, body: Any, **more: Any) -> Json:
+    """The shipped policies on the same request, with the answers that the backends gave."""
+    installation = served.sandbox.deciding.installation
+    url = call.url.replace(served.url, "https://apim.contoso.example")
+    request: Json = {"url": url, "method": call.method, "body": body}
+    if call.caller:
+        request["headers"] = {"Authorization": f"Bearer {policies.TOKEN}"}
+    if "/deployments/" not in url:
+        request["matchedParameters"] = {"deployment-id": None}
+    changes = {
+        "request": request,
+        "namedValues": installation.named_values(),
+        "backend": [backend(call, each) for each in call.attempts] or [{"status": 200}],
+        **more,
+    }
+    product = call.product or None
+    scenario = policies.scenario(changes, product=product)
+    if "/deployments/" not in url:
+        scenario["request"]["matchedParameters"] = {}
+    return policies.send(policies.effective(product), scenario)
+
+
+def same(served: Served, answer: tuple[int, dict[str, str], str], body: Any, **more: Any) -> Json:
+    """Holds the sandbox's last answer to the policies': status, wait, error, traces and what was sent to the model."""
+    status, headers, text = answer
+    (*_, call) = served.calls
+    result = simulated(served, call, body, **more)
+    client = result["client"]
+    assert status == client["status"]
+    assert headers.get("retry-after") == client["headers"].get("Retry-After")
+    if status >= 400:
+        assert json.loads(text)["error"] == policies.error(result)
+    elif isinstance(client["body"], dict):
+        assert json.loads(text) == client["body"]
+    # The simulator does not tell which member the pool chose.
+    hidden = [_without_backend(message) for message in policies.messages(result)]
+    assert [_without_backend(each["message"]) for each in call.traces] == hidden
+    assert len(result["backend"]) == len([each for each in call.attempts if each.backend])
+    for sent in result["backend"]:
+        found = sent["body"]
+        assert (json.loads(found) if isinstance(found, str) else found) == call.sent
+    return result
+
+
+def _without_backend(message: str) -> str:
+    parts = message.split("|")
+    return "|".join("backend=" if part.startswith("backend=") else part for part in parts)
+
+
+REQUESTS: dict[str, tuple[str, Json]] = {
+    "v1": (f"{V1}/chat/completions", ASKED),
+    "deployment": (f"{CLASSIC}/chat/completions?api-version=2024-10-21", ASKED),
+    "length": (f"{V1}/chat/completions", ASKED | {"max_completion_tokens": 3, "service_tier": "flex"}),
+    "stream": (f"{V1}/chat/completions", ASKED | {"stream": True}),
+    "stream, null options": (f"{V1}/chat/completions", ASKED | {"stream": True, "stream_options": None}),
+    "stream, other option": (
+        f"{V1}/chat/completions",
+        ASKED | {"stream": True, "stream_options": {"include_obfuscation": False}},
+    ),
+    "stream, declined": (
+        f"{V1}/chat/completions",
+        ASKED | {"stream": True, "stream_options": {"include_usage": False}},
+    ),
+    "stream, old version": (f"{CLASSIC}/chat/completions?api-version=2024-06-01", ASKED | {"stream": True}),
+    "stream, own data": (
+        f"{V1}/chat/completions",
+        ASKED | {"stream": True, "data_sources": [{"type": "azure_search"}]},
+    ),
+    "responses": (f"{V1}/responses", {"model": "chat-mini", "input": "Good morning", "reasoning": {"effort": "low"}}),
+    "responses, cut": (f"{V1}/responses", {"model": "chat-mini", "input": "Good morning", "max_output_tokens": 3}),
+    "responses, stream": (f"{V1}/responses", {"model": "chat-mini", "input": "Good morning", "stream": True}),
+    "embeddings": (f"{V1}/embeddings", {"model": "embed-small", "input": "Good morning", "dimensions": 4}),
+    "completions": (f"{V1}/completions", {"model": "chat-mini", "prompt": "Good morning"}),
+    "filter": (f"{V1}/chat/completions", ASKED | {"messages": [{"role": "user", "content": "FORBIDDEN"}]}),
+    "unknown deployment": (f"{V1}/chat/completions", ASKED | {"model": "no-such-deployment"}),
+    "nothing asked": (f"{V1}/chat/completions", {"model": "chat-mini"}),
+}
+
+
+@policies.needs_simulator
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_is_forwarded_traced_and_answered_as_the_policies_do(served: Served, name: str) -> None:
+    path, body = REQUESTS[name]
+    same(served, served.ask(path, body), body)
+
+
+@policies.needs_simulator
+@pytest.mark.parametrize("status", [401, 403, 408, 429, 500, 503, 0])
+@pytest.mark.parametrize("all_of_them", [False, True], ids=["first", "all"])
+def test_a_broken_region_is_answered_as_the_policies_do(served: Served, status: int, all_of_them: bool) -> None:
+    backends = list(served.sandbox.deciding.pool.backends.values())
+    for each in backends if all_of_them else backends[:1]:
+        each.broken = status
+    path, body = REQUESTS["v1"]
+    result = same(served, served.ask(path, body), body)
+    if not all_of_them and status in (408, 429, 500, 503):
+        assert result["client"]["status"] == 200 and len(served.calls[-1].attempts) == 2
+
+
+HEADERS = {
+    "no credentials": ({}, {}),
+    "another scheme": ({"Authorization": "Basic YTpi"}, {"request": {"headers": {"Authorization": "Basic YTpi"}}}),
+    "no token": ({"Authorization": "Bearer none"}, {"token": {"valid": False, "claims": {}}}),
+    "a key as a token": ({"Authorization": "Bearer key-of-sub-hr"}, {"token": {"valid": False, "claims": {}}}),
+}
+
+
+@policies.needs_simulator
+@pytest.mark.parametrize("name", HEADERS)
+def test_who_is_not_let_in_gets_the_policies_answer(served: Served, name: str) -> None:
+    headers, more = HEADERS[name]
+    path, body = REQUESTS["v1"]
+    answer = served.ask(path, body, headers)
+    if "token" in more:
+        url = f"https://apim.contoso.example{path}"
+        request = {"url": url, "body": body, "headers": {"Authorization": f"Bearer {policies.TOKEN}"}}
+        more = more | {"request": request}
+    same_as = policies.send(
+        policies.effective(None),
+        policies.scenario({"namedValues": served.sandbox.deciding.installation.named_values(), **more}, product=None),
+    )
+    assert answer[0] == same_as["client"]["status"] == 401
+    assert json.loads(answer[2])["error"] == policies.error(same_as)
+
+
+@policies.needs_simulator
+def test_a_limit_that_is_used_up_is_answered_as_the_policies_do(served: Served) -> None:
+    served.sandbox.deciding.set_limits("silver", 1, None)
+    path, body = REQUESTS["v1"]
+    assert served.ask(path, body)[0] == 200
+    status, headers, text = served.ask(path, body)
+    wait = int(headers["retry-after"])
+    result = simulated(
+        served, served.calls[-1], body, refuse=["llm-token-limit"], variables={"limit-retry-after": wait}
+    )
+    assert status == result["client"]["status"] == 429 and 1 <= wait <= 60
+    wanted = policies.error(result)
+    assert {**json.loads(text)["error"], "message": ""} == {**wanted, "message": ""}
+    assert served.calls[-1].attempts == [] and result["backend"] == []
+
+
+def test_a_quota_that_is_used_up_is_403_without_a_wait(served: Served) -> None:
+    served.sandbox.deciding.set_limits("silver", None, 1)
+    path, body = REQUESTS["v1"]
+    assert served.ask(path, body)[0] == 200
+    status, headers, text = served.ask(path, body)
+    assert (status, headers.get("retry-after")) == (403, None)
+    assert json.loads(text)["error"]["code"] == "insufficient_quota"
+    # Another subscription of the product has its own.
+    assert served.ask(path, body, {"api-key": "key-of-sub-legal"})[0] == 200
