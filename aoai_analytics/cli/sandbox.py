@@ -25,9 +25,7 @@ Port = Annotated[int, typer.Option("--port", help="Port of the sandbox.", metava
 def start(
     out: Annotated[Path, typer.Option("--out", help="Folder for the logs.", metavar="DIR")] = Path("sandbox"),
     port: Port = PORT,
-    host: Annotated[
-        str, typer.Option("--host", help="Loopback address to listen on.", metavar="H")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option("--host", help="Loopback address to listen on.", metavar="H")] = "127.0.0.1",
     config: Annotated[
         Path | None,
         typer.Option("--config", help="Use the accounts and products in this aoai.toml.", metavar="FILE"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -231,11 +230,3 @@ def drive(url: str, calls: int, seed: int = 1, *, workers: int = 4) -> list[Told
 
     with ThreadPoolExecutor(workers) as pool:
         return [told for found in pool.map(lambda worker: list(some(worker)), range(workers)) for told in found]
-
-
-def wait_for(condition: Any, seconds: float = 10) -> None:
-    """Until a condition holds; an AssertionError where it does not in time."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "in vain"
-        time.sleep(0.01)
