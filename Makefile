@@ -26,11 +26,11 @@ PIP_INSTALL = if $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN
 		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable "$(1)"; \
 	fi
 
-.PHONY: help setup setup-test test-programs report lint test accuracy bench bench-report faults docs site exports \
+.PHONY: help setup setup-test test-programs report sandbox sandbox-report lint test accuracy bench bench-report faults docs site exports \
 	constraints clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## make .venv with the project and its `aoai` command
 
@@ -108,6 +108,15 @@ endif
 	@test -f "$(OUT)/index.html" || { echo "make: aoai report left no $(OUT)/index.html" >&2; exit 1; }
 	@echo "$(OUT)/index.html"
 
+sandbox: setup ## run a gateway on this machine to try everything without Azure
+	@$(BIN)/aoai sandbox start
+
+# The sandbox's traffic has a lake of its own, too.
+sandbox-report: setup ## HTML report of your calls to the sandbox
+	@$(BIN)/aoai ingest sandbox/logs --lake sandbox/lake
+	@$(BIN)/aoai report --source sandbox/lake --out "$(OUT)"
+	@echo "$(OUT)/index.html"
+
 lint: setup-test ## run ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -150,6 +159,6 @@ constraints: $(BIN)/uv ## pin the newest versions that work together, on each Py
 		--output-file requirements.lock pyproject.toml -
 
 clean: ## remove .venv, caches, sample traffic and reports; your lake stays
-	rm -rf $(VENV) dist build site sample reports .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build site sample sandbox reports .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find tests -name node_modules -type d -prune -exec rm -rf {} +

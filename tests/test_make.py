@@ -37,7 +37,7 @@ def test_make_alone_lists_the_targets() -> None:
     listed = set(re.findall(r"^  make ([a-z-]+)", make().stdout, re.M))
     assert listed == {
         *("accuracy", "bench", "bench-report", "clean", "constraints", "docs", "exports", "faults", "help", "lint"),
-        *("report", "setup", "site", "test"),
+        *("report", "sandbox", "sandbox-report", "setup", "site", "test"),
     }
 
 
@@ -55,6 +55,12 @@ def test_a_report_of_sample_traffic_keeps_out_of_the_lake_of_your_own_logs() -> 
     assert "aoai sample sample" in commands
     assert "aoai ingest sample/logs --lake sample/lake" in commands
     assert 'aoai report --source sample/lake --out "reports"' in commands
+
+
+def test_a_report_of_the_sandbox_has_a_lake_of_its_own() -> None:
+    commands = dry_run("sandbox-report")
+    assert "aoai ingest sandbox/logs --lake sandbox/lake" in commands
+    assert 'aoai report --source sandbox/lake --out "reports"' in commands
 
 
 def test_a_report_of_your_own_logs_makes_no_sample() -> None:

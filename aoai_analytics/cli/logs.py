@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
 from datetime import datetime
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,6 +57,9 @@ def ingest(
     ],
     lake: Annotated[Path | None, typer.Option("--lake", help="Lake folder.", metavar="DIR")] = None,
     no_messages: Annotated[bool, typer.Option("--no-messages", help="Do not store prompts or responses.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Keep ingesting new records of files and containers until Ctrl-C.")
+    ] = False,
     since: options.Since = None,
     start: options.Start = None,
     end: options.End = None,
@@ -75,7 +80,12 @@ def ingest(
         raise WrongUse("--since or --start is required for a workspace, e.g. --since 30d or --start 2026-11-01")
     if not sources and (since or start or end):
         raise WrongUse("--since, --start and --end apply only to a log-analytics:// source; files are read whole")
+    if sources and follow:
+        raise WrongUse("--follow applies to files and containers, not to a log-analytics:// source")
     target = Lake.create(folder)
+    if follow:
+        _follow(logs, target, messages=not no_messages)
+        return
     with target.lock():
         if sources:
             begin, until = options.time_span(since, start, end)
@@ -86,14 +96,59 @@ def ingest(
         target.vacuum(hours=HOURS)
 
 
-def _read(logs: list[str], lake: Lake, *, messages: bool) -> None:
-    from ..engines.credentials import credential_for
+def _follow(logs: list[str], lake: Lake, *, messages: bool) -> None:
+    """Ingest in rounds until Ctrl-C, with a line for each that brought something. Between rounds others may write."""
+    from ..errors import LogsError
     from ..lake.containers import place_of
     from ..lake.ingest import ingest as read
     from ..lake.recompute import recompute
+    from ..lake.upkeep import HOURS, optimize
 
-    # Only reading from Azure needs a login.
-    credential = credential_for(settings().credential) if any(map(place_of, logs)) else None
+    credential = _credential_for(logs)
+    # A round lists every file, which costs in Azure Storage and little here.
+    seconds = 60 if any(map(place_of, logs)) else 2
+    told: set[str] = set()
+    print(f"Following {', '.join(logs)}; Ctrl-C stops", file=sys.stderr)
+    try:
+        for round_number in count(1):
+            try:
+                with lake.lock():
+                    summary = read(logs, lake, messages=messages, credential=credential)
+                    recompute(lake)
+                    if round_number % 100 == 0:
+                        optimize(lake, only_worth=True)
+                        lake.vacuum(hours=HOURS)
+            except LogsError as error:
+                # The logs may not be there yet.
+                problems = [f"{error}; still waiting"]
+            else:
+                problems = summary.problems
+                if summary.records:
+                    kinds = {"new": summary.new, "duplicate": summary.duplicate, "quarantined": summary.quarantined}
+                    parts = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items() if number)
+                    print(f"{datetime.now():%H:%M:%S}  {parts or 'other categories only'}", flush=True)
+            for problem in problems:
+                if problem not in told:
+                    print(problem, file=sys.stderr)
+            told |= set(problems)
+            time.sleep(seconds)
+    except KeyboardInterrupt:
+        print("Stopped", file=sys.stderr)
+
+
+def _credential_for(logs: list[str]) -> Any:
+    """Only reading from Azure needs a login."""
+    from ..engines.credentials import credential_for
+    from ..lake.containers import place_of
+
+    return credential_for(settings().credential) if any(map(place_of, logs)) else None
+
+
+def _read(logs: list[str], lake: Lake, *, messages: bool) -> None:
+    from ..lake.ingest import ingest as read
+    from ..lake.recompute import recompute
+
+    credential = _credential_for(logs)
     with bar("Reading logs", of_bytes=True) as progress:
         summary = read(
             logs,

@@ -6,7 +6,7 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -69,7 +69,8 @@ def bound(host: str, port: int) -> socket.socket:
 
 def run(sandbox: Sandbox, listening: socket.socket) -> None:
     """Serves until Ctrl-C or a signal to end."""
-    uvicorn.Server(_config(sandbox)).run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # uvicorn raises it once more, after it has ended in order
+        uvicorn.Server(_config(sandbox)).run(sockets=[listening])
 
 
 @contextmanager

@@ -1,0 +1,143 @@
+"""Real client libraries call the sandbox as they call Azure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aoai_analytics.sandbox.call import Call
+from aoai_analytics.sandbox.serve import make, running
+from tests.clients.conftest import needs
+from tests.sandbox.waiting import wait_for
+
+KEY = "key-of-sub-finance"
+HEADERS = {"api-key": KEY}
+MESSAGES: Any = [{"role": "user", "content": "What is the capital of France?"}]
+WEATHER: Any = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+    "required": ["city", "days"],
+}
+
+
+class Served:
+    """A sandbox's URL and the calls that it finished."""
+
+    def __init__(self, url: str, calls: list[Call]) -> None:
+        self.url, self.calls = url, calls
+
+    def totals(self, count: int) -> list[int]:
+        """Tokens that the models counted for each call, once there are so many."""
+        wait_for(lambda: len(self.calls) >= count)
+        return sorted(call.answered.reply.usage.total for call in self.calls if call.answered and call.answered.reply)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    calls: list[Call] = []
+    with running(make(tmp_path, watch=calls.append)) as url:
+        yield Served(url, calls)
+
+
+def test_openai_asynchronous_and_at_once(served: Served) -> None:
+    openai = needs("openai")
+
+    async def ask() -> list[int]:
+        v1 = openai.AsyncOpenAI(base_url=f"{served.url}/openai/v1", api_key=KEY, default_headers=HEADERS)
+        azure = openai.AsyncAzureOpenAI(azure_endpoint=served.url, api_key=KEY, api_version="2024-10-21")
+
+        async def streamed(client: Any) -> int:
+            total = 0
+            stream = await client.chat.completions.create(model="chat-mini", messages=MESSAGES, stream=True)
+            async for event in stream:
+                total = event.usage.total_tokens if event.usage else total
+            return total
+
+        async def responded() -> int:
+            async with v1.responses.stream(model="chat-prod", input="Good morning") as stream:
+                async for _ in stream:
+                    pass
+                return int((await stream.get_final_response()).usage.total_tokens)
+
+        return sorted(await asyncio.gather(streamed(v1), streamed(azure), responded()))
+
+    assert asyncio.run(ask()) == served.totals(3)
+
+
+def test_openai_calls_a_tool_and_parses_its_arguments(served: Served) -> None:
+    openai = needs("openai")
+    client = openai.OpenAI(base_url=f"{served.url}/openai/v1", api_key=KEY, default_headers=HEADERS)
+    tool = {"type": "function", "function": {"name": "forecast", "parameters": WEATHER}}
+    answer = client.chat.completions.create(model="chat-mini", messages=MESSAGES, tools=[tool], tool_choice="required")
+    (call,) = answer.choices[0].message.tool_calls
+    assert (answer.choices[0].finish_reason, call.function.name) == ("tool_calls", "forecast")
+    assert call.function.arguments == '{"city": "example", "days": 1}'
+    response = client.responses.create(
+        model="chat-mini",
+        input="Good morning",
+        tools=[{"type": "function", "name": "forecast", "parameters": WEATHER}],
+        tool_choice={"type": "function", "name": "forecast"},
+    )
+    assert [item.type for item in response.output] == ["function_call"]
+    total = answer.usage.total_tokens + response.usage.total_tokens
+    assert sum(served.totals(2)) == total
+
+
+def test_openai_continues_a_response_at_the_account_that_has_it(served: Served) -> None:
+    openai = needs("openai")
+    client = openai.OpenAI(base_url=f"{served.url}/openai/v1", api_key=KEY, default_headers=HEADERS)
+    first = client.responses.create(model="chat-mini", input="Good morning")
+    second = client.responses.create(model="chat-mini", input="And then?", previous_response_id=first.id)
+    assert second.previous_response_id == first.id
+    assert second.usage.input_tokens > first.usage.total_tokens
+
+
+@pytest.mark.parametrize("dimensions", [None, 256])
+def test_openai_embeds_texts_and_tokens(served: Served, dimensions: int | None) -> None:
+    openai = needs("openai")
+    client = openai.OpenAI(base_url=f"{served.url}/openai/v1", api_key=KEY, default_headers=HEADERS)
+    more = {} if dimensions is None else {"dimensions": dimensions}
+    texts = client.embeddings.create(model="embed-small", input=["Good morning", "Good evening"], **more)
+    tokens = client.embeddings.create(model="embed-small", input=[[1, 2, 3]], encoding_format="float", **more)
+    assert [len(each.embedding) for each in [*texts.data, *tokens.data]] == [dimensions or 1536] * 3
+    assert tokens.usage.prompt_tokens == 3
+    assert sum(value * value for value in texts.data[0].embedding) == pytest.approx(1, abs=1e-4)
+
+
+def test_anthropic_asks_streams_and_calls_a_tool(served: Served) -> None:
+    anthropic = needs("anthropic")
+    client = anthropic.AnthropicFoundry(base_url=f"{served.url}/anthropic", api_key=KEY)
+    asked: Any = {"model": "claude", "max_tokens": 400, "messages": MESSAGES}
+    whole = client.messages.create(**asked)
+    assert whole.content[0].text == "The capital of France is Paris." and whole.stop_reason == "end_turn"
+    with client.messages.stream(**asked) as stream:
+        final = stream.get_final_message()
+    assert (final.content[0].text, final.usage.output_tokens) == (whole.content[0].text, whole.usage.output_tokens)
+    tool = {"name": "forecast", "input_schema": WEATHER}
+    used = client.messages.create(**asked, tools=[tool], tool_choice={"type": "tool", "name": "forecast"})
+    assert used.stop_reason == "tool_use" and used.content[0].input == {"city": "example", "days": 1}
+    # A key that is no key is Anthropic's own error class.
+    with pytest.raises(anthropic.AuthenticationError):
+        anthropic.AnthropicFoundry(base_url=f"{served.url}/anthropic", api_key="wrong").messages.create(**asked)
+
+
+def test_langchain_asks_streams_and_parses_a_structure(served: Served) -> None:
+    langchain = needs("langchain_openai")
+    chat = langchain.ChatOpenAI(
+        model="chat-mini", base_url=f"{served.url}/openai/v1", api_key=KEY, default_headers=HEADERS
+    )
+    answer = chat.invoke("What is the capital of France?")
+    assert (answer.content, answer.usage_metadata["total_tokens"]) == ("The capital of France is Paris.", 21)
+    azure = langchain.AzureChatOpenAI(
+        azure_endpoint=served.url, azure_deployment="chat-prod", api_key=KEY, api_version="2024-10-21"
+    )
+    pieces = list(azure.stream("What is the capital of France?"))
+    assert "".join(piece.content for piece in pieces) == answer.content
+    assert sum(piece.usage_metadata["total_tokens"] for piece in pieces if piece.usage_metadata) == 21
+    schema = {"title": "forecast", "description": "A forecast.", **WEATHER}
+    parsed = chat.with_structured_output(schema, method="function_calling").invoke("How will it be?")
+    assert parsed == {"city": "example", "days": 1}
