@@ -21,7 +21,7 @@ from aoai_analytics.sandbox.serve import make, running
 from tests.clients.conftest import needs
 from tests.lakes import lake_of
 
-CALLS = int(os.environ.get("SANDBOX_CALLS", "300"))
+CALLS = int(os.environ.get("SANDBOX_CALLS", "200"))
 
 #: What a client can see of how a call ended -> the outcome in the logs.
 OUTCOMES = {
