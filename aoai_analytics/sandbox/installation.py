@@ -91,15 +91,11 @@ class Product:
 
 @dataclass(frozen=True)
 class Subscription:
-    """A key of the sandbox, and its product."""
+    """A subscription and its product. The ``key`` is readable, because it opens nothing but this machine's sandbox."""
 
     name: str
     product: str
-
-    @property
-    def key(self) -> str:
-        """The key: readable, because it opens nothing but this machine's sandbox."""
-        return f"key-of-{self.name}"
+    key: str
 
 
 @dataclass(frozen=True)
@@ -183,7 +179,7 @@ def _installation(parameters: _Parameters, path: Path) -> Installation:
     return Installation(
         accounts=accounts,
         products=products,
-        subscriptions={name: Subscription(name, product) for name, product in pairs},
+        subscriptions={name: Subscription(name, product, f"key-of-{name}") for name, product in pairs},
         accepts_tokens=entra.accept,
         audience=entra.audience or named_value("entra-audience"),
         role=entra.role or named_value("entra-role"),

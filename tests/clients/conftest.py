@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.clients.gateway import IDENTITY_HEADER, KEY, Gateway
+from aoai_analytics.sandbox.issuer import IDENTITY_HEADER
+from tests.clients.gateway import KEY, Gateway
 
 #: Settings that the libraries read by themselves, and that would lead them somewhere else.
 FOREIGN = ("AZURE_", "OPENAI_", "LANGCHAIN_", "LANGSMITH_", "IDENTITY_", "MSI_")
@@ -51,6 +53,9 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     pause = asyncio.sleep
 
     async def asleep(seconds: float, *arguments: object) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            await pause(seconds)  # the gateway's own
+            return
         if seconds:
             found.append(seconds)
         await pause(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -69,5 +70,7 @@ def test_it_runs_by_papermill_and_prints_what_the_documentation_says(
     assert len(ran) == sum(cell["cell_type"] == "code" for cell in CELLS) - len(OWN)
     for cell in ran:
         printed = "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
-        assert printed == PROGRAMS[cell.source].output, cell.source
+        # What the programs before used is gone from the limits.
+        shown = [re.sub(r"\d+(?= (tokens )?left of)", "N", text) for text in (printed, PROGRAMS[cell.source].output)]
+        assert shown[0] == shown[1], cell.source
     assert os.environ["GATEWAY_KEY"] not in (tmp_path / "done.ipynb").read_text("utf-8")

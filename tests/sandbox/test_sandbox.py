@@ -263,6 +263,17 @@ def test_a_token_of_its_tenant_is_taken_and_its_caller_is_traced(tmp_path: Path)
     assert calls[0].traces[0]["message"] == "InferenceCaller|id=caller-1"
 
 
+@pytest.mark.parametrize(
+    "path", ["/openai/v1/files", "/openai/deployments/chat-mini/chat/completions", "/v1/chat/completions"]
+)
+def test_it_has_the_routes_that_are_published_and_no_others(tmp_path: Path, path: str) -> None:
+    with running(make(tmp_path)) as url, pytest.raises(urllib.error.HTTPError, match="404") as refused:
+        urllib.request.urlopen(urllib.request.Request(url + path, b"{}", {"api-key": "key-of-sub-finance"}))
+    refused.value.close()
+    (record,) = records(tmp_path, "insights-logs-gatewaylogs")
+    assert record["properties"]["lastError"]["reason"] == "OperationNotFound"
+
+
 def test_a_client_that_leaves_a_stream_is_logged_as_gone(tmp_path: Path) -> None:
     calls: list[Call] = []
     with running(make(tmp_path, per_token=0.05, watch=calls.append)) as url:
