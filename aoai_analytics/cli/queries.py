@@ -89,7 +89,7 @@ def query(
         text = kql if kql is not None else options.existing_file(file or Path())
     first, last = options.time_span(since, start, end, period, time_zone)
     if check:
-        _check(*filled(text, first, last, values))
+        _check(*filled(text, first, last, values), options.source_or_default(source))
         return
     engine = connect(options.source_or_default(source), functions=own_functions())
     try:
@@ -108,17 +108,16 @@ def query(
         engine.close()
 
 
-def _check(kql: str, values: Mapping[str, Any]) -> None:
-    """Say where *kql* can run; exit 1 where a lake cannot run it."""
-    from ..engines.checking import findings
-    from ..engines.kql.flow import undefined
-    from ..engines.kql.placeholders import with_lets
+def _check(kql: str, values: Mapping[str, Any], source: str) -> None:
+    """Say where *kql* can run, and what Azure does otherwise; exit 1 where a lake cannot run it."""
+    from ..engines.checking import verdict_of
 
-    text, _ = with_lets(kql, values, undefined(kql))
-    found = findings(text)
-    for finding in found:
-        print(finding, file=sys.stderr)
-    if found:
+    found = verdict_of(kql, values, source)
+    for lacking in found.lacks:
+        print(lacking, file=sys.stderr)
+    for note in found.notes:
+        print(f"Note: {note}", file=sys.stderr)
+    if found.lacks:
         raise typer.Exit(1)
     print("The query runs on a lake and in Azure.", file=sys.stderr)
 

@@ -23,10 +23,12 @@ from .dialect.adapter import function_names
 from .dialect.stages import Stages
 from .frames import frame_from_arrow
 from .kql.classic import CLASSIC_TABLES, newer
+from .kql.elsewhere import here
 from .kql.flow import catalogue, checked
 from .kql.functions import in_force, names_in
 from .kql.inlining import Range
 from .kql.parameters import bind
+from .kql.several import first_table
 from .kql.tree import call, read
 from .protocol import QueryResult
 from .running import remove, spill_folder, stoppable
@@ -99,11 +101,11 @@ class LocalEngine:
         """See Engine.query."""
         began = time.perf_counter()
         ranges = {name: (start, end) for name in TABLES}
-        (table, columns), warnings = self._asked(bind(kql, parameters), ranges, seconds=settings().query_seconds)
+        (table, columns), stale, notices = self._asked(bind(kql, parameters), ranges, seconds=settings().query_seconds)
         types = dict(columns)
         frame = frame_from_arrow(table, types)
         statistics = {"seconds": time.perf_counter() - began, "rows": len(frame)}
-        return QueryResult(frame, types, partial=bool(warnings), warnings=warnings, statistics=statistics)
+        return QueryResult(frame, types, partial=bool(stale), warnings=stale + notices, statistics=statistics)
 
     def arrow(self, kql: str, ranges: Mapping[str, Range], *, limit_to: str = "", among: Among | None = None) -> Answer:
         """*kql*'s rows as an Arrow table with its columns' Kusto types; each table's time range by its name.
@@ -111,7 +113,7 @@ class LocalEngine:
         *limit_to* is an SQL condition on the result; *among* names the only requests to see.
         Rows of a computed table that the logs are newer than come as they are. Raises QueryError, LakeError.
         """
-        answer, _ = self._asked(kql, ranges, limit_to=limit_to, among=among, computing=True)
+        answer, _, _ = self._asked(kql, ranges, limit_to=limit_to, among=among, computing=True)
         return answer
 
     def _asked(
@@ -123,25 +125,38 @@ class LocalEngine:
         among: Among | None = None,
         seconds: float | None = None,
         computing: bool = False,
-    ) -> tuple[Answer, tuple[str, ...]]:
-        """See ``arrow``; with what the reader should know of the answer."""
+    ) -> tuple[Answer, tuple[str, ...], tuple[str, ...]]:
+        """See ``arrow``; with what is missing from the answer, and what else its reader should know."""
+        import duckdb
+
         with self._lock:
             own = own_tables(self._lake)
             if own != self._own:
                 # Made anew only then: what functions answer with is worked out once for each catalogue.
                 self._own = own
                 self._known = catalogue(self._functions, {name: table.columns for name, table in own.items()})
+            kql, notices = here(kql)
+            kql, several = first_table(kql)
             kql = dialect.present(newer(kql), self._known)
             checked(kql, self._known, function_names())
             kql = dialect.expanded(kql, TABLES)
             views = self._connected()
             seen = views.show(kql, ranges, among, own)
-            warnings = () if computing else self._stale.warnings([name for name, _ in seen.of], ranges)
+            stale = () if computing else self._stale.warnings([name for name, _ in seen.of], ranges)
+            dynamic: frozenset[str] = frozenset()
             stages = Stages(
-                views.connection, lambda text, known: translate(text, (*seen.functions, *known)), _kusto_type
+                views.connection, lambda text, known: translate(text, (*seen.functions, *known), dynamic), _kusto_type
             )
 
             def work() -> tuple[Hashable, Answer]:
+                nonlocal dynamic
+                try:
+                    return answered()
+                except duckdb.BinderException:
+                    dynamic = dialect.dynamic_names(kql)
+                    return answered()
+
+            def answered() -> tuple[Hashable, Answer]:
                 sql = stages.sql(dialect.staged(kql, stages))
                 asked = (sql, limit_to, seen.of, tuple(stages.definitions))
                 answer = self._recent.pop(asked, None)
@@ -156,7 +171,7 @@ class LocalEngine:
                 self._recent[asked] = answer
                 while sum(rows.nbytes for rows, _ in self._recent.values()) > _RECENT_BYTES:
                     del self._recent[next(iter(self._recent))]
-            return answer, warnings
+            return answer, stale, notices + several
 
     def set_aside(self) -> SetAside:
         """What the lake's ingests read and did not keep. Raises LakeError where their notes are damaged."""
@@ -247,7 +262,7 @@ def _unsupported(kql: str, construct: str) -> QueryError:
 
 
 def _kusto_type(duckdb_type: str) -> str:
-    if duckdb_type.startswith("DECIMAL"):
+    if re.fullmatch(r"DECIMAL\(\d+,\s*\d+\)", duckdb_type):
         return "decimal"
     return _DUCKDB_TO_KUSTO.get(duckdb_type, "dynamic")  # JSON, and lists and structs that become it
 

@@ -14,9 +14,10 @@ Functions = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @lru_cache(maxsize=256)
-def translate(kql: str, functions: Functions = ()) -> str:
+def translate(kql: str, functions: Functions = (), dynamic: frozenset[str] = frozenset()) -> str:
     """*kql* as DuckDB SQL. Cached: reading a long query costs more than running it on a small lake.
 
+    *dynamic* names columns that hold dynamic values, where arithmetic on them failed.
     Raises duckdb_kql's KqlError, QueryError.
     """
     import duckdb_kql
@@ -27,7 +28,8 @@ def translate(kql: str, functions: Functions = ()) -> str:
     known = catalogue({}, {name: dict.fromkeys(columns, "") for name, columns in functions})
     text = dialect.prepared(kql, known)
     try:
-        return str(duckdb_kql.to_sql(text, schema=schema, allow_write=False))
+        with dialect.computing(dynamic):
+            return str(duckdb_kql.to_sql(text, schema=schema, allow_write=False))
     except (AssertionError, LookupError, TypeError, ValueError, RecursionError) as error:
         # What it does not foresee in a query is no reason to fail with a trace.
         raise QueryError(

@@ -31,8 +31,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     """Add ``%%kql``, its completion, and how its results are shown. IPython calls this."""
     import pandas as pd
 
-    def kql(line: str, cell: str | None = None) -> pd.DataFrame:
-        """%%kql [SOURCE] [--since 7d | --start T --end T] [-p name=value] [--show-prompts]"""
+    def kql(line: str, cell: str | None = None) -> pd.DataFrame | None:
+        """%%kql [SOURCE] [--since 7d | --start T --end T] [-p name=value] [--show-prompts] [--check]"""
         return _answer(shell, line, cell)
 
     shell.register_magic_function(kql, "line_cell", "kql")  # type: ignore[arg-type]
@@ -74,13 +74,14 @@ def _options(line: str) -> argparse.Namespace:
     parser.add_argument("--end")
     parser.add_argument("-p", "--param", action="append", default=[])
     parser.add_argument("--show-prompts", action="store_true")
+    parser.add_argument("--check", action="store_true")
     try:
         return parser.parse_args(shlex.split(line))
     except ValueError as error:
         raise WrongUse(f"%%kql: {error}") from error
 
 
-def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFrame:
+def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFrame | None:
     from IPython.core.error import UsageError
 
     try:
@@ -88,6 +89,9 @@ def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFram
             raise WrongUse("put %%kql at the top of a cell, with the query below it")
         options = _options(line)
         query, render = split(cell)
+        if options.check:
+            _check(query, options)
+            return None
         result = _run(query, options)
     except QueryError as error:
         raise UsageError(_with_place(error, cell or "")) from None
@@ -102,19 +106,40 @@ def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFram
     return result.frame
 
 
-def _run(query: str, options: argparse.Namespace) -> QueryResult:
-    source = options.source or settings().source or str(settings().lake)
-    own = own_functions()
-    key = (source, *own.values())
-    if key not in _engines:
-        _engines[key] = connect(source, functions=own)
+def _check(query: str, options: argparse.Namespace) -> None:
+    """Print where the query can run, and what Azure does otherwise."""
+    from ..engines.checking import verdict_of
+    from ..engines.kql.placeholders import filled
+
     start, end = span(options.since, options.start, options.end, settings().time_zone)
+    found = verdict_of(*filled(query, start, end, _values(options)), _source(options))
+    for said in (*found.lacks, *(f"Note: {note}" for note in found.notes)):
+        print(said)
+    print("A lake cannot run the query." if found.lacks else "The query runs on a lake and in Azure.")
+
+
+def _source(options: argparse.Namespace) -> str:
+    return str(options.source or settings().source or settings().lake)
+
+
+def _values(options: argparse.Namespace) -> dict[str, str]:
     values = {}
     for pair in options.param:
         name, separator, value = pair.partition("=")
         if not separator:
             raise WrongUse(f"%%kql: -p takes NAME=VALUE, not '{pair}'")
         values[name] = value
+    return values
+
+
+def _run(query: str, options: argparse.Namespace) -> QueryResult:
+    source = _source(options)
+    own = own_functions()
+    key = (source, *own.values())
+    if key not in _engines:
+        _engines[key] = connect(source, functions=own)
+    start, end = span(options.since, options.start, options.end, settings().time_zone)
+    values = _values(options)
     asked = ask(_engines[key], query, start=start, end=end, parameters=values, show_prompts=options.show_prompts)
     if asked.texts_hidden:
         print("Prompts and responses are hidden; add --show-prompts to show them.")

@@ -55,6 +55,15 @@ def test_nothing_is_said_but_the_answer_to_the_very_end(lake):
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("SubscriptionId")
 
 
+def test_check_says_where_a_query_runs_and_what_azure_does_otherwise(aoai, lake):
+    runs = aoai("query", "--check", "--kql", "workspace('a').AoaiRequests | where IsStream", "-s", lake)
+    assert (runs.code, runs.out) == (0, "")
+    assert "Note: workspace('a'): a lake is one source" in runs.err and "the portal shows 30,000" in runs.err
+    assert runs.err.endswith("The query runs on a lake and in Azure.\n")
+    lacks = aoai("query", "--check", "--kql", "AoaiRequests | reduce by User", "-s", lake)
+    assert (lacks.code, lacks.err.splitlines()[0]) == (1, "line 1, column 16: a lake cannot run reduce")
+
+
 def test_queries_lists_names_and_questions(aoai):
     listed = aoai("queries", "tokens")
     assert "tokens/by-caller-and-model" in listed.out

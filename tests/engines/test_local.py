@@ -141,7 +141,7 @@ def test_a_table_without_rows_is_empty_and_has_its_columns(engine):
         ),
         ("AoaiRequests | where TimeGenerated > ago(span)", "line 1, column 42: there is no column 'span' here"),
         ("AoaiRequests | where TotalTime + Outcome > 1", "a value of a type that it does not take"),
-        ("AoaiRequests | fork (count) (take 1)", "line 1, column 16: the local engine does not run 'fork'"),
+        ("AoaiRequests | reduce by User", "line 1, column 16: the local engine does not run 'reduce'"),
         ("AoaiRequests | where Outcome in~ ('x'", "line 1, column 38: syntax error: the query ends too early"),
         ("AoaiRequests | evaluate basket()", "the local engine has no plugin 'basket'"),
         ("AoaiRequests | where TotalTokens > 'prompt text'", "wrong type"),

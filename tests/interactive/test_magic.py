@@ -48,6 +48,13 @@ def test_a_cell_gives_a_dataframe_and_keeps_the_last_one(shell, lake):
     assert shell.user_ns["_kql_"] is result.result
 
 
+def test_check_says_where_a_query_runs_and_runs_nothing(shell, lake):
+    result, seen = run(shell, f"%%kql {lake} --check\nAoaiRequests | take 50000")
+    assert result.result is None
+    assert "Note: a lake returns every row; the portal shows 30,000" in seen.stdout
+    assert seen.stdout.endswith("The query runs on a lake and in Azure.\n")
+
+
 def test_parameters_and_a_period_reach_the_query(shell, lake):
     cell = "let n = 3;\nAoaiRequests | take n | project CorrelationId"
     assert len(run(shell, f"%%kql {lake} -p n=5\n{cell}")[0].result) == 5

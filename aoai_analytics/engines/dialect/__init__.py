@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..kql.functions import shipped_functions
-from . import adapter, computed, macros, operators, windows
-from .adapter import install
+from . import adapter, computed, macros, operators, unions, windows
+from .adapter import computing, install
+from .dynamics import dynamic_names
 from .expanding import expanded, present
 from .preparing import prepared
 from .rewriting import rewritten
@@ -21,7 +22,7 @@ from .stages import staged as _staged
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["expanded", "install", "prepared", "present", "register", "staged"]
+__all__ = ["computing", "dynamic_names", "expanded", "install", "prepared", "present", "register", "staged"]
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
@@ -38,4 +39,5 @@ def staged(kql: str, stages: Stages) -> str:
     def in_stages(text: str) -> str:
         return _staged(text, stages, handlers, lambda node: operators.needs(node) or windows.needs(node))
 
-    return in_stages(apart(rewritten(kql), stages, shipped_functions(), in_stages))
+    kql = unions.typed(rewritten(kql), stages, in_stages)
+    return in_stages(apart(kql, stages, shipped_functions(), in_stages))

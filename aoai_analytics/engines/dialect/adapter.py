@@ -6,15 +6,17 @@ the pin looks at each line.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
 from . import computed
 from .functions import AGGREGATES, BY_TYPE, NO_STRINGS, OPERATORS, SCALARS, STRINGS, WRAPPED
-from .operators import PLUGINS
-from .operators import sql_name as quoted
+from .naming import sql_name as quoted
+from .plugins import PLUGINS
 from .rewriting import REWRITES, SEVERAL
 from .windows import WINDOW_FUNCTIONS
 
@@ -22,6 +24,13 @@ from .windows import WINDOW_FUNCTIONS
 _Rendered = Callable[[Any], str | None]
 #: What is no function of a registry, but is called as one.
 _BY_KUSTO = ("column_ifexists", "columnifexists", "materialize", "not", "table", "toscalar", "typeof")
+_ARITHMETIC = frozenset("+-*/%")
+#: Kusto's decimal has 34 digits, wherever the point is.
+_DECIMAL = "DECIMAL(38, 12)"
+#: Functions that give a dynamic value.
+DYNAMIC_FUNCTIONS = frozenset(("extract_all", "parse_json", "parse_url", "parsejson", "split", "todynamic", "toobject"))
+#: Columns that hold dynamic values: named where arithmetic on one of them failed.
+dynamic_columns: ContextVar[frozenset[str]] = ContextVar("dynamic_columns", default=frozenset())
 #: The version of duckdb-kql whose inner parts these are.
 VERSION = "1.1.2"
 
@@ -51,7 +60,7 @@ def install() -> None:
     forms["abs"] = lambda node: _typed("kusto_abs", *node.args) if len(node.args) == 1 else None
     for name, template in WRAPPED.items():
         forms[name] = _wrapped(forms[name], template)
-    translate.render_expr = _with_timespans(translate.render_expr)
+    translate.render_expr = _with_types(translate.render_expr)
     for name, (arities, template) in SCALARS.items():
         functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, arities)
     for name, function in computed.FUNCTIONS.items():
@@ -74,6 +83,16 @@ def install() -> None:
             functions.BINARY_OPERATORS[operator] = replace(functions.BINARY_OPERATORS[operator], template=rendered)
 
 
+@contextmanager
+def computing(columns: frozenset[str]) -> Iterator[None]:
+    """While a query is translated: *columns* hold dynamic values."""
+    token = dynamic_columns.set(columns)
+    try:
+        yield
+    finally:
+        dynamic_columns.reset(token)
+
+
 @cache
 def function_names() -> frozenset[str]:
     """Every function that the local engine knows, in lower case."""
@@ -92,6 +111,10 @@ def macros() -> dict[str, str]:
 
     value = ir.ColumnRef("v")
     bodies = {f"kusto_{name}": str(translate.render_expr(ir.FunctionCall(name, (value,)))) for name in BY_TYPE}
+    plain = "rtrim(rtrim(CAST(v AS VARCHAR), '0'), '.')"
+    bodies["kusto_tostring"] = (
+        f"CASE WHEN starts_with(typeof(v), 'DECIMAL') THEN coalesce({plain}, '') ELSE {bodies['kusto_tostring']} END"
+    )
     return bodies | {"kusto_present": "CASE WHEN CAST(v AS VARCHAR) <> '' THEN v END"}
 
 
@@ -172,8 +195,8 @@ def _wrapped(known: _Rendered, template: str) -> _Rendered:
     return render
 
 
-def _with_timespans(known: Callable[..., str]) -> Callable[..., str]:
-    """duckdb-kql's *known* rendering of an expression, with timespans divided by numbers and by each other."""
+def _with_types(known: Callable[..., str]) -> Callable[..., str]:
+    """duckdb-kql's *known* rendering of an expression, with arithmetic on timespans, decimals and dynamic values."""
     from duckdb_kql import ir, translate
 
     called = {"/": "kusto_divided", "%": "kusto_rest"}
@@ -186,11 +209,70 @@ def _with_timespans(known: Callable[..., str]) -> Callable[..., str]:
         return is_difference and not any(map(translate._is_real_expr, (node.left, node.right)))
 
     def render(node: Any) -> str:
-        if isinstance(node, ir.BinaryOp) and node.op in called and is_span(node):
+        if isinstance(node, ir.Literal) and node.kind == "decimal" and node.value is not None:
+            return f"CAST('{node.value}' AS {_DECIMAL})"
+        if isinstance(node, ir.UnaryOp) and node.op == "-" and _is_dynamic(node.operand):
+            return f"(-{_number(node.operand)})"
+        if not isinstance(node, ir.BinaryOp) or node.op not in _ARITHMETIC:
+            return known(node)
+        if node.op in called and is_span(node):
             return _typed(called[node.op], node.left, node.right)
+        if any(map(_is_decimal, (node.left, node.right))):
+            left, right = map(translate.render_expr, (node.left, node.right))
+            divisor = f"nullif({right}, 0)" if node.op in called else right
+            return f"CAST({left} {node.op} {divisor} AS {_DECIMAL})"
+        if any(map(_is_dynamic, (node.left, node.right))):
+            return _of_dynamic(node)
         return known(node)
 
     return render
+
+
+def _is_decimal(node: Any) -> bool:
+    from duckdb_kql import ir
+
+    if isinstance(node, ir.BinaryOp):
+        return node.op in _ARITHMETIC and (_is_decimal(node.left) or _is_decimal(node.right))
+    if isinstance(node, ir.UnaryOp):
+        return _is_decimal(node.operand)
+    if isinstance(node, ir.FunctionCall):
+        return node.name.lower() == "todecimal"
+    return isinstance(node, ir.Literal) and node.kind == "decimal"
+
+
+def _is_dynamic(node: Any) -> bool:
+    """Whether *node* is known to be dynamic: by its form, or by its name where an answer failed for its type."""
+    from duckdb_kql import ir
+
+    if isinstance(node, ir.FunctionCall):
+        return node.name.lower() in DYNAMIC_FUNCTIONS
+    if isinstance(node, ir.ColumnRef):
+        return node.name in dynamic_columns.get()
+    return isinstance(node, ir.PathAccess) or (isinstance(node, ir.Literal) and node.kind == "dynamic")
+
+
+def _number(node: Any) -> str:
+    from duckdb_kql import translate
+
+    sql = str(translate.render_expr(node))
+    return f"TRY_CAST({sql} AS DOUBLE)" if _is_dynamic(node) else sql
+
+
+def _of_dynamic(node: Any) -> str:
+    """Arithmetic on a dynamic value: a long with a long, else a real."""
+    from duckdb_kql import ir, translate
+
+    others = [side for side in (node.left, node.right) if not _is_dynamic(side)]
+    if any(map(translate._is_timespan_expr, others)) or any(map(translate._is_datetime_expr, others)):
+        times = [
+            f"TRY_CAST({_text(side)} AS TIMESTAMP)" if _is_dynamic(side) else translate.render_expr(side)
+            for side in (node.left, node.right)
+        ]
+        return f"({times[0]} {node.op} {times[1]})"
+    right = f"nullif({_number(node.right)}, 0)" if node.op in "/%" else _number(node.right)
+    made = f"({_number(node.left)} {node.op} {right})"
+    whole = any(isinstance(side, ir.Literal) and side.kind in ("int", "long") for side in others)
+    return f"CAST(trunc{made} AS BIGINT)" if whole else made
 
 
 def _without_null_strings(known: Callable[..., str]) -> Callable[..., str]:

@@ -7,42 +7,19 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable
 
-from ...errors import QueryError
 from ..kql.parameters import declared
-from ..kql.tree import NAMES, Node, call, named, operator, string_value
+from ..kql.tree import NAMES, Node, named, operator
+from .naming import column as _column
+from .naming import kql_name, listed, refused, sql_name
+from .nesting import top_nested
 from .pairs import parse_kv
+from .plugins import evaluate
+from .scanning import scan, scanned
 from .stages import Handler, Stage
 
 #: A column that tells apart the rows, or the parts, that a sub-query works on by themselves.
 _PART = "Part__"
-#: Aggregates that are 0 where there is nothing to aggregate.
-_ZERO = {"count", "countif", "sum", "sumif", "dcount", "dcountif", "count_distinct"}
-
-
-def kql_name(name: str) -> str:
-    """*name* as KQL writes it."""
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else "['" + name.replace("\\", "\\\\").replace("'", "\\'") + "']"
-
-
-def sql_name(name: str) -> str:
-    """*name* as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def listed(names: list[str]) -> str:
-    """Names as KQL lists them."""
-    return ", ".join(map(kql_name, names))
-
-
-def _refused(node: Node, what: str) -> QueryError:
-    line, column = node.place
-    return QueryError(f"line {line}, column {column}: {what}", line=line, column=column)
-
-
-def _column(node: Node) -> str:
-    return next((name.name for name in node.walk() if name.kind in NAMES), node.text.strip())
 
 
 # Columns
@@ -113,38 +90,6 @@ def _as(node: Node, stage: Stage) -> str:
     return stage.stages.made(f'SELECT * FROM "{stage.name}"', name=name)
 
 
-def _top_nested(node: Node, stage: Stage) -> str:
-    parts = [rule for rule in node.rules if rule.kind == "TopNestedOperatorPart"] or [node]
-    keys: list[str] = []
-    shown: list[str] = []
-    rows = stage
-    kept: Stage | None = None
-    for part in parts:
-        if any(rule.kind == "TopNestedOperatorWithOthersClause" for rule in part.rules):
-            raise _refused(part, "the local engine has no 'with others' of top-nested")
-        limit = next((rule for rule in part.rules if rule.kind == "LongLiteralExpression"), None)
-        of, ordered = [rule for rule in part.rules if rule is not limit][-2:]
-        given, expression = named(of)
-        key = given[0] if given else _column(expression)
-        names, aggregate = named(ordered.rules[0])
-        total = names[0] if names else f"aggregated_{key}"
-        if given:
-            rows = rows.then(f"| extend {kql_name(key)} = {expression.text}")
-        grouped = listed([*keys, key])
-        found = rows.then(f"| summarize {kql_name(total)} = {aggregate.text} by {grouped}")
-        way = "ASC" if re.search(r"\basc\b", ordered.text) else "DESC"
-        over = f"PARTITION BY {', '.join(map(sql_name, keys))} " if keys else ""
-        rank = f"row_number() OVER ({over}ORDER BY {sql_name(total)} {way} NULLS LAST, {sql_name(key)})"
-        limited = f"WHERE {rank} <= {limit.text}".replace("WHERE", "QUALIFY") if limit else ""
-        found = found.sql(f'SELECT * FROM "{found.name}" {limited}')
-        kept = found if kept is None else kept.kql(f"{kept.name} | join kind=inner {found.name} on {listed(keys)}")
-        keys.append(key)
-        shown += [key, total]
-        rows = rows.kql(f"{rows.name} | join kind=leftsemi {found.name} on {listed(keys)}")
-    assert kept is not None
-    return f"{kept.name} | project {listed(shown)}"
-
-
 # Sub-queries for each part
 
 
@@ -169,8 +114,11 @@ def _in_parts(body: Node, stage: Stage) -> Stage:
             stage = _first_of_parts(stage, node.rules[0].text, keys)
         elif node.kind in ("SortOperator", "OrderOperator"):
             stage = stage.then(f"| {text}", stored=True)
+        elif node.kind == "ScanOperator":
+            stage = stage.sql(f'SELECT * FROM "{stage.name}" ORDER BY {_PART}', stored=True)
+            stage = scanned(node, stage, _PART)
         else:
-            raise _refused(node, f"the local engine cannot run '{text.split()[0]}' for each part of a table")
+            raise refused(node, f"the local engine cannot run '{text.split()[0]}' for each part of a table")
     return stage
 
 
@@ -217,7 +165,7 @@ def _partition(node: Node, stage: Stage) -> str:
     key = next((rule for rule in node.rules if rule.kind in NAMES), None)
     body = node.rules[-1]
     if key is None or body.kind != "PartitionOperatorSubExpressionBody":
-        raise _refused(node, "the local engine runs 'partition by COLUMN (operators)' only")
+        raise refused(node, "the local engine runs 'partition by COLUMN (operators)' only")
     parts = stage.then(f"| extend {_PART} = {key.text}")
     found = _in_parts(body.rules[0], parts)
     return f"{found.name} | project-away {_PART}"
@@ -317,89 +265,6 @@ def _aggregate(text: str) -> tuple[str, str, str]:
     return f"{function}_{column}", body.strip(), default.strip()
 
 
-# Plugins
-
-
-def _evaluate(node: Node, stage: Stage) -> str:
-    function = next((rule for rule in node.rules if call(rule)), None)
-    plugin = PLUGINS.get(call(function).lower()) if function else None
-    if function is None or plugin is None:
-        name = call(function) if function else "evaluate"
-        raise _refused(node, f"the local engine has no plugin '{name}'; it has {', '.join(sorted(PLUGINS))}")
-    return plugin(function, stage)
-
-
-def _pivot(function: Node, stage: Stage) -> str:
-    column, *rest = function.rules[1:]
-    aggregate = rest[0].text if rest else "count()"
-    keys = [rule.text for rule in rest[1:]]
-    key = _column(column)
-    if not keys:
-        used = {name.name for rule in rest[:1] for name in rule.walk() if name.kind in NAMES}
-        keys = [kql_name(name) for name in stage.columns if name != key and name not in used]
-    found = stage.then(f"| summarize Value__ = {aggregate} by {', '.join([*keys, kql_name(key)])}")
-    values = [
-        row[0]
-        for row in stage.values(f'SELECT DISTINCT CAST({sql_name(key)} AS VARCHAR) FROM "{found.name}" ORDER BY 1')
-    ]
-    zero = re.match(r"\s*(\w+)", aggregate)
-    other = "0" if zero and zero[1] in _ZERO else "NULL"
-    cells = []
-    for value in values:
-        text = "'" + str(value if value is not None else "").replace("'", "''") + "'"
-        of_value = f"any_value(Value__) FILTER (WHERE CAST({sql_name(key)} AS VARCHAR) = {text})"
-        cells.append(f"coalesce({of_value}, {other}) AS {sql_name(str(value))}")
-    names = [name for name in found.columns if name not in (key, "Value__")]
-    by = f" GROUP BY {', '.join(map(sql_name, names))}" if names else ""
-    return stage.sql(f'SELECT {", ".join([*map(sql_name, names), *cells])} FROM "{found.name}"{by}').name
-
-
-def _bag_unpack(function: Node, stage: Stage) -> str:
-    column, *options = function.rules[1:]
-    name = _column(column)
-    prefix = string_value(options[0].text) if options and options[0].kind.startswith("String") else ""
-    bag = sql_name(name)
-    kinds = stage.values(
-        f"SELECT Key, list_sort(list(DISTINCT json_type(Bag, '$.\"' || Key || '\"'))) FROM (SELECT {bag} AS Bag, "
-        f'unnest(json_keys({bag})) AS Key FROM "{stage.name}") GROUP BY Key ORDER BY Key'
-    )
-    cells = []
-    for key, types in kinds:
-        path = "'$.\"" + str(key).replace("'", "''") + "\"'"
-        known = {str(kind) for kind in types if kind != "NULL"}  # type: ignore[attr-defined]
-        sql_type = _bag_type(known)
-        value = f"json_extract_string({bag}, {path})" if sql_type != "JSON" else f"json_extract({bag}, {path})"
-        cells.append(f"TRY_CAST({value} AS {sql_type}) AS {sql_name(prefix + str(key))}")
-    others = [sql_name(other) for other in stage.columns if other != name]
-    return stage.sql(f'SELECT {", ".join([*others, *cells])} FROM "{stage.name}"').name
-
-
-def _bag_type(kinds: set[str]) -> str:
-    if kinds <= {"UBIGINT", "BIGINT"} and kinds:
-        return "BIGINT"
-    if kinds <= {"UBIGINT", "BIGINT", "DOUBLE"} and kinds:
-        return "DOUBLE"
-    return "BOOLEAN" if kinds == {"BOOLEAN"} else "VARCHAR" if kinds == {"VARCHAR"} else "JSON"
-
-
-def _narrow(function: Node, stage: Stage) -> str:
-    cells = " UNION ALL ".join(
-        f'SELECT Row__ AS "Row", {place} AS Place__, \'{name.replace(chr(39), chr(39) * 2)}\' AS "Column", '
-        f"coalesce(CAST({sql_name(name)} AS VARCHAR), '') AS \"Value\" FROM Numbered"
-        for place, name in enumerate(stage.columns)
-    )
-    return stage.sql(
-        f'WITH Numbered AS (SELECT *, row_number() OVER () - 1 AS Row__ FROM "{stage.name}") '
-        f'SELECT "Row", "Column", "Value" FROM ({cells}) ORDER BY "Row", Place__'
-    ).name
-
-
-PLUGINS: dict[str, Callable[[Node, Stage], str]] = {
-    "pivot": _pivot,
-    "bag_unpack": _bag_unpack,
-    "narrow": _narrow,
-}
-
 HANDLERS: dict[str, Handler] = {
     "ProjectKeepOperator": _project_keep,
     "ProjectReorderOperator": _project_reorder,
@@ -408,13 +273,14 @@ HANDLERS: dict[str, Handler] = {
     "SampleDistinctOperator": _sample_distinct,
     "ConsumeOperator": _same,
     "AsOperator": _as,
-    "TopNestedOperator": _top_nested,
-    "TopNestedOperatorPart": _top_nested,
+    "TopNestedOperator": top_nested,
+    "TopNestedOperatorPart": top_nested,
     "MvapplyOperator": _mv_apply,
     "PartitionOperator": _partition,
     "MakeSeriesOperator": _make_series,
-    "EvaluateOperator": _evaluate,
+    "EvaluateOperator": evaluate,
     "ParseKvOperator": parse_kv,
+    "ScanOperator": scan,
 }
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from ..kql.operators import unnamed
 from ..kql.tree import NAMES, Node, call, edited, named, read, readable
 from . import series
 from .let_functions import inlined
+from .naming import kql_name
 
 _Rewrite = Callable[[Node, list[str]], str | None]
 
@@ -113,6 +115,7 @@ _SETTING = re.compile(r"^\s*set\s+\w+(?:\s*=\s*[^;]+)?;")
 _HIDDEN = re.compile(r"\b[hH]@?[\"']")
 _YEAR = re.compile(r"datetime\(\s*(\d{4})\s*\)")
 _NEGATIVE = re.compile(r"(?:time|timespan)\(\s*-\s*([\w.:]+)\s*\)")
+_DECIMAL = re.compile(r"decimal\(\s*([-\d.eE+]+)\s*\)")
 _ANY_NAME = re.compile(r"\b(" + "|".join(sorted({*REWRITES, *SEVERAL})) + r")\s*\(")
 
 
@@ -129,6 +132,8 @@ def rewritten(kql: str) -> str:
         kql = inlined(kql)
     if any(pattern.search(kql) for pattern in (_HIDDEN, _YEAR, _NEGATIVE)):
         kql = edited(kql, filter(None, map(_plain_literal, read(kql).walk())))
+    if _DECIMAL.search(kql):
+        kql = edited(kql, _decimals(read(kql)))
     while _ANY_NAME.search(kql):
         edit = next(filter(None, map(_edit, read(kql).walk())), None)
         if edit is None:
@@ -167,12 +172,20 @@ def _parameters(node: Node) -> tuple[int, int, str] | None:
 
 
 def _constants(root: Node) -> Iterator[tuple[int, int, str]]:
-    """A constant among the aggregates of a summarize: any of the rows tells it. Hints go."""
+    """A constant among the aggregates of a summarize: any of the rows tells it. Hints go.
+
+    Published queries count a column, ``count(CorrelationId)``: Kusto counts the rows, as ``count()`` does.
+    """
+    for counted in root.find("CountExpression"):
+        if counted.rules:
+            yield counted.start, counted.end, "count()"
     for operator in root.find("SummarizeOperator"):
         for rule in operator.rules:
             if rule.kind == "StrictQueryOperatorParameter":
                 yield rule.start, rule.end, ""  # a hint to a cluster
             _, expression = named(rule)
+            if rule.kind == "CountExpression" and rule.rules:
+                yield rule.start, rule.start, f"{kql_name(unnamed(rule))} = "
             if rule.kind == "NamedExpression" and (expression.name or expression.kind.endswith("LiteralExpression")):
                 yield expression.start, expression.end, f"take_any({expression.text})"
 
@@ -186,6 +199,16 @@ def _plain_literal(node: Node) -> tuple[int, int, str] | None:
     if negative := _NEGATIVE.fullmatch(node.text) if not node.kind else None:
         return node.start, node.end, f"(-time({negative[1]}))"
     return None
+
+
+def _decimals(node: Node) -> Iterator[tuple[int, int, str]]:
+    """Decimal literals, which duckdb-kql reads as reals, as conversions; a datatable converts its own."""
+    if node.kind == "DataTableExpression":
+        return
+    if not node.children and (literal := _DECIMAL.fullmatch(node.text)):
+        yield node.start, node.end, f'todecimal("{literal[1]}")'
+    for child in node.children:
+        yield from _decimals(child)
 
 
 def _edit(node: Node) -> tuple[int, int, str] | None:

@@ -109,7 +109,7 @@ def staged(kql: str, stages: Stages, handlers: Mapping[str, Handler], needs: Cal
         if found is None:
             return kql
         pipe, piped, handler = found
-        if _within_function(root, pipe):
+        if within_function(root, pipe):
             line, column = place(kql, piped.start)
             raise QueryError(
                 f"line {line}, column {column}: the local engine cannot run '{operator(piped).text.split()[0]}' in a "
@@ -160,7 +160,7 @@ def _first(
     return None
 
 
-def _within_function(root: Node, pipe: Node) -> bool:
+def within_function(root: Node, pipe: Node) -> bool:
     """Whether *pipe* stands in the body of a function that takes parameters."""
     return any(
         node.start <= pipe.start < node.end and any("Parameter" in child.kind for child in node.rules)

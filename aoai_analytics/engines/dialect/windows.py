@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ...errors import QueryError
 from ..kql.tree import Node, call, edited, string_value
-from .operators import kql_name, listed, sql_name
+from .naming import kql_name, listed, sql_name
 from .stages import Handler, Stage
 
 _ROW = "Row__"

@@ -234,8 +234,8 @@ class Flow:
         if table is not None:
             self.tables.setdefault(name, node)
             return table.text
-        if rows.opened:
-            return rows.is_text(name)
+        if rows.opened or rows.of_type(name):
+            return rows.is_text(rows.of_type(name) or name)
         hint = nearest(name, [*rows.columns, *scope.bound])
         hint = hint or f"; if it is a value, define it with 'let {name} = …;' or give -p {name}=VALUE"
         self.unknown.append((node, f"there is no column '{name}' here{hint}"))

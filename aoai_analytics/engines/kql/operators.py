@@ -33,7 +33,7 @@ def unnamed(node: Node) -> str:
     """The name that Kusto gives to a column of this expression; '' where that is not known here."""
     node = bare(node)
     if node.kind == "CountExpression":
-        return "count_"
+        return f"count_{unnamed(node.rules[0])}" if node.rules else "count_"
     if node.kind == "FunctionCallOrPathPathExpression" and node.rules[0].name:
         steps = [inner.name or string_value(inner.text) for step in node.rules[1:] for inner in step.rules]
         plain = all(inner.name or inner.kind.startswith("String") for step in node.rules[1:] for inner in step.rules)
@@ -222,7 +222,7 @@ def _union(flow: Flow, node: Node, rows: Rows | None, scope: Scope) -> Rows:
     for branch in found:
         for name, text in branch.columns.items():
             columns[name] = columns.get(name, False) or text
-    return Rows(columns, any(branch.opened for branch in found), any(branch.rest for branch in found))
+    return Rows(columns, any(branch.opened for branch in found), any(branch.rest for branch in found), united=True)
 
 
 def _mv_expand(flow: Flow, node: Node, rows: Rows, scope: Scope) -> Rows:

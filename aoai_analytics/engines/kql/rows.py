@@ -6,15 +6,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from .tree import Node
+from .words import listed
+
+#: https://learn.microsoft.com/kusto/query/scalar-data-types
+TYPES = listed("bool datetime decimal dynamic guid int long real string timespan")
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Columns, name -> whether it may hold text. *opened*: there may be others; *rest*: these may hold text."""
+    """Columns, name -> whether it may hold text. *opened*: there may be others; *rest*: these may hold text.
+
+    *united*: of a union, whose columns of one name and several types are ``name_type``.
+    """
 
     columns: Mapping[str, bool] = field(default_factory=dict)
     opened: bool = False
     rest: bool = False
+    united: bool = False
 
     @property
     def text(self) -> bool:
@@ -24,6 +32,11 @@ class Rows:
     def is_text(self, column: str) -> bool:
         """Whether *column*, of whatever name, may hold text."""
         return self.columns.get(column, self.text)
+
+    def of_type(self, column: str) -> str:
+        """The column that *column* is of one type, in a union; '' where it is none."""
+        name, _, kind = column.rpartition("_")
+        return name if self.united and name in self.columns and kind in TYPES else ""
 
     def with_(self, columns: Mapping[str, bool]) -> Rows:
         """These with *columns* added or replaced."""

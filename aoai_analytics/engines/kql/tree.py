@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from ...errors import QueryError
+from .lexing import install
 
 _COMMENT = re.compile(r"//[^\n]*")
 #: A serialize without columns changes no column, and the grammar that duckdb-kql has refuses it.
@@ -22,7 +23,7 @@ _NOT_READ = re.compile(r"(?<=\s)as(?=\s*\((?:[^()]*)\)\s*(?:with\b|\||;|$))")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{1,4})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 #: What spells a name: plain, a word of the language, or ``['a name']``.
-NAMES = frozenset(("IdentifierName", "KeywordName", "EscapedName"))
+NAMES = frozenset(("IdentifierName", "KeywordName", "ExtendedKeywordName", "EscapedName"))
 #: What follows a dot: a key of a value, or a table of a database.
 _PATH = "FunctionCallOrPathPathOperation"
 
@@ -98,6 +99,7 @@ def read(kql: str) -> Node:
     """*kql* as a tree. Raises QueryError, with line and column, where it does not parse."""
     import duckdb_kql
 
+    install()
     kql = readable(kql)
     try:
         tree = duckdb_kql.parse(kql).tree
