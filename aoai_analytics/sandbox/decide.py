@@ -22,6 +22,8 @@ from .pool import BackendAnswer, Pool
 Json = dict[str, Any]
 
 _BAD_PATH = re.compile(r"[^A-Za-z0-9_./~:-]|\.\.|//")
+#: From so many brackets on, JSON may be nested deeper than can be worked with.
+_DEEP = 100
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -269,6 +271,8 @@ def parsed(text: str) -> Json:
     """A request's JSON object; {} for anything else, which the model's service refuses."""
     try:
         found = json.loads(text) if text else {}
-    except ValueError:
+        if text.count("[") + text.count("{") > _DEEP:
+            json.dumps({"once": found, "more": [[[[found]]]]})  # as deep as it is ever written again
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

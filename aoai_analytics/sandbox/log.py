@@ -176,4 +176,6 @@ def _messages(call: Call) -> list[Any]:
 
 
 def _json(data: Any) -> str:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    # Half of a surrogate pair, which JSON can escape, is no text.
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode()

@@ -130,11 +130,19 @@ class Model:
             raise Refused(404, {"code": "DeploymentNotFound", "message": message})
         if FORBIDDEN in json.dumps(body, ensure_ascii=False):
             raise Refused(400, _filtered())
+        _check_types(body)
+        try:
+            return self._answer(surface, deployment, body, end)
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+            # Somewhere within the members that were checked, the shape is another than the API's.
+            raise Refused(400, _wrong("The request does not have the shape of this API.", "body")) from error
+
+    def _answer(self, surface: str, deployment: Deployment, body: Json, end: str) -> Reply:
         prompt = self._prompt(surface, body)
         created = int(time.time())
         if surface == "embeddings":
             vectors = tuple(_vector(each, int(body.get("dimensions") or 1536)) for each in _inputs(body))
-            return Reply("", name, deployment.full_model, created, Usage(prompt.count), vectors=vectors)
+            return Reply("", deployment.name, deployment.full_model, created, Usage(prompt.count), vectors=vectors)
         if body.get("n") not in (None, 1):
             raise Refused(400, _wrong("The sandbox answers with one choice: leave n out.", "n"))
         reply = self._spoken(surface, deployment, body, prompt, created, end)
@@ -228,6 +236,28 @@ class Model:
         if claude:
             self._marks.add(until)
         return cached, until - cached if claude or _bills_writes(deployment.model) else 0
+
+
+#: The types of members that may be left out or null; the others are looked at where they are used.
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("messages", "tools"), (list,)),
+    **dict.fromkeys(("reasoning", "stream_options", "metadata"), (dict,)),
+    **dict.fromkeys(("instructions", "reasoning_effort", "previous_response_id", "service_tier"), (str,)),
+    "encoding_format": (str,),
+    "stream": (bool,),
+    "tool_choice": (str, dict),
+}
+_NUMBERS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "dimensions")
+
+
+def _check_types(body: Json) -> None:
+    wrong = [name for name, types in _TYPES.items() if not isinstance(body.get(name), (*types, type(None)))]
+    for name in _NUMBERS:
+        value = body.get(name)
+        if value is not None and not (isinstance(value, int) and 1 <= value <= 1 << 20):
+            wrong.append(name)
+    if wrong:
+        raise Refused(400, _wrong(f"Invalid value for '{wrong[0]}'.", wrong[0]) | {"code": "invalid_value"})
 
 
 #: Members of a body that bound the answer, by surface.
