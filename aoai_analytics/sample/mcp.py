@@ -68,7 +68,19 @@ class McpCalls:
                     _gateway(rng, moment, name, team, user, server, address, duration),
                 )
             )
-            lines.append((moment, MCP_LOGS, _record(moment, name, server, method, tool, client, session, error)))
+            line = mcp_line(
+                moment,
+                name,
+                method=method,
+                endpoint=f"{GATEWAY}/{server}/mcp",
+                server=(server, _SERVERS[server][0]),
+                client=client,
+                session=session,
+                tool=tool,
+                tools=len(tools) if method == "tools/list" else 0,
+                error=error,
+            )
+            lines.append((moment, MCP_LOGS, line))
         return lines
 
 
@@ -93,24 +105,35 @@ def _gateway(
     return line
 
 
-def _record(
-    moment: datetime, name: str, server: str, method: str, tool: str, client: tuple[str, str, str], session: str,
-    error: tuple[str, str],
-) -> bytes:  # fmt: skip
-    version, tools = _SERVERS[server]
+def mcp_line(
+    moment: datetime,
+    correlation_id: str,
+    *,
+    method: str,
+    endpoint: str,
+    server: tuple[str, str],
+    client: tuple[str, str, str],
+    session: str,
+    tool: str = "",
+    tools: int = 0,
+    error: tuple[str, str] = ("", ""),
+    authentication: str = "subscriptionKey",
+) -> bytes:
+    """A record of the MCP log. ``server``: name and version; ``client``: name, version and protocol; ``error``: type
+    and message; ``tools``: how many a list of tools has."""
     properties = {
         "method": method,
-        "serverName": server,
-        "serverVersion": version,
-        "mcpServerEndpoint": f"{GATEWAY}/{server}/mcp",
+        "serverName": server[0],
+        "serverVersion": server[1],
+        "mcpServerEndpoint": endpoint,
         "protocolVersion": client[2],
         "clientName": client[0],
         "clientVersion": client[1],
         "sessionId": session,
         "toolName": tool,
-        "toolCount": len(tools) if method == "tools/list" else 0,
+        "toolCount": tools,
         "apiType": "mcp",
-        "authenticationMethod": "subscriptionKey",
+        "authenticationMethod": authentication,
         "transportType": "streamable-http",
         "errorType": error[0],
         "error": error[1],
@@ -120,7 +143,7 @@ def _record(
             "time": records.log_time(moment),
             "operationName": "Microsoft.ApiManagement/GatewayMCPLogs",
             "category": "GatewayMCPLogs",
-            "correlationId": name,
+            "correlationId": correlation_id,
             "resourceId": RESOURCE_ID,
             "location": "East US 2",
             "properties": properties,

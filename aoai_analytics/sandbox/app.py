@@ -102,7 +102,9 @@ class Sandbox:
         self.deciding.count(call)
         if answer.status == 200:
             answer.headers |= self.deciding.remaining(call)
-        response = JSONResponse(answer.body, answer.status, answer.headers)
+        response: Response = JSONResponse(answer.body, answer.status, answer.headers)
+        if answer.status == 202:  # a notification's answer has no body
+            response = Response(None, 202, answer.headers)
         call.response = bytes(response.body[:_KEPT]).decode("utf-8", "ignore")
         self.finish(call, len(response.body) + _bytes_of(response), started)
         return response

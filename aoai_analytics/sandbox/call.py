@@ -13,9 +13,22 @@ from .pool import BackendAnswer
 Json = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """What the MCP log has of one message: its client's name, version and protocol, and the error's type and text."""
+
+    method: str
+    server: tuple[str, str]
+    client: tuple[str, str, str]
+    session: str
+    tool: str = ""
+    tools: int = 0
+    error: tuple[str, str] = ("", "")
+
+
 @dataclass
 class Call:
-    """Filled in as the request goes through the gateway. ``outcome`` of the client: ``gone`` if it disconnected."""
+    """Filled in as the request goes through the gateway. ``gone``: the client disconnected before its answer's end."""
 
     method: str
     url: str
@@ -41,6 +54,7 @@ class Call:
     response: str = ""
     response_bytes: int = 0
     gone: bool = False
+    mcp: Exchange | None = None
     backend_seconds: float = 0.0
     seconds: float = 0.0
 
@@ -57,7 +71,7 @@ class Call:
     @property
     def is_stream(self) -> bool:
         """Whether the client asked for a stream."""
-        return self.body.get("stream") is True and self.surface not in ("embeddings", "models", "other", "")
+        return self.body.get("stream") is True and self.surface not in ("embeddings", "models", "other", "mcp", "")
 
     @property
     def answered(self) -> BackendAnswer | None:

@@ -17,6 +17,7 @@ from .installation import Installation, Product, Subscription
 from .issuer import Issuer
 from .limits import Exceeded, Limits
 from .log import POOL
+from .mcp import McpServer
 from .pool import BackendAnswer, Pool
 
 Json = dict[str, Any]
@@ -48,6 +49,7 @@ class Deciding:
         self._clock = clock
         self._by_key = {each.key: each for each in installation.subscriptions.values()}
         self._owners: dict[str, str] = {}
+        self._mcp = McpServer()
         self._pool_back_at = 0.0
 
     def answer(self, call: Call, path: str, query: Mapping[str, str]) -> Answer:
@@ -61,6 +63,9 @@ class Deciding:
         refused = self._identify(call, query) or self._filter(call, path) or self._limit(call, has_product=False)
         if refused:
             return refused
+        if call.surface == "mcp":
+            status, body, headers, call.mcp = self._mcp.answer(call)
+            return Answer(status, body or {}, headers)
         call.sent, declined = policies.with_usage(call.surface, call.api_version or "v1", call.body)
         if declined:
             call.traces.append(policies.trace("declined"))

@@ -16,12 +16,15 @@ from typing import Any
 from ..errors import AoaiError
 from ..sample import records
 from ..sample.flaws import ENTRY_LIMIT, FLAWS, Flaws
+from ..sample.mcp import MCP_LOGS, mcp_line
 from .call import Call
+from .policies import MCP
 
 Json = dict[str, Any]
 
 GATEWAY_LOGS, LLM_LOGS = "insights-logs-gatewaylogs", "insights-logs-gatewayllmlogs"
 POOL = "aoai-pool"
+_MCP_HOST = "docs-mcp.contoso.example"
 #: What the log keeps of the messages of a side, as ``gateway-logging.bicep`` asks for.
 _MESSAGE_BYTES = 262_144
 #: Rows that are late come so many seconds after the others.
@@ -56,6 +59,8 @@ class Log:
         line = self._gateway_line(call)
         for _ in range(2 if rng.random() < flaws.gateway_twice else 1):
             self._waiting.append((0.0, records.blob_folder(GATEWAY_LOGS, records.hour_of(call.moment)), line))
+        if call.mcp:
+            self._waiting.append((0.0, records.blob_folder(MCP_LOGS, records.hour_of(call.moment)), _mcp_line(call)))
         rows = self._llm_rows(call, now)
         lost = rng.random() < flaws.llm_rows_lost
         due = now.timestamp() + rng.uniform(*_LATE) if rng.random() < flaws.llm_row_late else 0.0
@@ -126,6 +131,9 @@ class Log:
             }
             if answered.status is not None:
                 properties["backendResponseCode"] = answered.status
+        if call.mcp:
+            properties |= {"backendUrl": f"https://{_MCP_HOST}{MCP}", "backendMethod": call.method, "backendTime": 0}
+            properties |= {"backendResponseCode": call.status, "backendId": call.mcp.server[0]}
         if call.traces:
             properties["traceRecords"] = call.traces
         if call.last_error:
@@ -160,6 +168,24 @@ class Log:
             if text
             else "",
         )
+
+
+def _mcp_line(call: Call) -> bytes:
+    exchange = call.mcp
+    assert exchange is not None
+    return mcp_line(
+        call.moment,
+        call.correlation_id,
+        method=exchange.method,
+        endpoint=call.url,
+        server=exchange.server,
+        client=exchange.client,
+        session=exchange.session,
+        tool=exchange.tool,
+        tools=exchange.tools,
+        error=exchange.error,
+        authentication="entra" if call.caller else "subscriptionKey",
+    )
 
 
 def _messages(call: Call) -> list[Any]:

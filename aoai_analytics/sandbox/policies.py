@@ -26,6 +26,8 @@ MISSING_KEY = (
 )
 #: Anthropic's Messages API of a Foundry account. The shipped OpenAPI document does not have it.
 MESSAGES = "/anthropic/v1/messages"
+#: The sandbox's own MCP server, as an API of the gateway.
+MCP = "/docs-mcp/mcp"
 
 
 def _read(name: str) -> Any:
@@ -175,6 +177,8 @@ def _routes() -> list[tuple[str, re.Pattern[str], str, bool, str]]:
 
 def route_of(method: str, path: str, has_version: bool) -> Route | None:
     """The operation that a request is for; None: the gateway has none."""
+    if path == MCP:
+        return Route("docs-mcp", "mcp", "mcp", "")
     if method == "POST" and path == MESSAGES:
         return Route("anthropic", "CreateMessage", "messages", "")
     for wanted, pattern, operation, needs_version, surface in _routes():

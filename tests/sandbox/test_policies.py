@@ -130,32 +130,21 @@ def _without_backend(message: str) -> str:
 
 
 REQUESTS: dict[str, tuple[str, Json]] = {
-    "v1": (f"{V1}/chat/completions", ASKED),
     "deployment": (f"{CLASSIC}/chat/completions?api-version=2024-10-21", ASKED),
     "length": (f"{V1}/chat/completions", ASKED | {"max_completion_tokens": 3, "service_tier": "flex"}),
     "stream": (f"{V1}/chat/completions", ASKED | {"stream": True}),
     "stream, null options": (f"{V1}/chat/completions", ASKED | {"stream": True, "stream_options": None}),
-    "stream, other option": (
-        f"{V1}/chat/completions",
-        ASKED | {"stream": True, "stream_options": {"include_obfuscation": False}},
-    ),
     "stream, declined": (
         f"{V1}/chat/completions",
         ASKED | {"stream": True, "stream_options": {"include_usage": False}},
     ),
-    "stream, old version": (f"{CLASSIC}/chat/completions?api-version=2024-06-01", ASKED | {"stream": True}),
     "stream, own data": (
         f"{V1}/chat/completions",
         ASKED | {"stream": True, "data_sources": [{"type": "azure_search"}]},
     ),
-    "responses": (f"{V1}/responses", {"model": "chat-mini", "input": "Good morning", "reasoning": {"effort": "low"}}),
     "responses, cut": (f"{V1}/responses", {"model": "chat-mini", "input": "Good morning", "max_output_tokens": 3}),
-    "responses, stream": (f"{V1}/responses", {"model": "chat-mini", "input": "Good morning", "stream": True}),
-    "embeddings": (f"{V1}/embeddings", {"model": "embed-small", "input": "Good morning", "dimensions": 4}),
-    "completions": (f"{V1}/completions", {"model": "chat-mini", "prompt": "Good morning"}),
     "filter": (f"{V1}/chat/completions", ASKED | {"messages": [{"role": "user", "content": "FORBIDDEN"}]}),
     "unknown deployment": (f"{V1}/chat/completions", ASKED | {"model": "no-such-deployment"}),
-    "nothing asked": (f"{V1}/chat/completions", {"model": "chat-mini"}),
 }
 
 
@@ -169,13 +158,13 @@ def test_a_request_is_forwarded_traced_and_answered_as_the_policies_do(served: S
 @policies.needs_simulator
 @pytest.mark.parametrize(
     ("broken", "status"),
-    [("all", status) for status in (401, 408, 429, 500, 503, 0)] + [("first", 429), ("first", 503)],
+    [("all", status) for status in (401, 429, 500, 0)] + [("first", 429), ("first", 503)],
 )
 def test_a_broken_region_is_answered_as_the_policies_do(served: Served, broken: str, status: int) -> None:
     backends = list(served.sandbox.deciding.pool.backends.values())
     for each in backends if broken == "all" else backends[:1]:
         each.broken = status
-    path, body = REQUESTS["v1"]
+    path, body = REQUESTS["deployment"]
     result = same(served, served.ask(path, body), body)
     if broken == "first":
         assert result["client"]["status"] == 200 and len(served.calls[-1].attempts) == 2
@@ -183,9 +172,7 @@ def test_a_broken_region_is_answered_as_the_policies_do(served: Served, broken: 
 
 HEADERS = {
     "no credentials": ({}, {}),
-    "another scheme": ({"Authorization": "Basic YTpi"}, {"request": {"headers": {"Authorization": "Basic YTpi"}}}),
     "no token": ({"Authorization": "Bearer none"}, {"token": {"valid": False, "claims": {}}}),
-    "a key as a token": ({"Authorization": "Bearer key-of-sub-hr"}, {"token": {"valid": False, "claims": {}}}),
 }
 
 
@@ -193,7 +180,7 @@ HEADERS = {
 @pytest.mark.parametrize("name", HEADERS)
 def test_who_is_not_let_in_gets_the_policies_answer(served: Served, name: str) -> None:
     headers, more = HEADERS[name]
-    path, body = REQUESTS["v1"]
+    path, body = REQUESTS["deployment"]
     answer = served.ask(path, body, headers)
     if "token" in more:
         url = f"https://apim.contoso.example{path}"
@@ -210,7 +197,7 @@ def test_who_is_not_let_in_gets_the_policies_answer(served: Served, name: str) -
 @policies.needs_simulator
 def test_a_limit_that_is_used_up_is_answered_as_the_policies_do(served: Served) -> None:
     served.sandbox.deciding.set_limits("silver", 1, None)
-    path, body = REQUESTS["v1"]
+    path, body = REQUESTS["deployment"]
     assert served.ask(path, body)[0] == 200
     status, headers, text = served.ask(path, body)
     wait = int(headers["retry-after"])
@@ -225,7 +212,7 @@ def test_a_limit_that_is_used_up_is_answered_as_the_policies_do(served: Served) 
 
 def test_a_quota_that_is_used_up_is_403_without_a_wait(served: Served) -> None:
     served.sandbox.deciding.set_limits("silver", None, 1)
-    path, body = REQUESTS["v1"]
+    path, body = REQUESTS["deployment"]
     assert served.ask(path, body)[0] == 200
     status, headers, text = served.ask(path, body)
     assert (status, headers.get("retry-after")) == (403, None)
