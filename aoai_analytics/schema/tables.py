@@ -63,7 +63,7 @@ REQUESTS = Table(
         _REQUEST_COLUMNS
         + """; PromptTokensError, CompletionTokensError, PromptTokensSharedError,
         CompletionTokensSharedError, TokensOwnVariance, TokensSharedError real;
-        Team, CostCenter, Environment, Application, CallerName string; CacheWriteHourTokens long"""
+        Team, CostCenter, Environment, Application, CallerName string; CacheWriteHourTokens long; EstimateBasis string"""
     ),
     key=("CorrelationId",),
 )
@@ -71,7 +71,10 @@ REQUESTS = Table(
 # Inputs of AoaiRequests' estimates; stored so that a new day does not reread old bodies.
 REQUESTS_LOGGED = Table(
     "AoaiRequestsLogged",
-    columns_of(_REQUEST_COLUMNS + "; PromptKind string; PromptBytes, CacheWriteHourTokens long"),
+    columns_of(
+        _REQUEST_COLUMNS
+        + "; PromptKind string; PromptBytes, CacheWriteHourTokens, Pictures, PictureBytes, BodyBytes long"
+    ),
     key=("CorrelationId",),
 )
 

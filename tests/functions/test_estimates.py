@@ -117,9 +117,10 @@ def test_nothing_is_estimated_below_zero(tmp_path):
     assert min(row.PromptTokens, row.CompletionTokens) >= 0
 
 
-def test_too_few_known_requests_give_no_estimate(tmp_path):
+def test_too_few_known_requests_give_a_prior_of_half_as_much_more_or_less(tmp_path):
     row = estimated(tmp_path, [*known_ones(5), linear("o", 100, 10, known=False)]).loc["o"]
-    assert row.TokenSource == "none"
+    assert (row.TokenSource, row.EstimateBasis) == ("estimated", "prior")
+    assert row.TokensSharedError == pytest.approx(row.TotalTokens / 2, abs=2)
 
 
 def test_an_embedding_has_no_completion(tmp_path):
@@ -181,7 +182,7 @@ def test_a_model_never_seen_with_tokens_is_estimated_with_a_wider_error(tmp_path
     )
     new, old = rows.loc["new"], rows.loc["old"]
     assert (new.TokenSource, old.TokenSource) == ("estimated", "estimated")
-    assert new.CompletionTokensSharedError > 20 * old.CompletionTokensSharedError
+    assert new.CompletionTokensError > 3 * old.CompletionTokensError
     assert abs(new.CompletionTokens - 400) <= 3 * sqrt(
         new.CompletionTokensError**2 + new.CompletionTokensSharedError**2
     )
@@ -208,8 +209,8 @@ def test_a_fit_reaches_into_the_next_month_and_never_back(tmp_path):
             linear("long after", 100, 10, known=False, TimeGenerated=START + timedelta(days=80)),
         ],
     )
-    sources = rows.loc[["before", "after", "long after"], "TokenSource"]
-    assert list(sources) == ["none", "estimated", "none"]
+    bases = rows.loc[["before", "after", "long after"], "EstimateBasis"]
+    assert list(bases) == ["prior", "fit", "prior"]
 
 
 def test_a_deployment_that_serves_one_model_stands_for_it_and_one_that_serves_two_does_not(tmp_path):
@@ -246,3 +247,74 @@ def test_the_stated_error_of_a_sum_is_as_wide_as_the_true_one(tmp_path):
     assert len(found) == 200
     assert abs(found.TotalTokens.sum() - truth) <= 3 * stated
     assert stated < 0.05 * truth
+
+
+def test_what_is_larger_than_every_known_request_says_so_and_is_less_sure(tmp_path):
+    rows = estimated(
+        tmp_path,
+        [
+            *known_ones(),
+            linear("within", 3000, 100, known=False),
+            linear("beyond", 12_000, 100, known=False),
+        ],
+    )
+    assert list(rows.loc[["within", "beyond"], "EstimateBasis"]) == ["fit", "beyond"]
+    assert rows.loc["within", "TokensSharedError"] == 0
+    assert rows.loc["beyond", "PromptTokensSharedError"] > 0.1 * (12_000 - 4000)
+
+
+def test_a_caller_without_known_requests_states_how_far_callers_are_apart(tmp_path):
+    def ask(name: str, caller: int, tokens: int, **more: Any) -> dict[str, Any]:
+        """A prompt of a caller who takes three to six bytes for a token."""
+        size = (3 + caller % 4) * tokens
+        return linear(name, tokens, 20, User=f"user-{caller}", PromptBytes=size, RequestBytes=600 + size, **more)
+
+    known = [ask(f"k{caller}/{n}", caller, 50 + 40 * n) for caller in range(12) for n in range(15)]
+    open_ones = [
+        ask(f"{name}{n}", caller, 500, known=False) for name, caller in (("new", 77), ("old", 1)) for n in range(10)
+    ]
+    rows = estimated(tmp_path, [*known, *open_ones])
+    new, old = (rows[rows.index.str.startswith(name)] for name in ("new", "old"))
+    spread = sqrt((new.PromptTokensError**2).sum()) / new.PromptTokens.sum()
+    # Callers are some 25% from the mean, and all requests of one are so together.
+    assert 0.15 < spread < 0.6
+    assert list(old.PromptTokens) == [500] * 10
+    assert sqrt((old.PromptTokensError**2).sum()) < 0.02 * old.PromptTokens.sum()
+
+
+def test_pictures_are_counted_each_by_the_tokens_that_known_ones_take(tmp_path):
+    known = known_ones(60, Pictures=0, PictureBytes=0)
+    shown = [
+        row
+        | {
+            "CorrelationId": f"p{number}",
+            "Pictures": 1 + number % 3,
+            "PromptTokens": row["PromptTokens"] + 700 * (1 + number % 3),
+            "TotalTokens": row["TotalTokens"] + 700 * (1 + number % 3),
+            "PictureBytes": 90_000,
+            "RequestBytes": row["RequestBytes"] + 90_000,
+            "PromptKind": "image",
+        }
+        for number, row in enumerate(known_ones(24, seed=5))
+    ]
+    columns = {"Pictures": 2, "PictureBytes": 50_000, "RequestBytes": 51_800, "PromptKind": "image"}
+    open_one = linear("o", 300, 50, known=False, **columns)
+    row = estimated(tmp_path, [*known, *shown, open_one]).loc["o"]
+    assert row.PromptTokens == pytest.approx(300 + 2 * 700, rel=0.02)
+
+
+def test_a_refused_prompt_has_no_completion_and_what_was_logged_of_one_side_stays(tmp_path):
+    refused = linear("r", 200, 0, known=False, Outcome="content-filter", ResponseCode=400) | {"CompletionTokens": 0}
+    half = linear("h", 300, 80, known=False) | {"PromptTokens": 301}
+    rows = estimated(tmp_path, [*known_ones(), refused, half])
+    assert (rows.loc["r", "PromptTokens"], rows.loc["r", "CompletionTokens"]) == (200, 0)
+    assert rows.loc["r", "TokenSource"] == "estimated"
+    assert (rows.loc["h", "PromptTokens"], rows.loc["h", "PromptTokensError"]) == (301, 0)
+    assert rows.loc["h", "CompletionTokens"] == pytest.approx(80, abs=1)
+
+
+def test_audio_whose_whole_answer_has_no_usage_is_billed_by_the_minute(tmp_path):
+    tokens = [linear(f"k{n}", 300 + n, 40 + n, Surface="audio", ModelName="gpt-4o-transcribe") for n in range(30)]
+    minutes = linear("m", 300, 40, known=False, Surface="audio", ModelName="", DeploymentName="whisper")
+    rows = estimated(tmp_path, [*tokens, minutes | {"BodyState": "full"}, minutes | {"CorrelationId": "unseen"}])
+    assert list(rows.loc[["m", "unseen"], "TokenSource"]) == ["none", "none"]

@@ -40,6 +40,8 @@ STORED = (
     "AoaiAnswers",
     "AoaiRequestsLogged",
     "AoaiTokenEvidence",
+    "AoaiPictureTokens",
+    "AoaiPromptSizes",
     "AoaiAnswerFits",
     "AoaiPromptFits",
     "AoaiTokenEstimates",
