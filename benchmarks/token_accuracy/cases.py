@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 from aoai_analytics.lake.blobs import Content, find_blobs
@@ -13,9 +14,14 @@ from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.pieces import JsonReader
 from aoai_analytics.lake.records import SHAPES, Misfit, OtherCategory, table_of, to_arrow, to_row
 
+from .mixes import MIXES, Mix
+from .traffic import write_logs
+
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Requests of an odd mix: enough for a caller to have some, few enough to run them all.
+ODD_REQUESTS = 3000
 #: Real-shaped logs that may lie beside the checkout.
 SHARED = Path(__file__).resolve().parents[2].parent / "shared/data/traffic.tar.gz"
 #: What the truth is compared by: a column of the truth, or made of one.
@@ -25,6 +31,7 @@ GROUPS = ("User", "SubscriptionId", "ModelName", "Day")
 @dataclass(frozen=True)
 class Case:
     """Logs to count. ``bound``: the errors must be small. Else the traffic is strange: the stated errors must hold.
+    ``odd`` is one of ``mixes.MIXES``, whose calibration counts over all of them together, not for each.
 
     ``plain`` names the case that an honest one's stated error must exceed. ``logs`` and ``truth`` are None for a
     sample still to be made, of ``mix`` and ``seed``.
@@ -35,6 +42,7 @@ class Case:
     logs: Path | None = None
     truth: Path | None = None
     mix: str = ""
+    odd: Mix | None = None
     seed: int = 0
     plain: str = ""
 
@@ -59,6 +67,7 @@ def cases(seeds: Sequence[int], shared: Path | None) -> list[Case]:
     found.append(Case(f"complete, seed {seeds[0]}", True, mix="complete", seed=seeds[0]))
     if shared is not None and shared.exists():
         found.insert(0, Case("shared data", True, logs=shared))
+    found += [Case(f"{mix.name}, seed {seed}", False, odd=mix, seed=seed) for mix in MIXES for seed in seeds]
     return found
 
 
@@ -102,6 +111,13 @@ def read_truth(path: Path) -> pd.DataFrame:
 def _logs(case: Case, folder: Path, requests: int) -> tuple[Path, Path]:
     from aoai_analytics.sample import write_sample
 
+    if case.odd:
+        out = folder / "odd"
+        draws = Random(f"{case.seed}/{case.odd.name}")
+        write_logs(
+            out, case.odd.callers(draws), case.odd.loss, min(requests, ODD_REQUESTS), f"{case.odd.name}-{case.seed}"
+        )
+        return out / "logs", out / "truth.csv"
     if case.mix:
         out = folder / "sample"
         write_sample(out, requests=requests, seed=case.seed, mix=case.mix)  # type: ignore[arg-type]

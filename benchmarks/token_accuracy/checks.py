@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .measures import Measured
 
 #: Ordinary traffic: percent of the true tokens, in all and for nine in ten users.
@@ -14,6 +16,10 @@ SUBSCRIPTIONS_HONEST = 0.9
 #: What is further off than ordinary traffic may be must state at least this many times that traffic's error; and a
 #: model of which no log tells a token so many times the error of the other estimates.
 WIDER = 1.5
+#: Over all odd mixes: the least share of users, and of totals, within 1, 2 and 3 stated errors; and the least that the
+#: totals' errors may be in stated ones (root of the mean square): below, the stated ones are too wide to be of use.
+CALIBRATED = (0.6, 0.9, 0.98)
+NARROW = 1 / 3
 
 
 def misses(ours: Measured, *, bound: bool, plain: Measured | None) -> list[str]:
@@ -53,3 +59,43 @@ def _dishonest(ours: Measured, plain: Measured | None) -> list[str]:
             f"not {WIDER} times the ±{ours.seen:.1f}% of other estimates"
         )
     return found
+
+
+def uncalibrated(odd: Sequence[Measured]) -> list[str]:
+    """What does not hold of the stated errors over all odd mixes together, a line each."""
+    found = []
+    for what, shares in (("users", user_shares(odd)), ("totals", total_shares(odd))):
+        for n, (share, least) in enumerate(zip(shares, CALIBRATED, strict=True), start=1):
+            if share < least:
+                found.append(
+                    f"{100 * share:.0f}% of the {what} are within {n} stated errors, fewer than {100 * least:.0f}%"
+                )
+    if rms(odd) < NARROW:
+        found.append(f"the totals' errors are {rms(odd):.2f} of the stated ones: those are too wide")
+    return found
+
+
+def user_shares(odd: Sequence[Measured]) -> tuple[float, float, float]:
+    """The shares of all users of the mixes within 1, 2 and 3 stated errors."""
+    stated = [m.stated["User"] for m in odd]
+    users = sum(s.groups for s in stated)
+    if not users:
+        return 1.0, 1.0, 1.0
+    return (
+        sum(s.within_1 * s.groups for s in stated) / users,
+        sum(s.within_2 * s.groups for s in stated) / users,
+        sum(s.within_3 * s.groups for s in stated) / users,
+    )
+
+
+def total_shares(odd: Sequence[Measured]) -> tuple[float, float, float]:
+    """The shares of the mixes' totals within 1, 2 and 3 stated errors."""
+    sigmas = [float("inf") if m.sigmas is None else m.sigmas for m in odd]
+    within = [sum(s <= n for s in sigmas) / len(sigmas) for n in (1, 2, 3)]
+    return within[0], within[1], within[2]
+
+
+def rms(odd: Sequence[Measured]) -> float:
+    """The root of the mean square of the totals' errors, in stated ones."""
+    sigmas = [m.sigmas for m in odd if m.sigmas is not None]
+    return float((sum(s * s for s in sigmas) / max(len(sigmas), 1)) ** 0.5)
