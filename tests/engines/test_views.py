@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from aoai_analytics import connect
 from aoai_analytics.engines import local, views
@@ -190,3 +193,14 @@ def test_one_requests_rows_are_read_from_the_files_that_have_some(lake):
     assert len(files) == 2
     assert engine._views._files_with(files, "CorrelationId = 'c'") == files[1:]
     assert engine._views._files_with(files, "CorrelationId = 'nobody'") == []
+
+
+def test_files_of_an_older_version_lack_a_column_and_it_is_unknown_there(tmp_path):
+    lake = Lake.create(tmp_path / "older")
+    older = requests("a").drop_columns(["EstimateBasis", "TokensOwnVariance", "ServiceTier"])
+    write_deltalake(str(lake.path / REQUESTS.name), older, partition_by=["date"])
+    with closing(LocalEngine.open(lake.path)) as engine:
+        found = engine.query("AoaiRequests | project CorrelationId, EstimateBasis, TokensOwnVariance, ServiceTier")
+    (row,) = found.frame.itertuples(index=False)
+    assert (row.CorrelationId, row.EstimateBasis, row.ServiceTier) == ("a", "", "")
+    assert row.TokensOwnVariance is pd.NA
