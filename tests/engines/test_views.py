@@ -203,4 +203,4 @@ def test_files_of_an_older_version_lack_a_column_and_it_is_unknown_there(tmp_pat
         found = engine.query("AoaiRequests | project CorrelationId, EstimateBasis, TokensOwnVariance, ServiceTier")
     (row,) = found.frame.itertuples(index=False)
     assert (row.CorrelationId, row.EstimateBasis, row.ServiceTier) == ("a", "", "")
-    assert row.TokensOwnVariance is pd.NA
+    assert pd.isna(row.TokensOwnVariance)
