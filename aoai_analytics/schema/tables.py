@@ -63,7 +63,8 @@ REQUESTS = Table(
         _REQUEST_COLUMNS
         + """; PromptTokensError, CompletionTokensError, PromptTokensSharedError,
         CompletionTokensSharedError, TokensOwnVariance, TokensSharedError real;
-        Team, CostCenter, Environment, Application, CallerName string; CacheWriteHourTokens long; EstimateBasis string"""
+        Team, CostCenter, Environment, Application, CallerName string; CacheWriteHourTokens long;
+        EstimateBasis string"""
     ),
     key=("CorrelationId",),
 )
