@@ -260,6 +260,21 @@ KINDS: dict[str, Kind] = {
         "Apply the fixes of the other findings. This share is the sum of all causes.",
         "health/unknown-tokens",
     ),
+    "estimates-beyond-known": Kind(
+        "Tokens of these requests: the fit is extrapolated, and their stated error grows with their size.",
+        "Log usage of large requests: the LLM log with maxSizeInBytes 262144. Bodies over 8,192 bytes lose theirs.",
+        "health/estimates-by-basis",
+    ),
+    "estimates-by-prior": Kind(
+        "Tokens of these requests: they are guesses of four bytes per token, ±50%.",
+        "Enable a token source for them: some dozen requests with logged usage make a fit.",
+        "health/estimates-by-basis",
+    ),
+    "refusals-unexplained": Kind(
+        "Tokens of these requests: a prompt refused by the content filter is charged, other refusals are not.",
+        "Use the shipped policy, which traces the error's code, or log response bodies of APIs that never stream.",
+        "health/estimates-by-basis",
+    ),
     "client-address-missing": Kind(
         "Callers: per-caller numbers count these requests as one caller.",
         f"{_DIAGNOSTIC}: logClientIp true.",

@@ -210,6 +210,25 @@ def tokens_not_told(answers: Answers) -> Iterator[Finding]:
         yield finding("tokens-nowhere", "warning", what, of, where=values(estimated, "Surface"))
 
 
+def estimates_that_guess(answers: Answers) -> Iterator[Finding]:
+    """Estimates that do not rest on comparable requests with known tokens."""
+    for basis, kind, said in (
+        ("beyond", "estimates-beyond-known", "are larger than every known one"),
+        (
+            "prior",
+            "estimates-by-prior",
+            "have too few comparable requests with known tokens: they rest on message sizes",
+        ),
+        ("chance", "refusals-unexplained", "got 400 from the model without a logged reason: some may be charged"),
+    ):
+        rows = [row for row in answers.rows("estimates-by-basis") if row["EstimateBasis"] == basis]
+        if rows:
+            of = hidden(rows, requests="EstimatedRequests")
+            tokens = f"{of.estimated_tokens:,} ± {of.estimated_tokens_error:,.0f} tokens"
+            what = f"{of.requests:,} estimated requests {said} ({tokens})"
+            yield finding(kind, "warning", what, of, where=values(rows, "Surface", "ModelName"))
+
+
 def columns_missing(answers: Answers) -> Iterator[Finding]:
     """Empty columns in gateway rows."""
     rows = answers.rows("coverage-by-api")
@@ -317,6 +336,7 @@ def api_versions_retiring(answers: Answers) -> Iterator[Finding]:
 #: Every rule for logs with records in both tables.
 RULES: tuple[Callable[[Answers], Iterator[Finding]], ...] = (
     tokens_not_told,
+    estimates_that_guess,
     quiet_hours,
     llm_logging_off,
     llm_logging_interrupted,

@@ -41,7 +41,15 @@ _STORED_TYPES = DUCKDB_TYPES | {"datetime": "TIMESTAMPTZ", "dynamic": "VARCHAR"}
 _BY_REQUEST = ("AoaiConversation", "AoaiLlmTexts")
 #: Functions that a page of questions asks again and again, and that cost far more to compute than to keep.
 _KEPT_FUNCTIONS = ("AoaiCosts", "AoaiCoverage")
-#: Of these, rows that are kept at most; each takes some 500 bytes.
+#: Parts of the estimates. Others name them several times, and DuckDB would plan and compute them for each.
+_PARTS = (
+    "AoaiTokenEvidence",
+    "AoaiPromptSizes",
+    "AoaiPromptFits",
+    "AoaiAnswerFits",
+    "AoaiTokenEstimates",
+)
+#: Of the kept functions, rows that are kept at most; each takes some 500 bytes.
 _MOST_KEPT_ROWS = 4_000_000
 #: Tables of long texts: most of a question about them is reading their files, and few questions are asked alone.
 _KEPT_TABLES = ("AoaiMessages",)
@@ -181,13 +189,16 @@ class Views:
     def keep(self, seen: Seen) -> None:
         """Keep what a question is about to compute, where that is dear, has room, and is likely to be asked again.
 
-        Which is a function in any question but the first, and a table in the second question about its rows.
+        Which is a function in any question but the first, and a table in the second question about its rows. Parts of
+        a function are kept before it is computed.
         """
         import duckdb
 
         for name, rows in seen.of:
-            likely = (name in _KEPT_FUNCTIONS and self._asked) or (
-                name in _KEPT_TABLES and self._asked.get(name) == rows
+            likely = (
+                name in _PARTS
+                or (name in _KEPT_FUNCTIONS and self._asked)
+                or (name in _KEPT_TABLES and self._asked.get(name) == rows)
             )
             if not likely or name in self._kept or not self._fits(name):
                 continue
@@ -213,6 +224,8 @@ class Views:
         return tuple(row[0] for row in self.connection.execute(sql).fetchall())
 
     def _fits(self, name: str) -> bool:
+        if name in _PARTS:
+            return True
         if name in _KEPT_FUNCTIONS:
             ((rows,),) = self.connection.execute('SELECT count(*) FROM "AoaiRequests"').fetchall()
             return bool(rows <= _MOST_KEPT_ROWS)

@@ -15,6 +15,8 @@ var savedFunctions savedFunction[] = [
   { alias: 'AoaiConversation', query: loadTextContent('../../kql/functions/AoaiConversation.kql') }
   { alias: 'AoaiRequestsLogged', query: loadTextContent('../../kql/functions/AoaiRequestsLogged.kql') }
   { alias: 'AoaiTokenEvidence', query: loadTextContent('../../kql/functions/AoaiTokenEvidence.kql') }
+  { alias: 'AoaiPictureTokens', query: loadTextContent('../../kql/functions/AoaiPictureTokens.kql') }
+  { alias: 'AoaiPromptSizes', query: loadTextContent('../../kql/functions/AoaiPromptSizes.kql') }
   { alias: 'AoaiAnswerFits', query: loadTextContent('../../kql/functions/AoaiAnswerFits.kql') }
   { alias: 'AoaiPromptFits', query: loadTextContent('../../kql/functions/AoaiPromptFits.kql') }
   { alias: 'AoaiTokenEstimates', query: loadTextContent('../../kql/functions/AoaiTokenEstimates.kql') }

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from aoai_analytics.doctor.answers import Answers
-from aoai_analytics.doctor.rules import columns_missing, rows_without_partner, share
+from aoai_analytics.doctor.rules import columns_missing, estimates_that_guess, rows_without_partner, share
 
 DAY = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -61,6 +61,14 @@ def test_columns_that_are_empty_are_found_with_their_api() -> None:
     row = {"ApiId": "chat", "Requests": 10, "AnsweredRequests": 8, "WithoutAddress": 4, "WithoutBytes": 0}
     (finding,) = columns_missing(Given(coverage_by_api=[row]))
     assert (finding.kind, finding.hidden.requests, finding.where) == ("client-address-missing", 4, {"ApiId": ["chat"]})
+
+
+def test_estimates_beyond_every_known_request_are_found_apart_from_those_of_a_fit() -> None:
+    columns = ("EstimateBasis", "ModelName", "Surface", "EstimatedRequests", "EstimatedTokens", "EstimatedTokensError")
+    rows = [("fit", "gpt-4o", "chat", 90, 9000, 30.0), ("beyond", "gpt-4o", "chat", 3, 60_000, 4000.0)]
+    (finding,) = estimates_that_guess(Given(estimates_by_basis=[dict(zip(columns, row, strict=True)) for row in rows]))
+    assert (finding.kind, finding.hidden.estimated_tokens) == ("estimates-beyond-known", 60_000)
+    assert finding.what == "3 estimated requests are larger than every known one (60,000 ± 4,000 tokens)"
 
 
 @pytest.mark.parametrize(

@@ -313,6 +313,42 @@ def test_a_refused_prompt_has_no_completion_and_what_was_logged_of_one_side_stay
     assert rows.loc["h", "CompletionTokens"] == pytest.approx(80, abs=1)
 
 
+def a_400(name: str, **columns: Any) -> dict[str, Any]:
+    """A prompt of 200 tokens that the backend answered with 400."""
+    codes = {"ResponseCode": 400, "BackendResponseCode": 400}
+    row = linear(name, 200, 0, known=False, Outcome="client-error", TokenSource="not-billed", **codes)
+    return row | dict.fromkeys(TOKENS, 0) | columns
+
+
+def test_a_400_that_no_log_explains_is_charged_as_often_as_those_that_are_explained(tmp_path):
+    seen = {"BodyState": "full", "ErrorCode": "content_filter", "Outcome": "content-filter", "TokenSource": "usage"}
+    filtered = [a_400(f"f{n}", **seen | dict(zip(TOKENS, (200, 0, 200), strict=True))) for n in range(30)]
+    mistakes = [a_400(f"m{n}", BodyState="full", ErrorCode="invalid_value") for n in range(10)]
+    rows = estimated(tmp_path, [*known_ones(), *filtered, *mistakes, *(a_400(f"o{n}") for n in range(20))])
+    found = rows[rows.index.str.startswith("o")]
+    assert set(found.TokenSource) == {"estimated"} and set(found.EstimateBasis) == {"chance"}
+    assert found.PromptTokens.sum() == pytest.approx(20 * 150, rel=0.02)
+    # How many of 20 are charged varies by 1.9, and 30 of 40 say how often with 0.07: requests of 200 tokens each.
+    stated = sqrt(found.TokensOwnVariance.sum() + found.TokensSharedError.sum() ** 2)
+    assert stated == pytest.approx(200 * sqrt(20 * 0.75 * 0.25 + (20 * 0.07) ** 2), rel=0.1)
+    assert set(rows[rows.index.str.startswith("m")].TokenSource) == {"not-billed"}
+
+
+def test_a_400_where_none_is_explained_states_that_it_may_be_charged_or_not(tmp_path):
+    row = estimated(tmp_path, [*known_ones(), a_400("o")]).loc["o"]
+    assert (row.PromptTokens, row.CompletionTokens, row.EstimateBasis) == (100, 0, "chance")
+    assert row.TokensSharedError == pytest.approx(100)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_without_any_known_request_the_time_says_whether_an_answer_was_a_stream(tmp_path, streamed):
+    sizes = (1500 + 220 * 150, 1600) if streamed else (1100 + 4 * 6000, 60_000)
+    open_one = linear("o", 200, 1, known=False, IsStream=None, ResponseBytes=sizes[0], BackendTime=sizes[1])
+    row = estimated(tmp_path, [open_one]).loc["o"]
+    assert row.EstimateBasis == "prior"
+    assert row.CompletionTokens == pytest.approx(150 if streamed else 6000, rel=0.3)
+
+
 def test_audio_whose_whole_answer_has_no_usage_is_billed_by_the_minute(tmp_path):
     tokens = [linear(f"k{n}", 300 + n, 40 + n, Surface="audio", ModelName="gpt-4o-transcribe") for n in range(30)]
     minutes = linear("m", 300, 40, known=False, Surface="audio", ModelName="", DeploymentName="whisper")
