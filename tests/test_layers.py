@@ -21,7 +21,7 @@ LAYERS = (
     {"engines"},
     {"library"},
     {"lake.recompute"},
-    {"lake.pull"},
+    {"lake.pull", "lake.metrics_pull"},
     {"charts", "prices", "prompts"},
     {"dimensions"},
     {"reporting", "export", "doctor"},

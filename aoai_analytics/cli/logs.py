@@ -51,7 +51,8 @@ def ingest(
     logs: Annotated[
         list[str],
         typer.Argument(
-            help="Folders, files or https:// containers with gateway logs, or one log-analytics:// source.",
+            help="Folders, files or https:// containers with gateway logs, one log-analytics:// source, or, with "
+            "--resource, the word metrics.",
             metavar="LOGS...",
         ),
     ],
@@ -60,12 +61,17 @@ def ingest(
     follow: Annotated[
         bool, typer.Option("--follow", help="Keep ingesting new records of files and containers until Ctrl-C.")
     ] = False,
+    resource: Annotated[
+        list[str] | None,
+        typer.Option("--resource", help="Resource id of a model account with metrics; repeatable.", metavar="ID"),
+    ] = None,
+    region: Annotated[str, typer.Option("--region", help="Azure region of these accounts.", metavar="REGION")] = "",
     since: options.Since = None,
     start: options.Start = None,
     end: options.End = None,
     credential: options.Credential = None,
 ) -> None:
-    """Ingest gateway logs into a lake.
+    """Ingest gateway logs, or account metrics, into a lake.
 
     Reads only new records and stores none twice. You can stop it at any time and run it again.
     """
@@ -78,6 +84,16 @@ def ingest(
         raise WrongUse("a log-analytics:// source cannot be combined with other logs: ingest it in a run of its own")
     if sources and not (since or start):
         raise WrongUse("--since or --start is required for a workspace, e.g. --since 30d or --start 2026-11-01")
+    if resource or region:
+        if logs != ["metrics"] or not resource:
+            raise WrongUse("--resource and --region go with metrics: aoai ingest metrics --resource ID --region REGION")
+        if follow:
+            raise WrongUse("--follow applies to files and containers, not to metrics")
+        if not (since or start):
+            raise WrongUse("--since or --start is required for metrics, e.g. --since 7d")
+        begin, until = options.time_span(since, start, end)
+        _pull_metrics(resource, region, Lake.create(folder), begin, until)
+        return
     if not sources and (since or start or end):
         raise WrongUse("--since, --start and --end apply only to a log-analytics:// source; files are read whole")
     if sources and follow:
@@ -200,6 +216,30 @@ def _pull(source: str, lake: Lake, start: datetime | None, end: datetime | None,
             )
     finally:
         engine.close()
+    _tell(
+        {
+            "hours": f"{summary.hours:,}",
+            "hours already pulled": f"{summary.known:,}",
+            "new": f"{summary.new:,}",
+            "duplicate": f"{summary.duplicate:,}",
+            "seconds": f"{summary.seconds:,.1f}",
+        }
+    )
+
+
+def _pull_metrics(resources: list[str], region: str, lake: Lake, start: datetime | None, end: datetime | None) -> None:
+    from ..lake.metrics_pull import pull_metrics
+
+    with bar("Pulling metrics") as progress:
+        summary = pull_metrics(
+            resources,
+            lake,
+            region=region,
+            start=start or datetime.min,
+            end=end,
+            credential=settings().credential,
+            progress=progress,
+        )
     _tell(
         {
             "hours": f"{summary.hours:,}",

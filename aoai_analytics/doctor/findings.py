@@ -260,6 +260,17 @@ KINDS: dict[str, Kind] = {
         "Apply the fixes of the other findings. This share is the sum of all causes.",
         "health/unknown-tokens",
     ),
+    "stated-errors-tested": Kind(
+        "None. It says how far the ± of estimated tokens can be trusted on this traffic.",
+        "No setting. If it holds in few hours, report it to this project with the query's result.",
+        "trust/stated-errors",
+    ),
+    "past-the-gateway": Kind(
+        "Traffic that is in no log of this gateway, and so in no number.",
+        "Find who calls the account directly: turn off its key access (disableLocalAuth), allow only the gateway's "
+        "network, and check its role assignments. If all calls go through the gateway, check its sampling.",
+        "trust/past-the-gateway",
+    ),
     "estimates-beyond-known": Kind(
         "Tokens of these requests: the fit is extrapolated, and their stated error grows with their size.",
         "Log usage of large requests: the LLM log with maxSizeInBytes 262144. Bodies over 8,192 bytes lose theirs.",

@@ -21,6 +21,8 @@ LLM_LOG_SURFACES = ("chat", "completions", "responses", "embeddings")
 FEW = 5
 #: Answered requests without LLM rows that count as an interruption: if nine in ten are logged, chance is one in 10^15.
 INTERRUPTION = 15
+#: Share of the hours in which two stated errors must hold: of a good estimate 95%, of a few hours fewer by chance.
+MOST = 0.85
 #: Daily share (percent) of LLM rows without a gateway row that suggests sampling rather than losses.
 SAMPLED = 5.0
 #: Share (percent) that suggests the gateway log was off.
@@ -229,6 +231,21 @@ def estimates_that_guess(answers: Answers) -> Iterator[Finding]:
             yield finding(kind, "warning", what, of, where=values(rows, "Surface", "ModelName"))
 
 
+def stated_errors(answers: Answers) -> Iterator[Finding]:
+    """Whether the stated errors hold against Azure's own count, and what goes past the gateway; needs metrics."""
+    rows = answers.rows("trust/stated-errors")
+    hours, held = total(rows, "TestedHours"), total(rows, "HeldHours")
+    if hours:
+        what = f"Azure's own count is within two of our stated errors in {held:,} of {hours:,} hours with estimates"
+        level = "note" if held >= MOST * hours else "warning"
+        yield finding("stated-errors-tested", level, what, where=values(rows, "Account"))
+    rows = answers.rows("trust/past-the-gateway")
+    if rows:
+        tokens, calls = total(rows, "TokensPast"), total(rows, "CallsPast")
+        what = f"Azure counts {calls:,} more calls than the gateway sent, and {tokens:,} more tokens"
+        yield finding("past-the-gateway", "warning", what, where=values(rows, "Account", "DeploymentName"))
+
+
 def columns_missing(answers: Answers) -> Iterator[Finding]:
     """Empty columns in gateway rows."""
     rows = answers.rows("coverage-by-api")
@@ -337,6 +354,7 @@ def api_versions_retiring(answers: Answers) -> Iterator[Finding]:
 RULES: tuple[Callable[[Answers], Iterator[Finding]], ...] = (
     tokens_not_told,
     estimates_that_guess,
+    stated_errors,
     quiet_hours,
     llm_logging_off,
     llm_logging_interrupted,

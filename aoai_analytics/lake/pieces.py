@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from aoai_analytics.lake.blobs import BOM, Content
+from aoai_analytics.lake.metrics import metric_records
 
 LINE_LIMIT = 16 << 20
 DOCUMENT_LIMIT = 256 << 20
@@ -98,6 +99,8 @@ def records_in(value: Any) -> list[Any] | None:
     None where it holds none. A member may be no record: who makes rows of them says so.
     """
     if isinstance(value, dict):
+        if (points := metric_records(value)) is not None:
+            return points
         for key in ("tables", "Tables", "records", "responses"):
             inner = value.get(key)
             if isinstance(inner, list):

@@ -21,6 +21,8 @@ var savedFunctions savedFunction[] = [
   { alias: 'AoaiPromptFits', query: loadTextContent('../../kql/functions/AoaiPromptFits.kql') }
   { alias: 'AoaiTokenEstimates', query: loadTextContent('../../kql/functions/AoaiTokenEstimates.kql') }
   { alias: 'AoaiRequests', query: loadTextContent('../../kql/functions/AoaiRequests.kql') }
+  { alias: 'AoaiAccountMetrics', query: loadTextContent('../../kql/functions/AoaiAccountMetrics.kql') }
+  { alias: 'AoaiAgreement', query: loadTextContent('../../kql/functions/AoaiAgreement.kql') }
   { alias: 'AoaiMcp', query: loadTextContent('../../kql/functions/AoaiMcp.kql') }
   { alias: 'AoaiCosts', query: loadTextContent('../../kql/functions/AoaiCosts.kql') }
   { alias: 'AoaiCoverage', query: loadTextContent('../../kql/functions/AoaiCoverage.kql') }

@@ -202,12 +202,24 @@ TABS: tuple[Tab, ...] = (
                         bars=("ToldRequests", "EstimatedRequests"),
                         heats=("UnknownRequests",),
                     ),
+                    Tile("health/estimates-by-basis", 100, "grid", bars=("EstimatedTokens",)),
                     Tile("health/requests-by-hour", 50),
                     Tile("health/tables", 50, "grid", bars=("Records",)),
                     Tile("health/outside-requests", 100, "grid", bars=("Records",)),
                     Tile("health/models-seen", 50, "grid", bars=("Requests",)),
                     Tile("health/unknown-columns", 50, "grid", bars=("Records",)),
                 ),
+            ),
+            View(
+                "agreement",
+                "Azure's count",
+                (
+                    Tile("trust/stated-errors", 50, "grid", bars=("TestedHours",)),
+                    Tile("trust/past-the-gateway", 50, "grid", bars=("TokensPast",)),
+                    Tile("trust/gateway-vs-account", 100),
+                ),
+                text="Our tokens beside Azure's own count. Needs metrics of the model accounts in AzureMetrics: route "
+                "their AllMetrics to this workspace.",
             ),
             View(
                 "losses",

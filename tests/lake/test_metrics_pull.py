@@ -1,0 +1,156 @@
+"""Metrics of an account, pulled from a loopback server that answers as the metrics batch API is documented to."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from azure.core.credentials import AccessToken
+
+from aoai_analytics.cli import main
+from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.errors import PartialResult, SourceError, WrongUse
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.metrics_pull import pull_metrics
+
+RESOURCE = "/subscriptions/0a1b/resourceGroups/ai/providers/Microsoft.CognitiveServices/accounts/Swedish"
+#: Whole hours, long enough ago to be settled, and those of Azure's last days that are kept.
+START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=2)
+
+
+class Credential:
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        return AccessToken("none", int(datetime.now(UTC).timestamp()) + 3600)
+
+
+class Azure:
+    """What the service knows: tokens of each minute, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.tokens: dict[datetime, float] = {}
+        self.asked: list[dict[str, str]] = []
+        self.status = 200
+        self.most_series = 1
+
+    def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        parts = urlsplit(path)
+        asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        self.asked.append(asked)
+        if self.status != 200:
+            return self.status, {"error": {"code": "Forbidden", "message": "no"}}
+        assert parts.path == "/subscriptions/0a1b/metrics:getBatch"
+        begin, end = (datetime.fromisoformat(asked[name]).astimezone(UTC) for name in ("starttime", "endtime"))
+        data = [
+            {"timeStamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}", "total": total}
+            for moment, total in sorted(self.tokens.items())
+            if begin <= moment < end
+        ]
+        names = [{"name": {"value": "modeldeploymentname"}, "value": "chat"}]
+        series = [{"metadatavalues": names, "data": data}] * self.most_series
+        (resource,) = body["resourceids"]
+        metrics = [
+            {
+                "id": f"{resource}/providers/Microsoft.Insights/metrics/{name}",
+                "type": "Microsoft.Insights/metrics",
+                "name": {"value": name, "localizedValue": name},
+                "displayDescription": "",
+                "unit": "Count",
+                "timeseries": series if name == "ProcessedPromptTokens" else [],
+            }
+            for name in asked["metricnames"].split(",")
+        ]
+        fixed = {"starttime": asked["starttime"], "endtime": asked["endtime"], "interval": asked["interval"]}
+        place = {"namespace": asked["metricnamespace"], "resourceregion": "swedencentral", "resourceid": resource}
+        return 200, {"values": [fixed | place | {"value": metrics}]}
+
+
+@pytest.fixture
+def azure() -> Iterator[Azure]:
+    state = Azure()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status, found = state.answer(self.path, body)
+            content = json.dumps(found).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    state.endpoint = f"http://127.0.0.1:{server.server_address[1]}"  # type: ignore[attr-defined]
+    yield state
+    server.shutdown()
+
+
+def pulled(azure: Azure, lake: Lake, **more: Any) -> Any:
+    given = {"region": "swedencentral", "start": START, "end": START + timedelta(hours=30)} | more
+    endpoint = azure.endpoint  # type: ignore[attr-defined]
+    return pull_metrics([RESOURCE], lake, credential=Credential(), endpoint=endpoint, **given)
+
+
+def hourly(lake: Lake) -> list[int]:
+    engine = LocalEngine(lake, "lake")
+    try:
+        frame = engine.query("AoaiAccountMetrics | sort by TimeGenerated asc").frame
+        assert set(frame["DeploymentName"]) == {"chat"}
+        return frame["PromptTokens"].tolist()
+    finally:
+        engine.close()
+
+
+def test_settled_hours_are_pulled_once_and_new_ones_later(azure: Azure, tmp_path) -> None:
+    azure.tokens = {START + timedelta(minutes=30 * n): 10.0 + n for n in range(4)}
+    lake = Lake.create(tmp_path / "lake")
+    first = pulled(azure, lake)
+    assert (first.new, first.hours, first.known, len(azure.asked)) == (4, 30, 0, 2)
+    assert azure.asked[0]["interval"] == "PT1M" and "ModelDeploymentName eq '*'" in azure.asked[0]["filter"]
+    again = pulled(azure, lake, end=START + timedelta(hours=31))
+    assert (again.new, again.hours, again.known, len(azure.asked)) == (0, 1, 30, 3)
+    assert hourly(lake) == [21, 25]
+
+
+def test_a_young_hour_is_asked_for_again_and_its_grown_value_counts_once(azure: Azure, tmp_path) -> None:
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    azure.tokens = {now: 10.0}
+    lake = Lake.create(tmp_path / "lake")
+    assert pulled(azure, lake, start=now, end=now + timedelta(hours=1)).new == 1
+    azure.tokens = {now: 15.0}
+    assert pulled(azure, lake, start=now, end=now + timedelta(hours=1)).new == 1
+    assert hourly(lake) == [15]
+
+
+def test_an_answer_that_is_cut_and_a_refusal_are_errors_and_leave_no_mark(azure: Azure, tmp_path) -> None:
+    azure.tokens = {START: 10.0}
+    lake = Lake.create(tmp_path / "lake")
+    azure.most_series = 1000
+    with pytest.raises(PartialResult, match="1,000"):
+        pulled(azure, lake)
+    azure.most_series, azure.status = 1, 403
+    with pytest.raises(SourceError, match="Monitoring Reader"):
+        pulled(azure, lake)
+    azure.status = 200
+    assert pulled(azure, lake).new == 1
+
+
+def test_what_is_no_account_or_region_is_said_before_anything_is_asked(azure: Azure, tmp_path, capsys) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    with pytest.raises(WrongUse, match="resource id"):
+        pull_metrics(["swedish"], lake, region="swedencentral", start=START)
+    with pytest.raises(WrongUse, match="region"):
+        pulled(azure, lake, region="evil.example/")
+    assert azure.asked == []
+    assert main(["ingest", "logs", "--resource", RESOURCE, "--lake", str(tmp_path / "lake")]) == 2
+    assert "aoai ingest metrics --resource" in capsys.readouterr().err
