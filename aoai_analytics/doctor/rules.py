@@ -225,7 +225,7 @@ def estimates_that_guess(answers: Answers) -> Iterator[Finding]:
     ):
         rows = [row for row in answers.rows("estimates-by-basis") if row["EstimateBasis"] == basis]
         if rows:
-            of = hidden(rows, requests="EstimatedRequests")
+            of = hidden([row | {"UnknownRequests": 0} for row in rows], requests="EstimatedRequests")
             tokens = f"{of.estimated_tokens:,} ± {of.estimated_tokens_error:,.0f} tokens"
             what = f"{of.requests:,} estimated requests {said} ({tokens})"
             yield finding(kind, "warning", what, of, where=values(rows, "Surface", "ModelName"))
