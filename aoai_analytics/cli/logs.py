@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ..lake.delta import Lake
 
 
+#: Seconds to wait for another ingest into the same lake: a round of --follow is over sooner.
+_PATIENCE = 60
+
+
 def sample(
     out: Annotated[Path, typer.Argument(help="Output folder: new, empty or from an earlier sample.", metavar="OUT")],
     requests: Annotated[int, typer.Option("--requests", help="Number of requests to generate.", metavar="N")] = 50_000,
@@ -102,7 +106,7 @@ def ingest(
     if follow:
         _follow(logs, target, messages=not no_messages)
         return
-    with target.lock():
+    with target.lock(wait=_PATIENCE):
         if sources:
             begin, until = options.time_span(since, start, end)
             _pull(sources[0], target, begin, until, messages=not no_messages)
@@ -128,7 +132,7 @@ def _follow(logs: list[str], lake: Lake, *, messages: bool) -> None:
     try:
         for round_number in count(1):
             try:
-                with lake.lock():
+                with lake.lock(wait=_PATIENCE):
                     summary = read(logs, lake, messages=messages, credential=credential)
                     recompute(lake)
                     if round_number % 100 == 0:

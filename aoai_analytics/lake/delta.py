@@ -80,16 +80,12 @@ class Lake:
         return cls(path)
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Holds the lake's one writing place; raises LakeError where another process has it. May be nested.
-
-        The lock is the operating system's, so a killed holder does not block.
-        """
-        try:
+    def lock(self, *, wait: float = 0) -> Iterator[None]:
+        """Holds the lake's one writing place, also nested; raises LakeError where another has it for *wait* seconds."""
+        try:  # the operating system frees the lock of a killed holder
             import fcntl
         except ModuleNotFoundError:
             raise LakeError("writing a lake needs Linux, macOS or WSL: this system has no file locks") from None
-
         if self._locked:
             self._locked += 1
             try:
@@ -100,10 +96,15 @@ class Lake:
         with writing(self.path):
             handle = open(self.folder / "lock", "ab")  # noqa: SIM115
         with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise LakeError(f"another process is writing to the lake {self.path}; try again later") from None
+            until = time.monotonic() + wait
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= until:
+                        raise LakeError(f"another process is writing to {self.path}; try again later") from None
+                    time.sleep(0.1)
             self._locked = 1
             try:
                 yield
