@@ -24,6 +24,14 @@ class Deployment(BaseModel):
     name: str
     model: str
     version: str = ""
+    sku: str = "GlobalStandard"
+    #: Thousands of tokens per minute; of a provisioned one, PTUs.
+    capacity: int | None = None
+
+    @property
+    def tokens_per_minute(self) -> int | None:
+        """The deployment's rate limit; None: none is known."""
+        return None if self.capacity is None or "Provisioned" in self.sku else 1000 * self.capacity
 
     @property
     def full_model(self) -> str:

@@ -159,7 +159,7 @@ class Model:
         usual = "medium" if re.match(r"gpt-5(-|$)|o\d", deployment.model) else "none"
         effort = str(body.get("reasoning_effort") or (body.get("reasoning") or {}).get("effort") or usual)
         reasoning = _EFFORT.get(effort, 192) if re.match(r"gpt-[5-9]|o\d", deployment.model) else 0
-        most = next((body[each] for each in _MOST if isinstance(body.get(each), int)), 1 << 30)
+        most = most_tokens(body) or 1 << 30
         tool = _tool_call(body)
         tokens = encode(f"{tool[0]}{tool[1]}") if tool else encode(_text(prompt, body, rng))
         reasoning = min(reasoning, most)
@@ -260,8 +260,12 @@ def _check_types(body: Json) -> None:
         raise Refused(400, _wrong(f"Invalid value for '{wrong[0]}'.", wrong[0]) | {"code": "invalid_value"})
 
 
-#: Members of a body that bound the answer, by surface.
-_MOST = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+def most_tokens(body: Json) -> int | None:
+    """The bound that a request sets for its answer's tokens."""
+    for name in ("max_completion_tokens", "max_output_tokens", "max_tokens"):
+        if isinstance(body.get(name), int):
+            return int(body[name])
+    return None
 
 
 def _bills_writes(model: str) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from .installation import Account, Installation
-from .model import Model, Refused, Reply
+from .installation import Account, Installation, Product
+from .limits import Limits
+from .model import Model, Refused, Reply, most_tokens
 from .policies import answer_row
 
 Json = dict[str, Any]
@@ -41,6 +42,10 @@ class Backend:
     broken: int | None = None
     out_until: float = 0.0
     _failures: list[float] = field(default_factory=list)
+    _rates: Limits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rates = Limits(self.clock)
 
     @property
     def is_out(self) -> bool:
@@ -53,8 +58,7 @@ class Backend:
         if self.broken == 0:
             return BackendAnswer(name, None)
         if self.broken == 429:
-            message = f"Requests to this deployment are above its token rate limit. Retry after {BROKEN_WAIT} seconds."
-            return BackendAnswer(name, 429, error={"code": "429", "message": message}, wait=BROKEN_WAIT)
+            return self._throttled(BROKEN_WAIT)
         if self.broken:
             message = f"The service of this sandbox account was broken on purpose: {self.broken}."
             return BackendAnswer(name, self.broken, error={"code": str(self.broken), "message": message})
@@ -63,10 +67,21 @@ class Backend:
         if surface == "other":
             message = "The sandbox has no images and no audio."
             return BackendAnswer(name, 400, error={"code": "OperationNotSupported", "message": message})
+        known = self.account.deployment(deployment)
+        rate = Product(deployment, known.tokens_per_minute if known else None, None)
+        if exceeded := self._rates.exceeded(deployment, rate):
+            return self._throttled(exceeded.wait or 1)
         try:
-            return BackendAnswer(name, 200, self.model.answer(surface, deployment, body, end))
+            reply = self.model.answer(surface, deployment, body, end)
         except Refused as refused:
             return BackendAnswer(name, refused.status, error=refused.error)
+        # The service counts the most that a request may use.
+        self._rates.count(deployment, reply.usage.prompt + max(most_tokens(body) or 0, reply.usage.completion))
+        return BackendAnswer(name, 200, reply)
+
+    def _throttled(self, wait: int) -> BackendAnswer:
+        message = f"Requests to this deployment are above its token rate limit. Retry after {wait} seconds."
+        return BackendAnswer(self.account.name, 429, error={"code": "429", "message": message}, wait=wait)
 
     def count(self, answer: BackendAnswer, failures: int, usual: int) -> None:
         """Let the breaker see an answer: after *failures* of those it counts within a minute it opens."""

@@ -223,6 +223,33 @@ def test_a_throttled_account_is_out_for_the_time_that_it_named() -> None:
     assert asked(pool) == [("aoai-swedencentral", 200)]
 
 
+def test_a_deployment_is_throttled_above_its_capacity_and_the_next_account_answers() -> None:
+    installation = read_installation()
+    small = [each.model_copy(update={"capacity": 1}) for each in installation.accounts[0].deployments]
+    first = installation.accounts[0].model_copy(update={"deployments": tuple(small)})
+    clock = Clock()
+    pool = Pool(replace(installation, accounts=(first, *installation.accounts[1:])), 1, clock)
+
+    def ask(**more: Any) -> list[tuple[str, int | None]]:
+        return [(each.backend, each.status) for each in pool.attempts("chat", "chat-mini", chat(**more), "1", None)]
+
+    # A request counts with the most that it may use: 1,000 tokens are gone at once.
+    assert ask(max_completion_tokens=1000) == [("aoai-swedencentral", 200)]
+    clock.now += 15
+    (throttled, *_) = attempts = pool.attempts("chat", "chat-mini", chat(), "1", None)
+    assert [each.status for each in attempts] == [429, 200] and throttled.wait == 45
+    clock.now += 46
+    assert ask() == [("aoai-swedencentral", 200)]
+
+
+def test_provisioned_throughput_is_no_tokens_per_minute() -> None:
+    (deployment, *_) = read_installation().accounts[0].deployments
+    assert deployment.tokens_per_minute is None
+    some = deployment.model_copy(update={"capacity": 50})
+    assert some.tokens_per_minute == 50_000
+    assert some.model_copy(update={"sku": "DataZoneProvisionedManaged"}).tokens_per_minute is None
+
+
 def test_a_failing_account_opens_no_breaker_and_another_is_asked_by_name() -> None:
     pool = Pool(read_installation(), 1, Clock())
     pool.backends["aoai-swedencentral"].broken = 500
