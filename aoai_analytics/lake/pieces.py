@@ -20,6 +20,7 @@ from aoai_analytics.lake.metrics import metric_records
 LINE_LIMIT = 16 << 20
 DOCUMENT_LIMIT = 256 << 20
 
+_BLANKS = re.compile(r"\s*")
 _DOCUMENT = re.compile(rb'\s*(?:\{\s*"(?:records|[tT]ables|responses)"\s*:|\[)')
 # The first line of a document that is spread over several lines.
 _LISTED = rb'\{\s*"(?:records|[tT]ables|responses)"\s*:'
@@ -199,9 +200,11 @@ class JsonReader:
             if line.isspace() or not line:
                 self.position = position + size if ended else position
                 return
-            if not ended:
+            records = _side_by_side(line)
+            if records is None and not ended:
                 self.pending = True
                 return
+            reason = reason if records is None else None
         else:
             if records is None and not ended:
                 self.pending = True
@@ -246,6 +249,30 @@ class JsonReader:
             return
         self.position = size
         yield Piece(0, size, size, records or [], None if records is not None else "not a JSON object")
+
+
+def _side_by_side(line: bytes) -> list[Any] | None:
+    """The records of several JSON values one after another on a line, as who drains an Event Hub may write them."""
+    text = line.decode("utf-8", "replace").strip()
+    if "}{" not in text and "} {" not in text:
+        return None
+    import json
+
+    decoder = json.JSONDecoder()
+    found: list[Any] = []
+    at = 0
+    try:
+        while at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            records = records_in(value)
+            if records is None:
+                return None
+            found += records
+            blanks = _BLANKS.match(text, at)
+            at = blanks.end() if blanks else at
+    except (ValueError, RecursionError):
+        return None
+    return found
 
 
 def _is_object(line: bytes) -> bool:

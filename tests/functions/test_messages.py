@@ -149,3 +149,38 @@ def test_claude_s_texts_are_read_from_a_whole_body_and_from_a_stream(tmp_path):
     )
     assert set(rows.Prompt) == set(rows.Response) == {HOSTILE}
     assert rows.PromptComplete.all() and rows.ResponseComplete.all()
+
+
+ASKED_PARTS = {"contents": [{"role": "user", "parts": [{"text": HOSTILE}]}]}
+ANSWER_PARTS = {"content": {"role": "model", "parts": [{"text": HOSTILE}]}, "finishReason": "STOP"}
+BLOCKS = [{"text": HOSTILE}]
+GEMINI = "https://gateway.example/v1beta/models/gemini-2.5-pro:generateContent"
+# service -> URL, backend, request, answer
+SERVICES = {
+    "gemini": (GEMINI, "", ASKED_PARTS, {"candidates": [ANSWER_PARTS]}),
+    "bedrock": (
+        "https://gateway.example/model/amazon.nova-pro-v1:0/converse", "",
+        {"messages": [{"role": "user", "content": BLOCKS}]}, {"output": {"message": {"content": BLOCKS}}},
+    ),
+    "cohere": (
+        "https://gateway.example/v2/chat", "https://api.cohere.com/v2/chat",
+        {"messages": [USER]}, {"message": {"role": "assistant", "content": [{"type": "text", "text": HOSTILE}]}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_texts_of_other_services_are_read(tmp_path, mark):
+    rows = answered(
+        tmp_path,
+        "AoaiMessages",
+        [
+            request(
+                name, Url=url, BackendUrl=backend, RequestBody=json.dumps(asked), ResponseBody=mark + json.dumps(answer)
+            )
+            for name, (url, backend, asked, answer) in SERVICES.items()
+        ],
+    )
+    assert set(rows.index) == set(SERVICES)
+    assert set(rows.Prompt) == set(rows.Response) == {HOSTILE}
+    assert rows.PromptComplete.all() and rows.ResponseComplete.all()

@@ -166,6 +166,18 @@ def test_documents_on_a_line_each_are_read_in_turn():
     assert all(piece.reason is None for piece in got)
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_documents_one_after_another_on_a_line_are_all_read(end):
+    documents = [json.dumps({"records": [gateway(1)]}), json.dumps({"records": [gateway(2), gateway(3)]})]
+    found, _, pending = read_json(("".join(documents) + end).encode())
+    assert [len(piece.records) for piece in found] == [3] and not pending
+
+
+def test_of_documents_on_a_line_none_is_read_while_the_last_is_half_written():
+    found, position, pending = read_json(json.dumps(gateway(1)).encode() + json.dumps(gateway(2)).encode()[:40])
+    assert (found, position, pending) == ([], 0, True)
+
+
 def test_half_a_document_over_several_lines_waits():
     content = json.dumps({"records": [gateway(1)]}, indent=1).encode()
     got, position, pending = read_json(content[:-10])
