@@ -1,13 +1,25 @@
-"""The kit's shipped files, and its settings: flags first, then ``AOAI_*``, then ``aoai.toml``."""
+"""The kit's shipped files, and its settings: flags first, then ``AOAI_*``, then ``aoai.toml``.
+
+``aoai.toml``, and what a relative path names, are looked for upwards to the project's root, because a notebook's kernel
+starts in the notebook's folder.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from .errors import WrongUse
+
+FILE = "aoai.toml"
+#: What marks a project's root.
+_ROOTS = (".git", "pyproject.toml", "environment.yml")
+#: Where a lake has what identifies it.
+_LAKE = "_aoai/lake.json"
 
 
 def shipped(folder: str) -> Path:
@@ -17,6 +29,51 @@ def shipped(folder: str) -> Path:
         if place.is_dir():
             return place
     raise WrongUse(f"the '{folder}' folder is missing from this installation: reinstall aoai-analytics")
+
+
+def upwards() -> tuple[Path, ...]:
+    """The current folder and those above it, to the project's root, else to that of ``aoai.toml``; else it alone."""
+    here = Path.cwd()
+    folders = (here, *here.parents)
+    for marks in (_ROOTS, (FILE,)):
+        for number, folder in enumerate(folders):
+            if any((folder / mark).exists() for mark in marks):
+                return folders[: number + 1]
+    return (here,)
+
+
+def found(path: str | Path) -> Path:
+    """A relative *path* where it exists, in the nearest folder upwards; else *path* itself."""
+    path = Path(path)
+    if path.is_absolute():
+        return path
+    at = next((folder / path for folder in upwards() if (folder / path).exists()), path)
+    return path if at == Path.cwd() / path else at
+
+
+def settings_file() -> Path | None:
+    """The nearest ``aoai.toml`` upwards; None where there is none."""
+    return next((folder / FILE for folder in upwards() if (folder / FILE).is_file()), None)
+
+
+def default_source() -> str:
+    """The source in the settings, else the lake there, else the only lake of the project, sample traffic last.
+
+    Raises WrongUse where there are several. Where there is none, the lake of the settings, which does not exist.
+    """
+    chosen = settings()
+    if chosen.source:
+        return chosen.source if "://" in chosen.source else str(found(chosen.source))
+    lake = found(chosen.lake)
+    if (lake / _LAKE).exists():
+        return str(lake)
+    root = upwards()[-1]
+    lakes = sorted({at.parents[1] for pattern in ("*/", "*/*/") for at in root.glob(pattern + _LAKE)})
+    own = [at for at in lakes if at.parent.name != "sample"] or lakes
+    if len(own) > 1:
+        names = ", ".join(str(at.relative_to(root)) for at in own)
+        raise WrongUse(f"there are several lakes: {names}; choose one, as source or with 'source' in {FILE}")
+    return str(own[0] if own else lake)
 
 
 @dataclass(frozen=True)
@@ -50,13 +107,14 @@ class Settings:
 @cache
 def settings() -> Settings:
     """The current settings. Raises WrongUse if ``aoai.toml`` or a variable is malformed."""
-    import tomllib
-
     from pydantic import Field, ValidationError
-    from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+    from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+    file = settings_file()
+    given = _read(file) if file else {}
 
     class Read(BaseSettings):
-        model_config = SettingsConfigDict(env_prefix="AOAI_", toml_file="aoai.toml", extra="ignore")
+        model_config = SettingsConfigDict(env_prefix="AOAI_", extra="ignore")
 
         lake: Path = Settings.lake
         source: str | None = None
@@ -82,14 +140,58 @@ def settings() -> Settings:
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+            return init_settings, env_settings, InitSettingsSource(settings_cls, given)
 
     try:
         return Settings(**Read().model_dump())
-    except tomllib.TOMLDecodeError as error:
-        raise WrongUse(f"aoai.toml is not valid TOML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        where = f"aoai.toml or AOAI_{name.upper()}"
-        raise WrongUse(f"the setting '{name}' ({where}) is not valid: {first['msg']}") from error
+        name = str(first["loc"][0])
+        variable = f"AOAI_{name.upper()}"
+        where = variable if variable in os.environ or file is None else _shown(file)
+        raise WrongUse(f"{where}: '{name}' must be {_EXPECTED.get(first['type'], 'another value')}") from error
+
+
+#: What the validator expects, in words.
+_EXPECTED = {
+    "string_type": "text in quotes",
+    "path_type": "a folder in quotes",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "greater_than": "a number above 0",
+    "string_pattern_mismatch": "a share or size such as '50%' or '4GB'",
+    "dict_type": "a table",
+    "list_type": "a list",
+}
+#: Tables that others read.
+_OTHERS = ("setup",)
+
+
+def _shown(file: Path) -> str:
+    return file.name if file.parent == Path.cwd() else str(file)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The settings in *file*, its relative folders beside it. Raises WrongUse for a name that is not a setting."""
+    import tomllib
+
+    try:
+        given: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise WrongUse(f"cannot read {_shown(file)}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongUse(f"{_shown(file)} is not valid TOML: {error}") from error
+    known = [field.name for field in fields(Settings)]
+    for name in given:
+        if name not in (*known, *_OTHERS):
+            near = get_close_matches(name, (*known, *_OTHERS), 1)
+            way = f"did you mean '{near[0]}'?" if near else f"use {', '.join((*known, *_OTHERS))}"
+            raise WrongUse(f"{_shown(file)}: unknown setting '{name}'; {way}")
+    if file.parent != Path.cwd():
+        for name in ("lake", "reports", "source", "deliver"):
+            value = given.get(name)
+            if isinstance(value, str) and "://" not in value:
+                given[name] = str(file.parent / value)
+    return given

@@ -12,6 +12,10 @@ class AoaiError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """In a notebook an error is one line too; IPython asks for this."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class WrongUse(AoaiError):
     """The call itself is wrong: an unknown name, a malformed value, a missing argument."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..config import settings
+from ..config import found, settings
 from ..errors import WrongUse
 from .progress import bar
 
@@ -141,7 +141,7 @@ def table(
 def _open(folder: Path | None) -> Lake:
     from ..lake.delta import Lake
 
-    return Lake(folder or settings().lake)
+    return Lake(found(folder or settings().lake))
 
 
 def _compute(lake: Lake) -> None:

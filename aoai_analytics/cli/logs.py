@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..config import settings
+from ..config import found, settings
 from ..errors import WrongUse
 from . import options
 from .progress import bar
@@ -82,7 +82,7 @@ def ingest(
     from ..lake.delta import Lake
     from ..lake.upkeep import HOURS, optimize
 
-    folder = lake or settings().lake
+    folder = lake or found(settings().lake)
     sources = [text for text in logs if text.startswith("log-analytics://")]
     if sources and len(logs) > 1:
         raise WrongUse("a log-analytics:// source cannot be combined with other logs: ingest it in a run of its own")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ..config import settings
+from ..config import default_source, found, settings
 from ..errors import WrongUse
 from ..format.periods import named, span
 
@@ -81,9 +81,13 @@ Span = tuple[datetime | None, datetime | None]
 
 
 def source_or_default(source: str | None) -> str:
-    """*source*, else the setting, else the lake's folder."""
-    chosen = settings()
-    return source or chosen.source or str(chosen.lake)
+    """*source*, else the setting, else the lake, or the only lake of the project; says which if it is none of these."""
+    if source:
+        return source if "://" in source else str(found(source))
+    chosen = default_source()
+    if chosen not in (settings().source, str(settings().lake)):
+        print(f"Source: {chosen}", file=sys.stderr)
+    return chosen
 
 
 def time_span(

@@ -1,46 +1,154 @@
-"""Write a result as a table for people, or as CSV, JSON or Parquet for programs."""
+"""Write a result as a table for people, or as CSV, JSON, Parquet, a spreadsheet or a page."""
 
 from __future__ import annotations
 
 import io
 import re
+import shutil
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..engines.protocol import QueryResult
 from ..errors import WrongUse
 from ..format.labels import one_line, plain
-from ..format.numbers import is_missing
+from ..format.numbers import Unit, decimals_for, exact, is_missing, unit_of
 from ..format.periods import zone
 from .options import put
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Characters that JSON does not escape: C1 controls, which a terminal obeys, and those that reorder text.
 _STEERS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _NUMBERS = ("int", "long", "real", "decimal")
 #: Longest text in a table cell on a terminal, in characters.
 _WIDEST = 60
+#: Rows that a terminal shows; a pipe gets all.
+_ROWS = 20
+#: A file's ending -> the format.
+_ENDINGS = {
+    ".csv": "csv",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".xlsx": "xlsx",
+    ".html": "html",
+    ".htm": "html",
+    ".txt": "table",
+}
 
 
-def write(result: QueryResult, output_format: str, path: Path | None, time_zone: str) -> None:
-    """Write *result* to *path* or standard output. Raises WrongUse if that fails."""
+def format_of(given: str | None, path: Path | None) -> str:
+    """The format that was *given*, else that of the file's ending, else a table. Raises WrongUse if they contradict."""
+    ending = path.suffix.lower() if path is not None else ""
+    by_ending = _ENDINGS.get(ending)
+    if given and by_ending and given != by_ending:
+        raise WrongUse(f"--format {given} contradicts the ending of {path}; leave one of them out")
+    if not given and ending and not by_ending:
+        raise WrongUse(f"the ending of {path} names no format: use {', '.join(_ENDINGS)} or add --format")
+    return given or by_ending or "table"
+
+
+def write(
+    result: QueryResult,
+    output_format: str,
+    path: Path | None,
+    time_zone: str,
+    *,
+    units: Mapping[str, str] | None = None,
+    title: str = "",
+) -> None:
+    """Write *result* to *path* or standard output, times in *time_zone*. Raises WrongUse if that fails."""
+    units = units or {}
+    if time_zone != "UTC":
+        result = replace(result, frame=_in_zone(result.frame, time_zone))
+    if output_format in ("parquet", "xlsx") and path is None and sys.stdout.isatty():
+        name = {"parquet": "Parquet", "xlsx": "data"}[output_format]
+        raise WrongUse(f"refusing to write binary {name} to a terminal: add -o FILE")
     if output_format == "parquet":
         data = _parquet(result)
-        if path is None and sys.stdout.isatty():
-            raise WrongUse("refusing to write binary Parquet to a terminal: add -o FILE")
+    elif output_format == "xlsx":
+        data = _xlsx(result, units)
+    elif output_format == "html":
+        data = _html(result, time_zone, units, title).encode()
+    elif output_format == "table":
+        data = _table(result, units, *_room(path)).encode()
     else:
-        data = {"table": _table, "csv": _csv, "json": _json}[output_format](result, time_zone).encode()
+        data = (_csv if output_format == "csv" else _json)(result).encode()
     put(data, path)
 
 
-def _csv(result: QueryResult, _zone: str) -> str:
+def _in_zone(frame: pd.DataFrame, time_zone: str) -> pd.DataFrame:
+    zone(time_zone)
+    times = [name for name, column in frame.items() if str(column.dtype).startswith("datetime64")]
+    return frame.assign(**{str(name): frame[name].dt.tz_convert(time_zone) for name in times})
+
+
+def _csv(result: QueryResult) -> str:
     from ..reporting.render.downloads import csv_text
 
     return csv_text(result.frame, max_rows=len(result.frame)).replace("\r\n", "\n")
 
 
-def _json(result: QueryResult, _zone: str) -> str:
-    """A list of objects: times in ISO 8601 UTC, dynamic values unchanged, null for unknown."""
+def _xlsx(result: QueryResult, units: Mapping[str, str]) -> bytes:
+    """A sheet: numbers as numbers, times without their zone, which the headings name. No text becomes a formula."""
+    import xlsxwriter
+
+    from ..reporting.render.downloads import csv_cell
+
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True, "remove_timezone": True, "nan_inf_to_errors": True}) as book:
+        sheet = book.add_worksheet("Result")
+        bold, moment = (
+            book.add_format({"bold": True, "bottom": 1}),
+            book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
+        )
+        for column, (name, kql_type) in enumerate(result.types.items()):
+            values = result.frame[name]
+            unit = units.get(name, "")
+            if kql_type == "datetime":
+                unit = str(values.dt.tz)
+            sheet.write_string(0, column, f"{name} ({unit})" if unit else name, bold)
+            sheet.set_column(column, column, 20)
+            for row, value in enumerate(values, 1):
+                if is_missing(value):
+                    continue
+                if kql_type == "datetime":
+                    sheet.write_datetime(row, column, value.to_pydatetime(), moment)
+                elif kql_type in _NUMBERS:
+                    sheet.write_number(row, column, value)
+                elif kql_type == "bool":
+                    sheet.write_boolean(row, column, bool(value))
+                else:
+                    sheet.write_string(row, column, str(csv_cell(value))[:32_767])
+        sheet.freeze_panes(1, 1)
+    return out.getvalue()
+
+
+def _html(result: QueryResult, time_zone: str, units: Mapping[str, str], title: str) -> str:
+    """A page that needs no other file."""
+    import html
+
+    from ..charts import table_html
+
+    rows = len(result.frame)
+    table = table_html(result.frame, result.types, units, caption=title, time_zone=time_zone, max_rows=rows)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>{html.escape(title or 'Query')}</title><style>body {{font: 15px system-ui, sans-serif; margin: 2em}} "
+        "table {border-collapse: collapse} caption {text-align: left; font-weight: 600; padding-bottom: .6em} "
+        "th, td {text-align: left; padding: .3em .9em; border-bottom: 1px solid #ddd; vertical-align: top} "
+        ".number {text-align: right; font-variant-numeric: tabular-nums} .unknown {color: #666}</style></head>"
+        f"<body>{table}</body></html>\n"
+    )
+
+
+def _json(result: QueryResult) -> str:
+    """A list of objects: times in ISO 8601, dynamic values unchanged, null for unknown."""
     import json
 
     columns = [[_json_value(value) for value in result.frame[name]] for name in result.types]
@@ -72,32 +180,68 @@ def _parquet(result: QueryResult) -> bytes:
     return buffer.getvalue()
 
 
-def _table(result: QueryResult, time_zone: str) -> str:
-    """Columns separated by two spaces; numbers right-aligned with thousands separators; null as 'unknown'."""
-    local = zone(time_zone)
+def _room(path: Path | None) -> tuple[int | None, int | None]:
+    """The width and the rows there are to show a table; None where there is no limit."""
+    if path is not None or not sys.stdout.isatty():
+        return None, None
+    return shutil.get_terminal_size().columns, _ROWS
+
+
+def _table(result: QueryResult, units: Mapping[str, str], width: int | None, rows: int | None) -> str:
+    """Columns separated by two spaces; numbers right-aligned with thousands separators; null as 'unknown'.
+
+    At most *rows* rows, and the columns that fit *width*; a last line says what is left out.
+    """
+    frame = result.frame.head(rows) if rows is not None else result.frame
     columns: list[list[str]] = []
+    left_out: list[str] = []
+    used = 0
     for name, kql_type in result.types.items():
-        cells = [_cell(value, kql_type, local) for value in result.frame[name]]
-        width = max([len(name), *map(len, cells)], default=len(name))
+        unit = unit_of(name, units)
+        cells = _cells(frame[name], kql_type, unit)
+        under = "" if unit.tight or unit.label.lower() in name.lower() else unit.label
+        size = max([len(name), len(under), *map(len, cells)])
+        used += size + 2
+        if columns and width is not None and used - 2 > width:
+            left_out.append(name)
+            continue
         right = kql_type in _NUMBERS
-        columns.append([text.rjust(width) if right else text.ljust(width) for text in (name, "-" * width, *cells)])
-    return "".join("  ".join(line).rstrip() + "\n" for line in zip(*columns, strict=True))
+        columns.append([t.rjust(size) if right else t.ljust(size) for t in (name, under, "-" * size, *cells)])
+    lines = ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
+    if len(lines) > 1 and not lines[1]:
+        del lines[1]
+    notes = []
+    if len(frame) < len(result.frame):
+        notes.append(f"{len(frame)} of {len(result.frame):,} rows")
+    if left_out:
+        notes.append(f"columns without room: {', '.join(left_out)}")
+    if notes:
+        lines += ["", f"{'; '.join(notes)}; -o FILE writes all"]
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _cell(value: Any, kql_type: str, local: Any) -> str:
+def _cells(values: pd.Series, kql_type: str, unit: Unit) -> list[str]:
+    decimals = decimals_for(values, unit) if kql_type in ("real", "decimal") or unit.tight else 0
+    days = kql_type == "datetime" and bool((values.dropna() == values.dropna().dt.normalize()).all())
+    return [_cell(value, kql_type, unit, decimals, days) for value in values]
+
+
+def _cell(value: Any, kql_type: str, unit: Unit, decimals: int, days: bool) -> str:
     if kql_type == "dynamic" and value is not None:
         import json
 
         text = json.dumps(value, ensure_ascii=False)
     elif is_missing(value):
         return "unknown"
-    elif kql_type in ("int", "long"):
-        return f"{value:,}"
-    elif kql_type in ("real", "decimal"):
-        return f"{value:,.15g}" if abs(value) < 1e15 else f"{value:.6g}"
+    elif kql_type in _NUMBERS:
+        # A small amount keeps its digits: 0.00031 is not 0.00.
+        tiny = kql_type in ("real", "decimal") and value and abs(value) * unit.factor < 0.5 * 10**-decimals
+        return (
+            f"{value * unit.factor:.2g}" + (unit.label if unit.tight else "") if tiny else exact(value, unit, decimals)
+        )
     elif kql_type == "datetime":
-        moment = value.astimezone(local)
-        return f"{moment:%Y-%m-%d %H:%M:%S}" if local.key == "UTC" else f"{moment:%Y-%m-%d %H:%M:%S%z}"
+        local = "" if str(value.tzinfo) == "UTC" else f"{value:%z}"
+        return f"{value:%Y-%m-%d}" if days else f"{value:%Y-%m-%d %H:%M:%S}{local}"
     else:
         text = one_line(str(value))
     text = plain(text)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..errors import WrongUse
+from ..errors import AoaiError, WrongUse
 from . import options
 
-Format = Literal["table", "csv", "json", "parquet"]
+if TYPE_CHECKING:
+    from ..engines import Engine
+
+Format = Literal["table", "csv", "json", "parquet", "xlsx", "html"]
 
 
 def queries(
@@ -47,7 +51,9 @@ def queries(
 
 
 def query(
-    name: Annotated[str | None, typer.Argument(help="Query name; 'aoai queries' lists them.", metavar="NAME")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Query name, or a section to list; see 'aoai queries'.", metavar="NAME")
+    ] = None,
     kql: Annotated[
         str | None, typer.Option("--kql", help="KQL text to run instead of a named query.", metavar="TEXT")
     ] = None,
@@ -62,7 +68,10 @@ def query(
     time_zone: options.TimeZone = None,
     param: options.Param = None,
     only: options.Only = None,
-    output_format: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = "table",
+    output_format: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="Output format (default: by the output file's ending, else table)."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.", metavar="F")
     ] = None,
@@ -73,6 +82,7 @@ def query(
     """Run a query from the library, or your own KQL."""
     from ..dimensions import own_functions
     from ..engines import connect
+    from ..engines.frames import days_in
     from ..engines.kql.placeholders import filled
     from ..library import library
     from ..prompts import ask
@@ -80,9 +90,17 @@ def query(
 
     if sum(given is not None for given in (name, kql, file)) != 1:
         raise WrongUse("give exactly one of NAME ('aoai queries' lists them), --kql TEXT or --file F")
+    if name in library().sections:
+        queries(name)
+        return
+    written = writing.format_of(output_format, output)
     values = options.parameters(param)
+    zone = options.zone_or_default(time_zone)
     named = library().get(name) if name is not None else None
+    local_days = False
     if named is not None:
+        if "timeZone" in named.parameters and zone != "UTC":
+            local_days = values.setdefault("timeZone", zone) == zone
         text = named.bind(**values)
         values = {}
     else:
@@ -94,14 +112,15 @@ def query(
     engine = connect(options.source_or_default(source), functions=own_functions())
     try:
         asked = ask(engine, text, query=named, start=first, end=last, parameters=values, show_prompts=show_prompts)
-        result = asked.result
+        result = replace(asked.result, frame=days_in(asked.result.frame, zone)) if local_days else asked.result
         if asked.texts_hidden:
             print("Prompts and responses are hidden; add --show-prompts to show them.", file=sys.stderr)
         for warning in result.warnings:
             print(f"Warning: {warning}", file=sys.stderr)
-        writing.write(result, output_format, output, options.zone_or_default(time_zone))
+        title = named.title if named is not None else ""
+        writing.write(result, written, output, zone, units=asked.units, title=title)
         if not len(result.frame):
-            print(_no_rows(first is not None or last is not None), file=sys.stderr)
+            print(_no_rows(engine, first is not None or last is not None, zone), file=sys.stderr)
         if result.partial:
             raise typer.Exit(1)
     finally:
@@ -122,7 +141,15 @@ def _check(kql: str, values: Mapping[str, Any], source: str) -> None:
     print("The query runs on a lake and in Azure.", file=sys.stderr)
 
 
-def _no_rows(in_period: bool) -> str:
-    if in_period:
-        return "No rows in this period. This does not mean there was no traffic; try again without a period."
-    return "No rows. This does not mean there was no traffic: the logs may lack the data this query needs."
+def _no_rows(engine: Engine, in_period: bool, zone: str) -> str:
+    """What an answer without rows means, and what the source holds."""
+    from ..library import library
+    from ..reporting.session import coverage
+
+    kql = library().get("health/coverage-head").text
+    try:
+        held = coverage.elsewhere(coverage.numbers(engine.query(kql).frame.iloc[0].to_dict()), zone)
+    except AoaiError:
+        held = ""
+    what = "No rows in this period." if in_period else "No rows."
+    return f"{what} This does not mean there was no traffic: the logs may lack what the query needs. {held}".rstrip()

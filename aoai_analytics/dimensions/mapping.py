@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-from ..config import settings
+from ..config import found, settings
 from ..errors import WrongUse
 
 #: What identifies whose a request is, the most specific first. ``header`` and ``trace`` have a name of their own.
@@ -110,7 +109,7 @@ def _table(entry: Any, at: str) -> dict[str, Any]:
 
 def _of_file(place: str) -> Iterator[tuple[str, Mapped]]:
     try:
-        text = Path(place).read_text(encoding="utf-8-sig")
+        text = found(place).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise WrongUse(f"cannot read the dimensions in {place}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -127,7 +126,7 @@ def _of_table(place: str) -> Iterator[tuple[str, Mapped]]:
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
-    folder = next((at for at in (Path(place), settings().lake / place) if (at / "_delta_log").is_dir()), None)
+    folder = next((at for at in (found(place), found(settings().lake) / place) if (at / "_delta_log").is_dir()), None)
     if folder is None:
         raise WrongUse(f"aoai.toml: [dimensions] table '{place}' is not a Delta table, here or in the lake")
     try:

@@ -57,3 +57,14 @@ def _microseconds(value: Any) -> Any:
     if hasattr(value, "nanoseconds"):
         return np.timedelta64(value.days * 86_400_000_000 + value.nanoseconds // 1000, "us")
     return np.timedelta64(value)
+
+
+def days_in(frame: pd.DataFrame, time_zone: str) -> pd.DataFrame:
+    """*frame* with its columns of days as midnights in *time_zone*: a query returns local time as if it were UTC."""
+    days = {
+        str(name): column.dt.tz_localize(None).dt.tz_localize(time_zone, ambiguous=True, nonexistent="shift_forward")
+        for name, column in frame.items()
+        if str(column.dtype).startswith("datetime64")
+        and bool((column.dropna() == column.dropna().dt.normalize()).all())
+    }
+    return frame.assign(**days)

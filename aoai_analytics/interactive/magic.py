@@ -1,19 +1,22 @@
-"""The ``%%kql`` magic: KQL in, a DataFrame out, a chart where the query renders one."""
+"""The ``%%kql`` magic: KQL in, a DataFrame out, a chart where the query renders one. ``%kql`` runs a library query."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from ..config import settings
-from ..dimensions import own_functions
-from ..engines import Engine, QueryResult, connect
+from ..engines import QueryResult
 from ..errors import AoaiError, QueryError, WrongUse
 from ..format.periods import span
-from ..prompts import ask
+from ..library import library
+from ..library.queries import Query
+from ..prompts import Asked, ask
 from .complete import matcher
 from .render import chart_of, split
+from .sources import close_all, engine_of, source_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +26,20 @@ if TYPE_CHECKING:
 LAST = "_kql_"
 #: The key of DataFrame.attrs that holds a result's Kusto types.
 TYPES = "kql_types"
-#: By source and the functions that own prices replace.
-_engines: dict[tuple[str, ...], Engine] = {}
+_HELP = """%%kql [SOURCE] [options], with KQL below it; or %kql NAME [SOURCE] [options] for a query of the library
+
+  SOURCE           lake folder, log-analytics://WORKSPACE-ID or kusto://CLUSTER/DATABASE; kept for later cells
+                   (default: the last one, else the setting 'source', else the project's lake)
+  NAME             query name, e.g. tokens/by-subscription; 'aoai queries' lists them
+  --since SPAN     look back this far, e.g. 7d or 12h
+  --start T        start (inclusive), e.g. 2026-11-01 or 2026-11-01T08:00
+  --end T          end (exclusive)
+  -p NAME=VALUE    set a parameter; repeatable
+  --show-prompts   show prompts and responses (default: hidden)
+  --check          check the query below without running it
+
+The last result is also in the variable _kql_. Tab completes tables, columns, and values after ==.
+"""
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -32,7 +47,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     import pandas as pd
 
     def kql(line: str, cell: str | None = None) -> pd.DataFrame | None:
-        """%%kql [SOURCE] [--since 7d | --start T --end T] [-p name=value] [--show-prompts] [--check]"""
+        """See %%kql --help."""
         return _answer(shell, line, cell)
 
     shell.register_magic_function(kql, "line_cell", "kql")  # type: ignore[arg-type]
@@ -52,8 +67,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     _html(shell).pop(pd.DataFrame, None)
     if matcher in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(matcher)
-    while _engines:
-        _engines.popitem()[1].close()
+    close_all()
 
 
 def _html(shell: InteractiveShell) -> Any:
@@ -66,9 +80,12 @@ class _Arguments(argparse.ArgumentParser):
         raise WrongUse(f"%%kql: {message}")
 
 
-def _options(line: str) -> argparse.Namespace:
+def _options(line: str, *, named: bool) -> argparse.Namespace:
     parser = _Arguments(prog="%%kql", add_help=False)
+    if named:
+        parser.add_argument("name", nargs="?")
     parser.add_argument("source", nargs="?")
+    parser.add_argument("--help", "-h", action="store_true")
     parser.add_argument("--since")
     parser.add_argument("--start")
     parser.add_argument("--end")
@@ -82,26 +99,37 @@ def _options(line: str) -> argparse.Namespace:
 
 
 def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFrame | None:
+    """The rows of the cell's query, or of the library's that the line names; None where there is only help to show."""
     from IPython.core.error import UsageError
 
     try:
-        if cell is None:
-            raise WrongUse("put %%kql at the top of a cell, with the query below it")
-        options = _options(line)
-        query, render = split(cell)
-        if options.check:
-            _check(query, options)
+        options = _options(line, named=cell is None)
+        if options.help or (cell is None and options.name is None):
+            print(_HELP)
             return None
-        result = _run(query, options)
+        if cell is None:
+            asked, title = _named(options)
+            chart, units = asked.chart, asked.units
+        else:
+            query, render = split(cell)
+            if options.check:
+                _check(query, options)
+                return None
+            asked = _run(query, options)
+            chart, units = (chart_of(render, asked.result.types), {}) if render else ("", {})
+            title = render.title if render else ""
     except QueryError as error:
         raise UsageError(_with_place(error, cell or "")) from None
     except AoaiError as error:
         raise UsageError(str(error)) from None
+    result = asked.result
+    if asked.texts_hidden:
+        print("Prompts and responses are hidden; add --show-prompts to show them.")
     result.frame.attrs[TYPES] = result.types
     for warning in result.warnings:
         print(f"Warning: {warning}")
-    if render is not None:
-        _draw(result, chart_of(render, result.types), render.title)
+    if chart:
+        _draw(result, chart, title, units)
     shell.user_ns[LAST] = result.frame
     return result.frame
 
@@ -112,14 +140,16 @@ def _check(query: str, options: argparse.Namespace) -> None:
     from ..engines.kql.placeholders import filled
 
     start, end = span(options.since, options.start, options.end, settings().time_zone)
-    found = verdict_of(*filled(query, start, end, _values(options)), _source(options))
+    found = verdict_of(*filled(query, start, end, _values(options)), source_of(options.source))
     for said in (*found.lacks, *(f"Note: {note}" for note in found.notes)):
         print(said)
     print("A lake cannot run the query." if found.lacks else "The query runs on a lake and in Azure.")
 
 
-def _source(options: argparse.Namespace) -> str:
-    return str(options.source or settings().source or settings().lake)
+def _named(options: argparse.Namespace) -> tuple[Asked, str]:
+    """The answer to the query of the library that *options* name, and its title."""
+    query = library().get(options.name)
+    return _run(query.bind(**_values(options)), options, query), query.title
 
 
 def _values(options: argparse.Namespace) -> dict[str, str]:
@@ -132,18 +162,12 @@ def _values(options: argparse.Namespace) -> dict[str, str]:
     return values
 
 
-def _run(query: str, options: argparse.Namespace) -> QueryResult:
-    source = _source(options)
-    own = own_functions()
-    key = (source, *own.values())
-    if key not in _engines:
-        _engines[key] = connect(source, functions=own)
+def _run(text: str, options: argparse.Namespace, query: Query | None = None) -> Asked:
+    """The answer to *text*; of a library *query*, its parameters are set already."""
+    values = {} if query else _values(options)
     start, end = span(options.since, options.start, options.end, settings().time_zone)
-    values = _values(options)
-    asked = ask(_engines[key], query, start=start, end=end, parameters=values, show_prompts=options.show_prompts)
-    if asked.texts_hidden:
-        print("Prompts and responses are hidden; add --show-prompts to show them.")
-    return asked.result
+    engine = engine_of(source_of(options.source))
+    return ask(engine, text, query=query, start=start, end=end, parameters=values, show_prompts=options.show_prompts)
 
 
 def _with_place(error: QueryError, cell: str) -> str:
@@ -155,12 +179,12 @@ def _with_place(error: QueryError, cell: str) -> str:
     return f"{error}\n{lines[error.line - 1]}{caret}"
 
 
-def _draw(result: QueryResult, chart: str, title: str) -> None:
+def _draw(result: QueryResult, chart: str, title: str, units: Mapping[str, str]) -> None:
     from IPython.display import display
 
     from ..charts import figure
 
-    drawn = figure(result.frame, chart, title=title, units={}) if chart else None
+    drawn = figure(result.frame, chart, title=title, units=units)
     if drawn is not None:
         display(drawn)
 

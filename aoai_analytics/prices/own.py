@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from ..config import settings
+from ..config import found, settings
 from ..errors import WrongUse
 from .book import CURRENCY, DIRECTIONS, SCOPES, Price, PriceBook, price_of, read_prices, shipped_book
 from .functions import PROVISIONED, Placed, price_functions
@@ -56,7 +55,7 @@ def own_prices() -> OwnPrices:
     if "file" in given:
         if not isinstance(given["file"], str):
             raise WrongUse("aoai.toml: [prices] file must be the name of a CSV file")
-        prices += read_prices(Path(given["file"]))
+        prices += read_prices(found(given["file"]))
     for model, entry in _table(given, "models").items():
         prices += _of_model(model, entry)
     return OwnPrices(tuple(prices), {name: _placed(name, text) for name, text in _table(given, "deployments").items()})

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ..config import found
 from ..errors import SetupError
 from . import cleaning, exercises, log_queries
 from .arm import Arm
@@ -28,9 +29,11 @@ REGISTERING = 600
 def open_setup(config: str | Path = "aoai.toml", *, say: Callable[[str], None] = print) -> Guide:
     """The installation in the table ``[setup]`` of *config*; *say* gets progress, line by line.
 
+    A relative *config* is looked for upwards to the project's root.
+
     Raises WrongUse if the file or a setting in it is wrong. Sends no requests to Azure.
     """
-    configuration = read_configuration(Path(config))
+    configuration = read_configuration(found(config))
     return Guide(configuration, checked(configuration.parameters, configuration.exports), say=say)
 
 

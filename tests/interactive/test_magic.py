@@ -153,3 +153,47 @@ def test_tab_completes_tables_then_the_columns_of_those_named(shell):
         elsewhere = [completion.text for completion in shell.Completer.completions("AoaiReq", 7)]
     assert "AoaiRequests" in found
     assert "AoaiRequests" not in elsewhere
+
+
+def test_the_last_source_is_kept_and_a_name_runs_a_query_of_the_library(shell, lake):
+    run(shell, f"%%kql {lake}\nprint 1")
+    assert run(shell, "%%kql\nAoaiRequests | count")[0].result.Count[0] > 0
+    named, seen = run(shell, "%kql tokens/by-subscription -p topN=2")
+    assert "SubscriptionId" in named.result.columns
+    assert any("application/vnd.plotly.v1+json" in output.data for output in seen.outputs)
+    wrong, _ = run(shell, "%kql tokens/by-subscriptoin")
+    assert "did you mean tokens/by-subscription" in str(wrong.error_in_exec)
+
+
+@pytest.mark.parametrize("cell", ["%%kql --help\nprint 1", "%kql --help", "%kql"])
+def test_help_says_how_it_is_used(shell, cell):
+    result, seen = run(shell, cell)
+    assert result.error_in_exec is None and result.result is None
+    assert "--since SPAN" in seen.stdout and "%kql NAME" in seen.stdout
+
+
+def _offered(shell, cell: str) -> list[str]:
+    with provisionalcompleter():
+        return [completion.text for completion in shell.Completer.completions(cell, len(cell))]
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ('| where Surface == "cha', 'chat"'),
+        ("| where Surface == ", '"chat"'),
+        ("| where Surface in ('embeddings', '", "chat'"),
+        ('| where ModelName =~ "GPT-4', 'gpt-4o"'),
+    ],
+)
+def test_tab_completes_the_values_of_a_column(shell, lake, typed, value):
+    assert value in _offered(shell, f"%%kql {lake}\nAoaiRequests {typed}")
+
+
+def test_tab_shows_no_one_s_text(shell, lake):
+    offered = _offered(shell, f'%%kql {lake}\nAoaiMessages | where Prompt == "')
+    assert not [text for text in offered if text.endswith('"')]
+
+
+def test_tab_completes_the_names_of_queries(shell):
+    assert "tokens/by-subscription" in _offered(shell, "%kql tokens/by-s")

@@ -32,9 +32,9 @@ def csv_text(frame: pd.DataFrame, max_rows: int = MAX_ROWS) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([_cell(str(name)) for name in frame.columns])
+    writer.writerow([csv_cell(str(name)) for name in frame.columns])
     for row in frame.head(max_rows).itertuples(index=False, name=None):
-        writer.writerow([_cell(value) for value in row])
+        writer.writerow([csv_cell(value) for value in row])
     return out.getvalue()
 
 
@@ -59,7 +59,8 @@ def json_link(value: Any) -> str:
     return "data:application/json;base64," + base64.b64encode(text.encode()).decode()
 
 
-def _cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
+    """*value* as a field of a CSV file: see ``csv_text``."""
     if is_missing(value):
         return ""
     if hasattr(value, "item"):

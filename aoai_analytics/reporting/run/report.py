@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...config import settings
+from ...config import default_source, settings
 from ...dimensions import own_functions
 from ...engines import connect
 from ...errors import WrongUse
@@ -120,7 +120,7 @@ def make_report(
     the same report or nothing can be written.
     """
     if source is None:
-        source = settings().source or settings().lake
+        source = default_source()
     time_zone = time_zone or str(settings().time_zone)
     zone(time_zone)
     if jobs is not None and jobs < 1:

@@ -64,7 +64,7 @@ def lines(found: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
 def elsewhere(found: Mapping[str, Any], time_zone: str) -> str:
     """Where there is traffic outside an empty period, from *found* without a time range."""
     if not found["Requests"]:
-        return "The source has no such request at any other time either."
+        return "The source has no such request at any time."
     first, last = (said(moment, time_zone) for moment in span(found))
     return f"The source has {found['Requests']:,} requests from {first} to {last} ({time_zone})."
 

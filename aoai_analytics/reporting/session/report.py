@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...charts import describe, figure, headline, note, parse_chart, table_html
 from ...charts.tables import MAX_ROWS
-from ...config import settings
+from ...config import default_source, found, settings
 from ...dimensions import only_setting, own_functions
 from ...engines import Engine, QueryResult, connect
+from ...engines.frames import days_in
 from ...errors import WrongUse
 from ...format.labels import plain
 from ...format.numbers import additive
@@ -54,13 +55,13 @@ def open_report(
 ) -> Report:
     """Open *source* for start <= time < end, and show the report's head.
 
-    *source* is by default the setting ``source``, else the lake.
+    *source* is by default the setting ``source``, else the lake, or the only lake of the project. A relative folder is
+    looked for upwards to the project's root.
     *start* and *end* are text in ISO 8601, dates or datetimes; without an offset they are in *time_zone* (default:
     the setting ``time_zone``). Prompts and responses are hidden unless *show_prompts*. *engine* and *queries*
     replace those of the source and the package. Raises SourceError, LakeError, QueryError or WrongUse.
     """
-    if source is None:
-        source = settings().source or settings().lake
+    source = default_source() if source is None else found(source) if "://" not in str(source) else source
     if time_zone is None:
         time_zone = settings().time_zone
     zone(time_zone)
@@ -225,7 +226,7 @@ class Report:
         if not of_library:
             asked = replace(asked, chart=query.chart, units=query.units)
         if parameters.get("timeZone") == self.time_zone != "UTC":
-            frame = _days_in(asked.result.frame, self.time_zone)
+            frame = days_in(asked.result.frame, self.time_zone)
             asked = replace(asked, result=replace(asked.result, frame=frame))
         return self._answer(query, kql, asked, time.perf_counter() - began)
 
@@ -274,17 +275,6 @@ def source_without_secrets(source: str) -> str:
     if not separator:
         return plain(source)
     return plain(f"{scheme}://{re.split(r'[?#]', rest)[0].rpartition('@')[2]}")
-
-
-def _days_in(frame: pd.DataFrame, time_zone: str) -> pd.DataFrame:
-    """*frame* with its columns of days as midnights in *time_zone*: a query returns local time as if it were UTC."""
-    days = {
-        str(name): column.dt.tz_localize(None).dt.tz_localize(time_zone, ambiguous=True, nonexistent="shift_forward")
-        for name, column in frame.items()
-        if str(column.dtype).startswith("datetime64")
-        and bool((column.dropna() == column.dropna().dt.normalize()).all())
-    }
-    return frame.assign(**days)
 
 
 def _totals(frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str]) -> dict[str, float | None]:

@@ -1,0 +1,78 @@
+"""Settings, the source and relative paths are found from any folder of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aoai_analytics.config import default_source, found, settings
+from aoai_analytics.errors import WrongUse
+from aoai_analytics.lake.delta import Lake
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project's root; the current folder is two folders below."""
+    below = tmp_path / "notebooks" / "analysis"
+    below.mkdir(parents=True)
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.chdir(below)
+    settings.cache_clear()
+    yield tmp_path
+    settings.cache_clear()
+
+
+def test_a_relative_path_is_the_nearest_upwards(project: Path) -> None:
+    Lake.create(project / "sample" / "lake")
+    assert found("sample/lake") == project / "sample" / "lake"
+    (project / "notebooks" / "sample" / "lake").mkdir(parents=True)
+    assert found("sample/lake") == project / "notebooks" / "sample" / "lake"
+    assert found("other/lake") == Path("other/lake")
+
+
+def test_nothing_is_looked_for_above_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "notebooks" / ".git").mkdir()
+    (project / "aoai.toml").write_text('time_zone = "Asia/Tokyo"\n')
+    Lake.create(project / "lake")
+    assert settings().time_zone == "UTC"
+    assert default_source() == "lake"
+
+
+def test_without_a_source_the_only_lake_is_taken_and_an_own_one_before_the_sample(project: Path) -> None:
+    assert default_source() == "lake"
+    Lake.create(project / "sample" / "lake")
+    assert default_source() == str(project / "sample" / "lake")
+    Lake.create(project / "ours")
+    assert default_source() == str(project / "ours")
+    Lake.create(project / "theirs")
+    with pytest.raises(WrongUse, match="several lakes: ours, theirs"):
+        default_source()
+    Lake.create(project / "lake")
+    assert default_source() == str(project / "lake")
+
+
+def test_folders_in_the_file_are_beside_it(project: Path) -> None:
+    (project / "aoai.toml").write_text('source = "data/lake"\nreports = "out"\n')
+    assert default_source() == str(project / "data" / "lake")
+    assert settings().reports == project / "out"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[price]\n", "unknown setting 'price'; did you mean 'prices'?"),
+        ("[qqq]\n", "unknown setting 'qqq'; use lake, source,"),
+        ("query_memory = 'much'\n", "'query_memory' must be a share or size such as '50%' or '4GB'"),
+        ("query_seconds = -1\n", "'query_seconds' must be a number above 0"),
+        ("time_zone = 3\n", "'time_zone' must be text in quotes"),
+        ("deliver_prompts = 'perhaps'\n", "'deliver_prompts' must be true or false"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_plain_words(project: Path, text: str, message: str) -> None:
+    (project / "aoai.toml").write_text(text)
+    with pytest.raises(WrongUse) as refused:
+        settings()
+    assert message in str(refused.value) and "aoai.toml" in str(refused.value)
+    assert "\n" not in str(refused.value)
