@@ -26,7 +26,10 @@ Start = Annotated[
 ]
 End = Annotated[str | None, typer.Option("--end", help="End (exclusive).", metavar="T")]
 Period = Annotated[
-    str | None, typer.Option("--period", help="Month 2026-10, week 2026-W44 or day 2026-11-22.", metavar="P")
+    str | None,
+    typer.Option(
+        "--period", help="Year 2026, quarter 2026-Q4, month 2026-10, week 2026-W44 or day 2026-11-22.", metavar="P"
+    ),
 ]
 TimeZone = Annotated[
     str | None, typer.Option("--time-zone", help="Time zone for input and output, e.g. Europe/Berlin.", metavar="ZONE")

@@ -74,7 +74,7 @@ def write(
     elif output_format == "html":
         data = _html(result, time_zone, units, title).encode()
     elif output_format == "table":
-        data = _table(result, units, *_room(path)).encode()
+        data = table_text(result, units, *_room(path)).encode()
     else:
         data = (_csv if output_format == "csv" else _json)(result).encode()
     put(data, path)
@@ -187,8 +187,8 @@ def _room(path: Path | None) -> tuple[int | None, int | None]:
     return shutil.get_terminal_size().columns, _ROWS
 
 
-def _table(result: QueryResult, units: Mapping[str, str], width: int | None, rows: int | None) -> str:
-    """Columns separated by two spaces; numbers right-aligned with thousands separators; null as 'unknown'.
+def table_text(result: QueryResult, units: Mapping[str, str], width: int | None, rows: int | None) -> str:
+    """Columns separated by two spaces, with units; numbers right-aligned with thousands separators; null as 'unknown'.
 
     At most *rows* rows, and the columns that fit *width*; a last line says what is left out.
     """
@@ -199,17 +199,15 @@ def _table(result: QueryResult, units: Mapping[str, str], width: int | None, row
     for name, kql_type in result.types.items():
         unit = unit_of(name, units)
         cells = _cells(frame[name], kql_type, unit)
-        under = "" if unit.tight or unit.label.lower() in name.lower() else unit.label
-        size = max([len(name), len(under), *map(len, cells)])
+        title = name if unit.tight or unit.label.lower() in name.lower() else f"{name} ({unit.label})"
+        size = max([len(title), *map(len, cells)])
         used += size + 2
         if columns and width is not None and used - 2 > width:
             left_out.append(name)
             continue
         right = kql_type in _NUMBERS
-        columns.append([t.rjust(size) if right else t.ljust(size) for t in (name, under, "-" * size, *cells)])
+        columns.append([t.rjust(size) if right else t.ljust(size) for t in (title, "-" * size, *cells)])
     lines = ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
-    if len(lines) > 1 and not lines[1]:
-        del lines[1]
     notes = []
     if len(frame) < len(result.frame):
         notes.append(f"{len(frame)} of {len(result.frame):,} rows")

@@ -32,7 +32,9 @@ def list_them() -> None:
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="crontab, systemd, github or container-apps.", metavar="NAME")],
-    every: Annotated[str, typer.Option("--every", help="monthly, weekly or daily.", metavar="KIND")] = "monthly",
+    every: Annotated[
+        str, typer.Option("--every", help="yearly, quarterly, monthly, weekly or daily.", metavar="KIND")
+    ] = "monthly",
     at: Annotated[str, typer.Option("--at", help="Time of day to run, in your time zone.", metavar="HH:MM")] = "06:00",
     report: Annotated[
         list[str] | None,

@@ -21,12 +21,18 @@ _TIMESPAN_UNITS = {
 Moment = str | date | datetime | None
 
 #: Format of each kind of named period.
-WRITTEN = {"monthly": "a month 2026-10", "weekly": "a week 2026-W44", "daily": "a day 2026-11-22"}
+WRITTEN = {
+    "yearly": "a year 2026",
+    "quarterly": "a quarter 2026-Q4",
+    "monthly": "a month 2026-10",
+    "weekly": "a week 2026-W44",
+    "daily": "a day 2026-11-22",
+}
 
 
 @dataclass(frozen=True)
 class Named:
-    """A month, a week (ISO 8601) or a day: *kind* of ``WRITTEN``, *key*, its first day and the day after its last."""
+    """A year, quarter, month, week (ISO 8601) or day: *kind* of ``WRITTEN``, *key*, first day, day after the last."""
 
     kind: str
     key: str
@@ -44,7 +50,11 @@ class Named:
 
     @property
     def words(self) -> str:
-        """The period's title: ``October 2026``, ``Week 44, 2026``, ``22 Nov 2026``."""
+        """The period's title: ``2026``, ``Q4 2026``, ``October 2026``, ``Week 44, 2026``, ``22 Nov 2026``."""
+        if self.kind == "yearly":
+            return self.key
+        if self.kind == "quarterly":
+            return f"{self.key[-2:]} {self.first.year}"
         if self.kind == "monthly":
             return f"{self.first:%B %Y}"
         if self.kind == "weekly":
@@ -100,8 +110,12 @@ def span(since: str | None, start: Moment, end: Moment, time_zone: str) -> tuple
 
 
 def named(text: str) -> Named:
-    """The period with a given name: ``2026-10``, ``2026-W44`` or ``2026-11-22``. Raises WrongUse."""
+    """The period named ``2026``, ``2026-Q4``, ``2026-10``, ``2026-W44`` or ``2026-11-22``. Raises WrongUse."""
     try:
+        if re.fullmatch(r"\d{4}", text):
+            return _around("yearly", date(int(text), 1, 1))
+        if match := re.fullmatch(r"(\d{4})-[Qq]([1-4])", text):
+            return _around("quarterly", date(int(match[1]), 3 * int(match[2]) - 2, 1))
         if re.fullmatch(r"\d{4}-\d{2}", text):
             return _around("monthly", date.fromisoformat(f"{text}-01"))
         if match := re.fullmatch(r"(\d{4})-W(\d{1,2})", text):
@@ -110,7 +124,8 @@ def named(text: str) -> Named:
             return _around("daily", date.fromisoformat(text))
     except (ValueError, OverflowError):
         pass
-    raise WrongUse(f"'{text}' is not a period: use {' or '.join(WRITTEN.values())}")
+    *others, last = WRITTEN.values()
+    raise WrongUse(f"'{text}' is not a period: use {', '.join(others)} or {last}")
 
 
 def between(text: str) -> list[Named]:
@@ -120,7 +135,7 @@ def between(text: str) -> list[Named]:
         raise WrongUse(f"'{text}' is not a range of periods: use e.g. 2026-07..2026-10")
     one, until = named(first), named(last)
     if one.kind != until.kind:
-        raise WrongUse(f"'{text}' mixes kinds of period: give two months, two weeks or two days")
+        raise WrongUse(f"'{text}' mixes kinds of period: give two of one kind, e.g. two months")
     if one.first > until.first:
         raise WrongUse(f"'{text}' ends before it starts")
     found = [one]
@@ -146,6 +161,12 @@ def ended(kind: str, now: datetime, time_zone: str, back: int) -> list[Named]:
 
 def _around(kind: str, day: date) -> Named:
     """The period of the given kind that contains *day*."""
+    if kind == "yearly":
+        return Named(kind, f"{day.year:04}", date(day.year, 1, 1), date(day.year + 1, 1, 1))
+    if kind == "quarterly":
+        quarter = (day.month + 2) // 3
+        first = date(day.year, 3 * quarter - 2, 1)
+        return Named(kind, f"{day.year:04}-Q{quarter}", first, (first + timedelta(days=95)).replace(day=1))
     if kind == "monthly":
         first = day.replace(day=1)
         return Named(kind, f"{first:%Y-%m}", first, (first + timedelta(days=32)).replace(day=1))

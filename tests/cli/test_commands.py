@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from datetime import datetime
 
 import pyarrow.parquet as pq
 import pytest
@@ -86,6 +87,66 @@ def test_one_answer_in_every_format(aoai, lake, tmp_path):
     assert f"{from_json[0]['TotalTokens']:,}" in table[2]
 
 
+def test_the_file_s_ending_is_the_format_and_a_contradiction_is_refused(aoai, lake, tmp_path):
+    import openpyxl
+
+    words = ("query", "tokens/by-subscription", "--source", lake, "-o")
+    for name in ("x.csv", "x.json", "x.parquet", "x.xlsx", "x.html", "x.txt"):
+        assert aoai(*words, tmp_path / name).code == 0
+    rows = json.loads((tmp_path / "x.json").read_text())
+    assert len((tmp_path / "x.csv").read_text().splitlines()) == len(rows) + 1
+    assert pq.read_table(tmp_path / "x.parquet").num_rows == len(rows)
+    sheet = openpyxl.load_workbook(tmp_path / "x.xlsx").active
+    names = [cell.value.split(" ")[0] for cell in sheet[1]]
+    assert [
+        dict(zip(names, row, strict=True))["TotalTokens"] for row in sheet.iter_rows(min_row=2, values_only=True)
+    ] == [row["TotalTokens"] for row in rows]
+    page = (tmp_path / "x.html").read_text()
+    assert page.count("<tr>") == len(rows) + 1 and f"{rows[0]['TotalTokens']:,}" in page
+    contradiction = aoai(*words, tmp_path / "y.csv", "--format", "json")
+    assert (contradiction.code, "contradicts" in contradiction.err) == (2, True)
+    unknown = aoai(*words, tmp_path / "y.docx")
+    assert (unknown.code, "names no format" in unknown.err) == (2, True)
+    assert not (tmp_path / "y.csv").exists() and not (tmp_path / "y.docx").exists()
+
+
+def test_the_time_zone_moves_days_and_times(aoai, lake):
+    words = ("query", "tokens/by-day", "-s", lake, "-f", "csv")
+    days = [row["Day"] for row in csv.DictReader(io.StringIO(aoai(*words, "--time-zone", "Asia/Tokyo").out))]
+    assert days[0] == "2026-11-14T00:00:00+09:00" and len(days) == 3
+    first = ("query", "--kql", "AoaiRequests | summarize First = min(TimeGenerated)", "-s", lake)
+    utc, tokyo = (
+        json.loads(aoai(*first, "-f", "json", "--time-zone", z).out)[0]["First"] for z in ("UTC", "Asia/Tokyo")
+    )
+    assert datetime.fromisoformat(utc) == datetime.fromisoformat(tokyo) and tokyo.endswith("+09:00")
+    assert "+0900" in aoai(*first, "--time-zone", "Asia/Tokyo").out
+
+
+def test_a_section_is_listed(aoai):
+    assert aoai("query", "tokens").out == aoai("queries", "tokens").out
+
+
+def test_a_terminal_s_table_fits_and_says_what_it_leaves_out():
+    import pandas as pd
+
+    from aoai_analytics.cli.output import table_text
+    from aoai_analytics.engines.protocol import QueryResult
+
+    frame = pd.DataFrame(
+        {"Team": ["a"] * 201, "Cost": [1234.567] * 201, "Share": [0.1234] * 201, "Note": ["n" * 50] * 201}
+    )
+    types = {"Team": "string", "Cost": "real", "Share": "real", "Note": "string"}
+    lines = table_text(QueryResult(frame, types), {"Cost": "USD", "Share": "share"}, 40, 20).splitlines()
+    assert lines[0].split() == ["Team", "Cost", "(USD)", "Share"]
+    assert lines[2].split() == ["a", "1,234.57", "12.3%"]
+    assert lines[-1] == "20 of 201 rows; columns without room: Note; -o FILE writes all"
+    assert max(map(len, lines[:-1])) <= 40
+    whole = table_text(QueryResult(frame, types), {}, None, None).splitlines()
+    assert len(whole) == 203 and "rows" not in whole[-1]
+    small = pd.DataFrame({"Cost": [0.00031, 12.5]})
+    assert "0.00031" in table_text(QueryResult(small, {"Cost": "real"}), {"Cost": "USD"}, None, None)
+
+
 def test_null_is_unknown_in_a_table_and_null_in_json(aoai, lake):
     kql = "print A = long(null), B = real(null), C = datetime(null), D = dynamic(null)"
     assert aoai("query", "--kql", kql, "-s", lake).out.splitlines()[2].split() == ["unknown"] * 4
@@ -125,6 +186,7 @@ def test_no_rows_are_not_called_no_traffic(aoai, lake):
     ended = aoai("query", "tokens/by-subscription", "-s", lake, "--since", "1h")
     assert ended.code == 0
     assert "does not mean there was no traffic" in ended.err
+    assert "The source has 300 requests from 14 Nov 2026" in ended.err
 
 
 def test_settings_come_from_flags_then_variables_then_the_file(aoai, lake, tmp_path, monkeypatch):
@@ -161,7 +223,7 @@ def test_settings_come_from_flags_then_variables_then_the_file(aoai, lake, tmp_p
             2,
             "ends before it starts",
         ),
-        (["query", "tokens/by-subscription", "--period", "2026-13"], 2, "use a month 2026-10"),
+        (["query", "tokens/by-subscription", "--period", "2026-13"], 2, "a month 2026-10"),
         (
             ["query", "tokens/by-subscription", "--time-zone", "Mars", "--period", "2026-10"],
             2,

@@ -57,6 +57,9 @@ def test_a_period_is_said_by_its_days(start: str | None, end: str | None, said: 
         ("2026-11-01", "America/New_York", 25),
         ("2026-10-25", "UTC", 24),
         ("2026-10", "Europe/Berlin", 31 * 24 + 1),
+        ("2026-Q4", "Europe/Berlin", 92 * 24 + 1),
+        ("2024-q1", "UTC", 91 * 24),
+        ("2026", "Europe/Berlin", 365 * 24),
         ("2026-03", "America/New_York", 31 * 24 - 1),
         ("2026-W43", "Europe/Berlin", 7 * 24 + 1),
         ("2026-04-24", "Africa/Cairo", 23),  # whose clock skips midnight itself
@@ -68,7 +71,13 @@ def test_a_period_goes_from_midnight_to_midnight_also_where_clocks_change(key: s
 
 
 def test_periods_follow_each_other_without_gap_or_overlap() -> None:
-    for text, count in (("2026-07..2026-10", 4), ("2025-W51..2026-W02", 4), ("2026-10-24..2026-10-27", 4)):
+    for text, count in (
+        ("2024..2026", 3),
+        ("2025-Q3..2026-Q1", 3),
+        ("2026-07..2026-10", 4),
+        ("2025-W51..2026-W02", 4),
+        ("2026-10-24..2026-10-27", 4),
+    ):
         found = between(text)
         assert len(found) == count and f"{found[0].key}..{found[-1].key}" == text
         spans = [period.span("Europe/Berlin") for period in found]
@@ -82,7 +91,7 @@ def test_a_week_has_one_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2026", "2026-13", "2026-W54", "2026-11-31", "october", "2026-10..2026-11", "9999-12"]
+    "text", ["202", "2026-13", "2026-Q5", "9999", "2026-W54", "2026-11-31", "october", "2026-10..2026-11", "9999-12"]
 )
 def test_what_is_no_period_says_how_to_write_one(text: str) -> None:
     with pytest.raises(WrongUse, match="a month 2026-10"):

@@ -14,9 +14,22 @@ from . import html
 from .headline import AT_LEAST, amount, of_coverage
 
 #: The index's groups, by kind of named period.
-HEADINGS = {"monthly": "Months", "weekly": "Weeks", "daily": "Days", "": "Other periods"}
+HEADINGS = {
+    "yearly": "Years",
+    "quarterly": "Quarters",
+    "monthly": "Months",
+    "weekly": "Weeks",
+    "daily": "Days",
+    "": "Other periods",
+}
 #: What one period of a kind is called, and how many of them a trend shows at most.
-TREND = {"monthly": ("month", 24), "weekly": ("week", 26), "daily": ("day", 31)}
+TREND = {
+    "yearly": ("year", 10),
+    "quarterly": ("quarter", 12),
+    "monthly": ("month", 24),
+    "weekly": ("week", 26),
+    "daily": ("day", 31),
+}
 MINUS = "\N{MINUS SIGN}"
 #: The headline numbers that an index shows, with their change.
 MEASURES = ("Requests", "Tokens", "Cost", "SuccessRate")
@@ -121,7 +134,7 @@ def index_page(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
 
 
 def groups(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Group]:
-    """*reports* by kind and source: months first, in each the newest first, with the missing periods in between."""
+    """*reports* by kind and source: years first, in each the newest first, with the missing periods in between."""
     entries = [entry(folder, manifest) for folder, manifest in reports]
     made = []
     for kind, heading in HEADINGS.items():

@@ -106,8 +106,8 @@ def make_report(
     """Run the notebooks *names* on *source* for start <= time < end, or for the named *period*, and write their pages.
 
     *source* and *time_zone* default to the settings; *start* and *end* are as ``open_report`` takes them, *period* is
-    ``2026-10``, ``2026-W44`` or ``2026-11-22``. *given* sets the notebooks' own parameters, ``{"user": "ann"}``, in
-    each that has them. *folder* has other notebooks than the package's.
+    ``2026``, ``2026-Q4``, ``2026-10``, ``2026-W44`` or ``2026-11-22``. *given* sets the notebooks' own parameters,
+    ``{"user": "ann"}``, in each that has them. *folder* has other notebooks than the package's.
 
     The report goes to *out*, that of a named period to a folder of its name there: see ``store.collection``. Until all
     of it is written, the earlier report stays. *jobs* notebooks run at a time (default: the number of CPUs). *resume*

@@ -40,7 +40,7 @@ _LEFT = re.compile(r"\.[\w.-]+\.(kept|lock|old|new-\w+|expired-\w+)", re.ASCII)
 def report_folder(out: Path, key: str | None, *, otherwise: str = "all", source: str | None = None) -> Path:
     """The folder that a report goes to: *out* itself or a folder in it.
 
-    *key* is the period's name (``2026-10``, ``2026-W44``, ``2026-11-22``), which always gets a folder of that name;
+    *key* is the period's name (``2026-Q4``, ``2026-10``, ``2026-W44``), which always gets a folder of that name;
     None is a run without a named period, which goes to *out* itself where that is new, empty or flat, and else to the
     folder *otherwise* (see ``manifest.span_name``). *source* is the manifest's: where the folder of that name has the
     report of another source, this one gets its own name beside it (``2026-10-2``), and keeps it.

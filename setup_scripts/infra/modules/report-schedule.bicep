@@ -26,7 +26,7 @@ param image string = ''
 param cron string = '0 6 * * *'
 
 @description('How often a report is due. Each run makes every whole period that ended and has no report yet, so that a missed run is made up for by the next.')
-@allowed(['daily', 'weekly', 'monthly'])
+@allowed(['daily', 'weekly', 'monthly', 'quarterly', 'yearly'])
 param every string = 'monthly'
 
 @description('Time zone in which days, weeks and months begin and end: an IANA name.')

@@ -157,7 +157,7 @@ type reportSettings = {
   @minLength(9)
   cron: string?
   @description('How often a report is due. Default: monthly.')
-  every: ('daily' | 'weekly' | 'monthly')?
+  every: ('daily' | 'weekly' | 'monthly' | 'quarterly' | 'yearly')?
   @description('Time zone in which days, weeks and months begin and end: an IANA name. Default: UTC.')
   @minLength(1)
   timeZone: string?
