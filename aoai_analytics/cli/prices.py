@@ -43,6 +43,36 @@ def list_prices(
     sys.stdout.write(chosen.csv() if as_csv else _table(chosen))
 
 
+@app.command("coverage")
+def coverage(
+    scope: Annotated[
+        str, typer.Option("--scope", help="Scope of the prices: global, data-zone or regional.", metavar="SCOPE")
+    ] = "global",
+) -> None:
+    """Show which models have a price, by service tier and direction. What has none is unpriced."""
+    from ..prices import own_prices
+    from ..prices.book import SCOPES, TIERS, covered
+    from ..prices.models import shipped_models
+
+    if scope not in SCOPES:
+        raise WrongUse(f"--scope must be one of {', '.join(SCOPES)}, not '{scope}'")
+    book = own_prices().book
+    models = [*book.models, *(m.name for m in shipped_models())]
+    cells = [
+        (model, *(", ".join(covered(book, model, scope, tier)) or "unpriced" for tier in TIERS))
+        for model in sorted(set(models))
+    ]
+    lines = [("Model", *TIERS), *cells]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    print(
+        f"Newest price: {max(price.start for price in book)}. Also unpriced: image, audio and realtime tokens, "
+        "fine-tuned models, and models that are not listed.",
+        file=sys.stderr,
+    )
+
+
 @app.command("models")
 def list_models() -> None:
     """List model versions with the day they retire, by Microsoft's schedule."""

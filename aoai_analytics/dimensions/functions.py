@@ -1,6 +1,6 @@
 """Own dimensions as KQL: the stages that look them up, added to the semantic layer's functions.
 
-A request's key is looked up in a small table inside the query's text, so that a change of ``aoai.toml`` holds for old
+A request's key is looked up in a table inside the query's text, so that a change of ``aoai.toml`` holds for old
 requests at once, on every engine. A value of a key has a row for any time, an empty one where it means nothing, so that
 each request finds at most one row.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from itertools import groupby
 
 from ..engines.kql.functions import shipped_functions
@@ -28,6 +27,7 @@ _HELD_BY = {
     "api": ("ApiId",),
 }
 _BY_LABELS = ("header", "trace", "app")
+_TIMES = ("From", "To")
 
 
 def own_functions() -> dict[str, str]:
@@ -67,17 +67,20 @@ def _lookups(rows: Iterable[Mapped]) -> str:
             "    | summarize OwnLabels = max(strcat(tostring(RequestHeaders), tostring(TraceRecords)))"
             " by OwnCorrelationId = CorrelationId\n) on $left.CorrelationId == $right.OwnCorrelationId\n"
         )
+    filled: dict[str, list[str]] = {column: [] for column in COLUMNS}
     number = 0
     for (kind, name), of_key in by_key:
+        told = [column for place, column in enumerate(COLUMNS) if any(row.cells[place] for row in of_key)]
         for expression in _expressions(kind, name):
             number += 1
-            stages.append(_lookup(number, expression, of_key))
-            made += [f"Own{what}{number}" for what in ("Key", "From", "To", *COLUMNS)]
-    filled = ",\n    ".join(
-        f'{column} = case({"".join(f"isnotempty(Own{column}{n}), Own{column}{n}, " for n in range(1, number + 1))}"")'
-        for column in COLUMNS
+            stages.append(_lookup(number, expression, of_key, told))
+            made += [f"Own{what}{number}" for what in ("Key", *(_TIMES if _is_dated(of_key) else ()), *told)]
+            for column in told:
+                filled[column].append(f"isnotempty(Own{column}{number}), Own{column}{number}, ")
+    cases = ",\n    ".join(
+        f'{column} = case({"".join(found)}"")' if found else f'{column} = ""' for column, found in filled.items()
     )
-    stages.append(f"| extend\n    {filled}\n| project-away {', '.join(made)}\n")
+    stages.append(f"| extend\n    {cases}\n| project-away {', '.join(made)}\n")
     return "".join(stages)
 
 
@@ -98,19 +101,35 @@ def _expressions(kind: str, name: str) -> Iterator[str]:
         yield "tolower(User)"
 
 
-def _lookup(number: int, expression: str, rows: list[Mapped]) -> str:
-    columns = ", ".join(f"Own{column}{number}: string" for column in COLUMNS)
-    listed = ",\n".join(
-        f"        {quote(row.value)}, {_moment(row.start)}, {_moment(row.end)}, {', '.join(map(quote, row.cells))}"
-        for row in _always(rows)
-    )
-    key, start, end = (f"Own{what}{number}" for what in ("Key", "From", "To"))
-    return (
+def _is_dated(rows: Iterable[Mapped]) -> bool:
+    return any(row.start != FIRST or row.end != LAST for row in rows)
+
+
+def _lookup(number: int, expression: str, rows: list[Mapped], told: Sequence[str]) -> str:
+    """The stage that finds the cells *told* of a key. Its rows are one text, since reading a literal takes time."""
+    times = _TIMES if _is_dated(rows) else ()
+    lines = [
+        "\t".join((row.value, *((row.start.isoformat(), row.end.isoformat()) if times else ()), *_cells(row, told)))
+        for row in (_always(rows) if times else rows)
+    ]
+    key, row = f"OwnKey{number}", f"OwnRow{number}"
+    columns = [f"{key} = tostring({row}[0])"]
+    columns += [f"Own{time}{number} = todatetime(tostring({row}[{place}]))" for place, time in enumerate(times, 1)]
+    columns += [f"Own{cell}{number} = tostring({row}[{place}])" for place, cell in enumerate(told, 1 + len(times))]
+    stage = (
         f"| extend {key} = {expression}\n"
-        f"| lookup kind=leftouter (\n    datatable({key}: string, {start}: datetime, {end}: datetime, {columns}) [\n"
-        f"{listed}\n    ]\n) on {key}\n"
-        f"| where isnull({start}) or (TimeGenerated >= {start} and TimeGenerated < {end})\n"
+        f"| lookup kind=leftouter (\n    print {row} = split({quote(chr(10).join(lines))}, {quote(chr(10))})\n"
+        f"    | mv-expand {row} to typeof(string)\n    | extend {row} = split({row}, {quote(chr(9))})\n"
+        f"    | project {', '.join(columns)}\n) on {key}\n"
     )
+    if times:
+        start, end = (f"Own{time}{number}" for time in times)
+        stage += f"| where isnull({start}) or (TimeGenerated >= {start} and TimeGenerated < {end})\n"
+    return stage
+
+
+def _cells(row: Mapped, told: Sequence[str]) -> Iterator[str]:
+    return (cell for column, cell in zip(COLUMNS, row.cells, strict=True) if column in told)
 
 
 def _always(rows: list[Mapped]) -> Iterator[Mapped]:
@@ -125,7 +144,3 @@ def _always(rows: list[Mapped]) -> Iterator[Mapped]:
             reached = row.end
         if reached < LAST:
             yield Mapped(row.kind, row.name, value, nothing, reached, LAST)
-
-
-def _moment(moment: datetime) -> str:
-    return f"datetime({moment:%Y-%m-%dT%H:%M:%S.%f}Z)"

@@ -27,6 +27,8 @@ _CELLS = {
 #: The columns of AoaiRequests that a mapping fills.
 COLUMNS = ("Team", "CostCenter", "Environment", "Application", "CallerName")
 _TIMES = {"From": "from", "To": "to"}
+#: Most rows: they travel in the text of every query, which a service limits to some megabytes.
+MOST = 10_000
 #: The bounds of a meaning that has none.
 FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -81,6 +83,11 @@ def own_dimensions() -> tuple[Mapped, ...]:
             rows += _inline(key, entry)
         else:
             raise WrongUse(f"aoai.toml: unknown key '{key}' in [dimensions]; use file, table, {', '.join(KINDS)}")
+    if len(rows) > MOST:
+        raise WrongUse(
+            f"[dimensions] in aoai.toml has {len(rows):,} rows; at most {MOST:,} fit in a query: "
+            "map products or subscriptions instead of single users, or send the team as a header"
+        )
     _refuse_overlaps(rows)
     return tuple(row for _, row in rows)
 

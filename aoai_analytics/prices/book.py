@@ -106,6 +106,13 @@ class PriceBook:
         return out.getvalue()
 
 
+def covered(book: PriceBook, model: str, scope: str, tier: str) -> list[str]:
+    """The directions that *model* has a price for in *scope* and *tier*, 'long' last if long prompts have their own."""
+    found = [price for price in book if (price.model, price.scope, price.tier) == (model, scope, tier)]
+    directions = [direction for direction in DIRECTIONS if any(price.direction == direction for price in found)]
+    return [*directions, *(["long"] if any(price.above for price in found) else [])]
+
+
 @cache
 def shipped_book() -> PriceBook:
     """The list prices that come with the package."""

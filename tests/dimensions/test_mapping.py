@@ -83,3 +83,11 @@ def test_what_is_malformed_is_refused_with_its_place(toml: str, message: str) ->
 def test_a_period_may_follow_another_at_once() -> None:
     write("[dimensions.user]\na = [{team = 'x', to = 2026-02-01}, {team = 'y', from = 2026-02-01}]")
     assert [row.cells[0] for row in own_dimensions()] == ["x", "y"]
+
+
+def test_more_rows_than_fit_in_a_query_are_refused() -> None:
+    lines = [f"user,user{number},Team" for number in range(10_001)]
+    Path("teams.csv").write_text("\n".join(["Key,Value,Team", *lines]), "utf-8")
+    write('[dimensions]\nfile = "teams.csv"')
+    with pytest.raises(WrongUse, match="has 10,001 rows; at most 10,000 fit in a query"):
+        own_dimensions()

@@ -7,6 +7,7 @@ and values of its row, a list where any of several is right; null for a record t
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +46,13 @@ def test_a_published_shape_is_read_right(rows: pd.DataFrame, name: str) -> None:
         if found[column] not in (value if isinstance(value, list) else [value])
     }
     assert not wrong
+
+
+def test_the_table_of_evidence_names_cases_that_prove_it() -> None:
+    text = (Path(__file__).parents[2] / "docs/accuracy.md").read_text("utf-8")
+    table = re.search(r"<!-- table: evidence -->\n(.*?)<!-- end of table -->", text, re.S)
+    assert table
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table[1].splitlines()[2:]]
+    assert len(rows) > 20
+    for kind, columns, _, case in rows:
+        assert set(columns.split(", ")) <= set(CASES[case]["expect"]), kind

@@ -49,3 +49,14 @@ def test_the_functions_are_written_as_they_ship(tmp_path: Path) -> None:
     for name in ("AoaiPrices", "AoaiDeploymentScopes"):
         shipped = REPO / f"kql/functions/{name}.kql"
         assert (tmp_path / f"kql/{name}.kql").read_text("utf-8") == shipped.read_text("utf-8")
+
+
+def test_the_coverage_says_what_is_priced_and_what_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prices", "coverage"]) == 0
+    listed = capsys.readouterr()
+    lines = listed.out.splitlines()
+    rows = {line.split("  ")[0]: [cell.strip() for cell in line.split("  ") if cell] for line in lines}
+    assert rows["gpt-4.1"][1:] == [*["prompt, cached-prompt, completion"] * 2, "unpriced", "prompt, completion"]
+    assert rows["claude-haiku-5-5"][1].endswith("completion, long")
+    assert "realtime" in listed.err
+    assert main(["prices", "coverage", "--scope", "moon"]) == 2
