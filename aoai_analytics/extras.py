@@ -13,6 +13,7 @@ EXTRAS = {
         "IPython",
         "filelock",
         "ipykernel",
+        "ipywidgets",
         "jinja2",
         "jupyter_client",
         "markupsafe",

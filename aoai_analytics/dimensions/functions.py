@@ -16,7 +16,7 @@ from ..engines.kql.parameters import quote
 from ..prices import own_functions as price_functions
 from ..schema.tables import GATEWAY_LOGS, MESSAGES, REQUESTS
 from .mapping import COLUMNS, FIRST, KINDS, LAST, Mapped, own_dimensions
-from .only import only_setting
+from .only import CHOOSABLE, only_setting
 
 _MCP, _COVERAGE = "AoaiMcp", "AoaiCoverage"
 #: Kind of key -> the columns of requests that may hold it.
@@ -45,11 +45,12 @@ def dimension_functions(rows: Sequence[Mapped], only: Mapping[str, Sequence[str]
     if rows:
         added = {REQUESTS.name: _lookups(rows), _MCP: _lookups(rows)}
     if only:
-        kept = "".join(f"| where {column} in~ ({', '.join(map(quote, values))})\n" for column, values in only.items())
+        kept = {column: f"| where {column} in~ ({', '.join(map(quote, values))})\n" for column, values in only.items()}
         of_requests = (
             f"| join kind=leftsemi hint.strategy=shuffle ({REQUESTS.name} | project CorrelationId) on CorrelationId\n"
         )
-        added = {name: added.get(name, "") + kept for name in (REQUESTS.name, _MCP)}
+        for name, columns in ((REQUESTS.name, kept.keys()), (_MCP, kept.keys() & set(CHOOSABLE))):
+            added[name] = added.get(name, "") + "".join(text for column, text in kept.items() if column in columns)
         added |= dict.fromkeys((MESSAGES.name, _COVERAGE), of_requests)
     return {name: shipped[name].rstrip() + "\n" + stages for name, stages in added.items()}
 

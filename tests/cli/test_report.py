@@ -129,7 +129,7 @@ def test_reports_older_than_is_kept_go_by_option_or_setting(
         (("--period", "2026-10", "--backfill", "2026-07..2026-08"), "--period cannot be combined with --backfill"),
         (("--due", "monthly", "--start", "2026-10-01"), "--due cannot be combined with --since, --start or --end"),
         (("--back", "2"), "--back needs --due"),
-        (("--due", "yearly"), "monthly, weekly, daily"),
+        (("--due", "hourly"), "monthly, weekly, daily"),
         (("--backfill", "2026-07"), "2026-07..2026-10"),
         (("--period", "october"), "'october' is not a period"),
     ],

@@ -42,6 +42,8 @@ def keys(kind: str, out: Path, **more: Any) -> list[str]:
 def test_what_is_over_and_not_there_is_due_the_oldest_first(tmp_path: Path) -> None:
     assert keys("monthly", tmp_path) == ["2026-08", "2026-09", "2026-10"]
     assert keys("weekly", tmp_path, back=2) == ["2026-W43", "2026-W44"]
+    assert keys("quarterly", tmp_path, back=2) == ["2026-Q2", "2026-Q3"]
+    assert keys("yearly", tmp_path, back=1) == ["2025"]
     assert keys("daily", tmp_path) == ["2026-10-30", "2026-10-31", "2026-11-01"]
     # Midnight of the report's time zone ends a period, not that of UTC.
     before = {"now": datetime(2026, 10, 31, 22, 59, tzinfo=UTC)}
@@ -66,6 +68,6 @@ def test_what_would_be_removed_at_once_is_not_due(tmp_path: Path) -> None:
 
 def test_wrong_use_is_said(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="monthly, weekly, daily"):
-        keys("yearly", tmp_path)
+        keys("hourly", tmp_path)
     with pytest.raises(WrongUse, match="must be at least 1"):
         keys("monthly", tmp_path, back=0)

@@ -110,7 +110,7 @@ WRONG = {
     "separator": ({"source": "a\u2028b"}, "--source holds a control character"),
     "space": ({"folder": "/srv "}, "--folder holds a control character or ends in a space"),
     "relative": ({"program": "aoai"}, "--program 'aoai' must be an absolute path"),
-    "every": ({"every": "hourly"}, "--every 'hourly' is not valid: use monthly, weekly, daily"),
+    "every": ({"every": "hourly"}, "--every 'hourly' is not valid: use yearly, quarterly, monthly, weekly, daily"),
     "zone": ({"time_zone": "Mars/Olympus"}, "unknown time zone 'Mars/Olympus'"),
     "keep": ({"keep": "forever"}, "use e.g. 400d"),
     "link": ({"link": "contoso"}, "--link is not a page URL"),
