@@ -30,7 +30,7 @@ def report(
         str | None,
         typer.Option(
             "--due",
-            help="Run every finished period without a complete report: monthly, weekly or daily.",
+            help="Run every finished period without a complete report: yearly, quarterly, monthly, weekly, daily.",
             metavar="KIND",
         ),
     ] = None,
