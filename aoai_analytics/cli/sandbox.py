@@ -46,7 +46,7 @@ def start(
     It answers like the deployed gateway, with made-up text, and writes the same logs. Its keys open nothing else.
     """
     from ..sandbox.installation import DEFAULT, read_installation
-    from ..sandbox.serve import bound, make, run
+    from ..sandbox.serve import bound, make, run, url_of
 
     installation = read_installation(config or DEFAULT)
     logs = out / "logs"
@@ -55,7 +55,7 @@ def start(
     sandbox = make(
         logs, installation=installation, body_bytes=body_bytes, seed=seed, first_token=pace[0], per_token=pace[1]
     )
-    url = f"http://{host}:{listening.getsockname()[1]}"
+    url = url_of(listening)
     print(f"Sandbox, not Azure: {url}/openai/v1, answers are made up", file=sys.stderr)
     for each in installation.subscriptions.values():
         print(f"{each.name:<24} {each.product:<10} api-key: {each.key}")
@@ -175,14 +175,16 @@ def _send(
 ) -> tuple[int, str, str]:
     """Status, text and Retry-After of an answer of the sandbox on this machine."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/{path}", data, headers, method=method)
     # No proxy of the environment: the sandbox is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=60) as answer:
-            return answer.status, answer.read().decode(), ""
-    except urllib.error.HTTPError as refused:
-        with refused:
-            return refused.code, refused.read().decode(), refused.headers.get("Retry-After", "")
-    except OSError as error:
-        raise AoaiError(f"no sandbox answers on port {port}; start one with 'aoai sandbox start'") from error
+    for host in ("127.0.0.1", "[::1]"):
+        request = urllib.request.Request(f"http://{host}:{port}/{path}", data, headers, method=method)
+        try:
+            with opener.open(request, timeout=60) as answer:
+                return answer.status, answer.read().decode(), ""
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, refused.read().decode(), refused.headers.get("Retry-After", "")
+        except OSError:
+            continue
+    raise AoaiError(f"no sandbox answers on port {port}; start one with 'aoai sandbox start'")

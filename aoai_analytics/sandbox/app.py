@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -76,9 +77,15 @@ class Sandbox:
             self.log.flush(late=True)
 
     async def _write(self) -> None:
+        told = ""
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
-            self.log.flush()
+            try:
+                self.log.flush()
+            except AoaiError as error:
+                if str(error) != told:
+                    told = str(error)
+                    print(f"{told}; the sandbox tries again", file=sys.stderr)
 
     # -- the API
 
@@ -148,7 +155,6 @@ class Sandbox:
             }
             for each in installation.products.values()
         ]
-        self.log.flush()
         state = {"about": ABOUT, "calls": self.calls, "logs": str(self.log.folder), "subscriptions": self._keys()}
         return JSONResponse({**state, "backends": backends, "products": products})
 

@@ -69,22 +69,26 @@ class Log:
                 self._waiting.append((due, records.blob_folder(LLM_LOGS, records.hour_of(now)), row))
 
     def flush(self, *, late: bool = False) -> None:
-        """Append what is due to the blobs; *late*: also what would only come later. Raises AoaiError."""
+        """Append what is due to the blobs; *late*: also what would only come later.
+
+        Raises AoaiError; what could not be written is written by the next call that can.
+        """
         now = datetime.now(UTC).timestamp()
-        by_blob: dict[str, list[bytes]] = defaultdict(list)
-        for due, blob, line in self._waiting:
-            if late or due <= now:
-                by_blob[blob].append(line)
-        self._waiting = [] if late else [each for each in self._waiting if each[0] > now]
-        for blob, lines in by_blob.items():
+        by_blob: dict[str, list[tuple[float, str, bytes]]] = defaultdict(list)
+        for each in self._waiting:
+            if late or each[0] <= now:
+                by_blob[each[1]].append(each)
+        for blob, rows in by_blob.items():
             file = self.folder / blob / "PT1H.json"
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 with file.open("ab") as opened:
-                    opened.write(b"".join(line + b"\n" for line in lines))
+                    opened.write(b"".join(line + b"\n" for _, _, line in rows))
             except OSError as error:
                 raise AoaiError(f"cannot write the sandbox's logs to {file}: {error.strerror}") from error
-            self.written += len(lines)
+            done = {id(row) for row in rows}
+            self._waiting = [each for each in self._waiting if id(each) not in done]
+            self.written += len(rows)
 
     def _gateway_line(self, call: Call) -> bytes:
         properties = self._properties(call)

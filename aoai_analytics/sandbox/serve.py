@@ -74,18 +74,27 @@ def run(sandbox: Sandbox, listening: socket.socket) -> None:
 
 
 @contextmanager
-def running(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
-    """Serves in a thread; gives the URL. At the end all logs are written."""
-    listening = bound("127.0.0.1", port)
+def running(sandbox: Sandbox, *, listening: socket.socket | None = None) -> Iterator[str]:
+    """Serves in a thread, at a free port of 127.0.0.1 if not told otherwise; gives the URL.
+
+    At the end all logs are written.
+    """
+    place = listening or bound("127.0.0.1", 0)
     server = uvicorn.Server(_config(sandbox))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [place]}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield url_of(place)
     finally:
         server.should_exit = True
         thread.join(10)
-        listening.close()
+        place.close()
+
+
+def url_of(listening: socket.socket) -> str:
+    """The URL of a socket that listens."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _config(sandbox: Sandbox) -> uvicorn.Config:

@@ -76,6 +76,17 @@ def test_an_address_of_this_machine_is_taken(host: str, address: str) -> None:
     assert loopback(host) == address
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_commands_reach_it_at_either_address(tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str) -> None:
+    try:
+        listening = bound(host, 0)
+    except AoaiError:
+        pytest.skip(f"needs {host}")
+    with running(make(tmp_path), listening=listening) as url:
+        assert main(["sandbox", "state", "--port", url.rpartition(":")[2]]) == 0
+    assert "aoai-swedencentral" in capsys.readouterr().out
+
+
 def test_a_port_that_is_taken_is_one_clear_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(AoaiError, match="--port"):
         bound("127.0.0.1", taken.getsockname()[1])
@@ -365,6 +376,19 @@ def test_some_records_come_twice_and_some_late_by_the_seed(tmp_path: Path) -> No
     assert (early, whole) == written("b", 1) != written("c", 2)
     rows = Counter(json.dumps(row, sort_keys=True) for row in records(tmp_path / "a", "insights-logs-gatewaylogs"))
     assert len(rows) == 40 and set(rows.values()) == {1, 2}
+
+
+def test_records_that_cannot_be_written_are_written_later(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    sandbox = make(tmp_path / "logs")
+    call = Call("POST", "http://127.0.0.1/openai/v1/chat/completions", "127.0.0.1", {}, "", chat())
+    sandbox.deciding.answer(call, "/openai/v1/chat/completions", {})
+    sandbox.log.add(call)
+    with pytest.raises(AoaiError, match="cannot write the sandbox's logs"):
+        sandbox.log.flush()
+    (tmp_path / "logs").unlink()
+    sandbox.log.flush()
+    assert [row["correlationId"] for row in records(tmp_path, "insights-logs-gatewaylogs")] == [call.correlation_id]
 
 
 # -- the command
