@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,13 @@ INFRA = REPO / "setup_scripts/infra"
 SHARED_BICEP = REPO.parent / "shared/tools/bicep"
 SUBSCRIPTION_ID = "00000000-0000-0000-0000-0000000000aa"
 RESOURCE_GROUP = "rg-aoai"
+PLACE = {
+    "tenantId": "00000000-0000-0000-0000-0000000000bb",
+    "subscriptionId": SUBSCRIPTION_ID,
+    "resourceGroup": RESOURCE_GROUP,
+    "location": "eastus2",
+    "deploymentName": None,
+}
 
 #: Parameter files that stand for something people get wrong, or choose differently from both examples.
 ONE_ACCOUNT = """{ name: 'aoai-a', location: 'eastus2', deployments: [
@@ -178,17 +184,53 @@ def run_all(program: str, base: Path, folder: Path) -> dict[str, Ran]:
     home.mkdir()
     environment = {**os.environ, "HOME": str(home), "DOTNET_BUNDLE_EXTRACT_BASE_DIR": str(home)}
 
-    def call(*arguments: str) -> Ran:
-        done = subprocess.run(
-            [program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
-        )
-        return Ran(done.returncode, done.stderr)
+    with Conversation(program, environment) as bicep:
+        compiled = bicep.ask("compile", path=str(folder / "main.bicep"))
+        (folder / "main.json").write_text(compiled.get("contents") or "", "utf-8")
+        said = {"build": Ran(0 if compiled["success"] else 1, _lines(compiled["diagnostics"]))}
+        for name in ("dev", "prod", *VARIANTS):
+            path = str(folder / f"{name}.bicepparam")
+            if name not in VARIANTS:
+                parameters = bicep.ask("compileParams", path=path, parameterOverrides={})
+                said[f"parameters {name}"] = Ran(0 if parameters["success"] else 1, _lines(parameters["diagnostics"]))
+            answer = bicep.ask("getSnapshot", path=path, metadata=PLACE, externalInputs=None)
+            if "snapshot" in answer:
+                (folder / f"{name}.snapshot.json").write_text(answer["snapshot"], "utf-8")
+            said[f"snapshot {name}"] = Ran("snapshot" not in answer, answer.get("error", ""))
+    return said
 
-    scope = ("--subscription-id", SUBSCRIPTION_ID, "--resource-group", RESOURCE_GROUP, "--location", "eastus2")
-    tenant = ("--tenant-id", "00000000-0000-0000-0000-0000000000bb")
-    calls = {"build": ["build", "main.bicep"], "lint": ["lint", "main.bicep"]}
-    for name in ("dev", "prod", *VARIANTS):
-        # A snapshot also lints its parameter file.
-        calls[f"snapshot {name}"] = ["snapshot", f"{name}.bicepparam", "--mode", "overwrite", *scope, *tenant]
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        return dict(zip(calls, pool.map(lambda arguments: call(*arguments), calls.values()), strict=True))
+
+class Conversation:
+    """One Bicep process that is asked by JSON-RPC: it compiles a second file in a fraction of the first one's time.
+
+    Source: Microsoft Learn, "Bicep CLI JSON-RPC".
+    """
+
+    def __init__(self, program: str, environment: dict[str, str]):
+        self._process = subprocess.Popen(
+            [program, "jsonrpc", "--stdio"], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self._asked = 0
+
+    def __enter__(self) -> Conversation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def ask(self, method: str, **params: Any) -> dict[str, Any]:
+        """The result; of a request that fails, its message as ``error``."""
+        self._asked += 1
+        request = {"jsonrpc": "2.0", "id": self._asked, "method": f"bicep/{method}", "params": params}
+        body = json.dumps(request).encode() + b"\r\n\r\n"
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        self._process.stdin.flush()
+        headers = dict(line.lower().split(b":") for line in iter(self._process.stdout.readline, b"\r\n"))
+        answer: dict[str, Any] = json.loads(self._process.stdout.read(int(headers[b"content-length"])))
+        return answer.get("result") or {"error": answer["error"]["message"]}
+
+
+def _lines(diagnostics: list[dict[str, Any]]) -> str:
+    return "\n".join(f"{each['source']}: {each['level']} {each['code']}: {each['message']}" for each in diagnostics)
