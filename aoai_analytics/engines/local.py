@@ -17,6 +17,7 @@ from ..errors import QueryError
 from ..lake.delta import Lake
 from ..lake.journal import SetAside, set_aside
 from ..lake.own import OwnTable, own_tables
+from ..schema.sql import quoted, sql_text
 from ..schema.tables import TABLES
 from . import dialect
 from .dialect.adapter import function_names
@@ -33,7 +34,7 @@ from .kql.tree import call, read
 from .protocol import QueryResult
 from .running import remove, spill_folder, stoppable
 from .staleness import Staleness
-from .translation import quoted, sql_text, translate
+from .translation import translate
 from .views import DUCKDB_TYPES, Among, Views
 
 if TYPE_CHECKING:

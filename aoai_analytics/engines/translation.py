@@ -7,6 +7,7 @@ from functools import lru_cache
 from ..errors import QueryError
 from ..schema.tables import TABLES
 from . import dialect
+from .dialect.datatables import cut, with_tables
 from .kql.flow import catalogue
 
 #: The functions that a query may name, with their columns.
@@ -26,22 +27,14 @@ def translate(kql: str, functions: Functions = (), dynamic: frozenset[str] = fro
     schema = {name: list(table.columns) for name, table in TABLES.items()}
     schema |= {name: list(columns) for name, columns in functions}
     known = catalogue({}, {name: dict.fromkeys(columns, "") for name, columns in functions})
-    text = dialect.prepared(kql, known)
+    text, tables = cut(dialect.prepared(kql, known))
+    schema |= {name: columns for name, (columns, _) in tables.items()}
     try:
         with dialect.computing(dynamic):
-            return str(duckdb_kql.to_sql(text, schema=schema, allow_write=False))
+            sql = str(duckdb_kql.to_sql(text, schema=schema, allow_write=False))
     except (AssertionError, LookupError, TypeError, ValueError, RecursionError) as error:
         # What it does not foresee in a query is no reason to fail with a trace.
         raise QueryError(
             "the local engine cannot run this query: it uses KQL in a way that is not known here"
         ) from error
-
-
-def quoted(name: str) -> str:
-    """*name* as SQL names a column or a table."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def sql_text(text: str) -> str:
-    """*text* as a literal of SQL."""
-    return "'" + text.replace("'", "''") + "'"
+    return with_tables(sql, tables)

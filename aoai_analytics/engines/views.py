@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from ..format.periods import utc
 from ..lake.delta import Lake
 from ..lake.own import OwnTable
+from ..schema.sql import quoted, sql_text
 from ..schema.table import Table
 from ..schema.tables import GATEWAY_LOGS, REQUESTS, TABLES
 from .kql.functions import computed, names_in, shipped_functions
 from .kql.inlining import Range
 from .kql.tree import names, read, stages, statements, string_value
-from .translation import Functions, quoted, sql_text, translate
+from .translation import Functions, translate
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LakeError, WrongUse
+from ..schema.sql import quoted, sql_text
 from ..schema.tables import TABLES
 from .writing import replace_file
 
@@ -74,15 +75,17 @@ def add_table(lake: Lake, name: str, file: Path) -> tuple[int, OwnTable]:
     try:
         target.parent.mkdir(exist_ok=True)
         with duckdb.connect() as connection:
-            rows = connection.from_query(f"SELECT * FROM {reader}({_text(str(file))})")
+            rows = connection.from_query(f"SELECT * FROM {reader}({sql_text(str(file))})")
             columns = dict(zip(rows.columns, map(str, rows.types), strict=True))
             cells = [
-                f"CAST({_quoted(c)} AS {_TYPES.get(t, ('', 'VARCHAR'))[1]}) AS {_quoted(c)}" for c, t in columns.items()
+                f"CAST({quoted(c)} AS {_TYPES.get(t, ('', 'VARCHAR'))[1]}) AS {quoted(c)}" for c, t in columns.items()
             ]
             if "TimeGenerated" not in columns:
                 cells.append("CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP) AS \"TimeGenerated\"")
-            connection.execute(f"COPY (SELECT {', '.join(cells)} FROM rows) TO {_text(str(staged))} (FORMAT parquet)")
-            ((number,),) = connection.execute(f"SELECT count(*) FROM read_parquet({_text(str(staged))})").fetchall()
+            connection.execute(
+                f"COPY (SELECT {', '.join(cells)} FROM rows) TO {sql_text(str(staged))} (FORMAT parquet)"
+            )
+            ((number,),) = connection.execute(f"SELECT count(*) FROM read_parquet({sql_text(str(staged))})").fetchall()
         replace_file(target, staged.read_bytes())
     except duckdb.Error as error:
         raise LakeError(f"cannot read {file}: {str(error).splitlines()[0]}") from error
@@ -96,11 +99,3 @@ def add_table(lake: Lake, name: str, file: Path) -> tuple[int, OwnTable]:
 def _kusto_type(arrow_type: object) -> str:
     known = {"int64": "long", "double": "real", "bool": "bool", "string": "string"}
     return known.get(str(arrow_type), "datetime" if str(arrow_type).startswith("timestamp") else "string")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -13,9 +13,9 @@ from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
+from ...schema.sql import quoted
 from . import computed
 from .functions import AGGREGATES, BY_TYPE, NO_STRINGS, OPERATORS, SCALARS, STRINGS, WRAPPED
-from .naming import sql_name as quoted
 from .plugins import PLUGINS
 from .rewriting import REWRITES, SEVERAL
 from .windows import WINDOW_FUNCTIONS

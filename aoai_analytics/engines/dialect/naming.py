@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ...errors import QueryError
+from ...schema.sql import quoted
 from ..kql.tree import NAMES, Node
 
 
@@ -13,9 +14,8 @@ def kql_name(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z_]\w*", name) else "['" + name.replace("\\", "\\\\").replace("'", "\\'") + "']"
 
 
-def sql_name(name: str) -> str:
-    """*name* as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
+#: A name as SQL writes it.
+sql_name = quoted
 
 
 def listed(names: list[str]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ...errors import QueryError
 from .lexing import install
+from .literals import without_long_tables
 
 _COMMENT = re.compile(r"//[^\n]*")
 #: A serialize without columns changes no column, and the grammar that duckdb-kql has refuses it.
@@ -102,7 +103,7 @@ def read(kql: str) -> Node:
     install()
     kql = readable(kql)
     try:
-        tree = duckdb_kql.parse(kql).tree
+        tree = duckdb_kql.parse(without_long_tables(kql)).tree
     except duckdb_kql.KqlSyntaxError as error:
         raise _syntax_error(kql, error.diagnostics) from error
     except RecursionError as error:
