@@ -81,7 +81,7 @@ class LocalEngine:
         self._known = catalogue(self._functions)
         self._lake = lake
         self._views: Views | None = None
-        self._recent: dict[Hashable, Answer] = {}
+        self._recent = _Recent()
         self._lock = threading.Lock()
         self._stale = Staleness(lake)
         self._spilled: Path | None = None
@@ -160,7 +160,7 @@ class LocalEngine:
             def answered() -> tuple[Hashable, Answer]:
                 sql = stages.sql(dialect.staged(kql, stages))
                 asked = (sql, limit_to, seen.of, tuple(stages.definitions))
-                answer = self._recent.pop(asked, None)
+                answer = self._recent.get(asked)
                 if answer is None:
                     views.keep(seen)
                     answer = _run(views.connection, sql, limit_to)
@@ -168,10 +168,8 @@ class LocalEngine:
 
             with _refusals(kql), closing(stages):
                 asked, answer = stoppable(views.connection, work, seconds)
-            if not names_in(kql) & _UNSTEADY and answer[0].nbytes <= _RECENT_BYTES:
-                self._recent[asked] = answer
-                while sum(rows.nbytes for rows, _ in self._recent.values()) > _RECENT_BYTES:
-                    del self._recent[next(iter(self._recent))]
+            if not names_in(kql) & _UNSTEADY:
+                self._recent.put(asked, answer)
             return answer, stale, notices + several
 
     def set_aside(self) -> SetAside:
@@ -184,7 +182,7 @@ class LocalEngine:
             if self._views is not None:
                 self._views.connection.close()
                 self._views = None
-                self._recent.clear()
+                self._recent = _Recent()
             if self._spilled is not None:
                 remove(self._spilled)
                 self._spilled = None
@@ -212,6 +210,29 @@ class LocalEngine:
             connection.execute("SET lock_configuration=true")
             self._views = Views(connection, self._lake, self._functions)
         return self._views
+
+
+class _Recent:
+    """The latest answers, bounded by bytes; the longest unused goes first."""
+
+    def __init__(self) -> None:
+        self._answers: dict[Hashable, Answer] = {}
+        self._bytes = 0
+
+    def get(self, asked: Hashable) -> Answer | None:
+        answer = self._answers.pop(asked, None)
+        if answer is not None:
+            self._answers[asked] = answer
+        return answer
+
+    def put(self, asked: Hashable, answer: Answer) -> None:
+        if asked in self._answers or answer[0].nbytes > _RECENT_BYTES:
+            return
+        self._answers[asked] = answer
+        self._bytes += answer[0].nbytes
+        while self._bytes > _RECENT_BYTES:
+            rows, _ = self._answers.pop(next(iter(self._answers)))
+            self._bytes -= rows.nbytes
 
 
 def _run(connection: duckdb.DuckDBPyConnection, sql: str, limit_to: str) -> Answer:

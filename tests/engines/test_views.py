@@ -182,8 +182,8 @@ def test_answers_are_given_up_oldest_first_where_they_grow_too_large(engine, mon
     monkeypatch.setattr(local, "_RECENT_BYTES", 2 * one)
     for name in ("ApiId", "Outcome", "CorrelationId"):
         engine.query(f"AoaiRequests | project {name}")
-    assert 0 < sum(rows.nbytes for rows, _ in engine._recent.values()) <= 2 * one
-    assert any("CorrelationId" in types for _, types in engine._recent.values())
+    assert 0 < sum(rows.nbytes for rows, _ in engine._recent._answers.values()) <= 2 * one
+    assert any("CorrelationId" in types for _, types in engine._recent._answers.values())
 
 
 def test_one_requests_rows_are_read_from_the_files_that_have_some(lake):
