@@ -130,6 +130,8 @@ class LocalEngine:
         """See ``arrow``; with what is missing from the answer, and what else its reader should know."""
         import duckdb
 
+        dialect.install()
+        kql = kql.rstrip()  # as it is read again when it is translated
         with self._lock:
             own = own_tables(self._lake)
             if own != self._own:

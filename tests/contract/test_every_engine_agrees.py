@@ -25,14 +25,6 @@ RANGES: dict[str, dict[str, Any]] = {
 #: One of each kind: a function is sent with all that it needs, so the last of a chain stands for the others.
 #: ``tests/kql/test_two_engines.py`` has every function answered by an engine that shares nothing with ours.
 SENT_TO_A_CLUSTER = ("AoaiPrices", "AoaiMcp", "AoaiConversation", "AoaiCosts")
-    "AoaiPrices",
-    "AoaiMcp",
-    "AoaiConversation",
-    "AoaiCosts",
-    "AoaiCoverage",
-    "AoaiDailyForecast",
-    "AoaiHourly",
-)
 DAY = {"start": datetime(2026, 10, 30, 12), "end": datetime(2026, 11, 1, 12)}
 
 

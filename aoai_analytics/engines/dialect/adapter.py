@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from ...schema.sql import quoted
@@ -38,9 +38,12 @@ VERSION = "1.1.2"
 @cache
 def install() -> None:
     """Add our functions and operators to duckdb-kql's. Its own stay but for those of the same name."""
-    from duckdb_kql import ir, translate
+    import duckdb_kql
+    from duckdb_kql import ir, lower, translate
     from duckdb_kql.translate import functions
 
+    # A query is read here, to check it, and there: half of a small query's time is the parser's.
+    lower.parse = duckdb_kql.parse = lru_cache(maxsize=8)(duckdb_kql.parse)
     known_bin = translate._SPECIAL_FORMS["bin"]
 
     def binned(node: ir.FunctionCall) -> str | None:

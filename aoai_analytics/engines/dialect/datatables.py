@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ...schema.sql import quoted, sql_text
-from ..kql.literals import LONG, values
+from ..kql.literals import LONG, values, without_long_tables
 from ..kql.tree import Node, edited, read, string_value
 
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
@@ -27,7 +27,7 @@ Tables = dict[str, tuple[list[str], str]]
 
 def cut(kql: str) -> tuple[str, Tables]:
     """*kql* with names for its long datatables of plain values, and what they name. Raises QueryError."""
-    if "datatable" not in kql or len(kql) < LONG:
+    if without_long_tables(kql) == kql:
         return kql, {}
     tables: Tables = {}
     edits = []
