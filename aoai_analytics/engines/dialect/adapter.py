@@ -43,7 +43,8 @@ def install() -> None:
     from duckdb_kql.translate import functions
 
     # A query is read here, to check it, and there: half of a small query's time is the parser's.
-    lower.parse = duckdb_kql.parse = lru_cache(maxsize=8)(duckdb_kql.parse)
+    lowering: Any = lower
+    lowering.parse = duckdb_kql.parse = lru_cache(maxsize=8)(duckdb_kql.parse)
     known_bin = translate._SPECIAL_FORMS["bin"]
 
     def binned(node: ir.FunctionCall) -> str | None:
