@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import pickle
 import shutil
 import tarfile
 import threading
@@ -15,6 +17,8 @@ import duckdb_kql
 import pytest
 from hypothesis import settings
 
+from aoai_analytics.engines.dialect.adapter import dynamic_columns
+from aoai_analytics.engines.kql import tree
 from tests.lakes import Once, once, sample_lake, shared_lake
 
 __all__ = ["once", "sample_lake", "shared_lake"]
@@ -36,7 +40,7 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _translated_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
-    """The SQL of a query, once read, is kept in a file for all files of tests and workers.
+    """The SQL and the tree of a query, once read, are kept in files for all files of tests and workers.
 
     Reading a long query takes a second of a core, and the same ones are asked all over. Their SQL depends on the text
     and the tables' columns alone; who changes ``engines/dialect.py`` changes nothing within a session.
@@ -46,21 +50,38 @@ def _translated_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -
     folder.mkdir(exist_ok=True)
     translate = duckdb_kql.to_sql
 
+    def kept(file: Path, content: bytes) -> None:
+        half = file.with_name(f"{file.name}.{worker_id}.{threading.get_ident()}")
+        half.write_bytes(content)
+        half.replace(file)
+
     def once_translated(kql: str, schema: Any = None, **options: Any) -> Any:
         if options != {"allow_write": False}:
             return translate(kql, schema, **options)
-        key = hashlib.sha256(repr((kql, sorted(schema.items()), options)).encode()).hexdigest()
+        asked = (kql, sorted(schema.items()), options, sorted(dynamic_columns.get()))
+        key = hashlib.sha256(repr(asked).encode()).hexdigest()
         file = folder / key
         if file.exists():
             return file.read_bytes().decode()  # as text, a carriage return would become a line feed
         sql = str(translate(kql, schema=schema, **options))
-        half = folder / f"{key}.{worker_id}.{threading.get_ident()}"
-        half.write_bytes(sql.encode())
-        half.replace(file)
+        kept(file, sql.encode())
         return sql
+
+    parse = tree.parsed
+
+    def once_parsed(kql: str) -> tree.Node:
+        file = folder / f"tree-{hashlib.sha256(kql.encode(errors='surrogatepass')).hexdigest()}"
+        if file.exists():
+            root: tree.Node = pickle.loads(file.read_bytes())
+            return root
+        root = parse(kql)
+        with contextlib.suppress(RecursionError):  # nested too deeply for pickle
+            kept(file, pickle.dumps(root))
+        return root
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duckdb_kql, "to_sql", once_translated)
+        patch.setattr(tree, "parsed", once_parsed)
         yield
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from ...errors import QueryError
 from ...format.periods import utc
@@ -29,6 +30,11 @@ _LLM_MARGIN = timedelta(days=1)
 
 def as_lets(name: str, text: str, renamed: Mapping[str, str]) -> str:
     """The function *name* with the given text as ``let`` statements; other names of *renamed* are replaced in it."""
+    return _as_lets(name, text, tuple(renamed.items()))
+
+
+@lru_cache(maxsize=512)
+def _as_lets(name: str, text: str, renamed: tuple[tuple[str, str], ...]) -> str:
     own = {let: f"{name}_{let}" for let in own_lets(text)}
     last = statements(read(text))[-1].start
     edits = [*_renamings(read(text), dict(renamed) | own), *comments(text), (last, last, f"\nlet {name} = ")]

@@ -71,9 +71,11 @@ class Node:
 
     def walk(self) -> Iterator[Node]:
         """This node and all below it, in order."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting += reversed(node.children)
 
     def find(self, *kinds: str) -> Iterator[Node]:
         """The nodes of these kinds at or below this one."""
@@ -98,10 +100,14 @@ def readable(kql: str) -> str:
 @lru_cache(maxsize=512)
 def read(kql: str) -> Node:
     """*kql* as a tree. Raises QueryError, with line and column, where it does not parse."""
+    return parsed(readable(kql))
+
+
+def parsed(kql: str) -> Node:
+    """*kql*, which is readable, as a tree; see ``read``, which keeps the latest."""
     import duckdb_kql
 
     install()
-    kql = readable(kql)
     try:
         tree = duckdb_kql.parse(without_long_tables(kql)).tree
     except duckdb_kql.KqlSyntaxError as error:
@@ -191,13 +197,13 @@ def named(node: Node) -> tuple[list[str], Node]:
 
 def names(node: Node) -> Iterator[Node]:
     """Every name at or below *node*, but those after a dot."""
-    if node.kind == _PATH:
-        return
-    if node.kind in NAMES:
-        yield node
-        return
-    for child in node.children:
-        yield from names(child)
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if node.kind in NAMES:
+            yield node
+        elif node.kind != _PATH:
+            waiting += reversed(node.children)
 
 
 def call(node: Node) -> str:
