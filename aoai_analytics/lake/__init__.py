@@ -1,1 +1,1 @@
-"""Gateway logs: their tables, reading them, and the lake they are kept in."""
+"""Reads gateway logs and keeps them in a lake of Delta tables."""

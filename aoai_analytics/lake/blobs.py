@@ -1,4 +1,4 @@
-"""Log files: finding them, naming them the same wherever their folder lies, and their uncompressed bytes.
+"""Log files: finding them, naming them independently of where their folder is, and reading their uncompressed bytes.
 
 A file's kind is told by its content: gzip, Parquet, JSON (a record a line, or ``{"records": [...]}``), CSV.
 ``pieces`` makes records of them.
@@ -40,7 +40,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Blob:
-    """A log file. ``key`` names it the same wherever its folder is copied to; ``hint`` is its folder's table.
+    """A log file. ``key`` stays the same if its folder is copied elsewhere; ``hint`` is the table its folder suggests.
 
     ``problem`` is why a folder, which then stands for its files, could not be listed; ``opened`` opens a file that
     is not on this machine, whose path is ACCOUNT/CONTAINER/NAME.
@@ -67,7 +67,7 @@ class Blob:
 
 
 def shown(path: PurePath | str) -> str:
-    """A path as printable text; one that is printable stays as it is."""
+    """A path as printable text; a printable one is unchanged."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
@@ -200,7 +200,7 @@ def _gunzip(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def plain_blocks(stream: BinaryIO) -> Iterator[bytes]:
-    """The rest of a stream in blocks of BLOCK bytes."""
+    """The remaining bytes of a stream in blocks of BLOCK bytes."""
     while block := stream.read(BLOCK):
         yield block
 

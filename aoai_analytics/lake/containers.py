@@ -1,4 +1,4 @@
-"""Log files in an Azure Storage container, read where they lie: listed by name, then only the bytes that are needed.
+"""Log files in Azure Storage, read in place: list the blobs by name, then fetch only the bytes that are needed.
 
 A diagnostic setting appends to the blob of the hour; as with a local file, an ingest reads on from where the last one
 ended. An account without a container stands for the containers that Azure itself writes gateway logs to.
@@ -45,7 +45,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True)
 class Place:
-    """Where in Azure Storage logs lie: a blob endpoint, a container ('' for those that Azure writes), a prefix."""
+    """A location in Azure Storage: blob endpoint, container ('' for the ones that Azure writes), prefix."""
 
     endpoint: str
     account: str
@@ -57,7 +57,7 @@ class Place:
 
 
 def place_of(text: str) -> Place | None:
-    """The place that a URL names, None for what is no URL of Azure Storage. Raises WrongUse for a malformed one.
+    """The location in a URL; None if it is not an Azure Storage URL. Raises WrongUse for a malformed one.
 
     ``https://ACCOUNT.blob.core.windows.net[/CONTAINER[/PREFIX]]``, another cloud's too; ``abfss://CONTAINER@ACCOUNT.dfs.…``;
     plain HTTP only to an emulator on this machine, whose account is the path's first part.
@@ -95,7 +95,7 @@ def place_of(text: str) -> Place | None:
 
 
 def _refuse_strange(text: str, host: str) -> None:
-    """Raises WrongUse where *host* is none of Azure Storage: an account's name, at times a zone, and a suffix."""
+    """Raises WrongUse unless *host* is an Azure Storage host: account name, optional zone, known suffix."""
     suffix = next((suffix for suffix in HOST_SUFFIXES if host.endswith(suffix)), "")
     account = host.removesuffix(suffix).removesuffix("-secondary")
     if not suffix or not re.fullmatch(r"[a-z0-9-]+(?:\.z\d+)?", account):
@@ -104,7 +104,7 @@ def _refuse_strange(text: str, host: str) -> None:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A blob as a listing tells it; ``modified`` in nanoseconds since 1970, as a file's."""
+    """A blob from a listing; ``modified`` is in nanoseconds since 1970, as for a file."""
 
     path: PurePosixPath
     size: int

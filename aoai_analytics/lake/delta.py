@@ -47,7 +47,7 @@ _LOG_KEPT, _LOG_KEPT_FOR = "delta.logRetentionDuration", "interval 2 days"
 
 
 class Lake:
-    """The lake in the folder *path*. Raises LakeError where there is none, or one of a newer version."""
+    """A lake in the folder *path*. Raises LakeError if it is not a lake or was written by a newer version."""
 
     def __init__(self, path: Path | str):
         self.path = Path(path).absolute()
@@ -68,7 +68,7 @@ class Lake:
 
     @classmethod
     def create(cls, path: Path | str) -> Lake:
-        """Opens the lake at *path*, and makes an empty one first where there is none."""
+        """Opens the lake at *path*; creates an empty one first if needed."""
         root = Path(path).absolute()
         refuse_escapes(root)
         marker = root / FOLDER / "lake.json"
@@ -223,7 +223,7 @@ class Lake:
         """Makes staged files part of the table, in one atomic step; gives the table's new version.
 
         With *replace*, the rows that these dates have are replaced; *remove* are paths (as ``files`` gives them) of
-        files that leave the table. With *same_rows* the rows stay what they were, which Delta readers are told.
+        files that leave the table. With *same_rows* the commit is marked as not changing data.
         *note* gives the commit's metadata, where not the former's stays. A commit of an *app_id* whose *app_version* is
         not above the last one was made already: then nothing happens, and None is given. *marks* are numbers that
         ``transaction`` gives from then on for these ids.
@@ -303,7 +303,7 @@ class Lake:
         functions: str | None = None,
         unchanged: Collection[str] = (),
     ) -> None:
-        """Replaces all rows of *dates* by *rows* (which may be none, but lie within them), in one atomic commit.
+        """Replaces all rows of *dates* with *rows* (possibly none, all within these dates) in one atomic commit.
 
         Dates that are *unchanged* keep their files: their rows are those already.
 
@@ -424,7 +424,7 @@ class Lake:
     def stale_dates(
         self, table_name: str, *, functions: str | None = None, files: LogFiles | None = None
     ) -> dict[str, Stale]:
-        """The dates whose rows of a computed table are older than the logs, in order, with the logs that are new.
+        """The dates of a computed table that are older than the logs, in order, each with the new log files.
 
         An LLM record may belong to a request across midnight and so concerns the days beside its own too. With
         *functions*, dates computed with another version of the KQL functions are stale as well.

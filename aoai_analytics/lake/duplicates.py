@@ -1,4 +1,4 @@
-"""Dropping rows that the lake already holds, equal in every column.
+"""Drops rows that the lake already has, equal in every column.
 
 Both log tables deliver records twice now and then. Rows of one key that differ in any column are kept all; what they
 mean is for the KQL functions to say. (Two chunks of one message with the very same text and time cannot be told from
@@ -18,7 +18,7 @@ from aoai_analytics.lake.values import utc_date
 
 
 def without_known(lake: Lake, shape: RowShape, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """*rows* without those that the table has, in their order.
+    """*rows* without the ones the table already has, in order.
 
     Reads of the table no more than the times and ids of files whose times overlap; whole rows only where both match.
     Raises LakeError where a file of the lake cannot be read.

@@ -43,7 +43,7 @@ class LogFiles:
         return dict(self.gateway.get(day, {}))
 
     def of_llm(self, day: str) -> dict[str, str]:
-        """The LLM log's files that bear on a date: an LLM row may lie across midnight from its request."""
+        """The LLM log's files for a date and its neighbours: an LLM row may be logged past midnight."""
         return {name: path for near in days_around(day) for name, path in self.llm.get(near, {}).items()}
 
 

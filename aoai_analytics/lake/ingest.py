@@ -293,7 +293,7 @@ class _Run:
 
 
 def _in_time(row: tuple[Any, ...], shape: RowShape) -> tuple[Any, ...]:
-    """*row*, whose times are all possible ones. Raises Misfit."""
+    """*row*, if all its times are within 2015-2100. Raises Misfit."""
     for index in shape.times:
         moment = row[index]
         if moment is not None and not EARLIEST <= moment < LATEST:

@@ -81,7 +81,7 @@ class Batch:
 
     @property
     def quarantined(self) -> int:
-        """The records that its quarantine stands for."""
+        """The number of quarantined records."""
         return sum(entry.get("count", 1) for entry in self.quarantine)
 
     def add(self, table_name: str, row: tuple[Any, ...]) -> None:
@@ -132,7 +132,7 @@ class Journal:
         self._forget_lost(there)
 
     def _forget_lost(self, there: dict[str, int]) -> None:
-        """Has files read again whose rows a table lost: its last batch is not the one that this remembers."""
+        """Marks files to be read again if a table lost their rows: its last batch differs from the remembered one."""
         lost = {name: there[name] for name, number in self._committed.items() if there.get(name, 0) < number}
         if not lost:
             return
@@ -192,7 +192,7 @@ class Journal:
 
     @staticmethod
     def _marks(content: Content, position: int) -> tuple[str, str]:
-        """Hashes that tell a content that was read up to *position* from others; empty where it is shorter."""
+        """Hashes that identify content read up to *position*; empty if the content is shorter."""
         before = content.before(position, BEFORE)
         if len(before) != min(position, BEFORE):
             return "", ""
@@ -242,7 +242,7 @@ class Journal:
         return batch
 
     def recover(self) -> Batch | None:
-        """Finishes the batch that a killed ingest left; gives it (without its rows), or None where there is none."""
+        """Finishes the batch that a killed ingest left and returns it (without its rows), or None if there is none."""
         finish(self.lake)
         self._sweep()
         intent = self._read(self._intent)
@@ -288,7 +288,7 @@ class Journal:
                 self.lake.sweep(name, keep={file.path for file in intent["staged"].get(name, ())})
 
     def _read(self, path: Path) -> dict[str, Any] | None:
-        """The state, or the intent, in a file; None where there is no file, or a damaged one, which is set aside."""
+        """The state or intent stored in a file; None if the file is missing or damaged (a damaged one is set aside)."""
         content = _load(path)
         if content is None:
             return None
@@ -366,7 +366,7 @@ def _parse(content: bytes) -> Any:
 
 
 def _load(path: Path) -> bytes | None:
-    """A file's content, or None where there is no file."""
+    """A file's content, or None if it does not exist."""
     try:
         return path.read_bytes()
     except FileNotFoundError:

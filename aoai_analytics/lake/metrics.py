@@ -14,7 +14,7 @@ _AGGREGATES = ("total", "count", "maximum", "minimum", "average")
 
 
 def metric_records(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """A record for each point of time with a value, of each series of an answer; None where *value* is none.
+    """One record per point and series of a metrics response; None if *value* is not such a response.
 
     ``dimensions`` of a record are the series' names and values, e.g. ``ModelDeploymentName``.
     """

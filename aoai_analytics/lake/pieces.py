@@ -28,7 +28,7 @@ _SPREAD = re.compile(rb"(?:\{|" + _LISTED + rb"|(?:" + _LISTED + rb"\s*)?\[\s*(?
 
 
 class Piece(NamedTuple):
-    """Records that stand together (one line; a document; a CSV row), or the reason why there are none.
+    """The records of one line, document or CSV row, or the reason why there are none.
 
     ``position`` and ``end`` are where it begins and where the next one does: bytes, or rows where the blob's
     ``unit`` is ``row``. ``size`` is its bytes of input, for limits and rates.
@@ -154,7 +154,7 @@ def _name(column: Any) -> str:
 class JsonReader:
     """The pieces of a JSON blob from *start* on: iterate; then ``position`` is where to go on another time.
 
-    ``pending`` tells that the content ends with half a record, which starts at ``position``.
+    ``pending``: the content ends with an incomplete record that starts at ``position``.
     """
 
     def __init__(self, content: Content, start: int = 0):
@@ -214,7 +214,7 @@ class JsonReader:
         yield Piece(position, self.position, size, records or [], reason)
 
     def _spread_document(self) -> Iterator[Piece] | None:
-        """The one piece of a document that is written over several lines; None where this is none."""
+        """The single piece of a document written over several lines; None if it is not one."""
         if self.position:
             return None
         newline = self._content.newline

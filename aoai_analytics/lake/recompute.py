@@ -177,7 +177,7 @@ class _Run:
         return sorted(map(str, _absolute(self.lake, table, [*new, *others])))
 
     def _compute_month(self, month: date) -> None:
-        """``AoaiRequests`` of the month that begins on *month*; dates whose rows stay the same are not written."""
+        """``AoaiRequests`` of the month that begins on *month*; dates with unchanged rows are not written."""
         last = (_next_month(month) - timedelta(days=1)).isoformat()
         dates = [day for day in self.lake.dates(REQUESTS_LOGGED.name) if month.isoformat() <= day <= last]
         dates += [day for day in self.dirty if month.isoformat() <= day <= last and day not in dates]
@@ -196,7 +196,7 @@ class _Run:
 
 
 def _changed(lake: Lake, rows: pa.Table, dates: list[str]) -> list[str]:
-    """Those of *dates* whose rows of ``AoaiRequests`` are others than *rows* of them."""
+    """The *dates* whose stored rows of ``AoaiRequests`` differ from *rows*."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -279,7 +279,7 @@ def _runs(days: list[str], size_of: Callable[[str], int]) -> Iterator[list[str]]
 
 
 def _months(days: list[str]) -> list[date]:
-    """The months whose estimates *days* bear on: their own and the next, each by its first day."""
+    """The months whose estimates depend on *days*: their own and the next, each by its first day."""
     own = {date.fromisoformat(day).replace(day=1) for day in days}
     return sorted(own | {_next_month(month) for month in own})
 

@@ -183,7 +183,7 @@ SHAPES: dict[str, RowShape] = {name: row_shape(table) for name, table in READ_TA
 def table_of(record: Mapping[str, Any], hint: Table | None = None) -> Table:
     """The table a record belongs to, by its itemType or category, its Type, *hint* (its folder), or its columns.
 
-    Raises OtherCategory where the record says it is something else, Misfit where nothing tells.
+    Raises OtherCategory if the record names another category, Misfit if it names none.
     """
     for key, known in (("itemType", _ITEM_TYPES), ("category", _CATEGORIES), ("Category", _CATEGORIES)):
         said = record.get(key)
@@ -216,7 +216,7 @@ def _of_a_model_account(record: Mapping[str, Any]) -> bool:
 
 
 def is_told(record: Mapping[str, Any], hint: Table | None = None) -> bool:
-    """Whether anything tells what table *record* is of, be it one that is not read."""
+    """Whether the record names its table, including tables that are not read."""
     try:
         table_of(record, hint)
     except OtherCategory:
@@ -297,7 +297,7 @@ def _fill(row: list[Any], values: Mapping[str, Any], shape: RowShape, rest: dict
 
 
 def _fill_rest(row: list[Any], rest: Mapping[str, Any], shape: RowShape) -> None:
-    """Put fields with other spellings into their columns where these are empty; keep what is no column."""
+    """Put fields with other spellings into their columns where these are empty; keep unknown fields in Properties."""
     unknown: dict[str, Any] = {}
     nested: list[Mapping[str, Any]] = []
     for key, value in rest.items():

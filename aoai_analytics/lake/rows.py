@@ -158,7 +158,7 @@ def _records(batch: Any) -> list[Any]:
 
 
 def _plain(batch: Any) -> Any:
-    """A batch as a table whose times are in microseconds: finer ones are cut, coarser ones must fit."""
+    """A batch with its times in microseconds: finer units are truncated, coarser ones converted."""
     import pyarrow as pa
 
     columns = []

@@ -1,7 +1,7 @@
 """Credentials in logs: found and replaced before a row is stored.
 
 Gateway logs hold what clients sent: an ``api-key`` header, a subscription key in a URL, a SAS in a backend's address.
-None of them is needed to answer a question, and a lake is copied more often than a key is rotated. A value is found by
+No query needs them, and lakes are copied more often than keys are rotated. A value is found by
 the name beside it (a header, a member of JSON, a parameter of a URL), or by its own form (a bearer token, a JWT).
 """
 
@@ -74,7 +74,7 @@ _TOKEN = re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*)?|\bsk-[A-Za-z0-9][
 
 
 def redact(text: str) -> str:
-    """*text* with the value of each credential replaced by ``REDACTED``; what stands around it stays."""
+    """*text* with each credential's value replaced by ``REDACTED``; the surrounding text is unchanged."""
     text = _MEMBER.sub(rf'\1"{REDACTED}"', text)
     text = _ESCAPED.sub(lambda found: f'{found[1]}{found[2]}"{REDACTED}{found[2]}"', text)
     text = _NAMED_VALUE.sub(lambda found: f'{found[1]}{found[2]}"{REDACTED}{found[2]}"', text)

@@ -1,4 +1,4 @@
-"""Keeping a lake small and fast: few large files instead of many small ones, and nothing kept longer than wanted.
+"""Keeps a lake small and fast: merges small files and removes expired data.
 
 All of it may be killed at any moment and run again, and readers never notice: files that a reader may still be at stay
 on the disk for ``HOURS``.
@@ -105,7 +105,7 @@ def optimize(
 
 
 def _groups(lake: Lake, name: str, stale: set[str], only_worth: bool) -> Iterator[list[str]]:
-    """The files of a table to make one of, by date; none of a date whose computed rows wait for these very files."""
+    """The files of a table to merge, by date; skips dates whose computed rows still depend on these files."""
     by_date: dict[str, list[str]] = defaultdict(list)
     for path in lake.files(name):
         by_date[_date_of(path)].append(path)
@@ -200,7 +200,7 @@ def _without(rows: pa.Table, texts: list[str]) -> pa.Table:
 
 
 def _has_any(path: str, texts: list[str]) -> bool:
-    """Whether a file holds any of these texts."""
+    """Whether a file has any of these texts."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -210,7 +210,7 @@ def _has_any(path: str, texts: list[str]) -> bool:
 
 
 def info(lake: Lake) -> LakeInfo:
-    """What is in *lake*, and what is to be done about it. Raises LakeError."""
+    """What *lake* contains and what needs attention. Raises LakeError."""
     tables = [found for name in TABLES if (found := _table_info(lake, name)) is not None]
     return LakeInfo(tables, lake.dirty_dates(), sum(set_aside(lake).quarantined.values()))
 

@@ -24,7 +24,7 @@ NULL_TEXTS = frozenset(("", "None", "null", "nan", "NaN"))
 
 
 def parse_time(value: Any) -> int:
-    """Microseconds since 1970 (UTC) of an ISO 8601 text, a portal CSV's time, or a datetime; naive means UTC.
+    """Microseconds since 1970 (UTC) from an ISO 8601 text, a portal CSV's time or a datetime; naive times are UTC.
 
     Raises ValueError for anything else.
     """

@@ -38,7 +38,7 @@ class StagedFile:
 
 @contextmanager
 def writing(place: Path) -> Iterator[None]:
-    """Turns what a write can fail with into a LakeError of one line."""
+    """Turns any error of a write into a one-line LakeError."""
     from deltalake.exceptions import DeltaError
     from pyarrow import ArrowException
 
@@ -58,7 +58,7 @@ def writing(place: Path) -> Iterator[None]:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Replaces a file so that a reader, or a kill at any moment, meets the old content or the new, never a part."""
+    """Replaces a file atomically: a reader, or a kill at any moment, sees the old content or the new, never a part."""
     # Of its own name: two processes that make a new lake write this file at the same time.
     beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
     try:
@@ -145,7 +145,7 @@ def refuse_escapes(path: Path) -> None:
 
 
 def private_folder(root: Path) -> None:
-    """Makes a folder that only its owner may enter, as a lake holds prompts; an empty one that is there becomes it."""
+    """Makes a folder with access for its owner only, as a lake holds prompts; restricts an existing empty folder."""
     root.parent.mkdir(parents=True, exist_ok=True)
     try:
         root.mkdir(mode=0o700)

@@ -1,4 +1,4 @@
-"""What tokens cost: the effective-dated price book, own prices, and the KQL functions made of them."""
+"""Prices: the effective-dated price book, your own prices, and the KQL functions generated from them."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class PriceBook:
         return sorted({price.model for price in self.prices})
 
     def with_own(self, own: Iterable[Price]) -> PriceBook:
-        """This book with *own* rows: they stand in for every row of the same model and scope."""
+        """This book with *own* rows, which replace every row of the same model and scope."""
         rows = tuple(own)
         replaced = {(price.model, price.scope) for price in rows}
         return PriceBook([*(p for p in self.prices if (p.model, p.scope) not in replaced), *rows])
@@ -120,12 +120,12 @@ def shipped_book() -> PriceBook:
 
 
 def read_book(path: Path) -> PriceBook:
-    """The price book in a CSV file. Raises WrongUse, which names the line, where it is none."""
+    """Reads a price book from a CSV file. Raises WrongUse with the line number if it is not valid."""
     return PriceBook(read_prices(path))
 
 
 def read_prices(path: Path) -> list[Price]:
-    """The rows of a price book's file, in its order. Raises WrongUse, which names the line, where it is none."""
+    """Reads the rows of a price book's CSV file, in order. Raises WrongUse with the line number if one is not valid."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""From a meter's name in the Azure Retail Prices API to a row of the price book, or the reason why it is none.
+"""Maps a meter name of the Azure Retail Prices API to a row of the price book, or says why it cannot.
 
 The names follow no schema: ``gpt 4.1 cached Inp glbl Tokens``, ``GPT 5 Mini cchd Inpt Glbl 1M Tokens``,
 ``5.1 cd inp Dz 1M Tokens``, ``gpt-4o-mini-0718-Outp-regnl Tokens``. So a name is cut into words, each word is looked up
@@ -90,7 +90,7 @@ class Matched:
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A meter that is no row of the price book, and why."""
+    """A meter that matches no row of the price book, and why."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""The model book: until when a model version can be used, and how much text it takes.
+"""The model book: each model version's retirement date and context length.
 
 Retirement follows the version, not the name. The dates are Microsoft's at the day that the source names; what a region
 offers now is only known to Azure (``aoai setup check``).

@@ -1,4 +1,4 @@
-"""Own prices and the deployments' scopes, from ``[prices]`` in ``aoai.toml``."""
+"""Your own prices and deployment scopes, from ``[prices]`` in ``aoai.toml``."""
 
 from __future__ import annotations
 
