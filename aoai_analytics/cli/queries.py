@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..errors import AoaiError, WrongUse
+from ..errors import AoaiError, QueryError, WrongUse
 from . import options
 
 if TYPE_CHECKING:
@@ -107,11 +108,13 @@ def query(
         text = kql if kql is not None else options.existing_file(file or Path())
     first, last = options.time_span(since, start, end, period, time_zone)
     if check:
-        _check(*filled(text, first, last, values), options.source_or_default(source))
+        with _pointing(text):
+            _check(*filled(text, first, last, values), options.source_or_default(source))
         return
     engine = connect(options.source_or_default(source), functions=own_functions())
     try:
-        asked = ask(engine, text, query=named, start=first, end=last, parameters=values, show_prompts=show_prompts)
+        with _pointing(text):
+            asked = ask(engine, text, query=named, start=first, end=last, parameters=values, show_prompts=show_prompts)
         result = replace(asked.result, frame=days_in(asked.result.frame, zone)) if local_days else asked.result
         if asked.texts_hidden:
             print("Prompts and responses are hidden; add --show-prompts to show them.", file=sys.stderr)
@@ -125,6 +128,19 @@ def query(
             raise typer.Exit(1)
     finally:
         engine.close()
+
+
+@contextmanager
+def _pointing(kql: str) -> Iterator[None]:
+    """On a terminal, the line of *kql* that an error is in, with a caret at its place, before the error itself."""
+    from ..engines.kql.syntax import pointed
+
+    try:
+        yield
+    except QueryError as error:
+        if sys.stderr.isatty() and (shown := pointed(error, kql)):
+            print(shown, file=sys.stderr)
+        raise
 
 
 def _check(kql: str, values: Mapping[str, Any], source: str) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from ..lake.delta import Lake
 from ..lake.own import own_tables
 from .dialect import dynamic_names
-from .dialect.adapter import function_names
-from .dialect.plugins import INSTEAD
+from .dialect.adapter import arities
+from .dialect.plugins import INSTEAD, NOT_LOCAL
 from .kql.classic import newer
 from .kql.elsewhere import here
 from .kql.flow import catalogue, checked, sources, undefined
@@ -22,13 +22,6 @@ from .kql.several import first_table
 from .kql.tree import Node, bare, call, named, read, stages, statements
 from .kql.words import listed
 
-#: Operators and sources of KQL that the local engine lacks, by their grammar rule.
-_NOT_LOCAL = {
-    "ExternalDataExpression": "externaldata (add the file with: aoai lake table NAME FILE)",
-    "GraphMatchOperator": "graph-match",
-    "MacroExpandOperator": "macro-expand",
-    "ReduceByOperator": "reduce",
-}
 #: What Azure Data Explorer has and Log Analytics has not: grammar rule -> word, and functions.
 #: https://learn.microsoft.com/azure/azure-monitor/logs/log-query-overview (differences of KQL)
 _NOT_IN_WORKSPACE = {"AliasDatabaseStatement": "alias", "DeclareQueryParametersStatement": "declare query_parameters"}
@@ -66,7 +59,7 @@ def verdict(kql: str, own: Mapping[str, Mapping[str, str]] | None = None) -> Ver
     local, several = first_table(local)
     lacks = tuple(_lacks(read(local)))
     if not lacks:
-        checked(newer(local), catalogue(shipped_functions(), own), function_names())
+        checked(newer(local), catalogue(shipped_functions(), own), arities())
     notes = [*elsewhere, *several, *_own(local, own), *_other(read(kql)), *_types(local), *_size(local)]
     return Verdict(lacks, (*notes, *_plans(read(local))))
 
@@ -88,8 +81,8 @@ def _at(node: Node, what: str) -> str:
 
 def _lacks(root: Node) -> Iterator[str]:
     for node in root.walk():
-        if node.kind in _NOT_LOCAL:
-            yield _at(node, f"a lake cannot run {_NOT_LOCAL[node.kind]}")
+        if node.kind in NOT_LOCAL:
+            yield _at(node, f"a lake cannot run {NOT_LOCAL[node.kind]}")
         elif node.kind == "EvaluateOperator":
             name = next((call(rule) for rule in node.rules if call(rule)), "").lower()
             if name in INSTEAD:

@@ -20,7 +20,8 @@ from ..lake.own import OwnTable, own_tables
 from ..schema.sql import quoted, sql_text
 from ..schema.tables import TABLES
 from . import dialect
-from .dialect.adapter import function_names
+from .dialect.adapter import arities
+from .dialect.plugins import NOT_LOCAL
 from .dialect.stages import Stages
 from .frames import frame_from_arrow
 from .kql.classic import CLASSIC_TABLES, newer
@@ -30,11 +31,12 @@ from .kql.functions import in_force, names_in
 from .kql.inlining import Range
 from .kql.parameters import bind
 from .kql.several import first_table
-from .kql.tree import call, read
+from .kql.tree import read
+from .pinpointing import Try, pinpointed
 from .protocol import QueryResult
 from .running import remove, spill_folder, stoppable
 from .staleness import Staleness
-from .translation import translate
+from .translation import Functions, translate
 from .views import DUCKDB_TYPES, Among, Views
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 Answer = tuple["pa.Table", dict[str, str]]
 #: Size of the cache of latest results for repeated queries on the same rows, in bytes.
 _RECENT_BYTES = 64 * 2**20
+#: Rows that a part of a failed query is tried on.
+_TRIED_ROWS = 10_000
 _NOT_KNOWN = "the local engine cannot run this query: it uses KQL in a way that is not known here"
 #: What gives another answer each time.
 _UNSTEADY = {"now", "ago", "rand", "new_guid"}
@@ -141,7 +145,7 @@ class LocalEngine:
             kql, notices = here(kql)
             kql, several = first_table(kql)
             kql = dialect.present(newer(kql), self._known)
-            checked(kql, self._known, function_names())
+            checked(kql, self._known, arities())
             kql = dialect.expanded(kql, TABLES)
             views = self._connected()
             seen = views.show(kql, ranges, among, own)
@@ -168,11 +172,38 @@ class LocalEngine:
                     answer = _run(views.connection, sql, limit_to)
                 return asked, answer
 
-            with _refusals(kql), closing(stages):
-                asked, answer = stoppable(views.connection, work, seconds)
+            try:
+                with _refusals(kql), closing(stages):
+                    asked, answer = stoppable(views.connection, work, seconds)
+            except QueryError as error:
+                cause = error.__cause__  # none where the time was up
+                too_much = duckdb.OutOfMemoryException | duckdb.InterruptException
+                if error.line is not None or cause is None or isinstance(cause, too_much):
+                    raise
+                raise pinpointed(kql, self._attempt(seen.functions), str(error)) from error
             if not names_in(kql) & _UNSTEADY:
                 self._recent.put(asked, answer)
             return answer, stale, notices + several
+
+    def _attempt(self, functions: Functions) -> Try:
+        """What tries a query: the types of its columns, None where it fails."""
+        connection = self._connected().connection
+
+        def attempt(kql: str, running: bool) -> dict[str, str] | None:
+            stages = Stages(connection, lambda text, known: translate(text, (*functions, *known)), _kusto_type)
+            try:
+                with _refusals(kql), closing(stages):
+                    relation = connection.sql(stages.sql(dialect.staged(kql, stages)))
+                    if running:
+                        relation.limit(_TRIED_ROWS).fetchall()
+                    return {
+                        name: _kusto_type(str(kind))
+                        for name, kind in zip(relation.columns, relation.types, strict=True)
+                    }
+            except QueryError:
+                return None
+
+        return attempt
 
     def set_aside(self) -> SetAside:
         """What the lake's ingests read and did not keep. Raises LakeError where their notes are damaged."""
@@ -256,7 +287,7 @@ def _refusals(kql: str) -> Iterator[None]:
     try:
         yield
     except KqlUnsupportedError as error:
-        raise _unsupported(kql, error.construct) from error
+        raise _unsupported(kql) from error
     except KqlError as error:
         raise QueryError(
             "the local engine cannot run this query: it uses KQL in a way that is not known here"
@@ -267,21 +298,12 @@ def _refusals(kql: str) -> Iterator[None]:
         raise QueryError(_plain(error, kql)) from error
 
 
-def _unsupported(kql: str, construct: str) -> QueryError:
+def _unsupported(kql: str) -> QueryError:
     """What of KQL the local engine cannot run, and where."""
-    for node in read(kql).find("ExternalDataExpression"):
+    for node in read(kql).find(*NOT_LOCAL):
         line, column = node.place
-        what = "a lake reads no other files: add the file with aoai lake table NAME FILE, then query NAME"
+        what = f"the local engine does not run {NOT_LOCAL[node.kind]}"
         return QueryError(f"line {line}, column {column}: {what}", line=line, column=column)
-    kind, _, name = construct.rpartition(":")
-    is_call = kind.endswith(("function", "aggregate"))
-    for node in read(kql).walk():
-        found = call(node) == name if is_call else node.kind in (name, f"{name.title()}Operator")
-        if found:
-            line, column = node.place
-            word = name if is_call else re.split(r"[\s(]", node.text, maxsplit=1)[0]
-            what = f"the local engine does not run '{word}' as it is written here"
-            return QueryError(f"line {line}, column {column}: {what}", line=line, column=column)
     return QueryError(_NOT_KNOWN)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..config import settings
 from ..engines import QueryResult
+from ..engines.kql.syntax import pointed
 from ..errors import AoaiError, QueryError, WrongUse
 from ..format.periods import span
 from ..library import library
@@ -119,7 +120,7 @@ def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFram
             chart, units = (chart_of(render, asked.result.types), {}) if render else ("", {})
             title = render.title if render else ""
     except QueryError as error:
-        raise UsageError(_with_place(error, cell or "")) from None
+        raise UsageError("\n".join(filter(None, (str(error), pointed(error, cell or ""))))) from None
     except AoaiError as error:
         raise UsageError(str(error)) from None
     result = asked.result
@@ -168,15 +169,6 @@ def _run(text: str, options: argparse.Namespace, query: Query | None = None) -> 
     start, end = span(options.since, options.start, options.end, settings().time_zone)
     engine = engine_of(source_of(options.source))
     return ask(engine, text, query=query, start=start, end=end, parameters=values, show_prompts=options.show_prompts)
-
-
-def _with_place(error: QueryError, cell: str) -> str:
-    """The message, and below it the line of the cell with a caret where the error is."""
-    lines = cell.split("\n")
-    if error.line is None or not 1 <= error.line <= len(lines):
-        return str(error)
-    caret = "" if error.column is None else "\n" + " " * (error.column - 1) + "^"
-    return f"{error}\n{lines[error.line - 1]}{caret}"
 
 
 def _draw(result: QueryResult, chart: str, title: str, units: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """Optional tables that an ingest also reads, as data.
 
-Source: Azure Monitor's table reference of each. ``stand_ins`` are the classic Application Insights names
-(customMetrics, requests, dependencies, traces) and the names that diagnostic settings write to Storage and Event Hub.
+Source: Azure Monitor's table reference of each. ``stand_ins`` are the classic Application Insights names (requests,
+traces, customMetrics, customEvents …) and the names that diagnostic settings write to Storage and Event Hub.
 """
 
 from __future__ import annotations
@@ -88,6 +88,17 @@ APP_TRACES = _app_table(
     "Message",
     {"customMeasurements": "Measurements"},
 )
+APP_EVENTS = _app_table(
+    "AppEvents", "Name string; Measurements dynamic; ItemCount int", "Name", {"customMeasurements": "Measurements"}
+)
+APP_EXCEPTIONS = _app_table(
+    "AppExceptions",
+    """ProblemId, HandledAt, ExceptionType, Assembly, Method, OuterType, OuterMessage, OuterAssembly, OuterMethod,
+    InnermostType, InnermostMessage, InnermostAssembly, InnermostMethod string; SeverityLevel int; Details dynamic;
+    Measurements dynamic; ItemCount int""",
+    "ProblemId",
+    {"customMeasurements": "Measurements", "type": "ExceptionType", "problemId": "ProblemId", "details": "Details"},
+)
 
 AZURE_METRICS = Table(
     "AzureMetrics",
@@ -144,6 +155,8 @@ SOURCE_TABLES = {
         APP_REQUESTS,
         APP_DEPENDENCIES,
         APP_TRACES,
+        APP_EVENTS,
+        APP_EXCEPTIONS,
         AZURE_METRICS,
         USAGE,
         AZURE_DIAGNOSTICS,

@@ -15,10 +15,11 @@ from typing import Any
 
 from ...schema.sql import quoted
 from . import computed
+from .arities import ARITIES, MANY
 from .functions import AGGREGATES, BY_TYPE, NO_STRINGS, OPERATORS, SCALARS, STRINGS, WRAPPED
 from .plugins import PLUGINS
 from .rewriting import REWRITES, SEVERAL
-from .windows import WINDOW_FUNCTIONS
+from .windows import RESTART, WINDOW_FUNCTIONS
 
 #: From a call, as duckdb-kql reads it, to SQL; None leaves it to the registry.
 _Rendered = Callable[[Any], str | None]
@@ -31,6 +32,8 @@ _DECIMAL = "DECIMAL(38, 12)"
 DYNAMIC_FUNCTIONS = frozenset(("extract_all", "parse_json", "parse_url", "parsejson", "split", "todynamic", "toobject"))
 #: Columns that hold dynamic values: named where arithmetic on one of them failed.
 dynamic_columns: ContextVar[frozenset[str]] = ContextVar("dynamic_columns", default=frozenset())
+#: The fewest and the most arguments of the functions that Python computes, those of duckdb-kql's own forms among them.
+_COMPUTED: dict[str, tuple[int, int]] = {}
 #: The version of duckdb-kql whose inner parts these are.
 VERSION = "1.1.2"
 
@@ -106,6 +109,28 @@ def function_names() -> frozenset[str]:
     install()
     ours = {*REWRITES, *SEVERAL, *WINDOW_FUNCTIONS, *PLUGINS, *_BY_KUSTO}
     return frozenset({*SCALAR_FUNCTIONS, *AGGREGATE_FUNCTIONS, *translate._SPECIAL_FORMS, *ours})
+
+
+@cache
+def arities() -> dict[str, tuple[int, int]]:
+    """Every function that the local engine knows, in lower case, with the fewest and the most arguments it takes."""
+    from duckdb_kql.translate.functions import AGGREGATE_FUNCTIONS, SCALAR_FUNCTIONS
+
+    found = dict.fromkeys(function_names(), (0, MANY))
+    specs: dict[str, Any] = {**AGGREGATE_FUNCTIONS, **SCALAR_FUNCTIONS}
+    for name, spec in specs.items():
+        if spec.arities:
+            found[name] = (min(spec.arities), max(spec.arities))
+    windows = {name: (low, high + (name in RESTART)) for name, (low, high) in WINDOW_FUNCTIONS.items()}
+    return found | _COMPUTED | windows | ARITIES
+
+
+def is_aggregate(name: str) -> bool:
+    """Whether *name* is a function of a ``summarize``."""
+    from duckdb_kql.translate.functions import AGGREGATE_FUNCTIONS
+
+    install()
+    return name.lower() in AGGREGATE_FUNCTIONS or (name.lower() in SEVERAL and name.lower().startswith("percentile"))
 
 
 @cache
@@ -326,6 +351,9 @@ def _rand(arguments: list[str]) -> str:
 
 def _computed_spec(base: type, name: str, function: computed.Computed, known: Any) -> Any:
     """A row of duckdb-kql's registry for a function computed in Python; calls that it knew itself stay as they are."""
+
+    counts = {*function.arities, *(known.arities if known is not None else ())}
+    _COMPUTED[name] = (min(counts), max(counts))
 
     def render(arguments: list[str]) -> str:
         if known is not None and len(arguments) in known.arities:

@@ -17,6 +17,7 @@ from .pairs import parse_kv
 from .plugins import evaluate
 from .scanning import scan, scanned
 from .stages import Handler, Stage
+from .windows import windows_in, windows_of
 
 #: A column that tells apart the rows, or the parts, that a sub-query works on by themselves.
 _PART = "Part__"
@@ -93,13 +94,26 @@ def _as(node: Node, stage: Stage) -> str:
 # Sub-queries for each part
 
 
+_ROW_WISE = ("WhereOperator", "ExtendOperator", "MvexpandOperator", "ParseOperator", "ProjectAwayOperator")
+
+
 def _in_parts(body: Node, stage: Stage) -> Stage:
     """The stage after the operators of *body*, computed for the rows of each part by themselves."""
     piped = [body] if body.kind.endswith("Operator") else list(body.rules)
     for node in map(operator, piped):
         text = node.text.strip()
-        if node.kind in ("WhereOperator", "ExtendOperator", "MvexpandOperator", "ParseOperator", "ProjectAwayOperator"):
+        if windows_in(node):
+            stage = windows_of(node, stage, _PART)
+        elif node.kind in (
+            "WhereOperator",
+            "ExtendOperator",
+            "MvexpandOperator",
+            "ParseOperator",
+            "ProjectAwayOperator",
+        ):
             stage = stage.then(f"| {text}")
+        elif node.kind == "SerializeOperator":
+            stage = stage.then(f"| extend {text[len('serialize') :]}") if node.rules else stage
         elif node.kind == "ProjectOperator":
             stage = stage.then(f"| {text}, {_PART}")
         elif node.kind == "SummarizeOperator":

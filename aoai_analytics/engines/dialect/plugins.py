@@ -144,3 +144,12 @@ INSTEAD = {
     ),
     **dict.fromkeys(("python", "r"), "run the query on Azure, or compute with the result's DataFrame"),
 }
+
+#: Operators and sources of KQL that the local engine lacks, by their grammar rule, and what to do instead.
+NOT_LOCAL = {
+    "ExternalDataExpression": "externaldata: add the file with 'aoai lake table NAME FILE', then query NAME",
+    "GraphMatchOperator": "graph-match: run the query on Azure",
+    "MakeGraphOperator": "make-graph: run the query on Azure",
+    "MacroExpandOperator": "macro-expand: run the query on Azure",
+    "ReduceByOperator": "reduce: use 'summarize count() by replace_regex(…)'",
+}

@@ -147,6 +147,8 @@ def _parse(node: Node) -> Iterator[tuple[int, int, str]]:
     if node.kind not in ("ParseOperator", "ParseWhereOperator"):
         return
     *_, source, pattern = node.rules
+    if not pattern.children:
+        return
     if node.kind == "ParseWhereOperator":
         captured = [name.text for name in pattern.walk() if name.kind in NAMES]
         yield node.start, node.start + len("parse-where"), "parse"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from ..kql.tree import Node, bare, call
+from ..kql.tree import Node, bare, call, operations
 from ..kql.words import listed as words
 from .naming import refused, sql_name
 from .stages import Stage
@@ -180,15 +180,16 @@ class _Reading:
         ):
             step, column = node.rules[0].name, next(inner.name for inner in node.rules[1].walk() if inner.name)
             return lambda row, state: state[step].get(column)
-        if node.kind in _CHAINS:
+        if node.kind == "EqualityExpression" and operations(node)[1][0][0] == "between":
+            head, ((_, (first, last)),) = operations(node)
+            value, low, high = map(self.compute, (head, first, last))
+            return lambda row, state: _between(value(row, state), low(row, state), high(row, state))
+        if node.kind in _CHAINS and all(sign in _SIGNS or sign in ("and", "or") for sign, _ in operations(node)[1]):
             return self._chain(node)
         function = call(node).lower()
         if function in _FUNCTIONS:
             arguments = [self.compute(rule) for rule in node.rules[1:]]
             return lambda row, state: _FUNCTIONS[function](*(argument(row, state) for argument in arguments))
-        if node.kind == "BetweenEqualityExpression" and "!between" not in node.words:
-            value, low, high = map(self.compute, node.rules)
-            return lambda row, state: _between(value(row, state), low(row, state), high(row, state))
         if node.kind.startswith("Unary") or (node.words[:1] == ("-",) and len(node.rules) == 1):
             value = self.compute(node.rules[-1])
             return lambda row, state: _applied("-", 0, value(row, state)) if value(row, state) is not None else None
@@ -196,13 +197,9 @@ class _Reading:
 
     def _chain(self, node: Node) -> Compute:
         """``a + b - c``: operations from left to right."""
-        first = self.compute(node.rules[0])
-        words = list(node.words)
-        steps = [
-            (rule.words[0], rule.rules[-1]) if rule.kind.endswith("Operation") else (words.pop(0), rule)
-            for rule in node.rules[1:]
-        ]
-        others = [(sign, self.compute(rule)) for sign, rule in steps]
+        head, following = operations(node)
+        first = self.compute(head)
+        others = [(sign, self.compute(operands[0])) for sign, operands in following]
 
         def value(row: Mapping[str, Any], state: State) -> Any:
             found = first(row, state)
@@ -215,7 +212,7 @@ class _Reading:
 
 _CHAINS = words(
     """AdditiveExpression MultiplicativeExpression LogicalAndExpression LogicalOrExpression RelationalExpression
-    EqualityExpression EqualsEqualityExpression"""
+    EqualityExpression"""
 )
 
 

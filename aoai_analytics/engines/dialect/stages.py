@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import QueryError
 from ...schema.tables import TABLES
-from ..kql.tree import Node, edited, names, operator, place, read, statements
+from ..kql.syntax import place
+from ..kql.tree import Node, edited, names, operator, read, statements
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ...errors import QueryError
 from ..kql.tree import Node, call, edited, string_value
-from .naming import kql_name, listed, sql_name
+from .naming import kql_name, listed, refused, sql_name
 from .stages import Handler, Stage
 
 _ROW = "Row__"
@@ -37,8 +37,17 @@ def _calls(node: Node) -> list[Node]:
     ]
 
 
-def _windows(node: Node, stage: Stage) -> str:
-    """The stage with a column for each innermost call, and the operator with the calls replaced by them."""
+def windows_in(node: Node) -> bool:
+    """Whether *node* calls a window function."""
+    return any(call(found) in WINDOW_FUNCTIONS for found in node.walk())
+
+
+def _windows(node: Node, stage: Stage, part: str = "") -> str:
+    """The stage with a column for each innermost call, and the operator with the calls replaced by them.
+
+    The rows of each value of the column *part*, where one is given, are by themselves.
+    """
+    within = [part] if part else []
     calls = _calls(node)
     base = stage
     if _ROW not in stage.columns:
@@ -51,14 +60,15 @@ def _windows(node: Node, stage: Stage) -> str:
         inputs = {f"Input__{place}": text for place, text in enumerate(arguments)}
         assigned = ", ".join(f"{column} = {text}" for column, text in inputs.items())
         read = base.then(f"| extend {assigned}") if inputs else base
-        restart = _RESTART.get(call(found), len(inputs))
+        restart = RESTART.get(call(found), len(inputs))
         if len(inputs) > restart:
             run = f"sum(CASE WHEN Input__{restart} THEN 1 ELSE 0 END) OVER (ORDER BY {_ROW})"
             read = stage.sql(f'SELECT *, {run} AS Run__ FROM "{read.name}"', stored=True)
         if call(found).startswith("row_rank"):
             changed = f"Input__0 IS DISTINCT FROM lag(Input__0) OVER (ORDER BY {_ROW}) OR {_ROW} = 1"
             read = stage.sql(f'SELECT *, CASE WHEN {changed} THEN 1 ELSE 0 END AS Changed__ FROM "{read.name}"')
-        over = f"OVER ({'PARTITION BY Run__ ' if len(inputs) > restart else ''}ORDER BY {_ROW})"
+        apart = [*within, *(["Run__"] if len(inputs) > restart else [])]
+        over = "OVER (" + (f"PARTITION BY {', '.join(apart)} " if apart else "") + f"ORDER BY {_ROW})"
         sql = _SQL[call(found)](list(inputs), f'"{read.name}"', over)
         own = ", ".join(map(sql_name, base.columns))
         base = base.sql(f'SELECT {own}, {sql} AS {name} FROM "{read.name}" ORDER BY {_ROW}', stored=True)
@@ -109,7 +119,7 @@ def _row_window_session(inputs: list[str], source: str, over: str) -> str:
 
 
 #: Function -> which of its arguments, if it is given, says where to begin anew.
-_RESTART = {"row_number": 1, "row_cumsum": 1, "row_rank_dense": 1, "row_rank_min": 1}
+RESTART = {"row_number": 1, "row_cumsum": 1, "row_rank_dense": 1, "row_rank_min": 1}
 
 _SQL: dict[str, Callable[[list[str], str, str], str]] = {
     "prev": _shifted("lag"),
@@ -120,6 +130,17 @@ _SQL: dict[str, Callable[[list[str], str, str], str]] = {
     "row_rank_min": _row_rank_min,
     "row_window_session": _row_window_session,
 }
+
+
+def windows_of(node: Node, stage: Stage, part: str) -> Stage:
+    """The stage after an operator with window functions, for the rows of each value of the column *part*."""
+    calls = [found for found in node.walk() if call(found) in WINDOW_FUNCTIONS]
+    if len(calls) > len(_calls(node)) or any(
+        call(found) not in ("next", "prev", "row_cumsum", "row_number") for found in calls
+    ):
+        raise refused(node, "the local engine cannot run these functions for each part of a table")
+    ordered = stage.sql(f'SELECT * FROM "{stage.name}" ORDER BY {part}', stored=True)
+    return stage.kql(_windows(node, ordered, part), stored=True)
 
 
 # Conditions over all columns, and columns that may be missing

@@ -10,22 +10,36 @@ from .tree import edited, names, read
 
 _SHARED = """timestamp = TimeGenerated, customDimensions = Properties, cloud_RoleName = AppRoleName,
     cloud_RoleInstance = AppRoleInstance, operation_Id = OperationId, operation_Name = OperationName,
-    operation_ParentId = ParentId, user_Id = UserId, session_Id = SessionId, itemCount = ItemCount"""
+    operation_ParentId = ParentId, operation_SyntheticSource = SyntheticSource, user_Id = UserId,
+    user_AuthenticatedId = UserAuthenticatedId, user_AccountId = UserAccountId, session_Id = SessionId,
+    application_Version = AppVersion, client_Type = ClientType, client_Model = ClientModel, client_OS = ClientOS,
+    client_IP = ClientIP, client_City = ClientCity, client_StateOrProvince = ClientStateOrProvince,
+    client_CountryOrRegion = ClientCountryOrRegion, client_Browser = ClientBrowser, appId = ResourceGUID, iKey = IKey,
+    sdkVersion = SDKVersion, itemCount = ItemCount"""
 
 #: Name -> KQL.
 CLASSIC_TABLES = {
     "customMetrics": f"""AppMetrics
-| project {_SHARED}, name = Name, value = Sum, valueCount = ItemCount, valueSum = Sum, valueMin = Min,
-    valueMax = Max""",
+| project {_SHARED}, itemType = "customMetric", name = Name, value = Sum, valueCount = ItemCount, valueSum = Sum,
+    valueMin = Min, valueMax = Max""",
     "requests": f"""AppRequests
-| project {_SHARED}, id = Id, name = Name, url = Url, success = iff(Success, "True", "False"), resultCode = ResultCode,
-    duration = DurationMs, source = Source, customMeasurements = Measurements""",
+| project {_SHARED}, itemType = "request", id = Id, name = Name, url = Url,
+    success = iff(Success, "True", "False"), resultCode = ResultCode, duration = DurationMs, source = Source,
+    performanceBucket = PerformanceBucket, customMeasurements = Measurements""",
     "dependencies": f"""AppDependencies
-| project {_SHARED}, id = Id, name = Name, target = Target, type = DependencyType, data = Data,
-    success = iff(Success, "True", "False"), resultCode = ResultCode, duration = DurationMs,
-    customMeasurements = Measurements""",
+| project {_SHARED}, itemType = "dependency", id = Id, name = Name, target = Target, type = DependencyType,
+    data = Data, success = iff(Success, "True", "False"), resultCode = ResultCode, duration = DurationMs,
+    performanceBucket = PerformanceBucket, customMeasurements = Measurements""",
     "traces": f"""AppTraces
-| project {_SHARED}, message = Message, severityLevel = SeverityLevel, customMeasurements = Measurements""",
+| project {_SHARED}, itemType = "trace", message = Message, severityLevel = SeverityLevel,
+    customMeasurements = Measurements""",
+    "customEvents": f"""AppEvents
+| project {_SHARED}, itemType = "customEvent", name = Name, customMeasurements = Measurements""",
+    "exceptions": f"""AppExceptions
+| project {_SHARED}, itemType = "exception", problemId = ProblemId, handledAt = HandledAt, type = ExceptionType,
+    message = OuterMessage, assembly = Assembly, method = Method, outerType = OuterType, outerMessage = OuterMessage,
+    innermostType = InnermostType, innermostMessage = InnermostMessage, severityLevel = SeverityLevel,
+    details = Details, customMeasurements = Measurements""",
 }
 
 #: A table -> what a query that names it reads, of as many letters, so that places in the query stay.

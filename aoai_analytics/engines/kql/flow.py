@@ -13,6 +13,7 @@ from functools import lru_cache
 from ...errors import QueryError
 from ...lake.records import TEXT_COLUMNS as LOGGED_TEXT
 from ...schema.tables import TABLES
+from .calls import is_moment, miscounted, wrong_unit
 from .classic import CLASSIC_TABLES
 from .functions import Functions, names_in, own_lets
 from .operators import OPERATORS, SOURCES, unnamed
@@ -42,10 +43,10 @@ _TRUTHS = listed(
 class Flow:
     """One reading of a query. ``read`` collects the tables that it names, ``unknown`` the places of wrong names."""
 
-    def __init__(self, known: Callable[[str], Rows | None], functions: frozenset[str] = frozenset()):
+    def __init__(self, known: Callable[[str], Rows | None], functions: Mapping[str, tuple[int, int]] | None = None):
         self._known = known
-        #: The functions that the engine has, in lower case; none where that is not known.
-        self._functions = functions
+        #: The functions that the engine has, in lower case, and how many arguments they take; none where not known.
+        self._functions = functions or {}
         self.tables: dict[str, Node] = {}
         self.unknown: list[tuple[Node, str]] = []
         #: The columns that each operator is given, and which ``column_ifexists`` finds its column, for who rewrites.
@@ -205,6 +206,8 @@ class Flow:
         if node.kind in NAMES:
             return self._name(node, rows, scope)
         if not node.kind or node.kind.endswith("LiteralExpression"):
+            if node.kind == "DateTimeLiteralExpression" and not is_moment(node.text):
+                self.unknown.append((node, f"{node.text} is not a valid datetime"))
             return False
         if node.kind == "PipeExpression" or node.kind in SOURCES:
             return self.rows(node, scope).text
@@ -236,6 +239,9 @@ class Flow:
             return table.text
         if rows.opened or rows.of_type(name):
             return rows.is_text(rows.of_type(name) or name)
+        if name[0].isdigit():
+            self.unknown.append((node, f"'{name}' is neither a number nor a timespan such as 5m, 2h or 7d"))
+            return True
         hint = nearest(name, [*rows.columns, *scope.bound])
         hint = hint or f"; if it is a value, define it with 'let {name} = …;' or give -p {name}=VALUE"
         self.unknown.append((node, f"there is no column '{name}' here{hint}"))
@@ -245,6 +251,8 @@ class Flow:
         name, arguments = call(node), node.rules[1:]
         bound = scope.bound.get(name)
         if isinstance(bound, Function):
+            if wrong := miscounted(name, len(arguments), *_parameters(bound)):
+                self.unknown.append((node, wrong))
             return self._call(bound, arguments, rows, scope)[0]
         if name in ("column_ifexists", "columnifexists") and len(arguments) == 2:
             wanted = bare(arguments[0])
@@ -257,6 +265,8 @@ class Flow:
         if self._functions and name.lower() not in self._functions and self._known(name) is None:
             hint = nearest(name, self._functions) or "; the local engine may lack it"
             self.unknown.append((node, f"there is no function '{name}'{hint}"))
+        elif wrong := self.wrong_call(node):
+            self.unknown.append((node, wrong))
         found = [self.text(argument, rows, scope) for argument in arguments]
         if name in _WHOLE_ROW:
             return rows.text
@@ -265,6 +275,14 @@ class Flow:
         if name in ("iff", "iif"):
             found = found[1:]
         return any(found)
+
+    def wrong_call(self, node: Node) -> str:
+        """What is wrong with the arguments of a call, as far as the text tells; '' where nothing is."""
+        name, arguments = call(node).lower(), node.rules[1:]
+        known = self._functions.get(name)
+        if known and (wrong := miscounted(call(node), len(arguments), *known)):
+            return wrong
+        return wrong_unit(name, arguments)
 
     def _path(self, node: Node, rows: Rows, scope: Scope) -> bool:
         root, *steps = node.rules
@@ -293,6 +311,12 @@ class Flow:
         return Rows(made, opened, rest)
 
 
+def _parameters(function: Function) -> tuple[int, int]:
+    """The fewest and the most arguments of a function of a ``let``."""
+    found = [node for node in function.declaration.walk() if node.kind in ("TabularParameter", "ScalarParameter")]
+    return sum(node.child("ScalarParameterDefault") is None for node in found), len(found)
+
+
 def _first_name(node: Node) -> str:
     return next((inner.name for inner in node.walk() if inner.name), "")
 
@@ -319,13 +343,18 @@ def _of_function(text: str, known: Callable[[str], Rows | None]) -> Rows:
     return Flow(known).query(text)
 
 
-def checked(kql: str, known: Callable[[str], Rows | None], functions: frozenset[str] = frozenset()) -> Rows:
+def checked(
+    kql: str, known: Callable[[str], Rows | None], functions: Mapping[str, tuple[int, int]] | None = None
+) -> Rows:
     """The columns of *kql*'s answer. Raises QueryError at the first column, table or function that is not there.
 
-    *functions* are those that the engine has, in lower case.
+    *functions* are those that the engine has, in lower case, with the fewest and the most arguments they take.
     """
     flow = Flow(known, functions)
     rows = flow.query(kql)
+    parts = statements(read(kql))
+    if parts and all(part.kind.startswith("Let") for part in parts):
+        flow.unknown.append((parts[-1], "a query ends with what it asks for, after its 'let' statements"))
     for name, node in flow.tables.items():
         if functions and known(name) is None:
             hint = nearest(name, TABLES) or "; tables: " + ", ".join(TABLES)

@@ -19,7 +19,8 @@ from ...schema.tables import LLM_LOG, LOG_TABLES, REQUESTS, TABLES
 from .flow import sources
 from .functions import Functions, names_in, needed, own_lets, reached, shipped_functions
 from .parameters import declared
-from .tree import Node, call, comments, edited, names, place, read, statements
+from .syntax import place
+from .tree import Node, call, comments, edited, names, read, statements
 
 #: start <= TimeGenerated < end; None is open.
 Range = tuple[datetime | None, datetime | None]

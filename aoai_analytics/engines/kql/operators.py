@@ -7,6 +7,8 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from ...schema.tables import TABLES
+from .joins import join
 from .rows import UNKNOWN, Rows, Scope
 from .tree import Node, bare, call, named, operator, string_value
 from .words import listed
@@ -166,48 +168,6 @@ def _of_arguments(
     return Rows(columns, opened, rest)
 
 
-def _join(flow: Flow, node: Node, rows: Rows, scope: Scope) -> Rows:
-    kind = next(
-        (rule.words[-1] if not rule.rules else rule.rules[-1].text for rule in node.rules if _is_kind(rule)), ""
-    )
-    on = node.child("JoinOperatorOnClause") or node.child("LookupOperatorOnClause")
-    right_node = next((r for r in node.rules if r is not on and not r.kind.endswith(("Parameter", "Clause"))), None)
-    if right_node is None:
-        return UNKNOWN
-    right = flow.rows(right_node, scope)
-    keys: set[str] = set()
-    for condition in on.rules if on else ():
-        if condition.name:
-            keys.add(condition.name)
-            flow.text(condition, rows, Scope())
-            flow.text(condition, right, Scope())
-        else:
-            flow.text(condition, Rows(), replace(scope, sides={"$left": rows, "$right": right}))
-            keys |= {path.rules[-1].rules[-1].name for path in condition.walk() if _of_right(path)}
-    if kind in ("leftanti", "leftsemi", "anti", "leftantisemi"):
-        return rows
-    if kind in ("rightanti", "rightsemi", "rightantisemi"):
-        return right
-    added = {name: text for name, text in right.columns.items() if node.kind == "JoinOperator" or name not in keys}
-    columns = dict(rows.columns)
-    for name, text in added.items():
-        new = name
-        number = 0
-        while new in columns:
-            number += 1
-            new = f"{name}{number}"
-        columns[new] = text
-    return Rows(columns, rows.opened or right.opened, rows.rest or right.rest)
-
-
-def _of_right(node: Node) -> bool:
-    return node.kind == "FunctionCallOrPathPathExpression" and node.rules[0].text == "$right"
-
-
-def _is_kind(rule: Node) -> bool:
-    return rule.kind.endswith("Parameter") and rule.text.split("=")[0].strip() == "kind"
-
-
 def _union(flow: Flow, node: Node, rows: Rows | None, scope: Scope) -> Rows:
     found = [] if rows is None else [rows]
     columns: dict[str, bool] = {}
@@ -216,6 +176,8 @@ def _union(flow: Flow, node: Node, rows: Rows | None, scope: Scope) -> Rows:
             if rule.words and rule.words[0] in ("withsource", "with_source"):
                 columns[rule.rules[-1].text] = False
         elif "*" in rule.text and not rule.kind.startswith("Parenthesized"):
+            if not any(fnmatchcase(name, rule.text.strip()) for name in TABLES):
+                flow.unknown.append((rule, f"there is no table like '{rule.text.strip()}'"))
             found.append(UNKNOWN)
         else:
             found.append(flow.rows(rule, scope))
@@ -259,9 +221,16 @@ def _mv_apply(flow: Flow, node: Node, rows: Rows, scope: Scope) -> Rows:
 
 def _partition(flow: Flow, node: Node, rows: Rows, scope: Scope) -> Rows:
     inner = rows
+    for rule in node.rules:
+        if rule.name:
+            flow.text(rule, rows, scope)
     for stage in inner_stages(node):
         inner, scope = flow.operator(stage, inner, scope)
     return inner
+
+
+def _top_nested(flow: Flow, node: Node, rows: Rows, scope: Scope) -> Rows:
+    return Rows(opened=True, rest=any([flow.text(rule, rows, scope) for rule in _expressions(node)]))
 
 
 def _parse(flow: Flow, node: Node, rows: Rows, scope: Scope) -> Rows:
@@ -296,13 +265,20 @@ def _getschema(flow: Flow, node: Node, rows: Rows, scope: Scope) -> Rows:
     return Rows(dict.fromkeys(("ColumnName", "ColumnOrdinal", "DataType", "ColumnType"), False))
 
 
+#: Plugin -> which of its arguments is a column of the rows that it is given.
+_OWN_COLUMN = {"bag_unpack": 0, "ipv4_lookup": 1, "pivot": 0}
+
+
 def _evaluate(flow: Flow, node: Node, rows: Rows, scope: Scope) -> Rows:
     """A plugin names columns by values; which, the text does not tell."""
     plugin = next((inner for inner in node.walk() if call(inner)), None)
     if plugin is None:
         return Rows(opened=True, rest=rows.text)
-    for argument in plugin.rules[1:]:
-        flow.text(argument, replace(rows, opened=True), scope)
+    if wrong := flow.wrong_call(plugin):
+        flow.unknown.append((plugin, wrong))
+    for place, argument in enumerate(plugin.rules[1:]):
+        is_own = place == _OWN_COLUMN.get(call(plugin).lower())
+        flow.text(argument, rows if is_own else replace(rows, opened=True), scope)
     return Rows(opened=True, rest=rows.text)
 
 
@@ -350,6 +326,10 @@ def _union_source(flow: Flow, node: Node, scope: Scope) -> Rows:
 
 def _everything(flow: Flow, node: Node, scope: Scope) -> Rows:
     """``search`` and ``find`` look into tables of any name, and show whole rows."""
+    for clause in node.find("SearchOperatorInClause", "FindOperatorInClause"):
+        for rule in clause.rules:
+            if rule.name:
+                flow.rows(rule, scope)
     return UNKNOWN
 
 
@@ -378,8 +358,8 @@ OPERATORS: Mapping[str, Handler] = {
     "ProjectRenameOperator": _rename,
     "DistinctOperator": _distinct,
     "SummarizeOperator": _summarize,
-    "JoinOperator": _join,
-    "LookupOperator": _join,
+    "JoinOperator": join,
+    "LookupOperator": join,
     "UnionOperator": _union,
     "MvexpandOperator": _mv_expand,
     "MvapplyOperator": _mv_apply,
@@ -392,6 +372,8 @@ OPERATORS: Mapping[str, Handler] = {
     "CountOperator": _count,
     "GetSchemaOperator": _getschema,
     "EvaluateOperator": _evaluate,
+    "TopNestedOperator": _top_nested,
+    "TopNestedOperatorPart": _top_nested,
     "SampleDistinctOperator": _sample_distinct,
     "TopHittersOperator": _top_hitters,
     "InvokeOperator": _invoke,

@@ -15,7 +15,7 @@ from typing import Any
 from ...errors import QueryError, WrongUse
 from ...format.periods import utc
 from .parameters import declared, literal, quote
-from .tree import place
+from .syntax import place
 
 _PLACEHOLDER = re.compile(
     r"(?P<word>\$__(?P<macro>timeFilter|timeFrom|timeTo|timeInterval|interval|contains)\b(?:\((?P<column>[^()]*)\))?)"

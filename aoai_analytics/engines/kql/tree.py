@@ -15,6 +15,7 @@ from typing import Any
 from ...errors import QueryError
 from .lexing import install
 from .literals import without_long_tables
+from .syntax import place, syntax_error, wrong_at
 
 _COMMENT = re.compile(r"//[^\n]*")
 #: A serialize without columns changes no column, and the grammar that duckdb-kql has refuses it.
@@ -86,11 +87,6 @@ class Node:
         return next((child for child in self.children if child.kind == kind), None)
 
 
-def place(source: str, offset: int) -> tuple[int, int]:
-    """Line and column, from 1, of an offset."""
-    return source.count("\n", 0, offset) + 1, offset - source.rfind("\n", 0, offset)
-
-
 def readable(kql: str) -> str:
     """*kql* with blanks for words that change no answer and that the grammar refuses."""
     kql = _BARE_SERIALIZE.sub(lambda match: blank(match[0]), kql)
@@ -111,11 +107,11 @@ def parsed(kql: str) -> Node:
     try:
         tree = duckdb_kql.parse(without_long_tables(kql)).tree
     except duckdb_kql.KqlSyntaxError as error:
-        raise _syntax_error(kql, error.diagnostics) from error
+        raise syntax_error(kql, error.diagnostics) from error
     except RecursionError as error:
         raise QueryError("the query is nested too deeply to be read") from error
     if tree is None:
-        raise QueryError("management commands, which begin with a dot, cannot be run here", line=1, column=1)
+        raise wrong_at(kql, 0, "management commands, which begin with a dot, cannot be run here")
     return _node(tree, kql)
 
 
@@ -139,26 +135,6 @@ def _node(rule: Any, source: str) -> Node:
     return Node(
         type(rule).__name__.removesuffix("Context"), start, nodes[-1].end if nodes else start, (*nodes,), source
     )
-
-
-def _syntax_error(kql: str, diagnostics: list[Any]) -> QueryError:
-    if not diagnostics:
-        return QueryError("the query has a syntax error")
-    line, column = diagnostics[0].span.line, diagnostics[0].span.column
-    offset = sum(len(text) + 1 for text in kql.split("\n")[: line - 1]) + column
-    bar = re.compile(r"\|\s*([A-Za-z][\w-]*)").match(kql, offset)
-    if bar:
-        from .words import OPERATORS, nearest
-
-        known = bar[1].lower() in OPERATORS
-        line, column = place(kql, bar.start(1))
-        what = f"'{bar[1]}' is not written as KQL expects" if known else f"there is no operator '{bar[1]}'"
-        hint = "" if known else nearest(bar[1], OPERATORS)
-        return QueryError(f"line {line}, column {column}: {what}{hint}", line=line, column=column)
-    found = re.compile(r"\s*(\w+|'[^'\n]*'|\"[^\"\n]*\"|\S)").match(kql, offset)
-    what = f"{found[1]} is not expected here" if found else "the query ends too early"
-    line, column = place(kql, found.start(1)) if found else place(kql, len(kql.rstrip()))
-    return QueryError(f"line {line}, column {column}: syntax error: {what}", line=line, column=column)
 
 
 def statements(root: Node) -> tuple[Node, ...]:
@@ -193,6 +169,24 @@ def named(node: Node) -> tuple[list[str], Node]:
     if node.kind in ("NamedExpression", "ArgumentExpression") and len(node.rules) == 2:
         return [name.name for name in node.rules[0].walk() if name.name], node.rules[1]
     return [], node
+
+
+def operations(node: Node) -> tuple[Node, list[tuple[str, tuple[Node, ...]]]]:
+    """The first operand of ``a + b - c`` or ``a between (b .. c)``, and each sign with what follows it."""
+    first, *rest = node.rules
+    found = []
+    words = list(node.words)
+    for rule in rest:
+        if rule.kind.endswith("Operation") or (
+            rule.kind.endswith("EqualityExpression") and not rule.kind.startswith("Eq")
+        ):
+            inner = [inner for inner in rule.rules if inner.kind != "StringBinaryOperator"]
+            found.append((" ".join(rule.children[0].text.split()), tuple(inner)))
+        elif rule.kind == "EqualsEqualityExpression":
+            found.append((rule.children[0].text, rule.rules))
+        else:
+            found.append((words.pop(0) if words else "", (rule,)))
+    return first, found
 
 
 def names(node: Node) -> Iterator[Node]:
