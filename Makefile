@@ -125,6 +125,10 @@ lint: setup-test ## run ruff and mypy --strict
 test: lint test-programs ## run everything that CI checks: lint, then the tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
+# A cluster's URL, or that of Kusto's emulator in Docker, e.g. `make kusto CLUSTER=http://localhost:8080`; DATABASE too.
+kusto: setup-test ## ask a Kusto cluster (CLUSTER=URL) the documented cases and the library's queries, and compare
+	@$(BIN)/python -m tests.kql.on_cluster "$(CLUSTER)" --database "$(or $(DATABASE),NetDefaultDB)" $(ARGS)
+
 accuracy: setup-test ## measure the accuracy of the token estimates
 	@$(BIN)/python benchmarks/accuracy.py
 

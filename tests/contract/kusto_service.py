@@ -73,12 +73,12 @@ class KustoService:
     query, parameters, options and headers.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, writable: bool = False) -> None:
         dialect.install()
         self._connection = duckdb.connect(file)
         self._connection.execute("SET TimeZone='UTC'")
         dialect.register(self._connection)
-        self.server = duckdb_kql_server.KustoRestServer(self._connection, port=0, quiet=True)
+        self.server = duckdb_kql_server.KustoRestServer(self._connection, port=0, quiet=True, allow_write=writable)
         self.server.RequestHandlerClass = _handler(self)
         self.server.run = _prepared(self.server.run)  # type: ignore[method-assign]
         self.faults: list[str] = []
