@@ -123,6 +123,12 @@ def test_too_few_known_requests_give_a_prior_of_half_as_much_more_or_less(tmp_pa
     assert row.TokensSharedError == pytest.approx(row.TotalTokens / 2, abs=2)
 
 
+def test_where_nothing_is_known_nothing_is_estimated(tmp_path):
+    rows = estimated(tmp_path, [linear(name, 100, 10, known=False) for name in "ab"])
+    assert set(rows.TokenSource) == {"none"}
+    assert rows[TOKENS].isna().all(axis=None)
+
+
 def test_an_embedding_has_no_completion(tmp_path):
     columns = {"Surface": "embeddings", "ModelName": "text-embedding-3-small"}
     known = [linear(f"k{n}", 30 * n + 20, 0, ResponseBytes=9000, **columns) for n in range(30)]
@@ -341,10 +347,10 @@ def test_a_400_where_none_is_explained_states_that_it_may_be_charged_or_not(tmp_
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_without_any_known_request_the_time_says_whether_an_answer_was_a_stream(tmp_path, streamed):
+def test_where_too_little_is_known_the_time_says_whether_an_answer_was_a_stream(tmp_path, streamed):
     sizes = (1500 + 220 * 150, 1600) if streamed else (1100 + 4 * 6000, 60_000)
     open_one = linear("o", 200, 1, known=False, IsStream=None, ResponseBytes=sizes[0], BackendTime=sizes[1])
-    row = estimated(tmp_path, [open_one]).loc["o"]
+    row = estimated(tmp_path, [*known_ones(1), open_one]).loc["o"]
     assert row.EstimateBasis == "prior"
     assert row.CompletionTokens == pytest.approx(150 if streamed else 6000, rel=0.3)
 
