@@ -57,7 +57,7 @@ def test_an_llm_row_that_comes_later_and_after_midnight_reaches_its_request(tmp_
     evening = DAY + timedelta(hours=23, minutes=59)
     ingest([write(tmp_path / "one.json", gateway("a", evening))], lake)
     assert semantic.recompute(lake) == ["2026-11-03"]
-    assert rows(lake).TokenSource[0] == "estimated"
+    assert rows(lake).TokenSource[0] == "none"
     ingest([write(tmp_path / "two.json", llm("a", evening + timedelta(minutes=2)))], lake)
     assert "2026-11-03" in semantic.recompute(lake)
     found = rows(lake)
