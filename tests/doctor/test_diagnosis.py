@@ -259,7 +259,7 @@ def mixed(tmp_path: Path) -> Lake:
     requests = [
         ("known", "/openai/deployments/chat/chat/completions", {"newField": 1}),
         ("plain", "/orders/4711", {}),
-        ("unseen", "/llm/v2/models/some-model:rawPredict", {}),
+        ("unseen", "/llm/v2/models/some-model:explain", {}),
     ]
     lines = [
         {
@@ -294,7 +294,7 @@ def test_what_is_outside_requests_unknown_or_set_aside_is_named(tmp_path: Path) 
     outside = findings["outside-requests"]
     assert outside.severity == "warning" and outside.hidden.requests == 1
     assert outside.what.startswith("2 gateway records are not model requests; 1 of them look like model traffic")
-    assert "POST /llm/v2/models/some-model:rawPredict (1)" in outside.what
+    assert "POST /llm/v2/models/some-model:explain (1)" in outside.what
     assert findings["unknown-columns"].what == "ApiManagementGatewayLogs has fields that are no column: newField"
     aside = findings["records-set-aside"]
     assert aside.severity == "warning"
