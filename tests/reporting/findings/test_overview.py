@@ -68,7 +68,7 @@ def test_a_week_is_set_beside_the_week_before(lake: Path) -> None:
     found = overview(lake, "2026-11-09", "2026-11-16")
     assert (found.period, found.before) == ("9 Nov 2026 to 15 Nov 2026", "2 Nov 2026 to 8 Nov 2026")
     measures = {each.label: each for each in found.measures}
-    # gpt-4o 2024-08-06: 2.50 USD for a million prompt tokens, 1.25 cached. Which of them were is logged nowhere, so each
+    # gpt-4o 2024-08-06: 2.50 USD for a million prompt tokens, 1.25 cached. How many were is logged nowhere, so each
     # costs the middle of that, 1.875; 42 requests a team and week.
     assert measures["Cost in USD"].value.endswith("393.75") and measures["Cost in USD"].good is False
     assert measures["Cost in USD"].change == "+236.25 (+150%)"
