@@ -18,6 +18,8 @@ from .progress import bar
 
 if TYPE_CHECKING:
     from ..lake.delta import Lake
+    from ..lake.metrics_pull import MetricsSummary
+    from ..lake.pull import PullSummary
 
 
 #: Seconds to wait for another ingest into the same lake: a round of --follow is over sooner.
@@ -220,15 +222,7 @@ def _pull(source: str, lake: Lake, start: datetime | None, end: datetime | None,
             )
     finally:
         engine.close()
-    _tell(
-        {
-            "hours": f"{summary.hours:,}",
-            "hours already pulled": f"{summary.known:,}",
-            "new": f"{summary.new:,}",
-            "duplicate": f"{summary.duplicate:,}",
-            "seconds": f"{summary.seconds:,.1f}",
-        }
-    )
+    _tell_pulled(summary)
 
 
 def _pull_metrics(resources: list[str], region: str, lake: Lake, start: datetime | None, end: datetime | None) -> None:
@@ -244,6 +238,10 @@ def _pull_metrics(resources: list[str], region: str, lake: Lake, start: datetime
             credential=settings().credential,
             progress=progress,
         )
+    _tell_pulled(summary)
+
+
+def _tell_pulled(summary: PullSummary | MetricsSummary) -> None:
     _tell(
         {
             "hours": f"{summary.hours:,}",

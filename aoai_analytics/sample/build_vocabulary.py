@@ -33,15 +33,9 @@ def expand(slots: dict[str, list[str]], kind: dict[str, Any], rng: random.Random
     return list(sentences)
 
 
-def tokenized(sentence: str, encoding: Any) -> list[Any]:
-    """``[sentence, lengths, tokens]``: the number of characters in each streamed piece, one base-36 digit each.
-
-    A token may be part of a character, but an event of a stream contains whole characters, so
-    such tokens share a piece and ``tokens`` may exceed the number of pieces.
-    """
-    tokens = encoding.encode(sentence)
-    pieces: list[str] = []
-    pending = b""
+def pieces_of(tokens: list[int], encoding: Any) -> list[str]:
+    """The text of tokens as a stream sends it: one piece each, but a character is never split. A rest is left out."""
+    pieces, pending = [], b""
     for token in tokens:
         pending += encoding.decode_bytes([token])
         try:
@@ -49,6 +43,17 @@ def tokenized(sentence: str, encoding: Any) -> list[Any]:
         except UnicodeDecodeError:
             continue
         pending = b""
+    return pieces
+
+
+def tokenized(sentence: str, encoding: Any) -> list[Any]:
+    """``[sentence, lengths, tokens]``: the number of characters in each streamed piece, one base-36 digit each.
+
+    A token may be part of a character, but an event of a stream contains whole characters, so
+    such tokens share a piece and ``tokens`` may exceed the number of pieces.
+    """
+    tokens = encoding.encode(sentence)
+    pieces = pieces_of(tokens, encoding)
     if "".join(pieces) != sentence:
         raise ValueError(f"the tokenizer did not give back {sentence!r}")
     # A long run of spaces is one token; a digit can count at most 35.

@@ -6,6 +6,8 @@ import json
 from functools import cache
 from typing import Any
 
+from ..sample import build_vocabulary
+
 #: Tokens of a chat in addition to its texts: per message, and once.
 MESSAGE_TOKENS, REPLY_TOKENS = 4, 3
 #: Of an image in a message: by its detail.
@@ -16,7 +18,7 @@ IMAGE_TOKENS = {"low": 85, "high": 765, "auto": 765}
 def _encoding() -> Any:
     import bpe_openai
 
-    return bpe_openai.get_encoding("o200k_base")
+    return bpe_openai.get_encoding(build_vocabulary.ENCODING)
 
 
 def encode(text: str) -> list[int]:
@@ -26,16 +28,8 @@ def encode(text: str) -> list[int]:
 
 
 def pieces_of(tokens: list[int]) -> list[str]:
-    """The text of tokens as a stream sends it: one piece each, but a character is never split. A rest is left out."""
-    encoding, pieces, pending = _encoding(), [], b""
-    for token in tokens:
-        pending += encoding.decode_bytes([token])
-        try:
-            pieces.append(pending.decode())
-        except UnicodeDecodeError:
-            continue
-        pending = b""
-    return pieces
+    """The text of tokens as a stream sends it; see ``build_vocabulary.pieces_of``."""
+    return build_vocabulary.pieces_of(tokens, _encoding())
 
 
 def text_of(content: Any) -> str:

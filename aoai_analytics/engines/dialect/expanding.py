@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
-from ..kql.tree import Node, blank, edited, read, statements
+from ..kql.literals import blank
+from ..kql.tree import Node, edited, read, statements
 
 #: The column that names each row's table.
 _SOURCE = {"FindOperator": "source_", "SearchOperator": "$table"}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .tree import Node, bare, blank, call, edited, read, string_value
+from .literals import blank
+from .tree import Node, bare, call, edited, read, string_value
 from .words import listed
 
 #: Functions that reach beyond one workspace or database.

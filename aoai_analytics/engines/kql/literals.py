@@ -14,6 +14,7 @@ _LITERAL = r"""
   | true | false
   | (?:bool|datetime|double|int|long|real)\([\w.:+-]*\)
 """
+_END = re.compile(r"\s*\]")
 _NEXT = re.compile(rf"\s*({_LITERAL})\s*(,|(?=\]))", re.VERBOSE)
 
 
@@ -25,9 +26,13 @@ def values(text: str, start: int) -> tuple[list[str], int] | None:
         start = match.end()
         if text.startswith("]", start):
             return found, start
-    end = re.compile(r"\s*").match(text, start)
-    closing = end.end() if end else start
-    return (found, closing) if text.startswith("]", closing) else None
+    closing = _END.match(text, start)  # after a last comma, or of no values
+    return (found, closing.end() - 1) if closing else None
+
+
+def blank(text: str) -> str:
+    """As many blanks and lines as *text* has, so that what follows keeps its place."""
+    return re.sub(r"[^\n]", " ", text)
 
 
 def without_long_tables(kql: str) -> str:
@@ -39,6 +44,6 @@ def without_long_tables(kql: str) -> str:
         read = values(kql, match.end())
         # A comment's sign would be taken for one where the values are not known to be texts.
         if read and read[1] - match.end() >= LONG and "//" not in kql[match.end() : read[1]]:
-            parts += [kql[done : match.end()], re.sub(r"[^\n]", " ", kql[match.end() : read[1]])]
+            parts += [kql[done : match.end()], blank(kql[match.end() : read[1]])]
             done = read[1]
     return "".join([*parts, kql[done:]])

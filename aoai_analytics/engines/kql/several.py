@@ -5,7 +5,8 @@ That is what a client of Azure Data Explorer shows too where it reads the first 
 
 from __future__ import annotations
 
-from .tree import Node, blank, edited, operator, read
+from .literals import blank
+from .tree import Node, edited, operator, read
 
 
 def first_table(kql: str) -> tuple[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...errors import QueryError
 from .lexing import install
-from .literals import without_long_tables
+from .literals import blank, without_long_tables
 from .syntax import place, syntax_error, wrong_at
 
 _COMMENT = re.compile(r"//[^\n]*")
@@ -113,11 +113,6 @@ def parsed(kql: str) -> Node:
     if tree is None:
         raise wrong_at(kql, 0, "management commands, which begin with a dot, cannot be run here")
     return _node(tree, kql)
-
-
-def blank(text: str) -> str:
-    """As many blanks and lines as *text* has, so that what follows keeps its place."""
-    return re.sub(r"[^\n]", " ", text)
 
 
 def _node(rule: Any, source: str) -> Node:
