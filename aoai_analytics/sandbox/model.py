@@ -133,7 +133,7 @@ class Model:
         _check_types(body)
         try:
             return self._answer(surface, deployment, body, end)
-        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             # Somewhere within the members that were checked, the shape is another than the API's.
             raise Refused(400, _wrong("The request does not have the shape of this API.", "body")) from error
 
@@ -333,9 +333,17 @@ def _inputs(body: Json) -> list[list[int]]:
         return [encode(given)]
     if not isinstance(given, list):
         raise Refused(400, _wrong("'input' must be a text or a list", "input"))
-    if all(isinstance(each, int) for each in given):
-        return [given]
-    return [encode(each) if isinstance(each, str) else list(each) for each in given]
+    if given and not isinstance(given[0], str | list):
+        return [_token_ids(given)]
+    return [encode(each) if isinstance(each, str) else _token_ids(each) for each in given]
+
+
+def _token_ids(given: Any) -> list[int]:
+    """A prompt that is sent as tokens: whole numbers of 32 bits without a sign."""
+    ids = given if isinstance(given, list) else [given]
+    if not all(isinstance(each, int) and 0 <= each < 1 << 32 for each in ids):
+        raise Refused(400, _wrong("'input' has a token that no tokenizer makes", "input"))
+    return ids
 
 
 def _vector(tokens: list[int], dimensions: int) -> tuple[float, ...]:

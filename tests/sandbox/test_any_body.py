@@ -20,6 +20,7 @@ VALUES = st.recursive(
     | st.integers(-5, 1 << 40)
     | st.floats()
     | st.text(max_size=5)
+    | st.lists(st.integers(-2, 5) | st.integers((1 << 32) - 2, 1 << 65) | st.booleans(), max_size=3)
     | st.sampled_from(["auto", "required", "any", "\ud800", "tool", "function", "text", "image_url", "<|endoftext|>"]),
     lambda inner: (
         st.lists(inner, max_size=3)
