@@ -79,7 +79,7 @@ def test_ingest_and_query_need_no_extra_and_what_does_says_which(bare_python: Pa
         "sandbox": ["sandbox", "start", "--port", "0"],
         "setup": ["setup", "status", "--config", "aoai.toml"],
     }
-    (tmp_path / "aoai.toml").write_bytes((REPO / "tests/setup/aoai.toml").read_bytes())
+    (tmp_path / "aoai.toml").write_bytes((REPO / "aoai_analytics/sandbox/azure/aoai.toml").read_bytes())
     *ended, report, topics, sandbox, status = run(bare_python, tmp_path, *answered, *refused.values())
     assert {words[0]: (code, err) for words, (code, _, err) in zip(answered, ended, strict=True) if code} == {}
     assert "TotalTokens" in ended[2][1]

@@ -81,7 +81,8 @@ def test_generated_files_are_marked_as_such() -> None:
     files = [
         *sorted(path.relative_to(REPO).as_posix() for path in (REPO / "setup_scripts/exports").rglob("*.*")),
         *("setup_scripts/infra/alert-rules.bicep", "setup_scripts/infra/main.json", "kql/functions/AoaiPrices.kql"),
-        *("tests/setup/recorded.json", "docs/queries.md", "docs/cli.md", "constraints.txt"),
+        *("tests/setup/recorded.json", "aoai_analytics/sandbox/azure/recorded.json"),
+        *("docs/queries.md", "docs/cli.md", "constraints.txt"),
     ]
     assert all((REPO / file).is_file() for file in files)
     asked = subprocess.run(

@@ -40,15 +40,25 @@ def start(
     speed: Annotated[
         float, typer.Option("--speed", min=0, help="Speed of the models; 0 answers at once.", metavar="X")
     ] = 1.0,
+    setup: Annotated[
+        bool, typer.Option("--setup", help="Also simulate Azure, for setup notebooks with [setup] sandbox = true.")
+    ] = False,
 ) -> None:
     """Start the sandbox. Ctrl-C stops it.
 
     It answers like the deployed gateway, with made-up text, and writes the same logs. Its keys open nothing else.
     """
+    from contextlib import nullcontext
+
+    from ..sandbox.azure.services import gateway_installation
+    from ..sandbox.azure.serving import azure_of
     from ..sandbox.installation import DEFAULT, read_installation
     from ..sandbox.serve import bound, make, run, url_of
+    from .workspace import LogsAsWorkspace
 
-    installation = read_installation(config or DEFAULT)
+    if setup and config:
+        raise WrongUse("--setup has an installation of its own and cannot be combined with --config")
+    installation = gateway_installation() if setup else read_installation(config or DEFAULT)
     logs = out / "logs"
     pace = (0.05 / speed, 0.004 / speed) if speed else (0.0, 0.0)
     listening = bound(host, port)
@@ -59,8 +69,11 @@ def start(
     print(f"Sandbox, not Azure: {url}/openai/v1, answers are made up", file=sys.stderr)
     for each in installation.subscriptions.values():
         print(f"{each.name:<24} {each.product:<10} api-key: {each.key}")
+    if setup:
+        print("Next: put '[setup]' and 'sandbox = true' into aoai.toml, and run notebooks/setup", file=sys.stderr)
     print(f"Next: aoai ingest {logs} --lake {out / 'lake'} --follow", file=sys.stderr, flush=True)
-    run(sandbox, listening)
+    with azure_of(sandbox, url, LogsAsWorkspace(logs, out / "lake")) if setup else nullcontext():
+        run(sandbox, listening)
     print(f"{sandbox.calls:,} calls, {sandbox.log.written:,} log records: {logs}", file=sys.stderr)
 
 

@@ -53,10 +53,13 @@ class Sandbox:
         self.first_token, self.per_token = first_token, per_token
         self._watch = watch or (lambda call: None)
         self.calls = 0
+        #: Where the loopback Azure of this gateway is, and its ``[setup]`` table; None without one.
+        self.azure: Json | None = None
         self.app = Starlette(
             routes=[
                 Route("/", self._about),
                 Route("/sandbox/state", self._state),
+                Route("/sandbox/azure", self._azure),
                 Route("/sandbox/backends/{name}", self._break, methods=["PUT"]),
                 Route("/sandbox/products/{name}", self._change, methods=["PUT"]),
                 Route("/identity", self._token),
@@ -157,6 +160,11 @@ class Sandbox:
         ]
         state = {"about": ABOUT, "calls": self.calls, "logs": str(self.log.folder), "subscriptions": self._keys()}
         return JSONResponse({**state, "backends": backends, "products": products})
+
+    async def _azure(self, _: Request) -> Response:
+        if self.azure is None:
+            return JSONResponse({"error": "this sandbox was started without --setup"}, 404)
+        return JSONResponse(self.azure)
 
     async def _break(self, request: Request) -> Response:
         given = parsed((await request.body()).decode())

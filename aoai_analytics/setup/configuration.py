@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+import urllib.request
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -21,6 +23,9 @@ def _encrypted(url: str) -> str:
         raise ValueError("must be https://HOST, because it receives a token")
     return url.rstrip("/")
 
+
+#: Of ``aoai sandbox start``.
+SANDBOX_PORT = 8477
 
 Endpoint = Annotated[str, AfterValidator(_encrypted)]
 
@@ -43,6 +48,8 @@ class Configuration(BaseModel):
     #: Sovereign clouds have different ones.
     management_endpoint: Endpoint = "https://management.azure.com"
     logs_endpoint: Endpoint = "https://api.loganalytics.io"
+    #: Talk to the sandbox on this machine instead of Azure; the other settings are then the sandbox's own.
+    sandbox: bool = False
     #: Seconds between checks of a deployment if Azure gives no interval.
     poll_seconds: float = Field(default=5, gt=0, le=60)
 
@@ -75,12 +82,37 @@ def read_configuration(path: Path) -> Configuration:
         raise WrongUse(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WrongUse(f"{path} is not valid TOML: {error}") from error
-    if not isinstance(table.get("setup"), dict):
+    given = table.get("setup")
+    if not isinstance(given, dict):
         raise WrongUse(f"{path} has no [setup] table; 'aoai setup example' prints one")
+    if given.get("sandbox") is True:
+        given = _of_sandbox(given, path)
     try:
-        return Configuration.model_validate(table["setup"])
+        return Configuration.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(["setup", *map(str, first["loc"])])
         way_on = _WAYS_ON.get(first["type"])
         raise WrongUse(f"{path}: {name}: {first['msg']}{f' ({way_on})' if way_on else ''}") from error
+
+
+def _of_sandbox(given: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The settings of the sandbox that runs on this machine. Raises WrongUse."""
+    port = given.get("sandbox_port", SANDBOX_PORT)
+    others = sorted(given.keys() - {"sandbox", "sandbox_port"})
+    if others:
+        raise WrongUse(f"{path}: setup.sandbox brings its own settings: remove {', '.join(others)}, or sandbox = true")
+    if not isinstance(port, int):
+        raise WrongUse(f"{path}: setup.sandbox_port must be a number")
+    # No proxy of the environment: the sandbox is on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://127.0.0.1:{port}/sandbox/azure", timeout=10) as answer:
+            found = json.load(answer)
+        setup, url = dict(found["setup"]), str(found["url"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WrongUse(
+            f"{path}: setup.sandbox: no sandbox for the setup answers on port {port}; "
+            "start one with 'aoai sandbox start --setup'"
+        ) from error
+    return {**setup, "sandbox": True, "management_endpoint": url, "logs_endpoint": url, "poll_seconds": 0.2}

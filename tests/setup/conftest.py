@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from aoai_analytics.sandbox.azure.record import CONFIG
 from aoai_analytics.setup import Guide, open_setup
 from aoai_analytics.setup.steps import STEPS, modules_of, step_named
 from aoai_analytics.setup.template import part
 from tests.setup.arm_service import GROUP, PROVIDERS, ArmService
-from tests.setup.recording import CONFIG, recorded
+from tests.setup.recording import recorded
 
 
 @pytest.fixture

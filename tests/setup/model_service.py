@@ -45,7 +45,7 @@ class Models:
         if deployment not in self.deployments:
             self.asked.append(("not-found", "aoai-eastus2", 1))
             return self._refused(404, "DeploymentNotFound")
-        reserved = body.get("max_tokens", 16)
+        reserved = body.get("max_completion_tokens", 16)
         moved = reserved > self.capacity
         self.capacity -= 0 if moved else reserved
         self.asked.append(("success", "aoai-westus3" if moved else "aoai-eastus2", 2 if moved else 1))

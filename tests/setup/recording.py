@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from aoai_analytics.sandbox.azure import record
+from aoai_analytics.sandbox.azure.record import CONFIG
 from aoai_analytics.setup.configuration import Configuration, read_configuration
 from aoai_analytics.setup.parameters import Standing, checked, for_step
 from aoai_analytics.setup.steps import STEPS, Step, modules_of
@@ -21,9 +23,8 @@ from aoai_analytics.setup.template import part
 from tests.conftest import REPO
 from tests.infra.conftest import bicep_program
 
-HERE = Path(__file__).parent
-CONFIG = HERE / "aoai.toml"
-RECORD = HERE / "recorded.json"
+#: Variant -> its record: the first is the sandbox's.
+RECORDS = {"open": record.RECORD, "private": Path(__file__).parent / "recorded.json"}
 SUMS = "setup_scripts/exports/summary-rules.json"
 #: Characters above which a text that is no shipped file is recorded by its digest.
 LONGEST = 400
@@ -47,8 +48,7 @@ Recorded = dict[str, dict[str, dict[str, Any]]]
 
 def recorded() -> Recorded:
     """Variant -> step -> ``resources`` and ``outputs``."""
-    record: Recorded = _texts_back(json.loads(RECORD.read_text("utf-8")))
-    return record
+    return {variant: record.recorded(path) for variant, path in RECORDS.items()}
 
 
 def record_all(program: str) -> Recorded:
@@ -128,22 +128,13 @@ def texts_out(value: Any, texts: dict[str, str]) -> Any:
     return value
 
 
-def _texts_back(value: Any) -> Any:
-    if isinstance(value, dict):
-        if set(value) == {"$file"}:
-            path, _, member = value["$file"].partition("#")
-            text = (REPO / path).read_text("utf-8")
-            return json.loads(text)[member] if member else text
-        return {key: _texts_back(item) for key, item in value.items()}
-    return [_texts_back(item) for item in value] if isinstance(value, list) else value
-
-
 def main() -> None:
     program = bicep_program()
     if program is None:
         raise SystemExit("needs bicep: ../shared/tools/bicep or a bicep on PATH")
-    record = texts_out(record_all(program), shipped_texts())
-    RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
+    found = texts_out(record_all(program), shipped_texts())
+    for variant, path in RECORDS.items():
+        path.write_text(json.dumps(found[variant], indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -88,9 +88,9 @@ def test_a_region_without_the_gateway_is_named(ready: Guide, azure: ArmService) 
 @pytest.mark.parametrize(
     ("offered", "words"),
     [
-        ([], "gpt-4o-mini 2024-07-18 as GlobalStandard in eastus2: it does not offer that model"),
-        ([model("gpt-4o-mini", "2025-01-01", GlobalStandard="x")], "it offers the versions 2025-01-01"),
-        ([model("gpt-4o-mini", "2024-07-18", Standard="x")], "it offers that version as Standard"),
+        ([], "gpt-5.4-mini 2026-03-17 as GlobalStandard in eastus2: it does not offer that model"),
+        ([model("gpt-5.4-mini", "2025-01-01", GlobalStandard="x")], "it offers the versions 2025-01-01"),
+        ([model("gpt-5.4-mini", "2026-03-17", Standard="x")], "it offers that version as Standard"),
     ],
 )
 def test_a_region_without_the_model_says_what_it_has(
@@ -106,16 +106,16 @@ def test_a_list_of_models_is_read_to_its_last_page(ready: Guide, azure: ArmServi
 
 
 def test_missing_quota_is_counted_over_accounts_of_a_region(ready: Guide, azure: ArmService) -> None:
-    azure.quota["OpenAI.GlobalStandard.gpt-4o-mini"] = (90, 100)
+    azure.quota["OpenAI.GlobalStandard.gpt-5.4-mini"] = (90, 100)
     finding = found(ready, "quota")
-    assert "eastus2: OpenAI.GlobalStandard.gpt-4o-mini: 30 more needed, 10 of 100 free" in finding.detail
-    assert "westus3: OpenAI.GlobalStandard.gpt-4o-mini: 60 more needed" in finding.detail
+    assert "eastus2: OpenAI.GlobalStandard.gpt-5.4-mini: 30 more needed, 10 of 100 free" in finding.detail
+    assert "westus3: OpenAI.GlobalStandard.gpt-5.4-mini: 60 more needed" in finding.detail
     assert "ask for quota" in finding.way_on
 
 
 def test_quota_that_the_installation_has_already_is_not_needed_again(guide: Guide, azure: ArmService) -> None:
     install(azure, guide)
-    azure.quota["OpenAI.GlobalStandard.gpt-4o-mini"] = (100, 100)
+    azure.quota["OpenAI.GlobalStandard.gpt-5.4-mini"] = (100, 100)
     assert found(guide, "quota").state == "met"
     guide.parameters["openAIAccounts"][0]["deployments"][0]["capacity"] = 40
     assert "10 more needed, 0 of 100 free" in found(guide, "quota").detail
@@ -183,16 +183,16 @@ def test_names_are_computed_again_when_an_account_is_added(ready: Guide, azure: 
 @pytest.mark.parametrize(
     ("stage", "ends", "words"),
     [
-        ("GenerallyAvailable", "2026-10-01T00:00:00Z", "gpt-4o-mini 2024-07-18 was retired on 2026-10-01"),
-        ("Deprecated", "2099-01-01T00:00:00Z", "gpt-4o-mini 2024-07-18 is deprecated and retires on 2099-01-01"),
-        ("Deprecating", "", "gpt-4o-mini 2024-07-18 is deprecated;"),
+        ("GenerallyAvailable", "2026-10-01T00:00:00Z", "gpt-5.4-mini 2026-03-17 was retired on 2026-10-01"),
+        ("Deprecated", "2099-01-01T00:00:00Z", "gpt-5.4-mini 2026-03-17 is deprecated and retires on 2099-01-01"),
+        ("Deprecating", "", "gpt-5.4-mini 2026-03-17 is deprecated;"),
     ],
 )
 def test_a_model_that_ends_is_named_with_those_that_stay(
     ready: Guide, azure: ArmService, stage: str, ends: str, words: str
 ) -> None:
-    quota = "OpenAI.GlobalStandard.gpt-4o-mini"
-    azure.offers["eastus2"][0] = model("gpt-4o-mini", "2024-07-18", stage=stage, ends=ends, GlobalStandard=quota)
+    quota = "OpenAI.GlobalStandard.gpt-5.4-mini"
+    azure.offers["eastus2"][0] = model("gpt-5.4-mini", "2026-03-17", stage=stage, ends=ends, GlobalStandard=quota)
     azure.offers["eastus2"] = [
         *azure.offers["eastus2"],
         model("gpt-5.4-mini", "2026-03-17", ends="2099-09-21T00:00:00Z", GlobalStandard="x"),
@@ -209,9 +209,9 @@ def test_a_model_that_ends_is_named_with_those_that_stay(
 def test_a_model_that_ends_within_90_days_is_named(ready: Guide, azure: ArmService) -> None:
     soon, later = (f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}" for days in (80, 100))
     for account, ends in (("eastus2", soon), ("westus3", later)):
-        azure.offers[account] = [model("gpt-4o-mini", "2024-07-18", ends=ends, GlobalStandard="x")]
+        azure.offers[account] = [model("gpt-5.4-mini", "2026-03-17", ends=ends, GlobalStandard="x")]
     assert found(ready, "lifecycle").detail == (
-        f"gpt-4o-mini 2024-07-18 retires on {soon}; eastus2 offers as GlobalStandard: nothing else"
+        f"gpt-5.4-mini 2026-03-17 retires on {soon}; eastus2 offers as GlobalStandard: nothing else"
     )
 
 

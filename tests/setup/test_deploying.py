@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from aoai_analytics.errors import SetupError, UnknownName
+from aoai_analytics.sandbox.azure.deployments import Failure
 from aoai_analytics.setup import Guide
 from tests.setup.arm_service import GROUP, ArmService, Fault
-from tests.setup.deployments import Failure
 
 THROTTLED = {"error": {"code": "TooManyRequests", "message": "The request is being throttled."}}
 DEPLOYMENTS = f"{GROUP}/providers/Microsoft.Resources/deployments"

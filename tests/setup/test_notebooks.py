@@ -1,4 +1,4 @@
-"""The setup notebooks: prose and one call a cell; and run in order, by papermill, against an Azure on loopback."""
+"""The setup notebooks: prose and one call a cell, and what a failed run says. ``test_sandbox`` runs them all."""
 
 from __future__ import annotations
 
@@ -55,28 +55,6 @@ def test_a_step_looks_before_it_deploys_and_verifies_after(step: Step) -> None:
     calls = [cell.source for cell in cells(step) if cell.cell_type == "code"][2:]
     order = [calls.index(f'setup.{call}("{step.name}")') for call in ("what_if", "deploy", "verify")]
     assert order == sorted(order)
-
-
-def test_one_command_runs_them_all_and_the_whole_stands(
-    azure: ArmService, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    azure.state.lag = 1
-    azure.models.role = True
-    arguments = ["--config", str(config), "--out", str(tmp_path / "runs"), "--wait-minutes", "0"]
-    # The burst must find the first account's minute unused up, as it does a minute later.
-    assert main(["setup", "run", "--to", "05", *arguments]) == 0, capsys.readouterr().err[-3000:]
-    azure.models.capacity = 30_000
-    assert main(["setup", "run", "--from", "06", *arguments]) == 0, capsys.readouterr().err[-3000:]
-    assert [name for name, _ in azure.deployments.made if name[-2:] != "rt"] == [
-        f"setup-aoai-try-{step.name}" for step in STEPS if modules_of(step)
-    ]
-    capsys.readouterr()
-    assert main(["setup", "verify", "--config", str(config)]) == 0
-    assert "All requirements are met." in capsys.readouterr().err
-    ran = "".join(path.read_text("utf-8") for path in (tmp_path / "runs").glob("*.ipynb"))
-    for secret in ("a" * 32, "b" * 32, "c" * 32, "e30."):
-        assert secret not in ran
-    assert "aoai-westus3" in (tmp_path / "runs/06-high-availability.ipynb").read_text("utf-8")
 
 
 def test_a_failed_notebook_stops_the_run_with_its_reason_and_the_way_to_go_on(

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from aoai_analytics.errors import SetupError
+from aoai_analytics.sandbox.azure.state import PRINCIPAL
 from aoai_analytics.setup import Guide, open_setup
 from aoai_analytics.setup.requirements import REQUIREMENTS
 from tests.setup.arm_service import ArmService
-from tests.setup.azure_state import PRINCIPAL
 from tests.setup.conftest import install
 from tests.setup.recording import recorded
 

@@ -7,12 +7,12 @@ import re
 
 import pytest
 
+from aoai_analytics.sandbox.azure.deployments import module_of
 from aoai_analytics.setup.steps import STEPS, Step, modules_of, step_named
 from aoai_analytics.setup.template import part, saved_functions, whole
 from tests.conftest import REPO
 from tests.infra.conftest import bicep_program
-from tests.setup.deployments import module_of
-from tests.setup.recording import RECORD, bicep_literal, record_all, recorded, shipped_texts, texts_out
+from tests.setup.recording import RECORDS, bicep_literal, record_all, recorded, shipped_texts, texts_out
 
 
 def test_the_record_is_what_bicep_says_of_the_templates_now() -> None:
@@ -20,7 +20,9 @@ def test_the_record_is_what_bicep_says_of_the_templates_now() -> None:
     if program is None:
         pytest.skip("needs bicep: ../shared/tools/bicep or a bicep on PATH")
     now = texts_out(record_all(program), shipped_texts())
-    assert json.loads(RECORD.read_text("utf-8")) == now, "make it anew: python -m tests.setup.recording"
+    assert {variant: json.loads(path.read_text("utf-8")) for variant, path in RECORDS.items()} == now, (
+        "make it anew: python -m tests.setup.recording"
+    )
 
 
 def test_the_steps_together_make_what_the_whole_template_makes() -> None:

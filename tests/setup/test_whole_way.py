@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from aoai_analytics.sandbox.azure.state import WORKSPACE
 from aoai_analytics.setup import Guide
 from aoai_analytics.setup.steps import STEPS, modules_of
 from tests.setup.arm_service import ArmService
-from tests.setup.azure_state import WORKSPACE
 
 
 def test_every_step_deploys_verifies_and_can_be_tried(guide: Guide, azure: ArmService) -> None:

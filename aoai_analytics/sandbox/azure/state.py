@@ -15,10 +15,13 @@ _REFERENCE = r"reference\('([^']+)', '[^']+'(?:, 'full')?\)\.([\w.]+)"
 
 
 class State:
-    """Resources by lower-case id. ``lag`` is how often a new one is not seen yet when it is asked for."""
+    """Resources by lower-case id. ``lag`` is how often a new one is not seen yet when it is asked for.
 
-    def __init__(self, base: str) -> None:
-        self.base = base
+    *base* is the service's URL, below which the accounts are; *gateway* is the gateway's.
+    """
+
+    def __init__(self, base: str, gateway: str) -> None:
+        self.base, self.gateway = base, gateway
         self.lag = 0
         self.resources: dict[str, Resource] = {}
         self._unseen: dict[str, int] = {}
@@ -72,7 +75,7 @@ class State:
             properties["endpoint"] = f"{self.base}/model/{own}/"
         elif kind == "microsoft.apimanagement/service":
             body["identity"] = {**body.get("identity", {}), "principalId": PRINCIPAL}
-            properties["gatewayUrl"] = f"{self.base}/gateway"
+            properties["gatewayUrl"] = self.gateway
             master = f"{path}/subscriptions/master"
             self.resources[master.lower()] = {"id": master, "properties": {"state": "active", "scope": f"{path}/"}}
         elif kind == "microsoft.operationalinsights/workspaces":

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.setup.azure_state import State
+from .state import State
 
 #: Type of a resource, as far as it goes -> the module of main.json that makes it.
 MODULE_OF = (

@@ -1,0 +1,89 @@
+"""The guided setup against the sandbox: its Azure, its gateway and its logs, all on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from aoai_analytics.cli import main
+from aoai_analytics.cli.workspace import LogsAsWorkspace
+from aoai_analytics.errors import WrongUse
+from aoai_analytics.sandbox.azure.arm import GROUP, ArmService
+from aoai_analytics.sandbox.azure.services import gateway_installation
+from aoai_analytics.sandbox.azure.serving import azure_of
+from aoai_analytics.sandbox.call import Call
+from aoai_analytics.sandbox.log import FLAWS_OF_SANDBOX
+from aoai_analytics.sandbox.serve import make, running
+from aoai_analytics.setup import open_setup
+from aoai_analytics.setup.steps import STEPS, modules_of
+
+
+@dataclass
+class Standing:
+    """A sandbox with its Azure; ``calls`` are those that its gateway answered."""
+
+    azure: ArmService
+    url: str
+    config: Path
+    calls: list[Call]
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Standing]:
+    calls: list[Call] = []
+    # Rows that come late would only be computed again.
+    flaws = replace(FLAWS_OF_SANDBOX, llm_row_late=0.0)
+    made = make(tmp_path / "logs", installation=gateway_installation(), flaws=flaws, watch=calls.append)
+    with running(made) as url, azure_of(made, url, LogsAsWorkspace(tmp_path / "logs", tmp_path / "lake")) as azure:
+        config = tmp_path / "aoai.toml"
+        config.write_text(f"[setup]\nsandbox = true\nsandbox_port = {url.rpartition(':')[2]}\n", "utf-8")
+        yield Standing(azure, url, config, calls)
+
+
+def test_every_notebook_runs_and_what_it_verifies_was_deployed_called_and_logged(
+    sandbox: Standing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("openai", "langchain_openai", "llama_index.llms.openai_like"):
+        pytest.importorskip(name)
+    monkeypatch.setenv("GATEWAY_KEY", "key-of-sub-support-bot")
+    arguments = ["--config", str(sandbox.config), "--out", str(tmp_path / "runs"), "--wait-minutes", "1"]
+    for part in (["--to", "07"], ["--from", "08", "--to", "09"]):
+        assert main(["setup", "run", *part, *arguments]) == 0, capsys.readouterr().err[-3000:]
+    assert [path.stem for path in sorted((tmp_path / "runs").glob("*.ipynb"))] == [step.name for step in STEPS]
+
+    assert [name for name, _ in sandbox.azure.deployments.made if name[-2:] != "rt"] == [
+        f"setup-aoai-try-{step.name}" for step in STEPS if modules_of(step)
+    ]
+    ran = "".join(path.read_text("utf-8") for path in (tmp_path / "runs").glob("*.ipynb"))
+    assert "key-of-" not in ran and "e30." not in ran
+    # The exercises met this gateway: its limit refused, and a burst went over to the second account.
+    by_caller = {(call.subscription, call.status) for call in sandbox.calls}
+    assert {("sub-try-out", 429), ("sub-support-bot", 200), ("master", 200), ("", 401)} <= by_caller
+    assert {each.backend for call in sandbox.calls for each in call.attempts} >= {"aoai-eastus2", "aoai-westus3"}
+    assert "aoai-westus3" in (tmp_path / "runs/06-high-availability.ipynb").read_text("utf-8")
+
+    # What is verified is what stands: once a resource is gone, its requirement is not met.
+    capsys.readouterr()
+    assert main(["setup", "verify", "--config", str(sandbox.config)]) == 0
+    (key,) = [key for key in sandbox.azure.state.resources if key.endswith("/loggers/azuremonitor")]
+    del sandbox.azure.state.resources[key]
+    assert main(["setup", "verify", "--config", str(sandbox.config)]) == 1
+    assert sandbox.azure.state.get(GROUP), "the clean-up notebook deletes nothing by itself"
+
+
+def test_settings_beside_sandbox_are_refused(tmp_path: Path) -> None:
+    config = tmp_path / "aoai.toml"
+    config.write_text('[setup]\nsandbox = true\nlocation = "eastus2"\n', "utf-8")
+    with pytest.raises(WrongUse, match="remove location, or sandbox = true"):
+        open_setup(config)
+
+
+def test_without_a_sandbox_it_says_how_to_start_one(tmp_path: Path) -> None:
+    config = tmp_path / "aoai.toml"
+    with running(make(tmp_path / "logs")) as url:
+        config.write_text(f"[setup]\nsandbox = true\nsandbox_port = {url.rpartition(':')[2]}\n", "utf-8")
+        with pytest.raises(WrongUse, match="aoai sandbox start --setup"):
+            open_setup(config)
