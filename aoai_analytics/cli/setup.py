@@ -65,6 +65,8 @@ def run(
     parameters: dict[str, Any] = {"config": str(config.resolve()), "wait_minutes": wait}
     if any(step.name == CLIENTS for step in steps):
         parameters["gateway_url"] = for_clients(guide)
+        if guide.configuration.sandbox:
+            parameters["mcp_path"] = "/docs-mcp/mcp"
     for path in run_notebooks(steps, parameters, out, _say):
         print(path)
 

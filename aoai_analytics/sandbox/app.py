@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ..errors import AoaiError, WrongUse
+from . import media
 from .call import Call
 from .decide import Answer, Deciding, parsed
 from .issuer import IDENTITY_HEADER
@@ -94,12 +95,15 @@ class Sandbox:
 
     async def _serve(self, request: Request) -> Response:
         started = time.perf_counter()
-        text = (await request.body()).decode("utf-8", "replace")
+        raw = await request.body()
+        text = raw.decode("utf-8", "replace")
         headers = {name.lower(): value for name, value in request.headers.items()}
         query = dict(request.query_params)
         url = str(request.url.remove_query_params(["subscription-key", "api-key"]))
         address = request.client.host if request.client else ""
-        call = Call(request.method, url, address, headers, text, parsed(text))
+        kind = headers.get("content-type", "")
+        body = media.form_of(kind, raw) if kind.lower().startswith("multipart/form-data") else parsed(text)
+        call = Call(request.method, url, address, headers, text, body)
         answer = self.deciding.answer(call, request.url.path, query)
         call.status = answer.status
         answer.headers[CORRELATION_HEADER] = call.correlation_id
@@ -113,6 +117,8 @@ class Sandbox:
         if answer.status == 200:
             answer.headers |= self.deciding.remaining(call)
         response: Response = JSONResponse(answer.body, answer.status, answer.headers)
+        if answer.data is not None:
+            response = Response(answer.data[0], answer.status, answer.headers, answer.data[1])
         if answer.status == 202:  # a notification's answer has no body
             response = Response(None, 202, answer.headers)
         call.response = bytes(response.body[:_KEPT]).decode("utf-8", "ignore")

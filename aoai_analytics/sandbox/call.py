@@ -71,7 +71,8 @@ class Call:
     @property
     def is_stream(self) -> bool:
         """Whether the client asked for a stream."""
-        return self.body.get("stream") is True and self.surface not in ("embeddings", "models", "other", "mcp", "")
+        silent = ("embeddings", "models", "images", "speech", "other", "mcp", "")
+        return self.body.get("stream") is True and self.surface not in silent
 
     @property
     def answered(self) -> BackendAnswer | None:
@@ -81,6 +82,6 @@ class Call:
     @property
     def counts_in_log(self) -> bool:
         """Whether the gateway saw the answer's usage: a stream only has it where somebody asked for it."""
-        if not self.is_stream or self.surface in ("responses", "messages"):
+        if not self.is_stream or self.surface in ("responses", "messages", "transcriptions"):
             return not self.gone
         return (self.sent.get("stream_options") or {}).get("include_usage") is True and not self.gone

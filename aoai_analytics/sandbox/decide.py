@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import WrongUse
-from . import policies, shapes
+from . import media, policies, shapes
 from .call import Call
 from .installation import Installation, Product, Subscription
 from .issuer import Issuer
@@ -25,17 +25,19 @@ Json = dict[str, Any]
 _BAD_PATH = re.compile(r"[^A-Za-z0-9_./~:-]|\.\.|//")
 #: From so many brackets on, JSON may be nested deeper than can be worked with.
 _DEEP = 100
+_MINUTE = 60.0
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass
 class Answer:
-    """What the client gets: a JSON body, or the events of a stream."""
+    """What the client gets: a JSON body, the events of a stream, or ``data`` of a media type."""
 
     status: int
     body: Json = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     events: list[str] | None = None
+    data: tuple[bytes, str] | None = None
 
 
 class Deciding:
@@ -51,6 +53,7 @@ class Deciding:
         self._owners: dict[str, str] = {}
         self._mcp = McpServer()
         self._pool_back_at = 0.0
+        self._media_calls: dict[str, list[float]] = {}
 
     def answer(self, call: Call, path: str, query: Mapping[str, str]) -> Answer:
         """Decides on *call*, and notes in it what the log needs. Tokens are counted by ``count``, at the end."""
@@ -61,6 +64,7 @@ class Deciding:
             call.last_error = ("configuration", "OperationNotFound", message, "backend")
             return Answer(404, {"statusCode": 404, "message": "Resource not found"})
         refused = self._identify(call, query) or self._filter(call, path) or self._limit(call, has_product=False)
+        refused = refused or self._media_limit(call)
         if refused:
             return refused
         if call.surface == "mcp":
@@ -153,6 +157,23 @@ class Deciding:
             answer.headers["Retry-After"] = str(exceeded.wait)
         return answer
 
+    def _media_limit(self, call: Call) -> Answer | None:
+        """``rate-limit-by-key`` of the fragment ``caller-limits``: images and audio have no tokens that it counts."""
+        if call.surface not in media.MODELS or call.product == "unlimited":
+            return None
+        caller, now = call.subscription or call.caller, self._clock()
+        recent = [moment for moment in self._media_calls.get(caller, []) if now - moment < _MINUTE]
+        if len(recent) >= int(policies.named_value("media-calls-per-minute")):
+            wait = max(1, math.ceil(recent[0] + _MINUTE - now))
+            message = f"Rate limit is exceeded. Try again in {wait} seconds."
+            answer = self._gateway_error(
+                call, 429, "rate_limit_exceeded", message, "RateLimitExceeded", "rate-limit-by-key"
+            )
+            answer.headers["Retry-After"] = str(wait)
+            return answer
+        self._media_calls[caller] = [*recent, now]
+        return None
+
     def _gateway_error(
         self, call: Call, status: int, code: str, message: str, reason: str, source: str = "authorization"
     ) -> Answer:
@@ -172,8 +193,12 @@ class Deciding:
         if call.is_stream:
             events = list(shapes.events(call.surface, last.reply, call.sent))
             return Answer(200, headers=self.remaining(call), events=events)
+        if call.surface == "speech":
+            return Answer(200, data=last.reply.sound)
         body = shapes.whole(call.surface, last.reply, call.sent)
-        if call.surface != "embeddings":
+        if call.surface == "transcriptions" and call.sent.get("response_format") in ("text", "srt", "vtt"):
+            return Answer(200, data=(f"{body['text']}\n".encode(), "text/plain; charset=utf-8"))
+        if call.surface not in ("embeddings", *media.MODELS):
             call.traces.append(policies.trace("usage", **_told(body)))
         if call.surface == "responses":
             self._owners[last.reply.answer_id] = last.backend

@@ -17,6 +17,7 @@ from ..errors import AoaiError
 from ..sample import records
 from ..sample.flaws import ENTRY_LIMIT, FLAWS, Flaws
 from ..sample.mcp import MCP_LOGS, mcp_line
+from . import media
 from .call import Call
 from .policies import MCP
 
@@ -149,7 +150,7 @@ class Log:
 
     def _llm_rows(self, call: Call, moment: datetime) -> list[bytes]:
         answered = call.answered
-        if not answered or answered.status in (None, 404) or call.surface in ("models", "other"):
+        if not answered or answered.status in (None, 404) or call.surface in ("models", "other", *media.MODELS):
             return []
         reply = answered.reply
         served = None

@@ -19,6 +19,7 @@ from random import Random
 from typing import Any
 
 from ..sample.vocabulary import compose, kinds
+from . import media
 from .installation import Account, Deployment
 from .tokens import MESSAGE_TOKENS, REPLY_TOKENS, encode, images, pieces_of, text_of
 
@@ -66,6 +67,9 @@ class Reply:
     tier: str = "default"
     tool: tuple[str, str] | None = None
     vectors: tuple[tuple[float, ...], ...] = ()
+    #: Images as base64, and sound with its media type.
+    images: tuple[str, ...] = ()
+    sound: tuple[bytes, str] = (b"", "")
 
     @property
     def text(self) -> str:
@@ -128,8 +132,11 @@ class Model:
         if deployment is None:
             message = "The API deployment for this resource does not exist."
             raise Refused(404, {"code": "DeploymentNotFound", "message": message})
+        _check_operation(surface, deployment)
         if FORBIDDEN in json.dumps(body, ensure_ascii=False):
             raise Refused(400, _filtered())
+        if surface in media.MODELS:
+            return _media(surface, deployment, body, end)
         _check_types(body)
         try:
             return self._answer(surface, deployment, body, end)
@@ -236,6 +243,29 @@ class Model:
         if claude:
             self._marks.add(until)
         return cached, until - cached if claude or _bills_writes(deployment.model) else 0
+
+
+def _check_operation(surface: str, deployment: Deployment) -> None:
+    """Refuses what this kind of model does not do."""
+    kinds_of = [name for name, words in media.MODELS.items() if any(word in deployment.model for word in words)]
+    if (kinds_of or [""])[0] != (surface if surface in media.MODELS else ""):
+        message = f"The operation does not work with the specified model, {deployment.model}."
+        raise Refused(400, {"code": "OperationNotSupported", "message": message})
+
+
+def _media(surface: str, deployment: Deployment, body: Json, end: str) -> Reply:
+    about = (end, deployment.name, deployment.full_model, int(time.time()))
+    try:
+        if surface == "images":
+            found, prompt, completion = media.pictures(body)
+            return Reply(*about, Usage(prompt, completion), images=tuple(found))
+        if surface == "transcriptions":
+            pieces, prompt, completion = media.transcript(body)
+            return Reply(*about, Usage(prompt, completion), tuple(pieces))
+        data, kind, prompt, completion = media.spoken(body)
+    except media.WrongMedia as wrong:
+        raise Refused(400, _wrong(*wrong.args)) from wrong
+    return Reply(*about, Usage(prompt, completion), sound=(data, kind))
 
 
 #: The types of members that may be left out or null; the others are looked at where they are used.

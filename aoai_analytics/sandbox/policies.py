@@ -158,6 +158,11 @@ _SURFACES = {
     "/responses": "responses",
     "/embeddings": "embeddings",
     "/models": "models",
+    "/images/generations": "images",
+    "/images/edits": "images",
+    "/audio/transcriptions": "transcriptions",
+    "/audio/translations": "transcriptions",
+    "/audio/speech": "speech",
 }
 
 

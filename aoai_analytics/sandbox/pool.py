@@ -65,7 +65,7 @@ class Backend:
         if surface == "models":
             return BackendAnswer(name, 200)
         if surface == "other":
-            message = "The sandbox has no images and no audio."
+            message = "The sandbox does not have this operation."
             return BackendAnswer(name, 400, error={"code": "OperationNotSupported", "message": message})
         known = self.account.deployment(deployment)
         rate = Product(deployment, known.tokens_per_minute if known else None, None)

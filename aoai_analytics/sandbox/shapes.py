@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+from . import media
 from .model import Reply, Usage
 
 Json = dict[str, Any]
@@ -18,6 +19,10 @@ _SAFE: Json = {name: {"filtered": False, "severity": "safe"} for name in ("hate"
 def usage_of(surface: str, reply: Reply) -> Json:
     """The usage object of a whole answer."""
     usage = reply.usage
+    if surface == "images":
+        return media.image_usage(usage.prompt, usage.completion)
+    if surface == "transcriptions":
+        return media.transcript_usage(usage.prompt, usage.completion)
     if surface == "embeddings":
         return {"prompt_tokens": usage.prompt, "total_tokens": usage.prompt}
     if surface == "messages":
@@ -61,6 +66,11 @@ def _claude(reply: Reply) -> Json:
 
 def whole(surface: str, reply: Reply, asked: Json) -> Json:
     """The JSON body of an answer."""
+    if surface == "images":
+        found = [{"b64_json": each} for each in reply.images]
+        return {"created": reply.created, "data": found, "usage": usage_of(surface, reply)}
+    if surface == "transcriptions":
+        return {"text": reply.text, "usage": usage_of(surface, reply)}
     if surface == "embeddings":
         packed = asked.get("encoding_format") == "base64"
         return {
@@ -100,6 +110,8 @@ def events(surface: str, reply: Reply, asked: Json) -> Iterator[str]:
         yield from _response_events(reply, asked)
     elif surface == "messages":
         yield from _message_events(reply)
+    elif surface == "transcriptions":
+        yield from media.transcript_events(reply.pieces, usage_of(surface, reply))
     else:
         yield from _chunks(surface, reply, (asked.get("stream_options") or {}).get("include_usage") is True)
 

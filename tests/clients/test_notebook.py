@@ -19,7 +19,7 @@ from tests.conftest import REPO
 
 NOTEBOOK = REPO / "notebooks/setup/08-clients.ipynb"
 CELLS: list[dict[str, Any]] = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
-OWN = {"parameters", "settings"}
+OWN = {"parameters", "settings", "ask-mcp"}
 #: The page's programs as the notebook has them: deployments are parameters.
 PROGRAMS = {
     snippet.code.strip().replace('"chat-mini"', "chat_deployment").replace('"embed-small"', "embeddings_deployment"): (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from aoai_analytics.sandbox.call import Call
+from aoai_analytics.sandbox.policies import named_value
 from aoai_analytics.sandbox.serve import make, running
 from tests.clients.conftest import needs
 from tests.sandbox.waiting import wait_for
@@ -27,8 +29,12 @@ WEATHER: Any = {
 class Served:
     """A sandbox's URL and the calls that it finished."""
 
-    def __init__(self, url: str, calls: list[Call]) -> None:
-        self.url, self.calls = url, calls
+    def __init__(self, url: str, calls: list[Call], folder: Path) -> None:
+        self.url, self.calls, self.folder = url, calls, folder
+
+    def logged(self) -> set[str]:
+        """The categories that have records."""
+        return {each.name for each in self.folder.iterdir()}
 
     def totals(self, count: int) -> list[int]:
         """Tokens that the models counted for each call, once there are so many."""
@@ -40,7 +46,7 @@ class Served:
 def served(tmp_path: Path) -> Iterator[Served]:
     calls: list[Call] = []
     with running(make(tmp_path, watch=calls.append)) as url:
-        yield Served(url, calls)
+        yield Served(url, calls, tmp_path)
 
 
 def test_openai_asynchronous_and_at_once(served: Served) -> None:
@@ -141,3 +147,43 @@ def test_langchain_asks_streams_and_parses_a_structure(served: Served) -> None:
     schema = {"title": "forecast", "description": "A forecast.", **WEATHER}
     parsed = chat.with_structured_output(schema, method="function_calling").invoke("How will it be?")
     assert parsed == {"city": "example", "days": 1}
+
+
+def test_openai_makes_pictures_transcribes_and_speaks(served: Served) -> None:
+    openai = needs("openai")
+    client = openai.OpenAI(base_url=f"{served.url}/openai/v1", api_key=KEY, default_headers=HEADERS, max_retries=0)
+    azure = openai.AzureOpenAI(azure_endpoint=served.url, api_key=KEY, api_version="2025-04-01-preview")
+    pictures = client.images.generate(model="pictures", prompt="a lighthouse", size="1024x1024", quality="low", n=2)
+    # The published tokens of an image of this size and quality.
+    assert pictures.usage.output_tokens == 2 * 272 and pictures.usage.input_tokens > 0
+    assert base64.b64decode(pictures.data[1].b64_json).startswith(b"\x89PNG")
+    edited = client.images.edit(model="pictures", image=("a.png", b"\x89PNG....", "image/png"), prompt="brighter")
+    assert edited.usage.input_tokens > 300
+
+    wav = client.audio.speech.create(model="voice", voice="alloy", input="Good morning", response_format="wav")
+    assert wav.content.startswith(b"RIFF")
+    said = ("hello.wav", wav.content, "audio/wav")
+    text = azure.audio.transcriptions.create(model="dictation", file=said)
+    assert text.text and text.usage.input_token_details.audio_tokens == text.usage.input_tokens == 10
+    assert client.audio.transcriptions.create(model="dictation", file=said, response_format="text").strip() == text.text
+    events = list(client.audio.transcriptions.create(model="dictation", file=said, stream=True))
+    assert events[-1].type == "transcript.text.done" and events[-1].text == text.text
+    with pytest.raises(openai.BadRequestError, match="does not work with the specified model"):
+        client.images.generate(model="chat-mini", prompt="a lighthouse")
+
+    wait_for(lambda: len(served.calls) == 7)
+    assert [call.surface for call in served.calls[:3]] == ["images", "images", "speech"]
+    assert {call.deployment for call in served.calls} == {"pictures", "voice", "dictation", "chat-mini"}
+    # As in Azure, no LLM row is logged for them.
+    wait_for(lambda: served.logged() == {"insights-logs-gatewaylogs"})
+
+
+def test_pictures_and_sound_have_a_limit_of_requests(served: Served) -> None:
+    openai = needs("openai")
+    client = openai.OpenAI(base_url=f"{served.url}/openai/v1", api_key=KEY, default_headers=HEADERS, max_retries=0)
+    limit = int(named_value("media-calls-per-minute"))
+    for _ in range(limit):
+        client.audio.speech.create(model="voice", voice="alloy", input="Hi")
+    with pytest.raises(openai.RateLimitError) as refused:
+        client.images.generate(model="pictures", prompt="a lighthouse")
+    assert refused.value.code == "rate_limit_exceeded" and 0 < int(refused.value.response.headers["retry-after"]) <= 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import urllib.error
 import urllib.request
@@ -12,6 +13,7 @@ from aoai_analytics.engines import connect
 from aoai_analytics.sandbox.mcp import SESSION_HEADER
 from aoai_analytics.sandbox.policies import MCP
 from aoai_analytics.sandbox.serve import make, running
+from tests.clients.conftest import needs
 from tests.lakes import lake_of
 
 Json = dict[str, Any]
@@ -58,6 +60,17 @@ class Client:
         return result
 
 
+async def library(url: str) -> None:
+    """The protocol's own client, as a second caller."""
+    mcp, http = needs("mcp"), needs("mcp.client.streamable_http")
+    web = http.create_mcp_http_client(headers={"api-key": "key-of-sub-hr"})
+    async with web, mcp.Client(http.streamable_http_client(url + MCP, http_client=web)) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == ["search", "fetch_page"]
+        found = await client.call_tool("search", {"query": "orders"})
+        assert not found.is_error and found.content[0].text
+        assert (await client.call_tool("fetch_page", {"number": 99})).is_error
+
+
 def test_tools_are_listed_called_and_logged_with_who_called(tmp_path: Path) -> None:
     with running(make(tmp_path / "logs")) as url:
         client = Client(url, "key-of-sub-finance")
@@ -69,9 +82,10 @@ def test_tools_are_listed_called_and_logged_with_who_called(tmp_path: Path) -> N
         assert client.send("tools/call", {"name": "fetch_page", "arguments": {"number": 99}})[1]["result"]["isError"]
         assert client.send("tools/call", {"name": "no-such-tool"})[1]["error"]["code"] == -32602
         assert client.send("resources/list")[1]["error"]["code"] == -32601
+        asyncio.run(library(url))
 
     engine = connect(lake_of(tmp_path / "lake", tmp_path / "logs"))
-    rows = engine.query("AoaiMcp | sort by TimeGenerated asc").frame
+    rows = engine.query("AoaiMcp | where SubscriptionId == 'sub-finance' | sort by TimeGenerated asc").frame
     columns = ["Method", "ToolName", "ToolCount", "IsError", "ErrorCode"]
     assert [tuple(row) for row in rows[columns].itertuples(index=False)] == [
         ("initialize", "", 0, False, ""),
@@ -82,6 +96,11 @@ def test_tools_are_listed_called_and_logged_with_who_called(tmp_path: Path) -> N
         ("tools/call", "no-such-tool", 0, True, "InvalidParams"),
         ("resources/list", "", 0, True, "MethodNotFound"),
     ]
+    theirs = engine.query("AoaiMcp | where SubscriptionId == 'sub-hr' | sort by TimeGenerated asc").frame
+    assert set(theirs["ClientName"]) == {"mcp"} and theirs["HasGatewayRow"].all()
+    assert list(theirs["Method"])[:2] == ["initialize", "notifications/initialized"]
+    calls = theirs[theirs["Method"].eq("tools/call")]
+    assert list(calls["ToolName"]) == ["search", "fetch_page"] and list(calls["IsError"]) == [False, True]
     assert set(rows["SubscriptionId"]) == {"sub-finance"} and set(rows["ServerName"]) == {"docs-mcp"}
     assert set(rows["ClientName"]) == {"try-out"} and rows["HasGatewayRow"].all()
     assert set(rows["SessionId"]) == {client.session}

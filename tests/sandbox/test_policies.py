@@ -144,6 +144,7 @@ REQUESTS: dict[str, tuple[str, Json]] = {
     ),
     "responses, cut": (f"{V1}/responses", {"model": "chat-mini", "input": "Good morning", "max_output_tokens": 3}),
     "filter": (f"{V1}/chat/completions", ASKED | {"messages": [{"role": "user", "content": "FORBIDDEN"}]}),
+    "images": (f"{V1}/images/generations", {"model": "pictures", "prompt": "a lighthouse", "quality": "low"}),
     "unknown deployment": (f"{V1}/chat/completions", ASKED | {"model": "no-such-deployment"}),
 }
 

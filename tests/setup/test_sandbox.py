@@ -46,7 +46,7 @@ def sandbox(tmp_path: Path) -> Iterator[Standing]:
 def test_every_notebook_runs_and_what_it_verifies_was_deployed_called_and_logged(
     sandbox: Standing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("openai", "langchain_openai", "llama_index.llms.openai_like"):
+    for name in ("openai", "langchain_openai", "llama_index.llms.openai_like", "mcp"):
         pytest.importorskip(name)
     monkeypatch.setenv("GATEWAY_KEY", "key-of-sub-support-bot")
     arguments = ["--config", str(sandbox.config), "--out", str(tmp_path / "runs"), "--wait-minutes", "1"]
@@ -63,6 +63,7 @@ def test_every_notebook_runs_and_what_it_verifies_was_deployed_called_and_logged
     by_caller = {(call.subscription, call.status) for call in sandbox.calls}
     assert {("sub-try-out", 429), ("sub-support-bot", 200), ("master", 200), ("", 401)} <= by_caller
     assert {each.backend for call in sandbox.calls for each in call.attempts} >= {"aoai-eastus2", "aoai-westus3"}
+    assert {call.mcp.client[0] for call in sandbox.calls if call.mcp} == {"mcp"}
     assert "aoai-westus3" in (tmp_path / "runs/06-high-availability.ipynb").read_text("utf-8")
 
     # What is verified is what stands: once a resource is gone, its requirement is not met.
