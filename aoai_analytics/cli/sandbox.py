@@ -40,6 +40,7 @@ def start(
     speed: Annotated[
         float, typer.Option("--speed", min=0, help="Speed of the models; 0 answers at once.", metavar="X")
     ] = 1.0,
+    show_prompts: Annotated[bool, typer.Option("--show-prompts", help="Show prompts on the live page.")] = False,
     setup: Annotated[
         bool, typer.Option("--setup", help="Also simulate Azure, for setup notebooks with [setup] sandbox = true.")
     ] = False,
@@ -63,10 +64,12 @@ def start(
     pace = (0.05 / speed, 0.004 / speed) if speed else (0.0, 0.0)
     listening = bound(host, port)
     sandbox = make(
-        logs, installation=installation, body_bytes=body_bytes, seed=seed, first_token=pace[0], per_token=pace[1]
-    )
+        logs, installation=installation, body_bytes=body_bytes, seed=seed, first_token=pace[0], per_token=pace[1],
+        show_prompts=show_prompts,
+    )  # fmt: skip
     url = url_of(listening)
     print(f"Sandbox, not Azure: {url}/openai/v1, answers are made up", file=sys.stderr)
+    print(f"See your calls: {url}/sandbox/live", file=sys.stderr)
     for each in installation.subscriptions.values():
         print(f"{each.name:<24} {each.product:<10} api-key: {each.key}")
     if setup:

@@ -20,6 +20,7 @@ from . import media
 from .call import Call
 from .decide import Answer, Deciding, parsed
 from .issuer import IDENTITY_HEADER
+from .live import Live
 from .log import Log
 
 Json = dict[str, Any]
@@ -48,12 +49,14 @@ class Sandbox:
         first_token: float = 0.0,
         per_token: float = 0.0,
         watch: Callable[[Call], None] | None = None,
+        live: Live | None = None,
     ) -> None:
         self.deciding = deciding
         self.log = log
         self.first_token, self.per_token = first_token, per_token
         self._watch = watch or (lambda call: None)
         self.calls = 0
+        self.live = live or Live()
         #: Where the loopback Azure of this gateway is, and its ``[setup]`` table; None without one.
         self.azure: Json | None = None
         self.app = Starlette(
@@ -61,6 +64,8 @@ class Sandbox:
                 Route("/", self._about),
                 Route("/sandbox/state", self._state),
                 Route("/sandbox/azure", self._azure),
+                Route("/sandbox/live", self.live.page),
+                Route("/sandbox/calls", self.live.calls),
                 Route("/sandbox/backends/{name}", self._break, methods=["PUT"]),
                 Route("/sandbox/products/{name}", self._change, methods=["PUT"]),
                 Route("/identity", self._token),
@@ -133,6 +138,7 @@ class Sandbox:
             call.last_error = ("forward-request", "ClientConnectionFailure", "A task was canceled.", "backend")
         self.calls += 1
         self.log.add(call)
+        self.live.note(call, self.calls)
         self._watch(call)
 
     # -- commands

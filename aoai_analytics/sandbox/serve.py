@@ -17,6 +17,7 @@ from .app import Sandbox
 from .call import Call
 from .decide import Deciding
 from .installation import Installation, read_installation
+from .live import Live
 from .log import FLAWS_OF_SANDBOX, Log
 
 
@@ -41,13 +42,18 @@ def make(
     first_token: float = 0.0,
     per_token: float = 0.0,
     watch: Callable[[Call], None] | None = None,
+    show_prompts: bool = False,
 ) -> Sandbox:
-    """A sandbox that logs to the folder *logs*; see ``Sandbox``. *body_bytes*: how much of each body is logged."""
+    """A sandbox that logs to the folder *logs*; see ``Sandbox``.
+
+    *body_bytes*: how much of each body is logged. *show_prompts*: the live page shows prompts.
+    """
     standing = installation or read_installation()
     kept = standing.body_bytes if body_bytes is None else body_bytes
     log = Log(logs, body_bytes=kept, flaws=flaws, seed=seed)
     deciding = Deciding(standing, seed=seed)
-    return Sandbox(deciding, log, first_token=first_token, per_token=per_token, watch=watch)
+    live = Live(prompts=show_prompts)
+    return Sandbox(deciding, log, first_token=first_token, per_token=per_token, watch=watch, live=live)
 
 
 def bound(host: str, port: int) -> socket.socket:
