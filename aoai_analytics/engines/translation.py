@@ -9,6 +9,7 @@ from ..schema.tables import TABLES
 from . import dialect
 from .dialect.datatables import cut, with_tables
 from .kql.flow import catalogue
+from .kql.tree import undisturbed
 
 #: The functions that a query may name, with their columns.
 Functions = tuple[tuple[str, tuple[str, ...]], ...]
@@ -27,10 +28,11 @@ def translate(kql: str, functions: Functions = (), dynamic: frozenset[str] = fro
     schema = {name: list(table.columns) for name, table in TABLES.items()}
     schema |= {name: list(columns) for name, columns in functions}
     known = catalogue({}, {name: dict.fromkeys(columns, "") for name, columns in functions})
-    text, tables = cut(dialect.prepared(kql, known))
+    with undisturbed():
+        text, tables = cut(dialect.prepared(kql, known))
     schema |= {name: columns for name, (columns, _) in tables.items()}
     try:
-        with dialect.computing(dynamic):
+        with undisturbed(), dialect.computing(dynamic):
             sql = str(duckdb_kql.to_sql(text, schema=schema, allow_write=False))
     except (AssertionError, LookupError, TypeError, ValueError, RecursionError) as error:
         # What it does not foresee in a query is no reason to fail with a trace.

@@ -48,6 +48,7 @@ def install() -> None:
     # A query is read here, to check it, and there: half of a small query's time is the parser's.
     lowering: Any = lower
     lowering.parse = duckdb_kql.parse = lru_cache(maxsize=8)(duckdb_kql.parse)
+    lowering._find_all = _every
     known_bin = translate._SPECIAL_FORMS["bin"]
 
     def binned(node: ir.FunctionCall) -> str | None:
@@ -88,6 +89,18 @@ def install() -> None:
     for name, template in OPERATORS.items():
         for operator, rendered in ((name, template), (f"!{name}", f"NOT {template}")):
             functions.BINARY_OPERATORS[operator] = replace(functions.BINARY_OPERATORS[operator], template=rendered)
+
+
+def _every(node: Any, rule: str) -> list[Any]:
+    """The pieces of a parsed query that are of a grammar rule, none within another, in order: as duckdb-kql's, quicker."""
+    found, waiting = [], [node]
+    while waiting:
+        node = waiting.pop()
+        if type(node).__name__ == f"{rule}Context":
+            found.append(node)
+        else:
+            waiting += reversed(getattr(node, "children", None) or ())
+    return found
 
 
 @contextmanager
