@@ -92,7 +92,7 @@ def install() -> None:
 
 
 def _every(node: Any, rule: str) -> list[Any]:
-    """The pieces of a parsed query that are of a grammar rule, none within another, in order: as duckdb-kql finds them."""
+    """The pieces of a parsed query of one grammar rule, none within another, in order: as duckdb-kql finds them."""
     found, waiting = [], [node]
     while waiting:
         node = waiting.pop()
