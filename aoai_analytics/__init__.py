@@ -13,17 +13,21 @@ __all__ = ["AoaiError", "connect"]
 
 
 def load_ipython_extension(shell: object) -> None:
-    """``%load_ext aoai_analytics``: cells that begin with ``%%kql`` are KQL from then on."""
+    """``%load_ext aoai_analytics``: cells that begin with ``%%kql`` are KQL from then on, ``%aoai`` runs commands."""
+    from .cli.magic import load as load_commands
     from .interactive import load_ipython_extension as load
 
     load(shell)  # type: ignore[arg-type]
+    load_commands(shell)  # type: ignore[arg-type]
 
 
 def unload_ipython_extension(shell: object) -> None:
     """``%unload_ext aoai_analytics``."""
+    from .cli.magic import unload as unload_commands
     from .interactive import unload_ipython_extension as unload
 
     unload(shell)  # type: ignore[arg-type]
+    unload_commands(shell)  # type: ignore[arg-type]
 
 
 def __getattr__(name: str) -> object:

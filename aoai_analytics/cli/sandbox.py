@@ -156,6 +156,7 @@ def call(
     for _ in range(times):
         status, text, wait = _send(port, "POST", "openai/v1/chat/completions", body, {"api-key": keys[subscription]})
         print(_said(status, text, wait))
+    _ask(port, "GET", "state")  # an ingest that follows at once finds the logs of these calls
 
 
 def _said(status: int, text: str, wait: str) -> str:

@@ -150,6 +150,9 @@ class Sandbox:
         return {each.name: each.key for each in self.deciding.installation.subscriptions.values()}
 
     async def _state(self, _: Request) -> Response:
+        # Whoever looks at the sandbox finds the logs of all that it says; that they cannot be written, _write says.
+        with suppress(AoaiError):
+            self.log.flush()
         installation = self.deciding.installation
         backends = [
             {
