@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.policies import gateway
@@ -121,3 +123,21 @@ def test_each_attempt_is_traced_with_the_pool_member_that_it_asked(tmp_path):
         gateway.effective("silver"), gateway.scenario({"backend": [{"status": 429}, GOOD]}), fragments=tmp_path
     )
     assert messages(result) == [attempt(1, 429, "aoai-westus3"), attempt(2, 200, "aoai-eastus2")]
+
+
+@gateway.needs_simulator
+@pytest.mark.parametrize("back_in", [100.0, 0.2, None], ids=["later", "soon", "unknown"])
+def test_where_every_breaker_is_open_before_a_request_the_answer_comes_at_once_with_the_first_one_s_time(
+    back_in: float | None,
+) -> None:
+    """An earlier caller's 429 of all members is in the cache; the pool has nobody to ask, so nothing is sent again."""
+    start = time.time()
+    at = {} if back_in is None else {"pool-back-at": round(1000 * (start + back_in))}
+    request = gateway.scenario({"cache": at, "backend": [{"error": "BackendPoolUnavailable"}]})
+    result = gateway.send(gateway.effective("silver"), request)
+    passed = time.time() - start
+    assert result["client"]["status"] == 503 and error(result)["code"] == "backend_unavailable"
+    waits = int(DEFAULT_WAIT) if back_in is None else max(1, back_in)
+    told = int(result["client"]["headers"]["Retry-After"])
+    assert told == waits if waits < 100 else waits - passed <= told <= waits
+    assert result["waitedSeconds"] == 0 and messages(result) == [attempt(1, 0)]
