@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import SetupError
 from .arm import Arm
+from .costs import said
 from .faults import Refused
 from .findings import MET, NOT_ASKED, NOT_MET, Finding
 from .installation import Installation
@@ -118,7 +119,8 @@ class Before:
             found.append(
                 Finding(name, what, state, "; ".join(w for w, _ in wrong), "; ".join({o: 0 for _, o in wrong}))
             )
-        return [*found, self.names()]
+        cost = Finding("cost", "What it costs each month is known", MET, said(self.parameters))
+        return [*found, self.names(), cost]
 
     @cached_property
     def _providers(self) -> dict[str, dict[str, Any]]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aoai_analytics.setup.costs import AS_OF, monthly
 from tests.conftest import REPO
-from tests.infra.conftest import INFRA
+from tests.infra.conftest import INFRA, bicep_program
 
 PAGE = (REPO / "docs/infrastructure.md").read_text("utf-8")
 MAIN = json.loads((INFRA / "main.json").read_text("utf-8"))
@@ -49,6 +53,31 @@ def rows_of_outputs() -> list[list[str]]:
     return [["output", "what it is"], *rows]
 
 
+def rows_of_costs(program: str, folder: Path) -> list[list[str]]:
+    """What each parameter file costs a month: by Bicep's own reading of it."""
+    found = {}
+    for name in ("dev", "prod"):
+        parameters = read_parameters(program, INFRA / f"{name}.bicepparam", folder)
+        found[name] = {cost.what: (cost.quantity, cost.month) for cost in monthly(parameters)}
+    whats = dict.fromkeys(what for costs in reversed(found.values()) for what in costs)
+    rows = [["part", *(f"`{name}.bicepparam`" for name in found)]]
+    for what in whats:
+        cells = [costs.get(what) for costs in found.values()]
+        rows.append([what, *(f"{cell[0]:,} for {cell[1]:,.0f}" if cell else "" for cell in cells)])
+    totals = [sum(month for _, month in costs.values()) for costs in found.values()]
+    return [*rows, ["**together**", *(f"**{total:,.0f}**" for total in totals)]]
+
+
+def read_parameters(program: str, file: Path, folder: Path) -> dict[str, Any]:
+    """The values of a ``.bicepparam``."""
+    environment = os.environ | {"HOME": str(folder), "DOTNET_BUNDLE_EXTRACT_BASE_DIR": str(folder)}
+    done = subprocess.run(
+        [program, "build-params", file, "--stdout"], capture_output=True, text=True, env=environment, check=True
+    )
+    given = json.loads(json.loads(done.stdout)["parametersJson"])["parameters"]
+    return {name: each["value"] for name, each in given.items()}
+
+
 def table(rows: list[list[str]]) -> str:
     lines = [f"| {' | '.join(cells)} |\n" for cells in rows]
     return "".join([lines[0], "|" + "---|" * len(rows[0]) + "\n", *lines[1:]])
@@ -63,6 +92,16 @@ def test_the_tables_are_what_the_templates_say(name: str, rows: list[list[str]])
     found = re.search(rf"<!-- table: {name} -->\n(.*?)<!-- end of table -->", PAGE, re.S)
     assert found
     assert found[1] == table(rows), f"the page's table should be:\n{table(rows)}"
+
+
+def test_the_monthly_cost_is_that_of_the_parameter_files(tmp_path: Path) -> None:
+    program = bicep_program()
+    if program is None:
+        pytest.skip("needs bicep: ../shared/tools/bicep or a bicep on PATH")
+    rows = rows_of_costs(program, tmp_path)
+    found = re.search(r"<!-- table: monthly cost -->\n(.*?)<!-- end of table -->", PAGE, re.S)
+    assert found and found[1] == table(rows), f"the page's table should be:\n{table(rows)}"
+    assert f"List prices of {AS_OF}" in PAGE
 
 
 def test_every_file_that_the_page_names_is_there() -> None:

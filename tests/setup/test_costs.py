@@ -1,0 +1,39 @@
+"""The monthly cost counts what the templates make, by Bicep's own word."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+from aoai_analytics.sandbox.azure.record import setup_table
+from aoai_analytics.setup import Guide
+from aoai_analytics.setup.costs import HOURS, hourly, monthly, said
+from tests.setup.recording import VARIANTS, recorded
+
+PARAMETERS = setup_table()["parameters"]
+
+
+def test_it_counts_what_the_templates_make() -> None:
+    made = Counter(
+        resource["type"].lower() for resource in recorded()["private"]["07-network-and-key-vault"]["resources"]
+    )
+    costs = {cost.what: cost.quantity for cost in monthly({**PARAMETERS, **VARIANTS["private"]})}
+    assert costs["Private endpoints"] == made["microsoft.network/privateendpoints"]
+    assert costs["Private DNS zones"] == made["microsoft.network/privatednszones"]
+    assert costs["Event Hubs Standard throughput unit"] == made["microsoft.eventhub/namespaces"]
+    assert costs["Container Registry, Basic"] == made["microsoft.containerregistry/registries"]
+    assert costs["API Management Standard v2"] == 1
+
+
+def test_provisioned_throughput_is_by_unit_and_hour() -> None:
+    deployment = {"name": "p", "model": "m", "version": "1", "sku": "DataZoneProvisionedManaged", "capacity": 50}
+    account = {"name": "a", "location": "eastus2", "deployments": [deployment]}
+    (first, *_) = monthly({"gatewayTier": "BasicV2", "openAIAccounts": [account, account]})
+    assert first.what == "Provisioned throughput, data zone" and first.month == Decimal("1.1") * 100 * HOURS
+    assert said({"openAIAccounts": [account], "semanticCache": {"embeddings": "e"}}).endswith("Redis come on top")
+
+
+def test_the_check_before_a_deployment_says_it(guide: Guide) -> None:
+    (finding,) = [finding for finding in guide.check().findings if finding.check == "cost"]
+    assert finding.detail == said(guide.parameters) and "USD per month" in finding.detail
+    assert hourly(guide.parameters) * HOURS == sum(cost.month for cost in monthly(guide.parameters))
