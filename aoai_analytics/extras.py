@@ -24,7 +24,7 @@ EXTRAS = {
     ),
     "prompts": ("phonenumbers", "py3langid", "scipy", "sklearn", "stdnum", "threadpoolctl"),
     "sandbox": ("bpe_openai", "starlette", "uvicorn"),
-    "setup": ("azure.mgmt",),
+    "setup": ("azure.mgmt", "openai"),
 }
 
 

@@ -83,6 +83,52 @@ def status(config: Config = CONFIG, json: Json = False) -> None:
     _show(_guide(config).status(), json)
 
 
+@app.command()
+def prove(
+    config: Config = CONFIG,
+    out: Annotated[Path, typer.Option("--output", "-o", help="Page to write.", metavar="FILE")] = Path("proof.html"),
+    count: Annotated[int, typer.Option("--calls", min=10, help="Number of calls to send.", metavar="N")] = 2000,
+    wait: Annotated[float, typer.Option("--wait-minutes", help="Longest time to wait for log rows.")] = 150,
+    query: Annotated[
+        list[str] | None, typer.Option("--query", help="Ask only this library query; repeatable.", metavar="NAME")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Do not delete the installation, which costs money.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip confirmation, for pipelines.")] = False,
+) -> None:
+    """Prove the setup: deploy to a resource group of its own, call, compare the logs, write a page, and delete it.
+
+    The group is yours with -prove at its end. States the cost and asks first. Exits 1 if anything differs or fails.
+    """
+    from ..setup.guide import Guide as Installation
+    from ..setup.proof_page import page
+    from ..setup.proving import CLOSED, cost_of
+    from ..setup.proving import prove as run_proof
+    from .proving import LogQuestions
+
+    given = _guide(config)
+    parameters = {name: value for name, value in given.parameters.items() if name not in CLOSED}
+    configuration = given.configuration
+    if not configuration.sandbox:
+        configuration = configuration.model_copy(update={"resource_group": f"{configuration.resource_group}-prove"})
+    guide = Installation(configuration, parameters, say=_say)
+    cost = "nothing: it is the sandbox" if configuration.sandbox else cost_of(guide, count)
+    _say(f"This deploys to {configuration.resource_group}, sends {count:,} calls and deletes it again. Cost: {cost}.")
+    if not yes and not typer.confirm("Continue?", err=True):
+        from ..errors import SetupError
+
+        raise SetupError("nothing was deployed")
+    questions = LogQuestions(query, stored=configuration.sandbox)
+    try:
+        proof = run_proof(guide, questions, count=count, wait_minutes=wait, keep=keep, say=_say)
+    finally:
+        questions.close()
+    out.write_text(page(proof), "utf-8")
+    print(out)
+    if proof.failed:
+        _say(f"{proof.failed:,} differences or failures.")
+        raise typer.Exit(1)
+
+
 @app.command("clean-up")
 def clean_up(
     config: Config = CONFIG,

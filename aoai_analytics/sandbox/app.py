@@ -173,7 +173,12 @@ class Sandbox:
             }
             for each in installation.products.values()
         ]
-        state = {"about": ABOUT, "calls": self.calls, "logs": str(self.log.folder), "subscriptions": self._keys()}
+        state = {
+            "about": ABOUT,
+            "calls": self.calls,
+            "logs": str(self.log.folder.resolve()),
+            "subscriptions": self._keys(),
+        }
         return JSONResponse({**state, "backends": backends, "products": products})
 
     async def _azure(self, _: Request) -> Response:

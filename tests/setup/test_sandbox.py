@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,10 @@ from aoai_analytics.sandbox.call import Call
 from aoai_analytics.sandbox.log import FLAWS_OF_SANDBOX
 from aoai_analytics.sandbox.serve import make, running
 from aoai_analytics.setup import open_setup
+from aoai_analytics.setup.proof_page import page as page_of
+from aoai_analytics.setup.proving import Proof, compared, cost_of
 from aoai_analytics.setup.steps import STEPS, modules_of
+from aoai_analytics.setup.told import Told, Total, totals
 
 
 @dataclass
@@ -88,3 +92,39 @@ def test_without_a_sandbox_it_says_how_to_start_one(tmp_path: Path) -> None:
         config.write_text(f"[setup]\nsandbox = true\nsandbox_port = {url.rpartition(':')[2]}\n", "utf-8")
         with pytest.raises(WrongUse, match="aoai sandbox start --setup"):
             open_setup(config)
+
+
+def test_a_proof_deploys_calls_compares_and_removes_everything(
+    sandbox: Standing, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("openai")
+    page = tmp_path / "proof.html"
+    words = ["--config", str(sandbox.config), "-o", str(page), "--calls", "60", "--wait-minutes", "2", "--yes"]
+    ended = main(["setup", "prove", *words, "--query", "tokens/by-subscription"])
+    said = capsys.readouterr()
+    text = page.read_text("utf-8")
+    assert ended == 0, said.err + text
+    assert "Everything agrees" in text and "key-of-" not in text
+    for part in ("Calls: clients and the workspace", "Calls: clients and the archive", "Library queries", "Alert"):
+        assert f"{part}" in text
+    assert "x HTTP 200" in text and "then HTTP 429" in text
+    # Nothing of it is left, not even recoverable.
+    assert sandbox.azure.state.get(GROUP) is None and sandbox.azure.deleted == {}
+
+
+def test_a_difference_is_a_failure_and_says_both_numbers() -> None:
+    told = totals([Told("sub-a", "chat", "chat-mini", 200, 14, 7), Told("sub-a", "chat", "x", 404)])
+    logged = {("sub-a", "chat", "chat-mini", 200): Total(1, 14, 6), ("sub-a", "chat", "", 404): Total(1)}
+    part = compared("Calls", told, logged)
+    assert part.failed == 1
+    assert [row[-2:] for row in part.rows] == [("0", "same"), ("7 told, 6 logged", "different")]
+    text = page_of(Proof(datetime.now(UTC), "<b>here</b>", [part]))
+    assert "1 differences or failures" in text and "<b>here" not in text
+
+
+def test_a_proof_states_its_cost_and_asks_first(sandbox: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = open_setup(sandbox.config)
+    assert "USD for 3 hours of rg-aoai-try" in cost_of(guide, 2000)
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
+    assert main(["setup", "prove", "--config", str(sandbox.config)]) == 1
+    assert sandbox.azure.state.get(GROUP) is None

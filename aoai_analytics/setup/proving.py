@@ -1,0 +1,278 @@
+"""``aoai setup prove``: an installation of its own, called, asked, compared with what clients say, and deleted."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from ..errors import AoaiError, SetupError
+from . import exercises
+from .before import deleted_resources
+from .findings import MET, NOT_ASKED, NOT_MET, Finding
+from .guide import Guide
+from .requirements.gateway import subscriptions_of
+from .steps import STEPS, modules_of
+from .told import Total, Totals, call_many, totals
+
+#: Hours that a run keeps the installation, at most in most cases.
+HOURS = 3
+#: Tokens of a call and its answer, about.
+_TOKENS_PER_CALL = 120
+#: Seconds between the calls that are compared and the exercises, so that clocks may differ.
+_PAUSE = 10.0
+#: Options that close the installation to whoever proves it, or that need a secret first.
+CLOSED = ("privateNetwork", "applicationGateway", "semanticCache")
+
+#: How the calls ended, by the logs.
+ENDED = """AoaiRequests
+| extend Deployment = iff(ResponseCode == 200, DeploymentName, "")
+| summarize Requests = count(), Prompt = sum(PromptTokens), Completion = sum(CompletionTokens)
+    by SubscriptionId, Surface, Deployment, ResponseCode"""
+
+Row = dict[str, Any]
+#: Asks a query of a period: rows. Raises AoaiError.
+Ask = Callable[[str, datetime, datetime], list[Row]]
+
+
+class Questions(Protocol):
+    """What is asked of the logs, and where. The names of queries are those of their files."""
+
+    @property
+    def library(self) -> Mapping[str, str]:
+        """The queries of the library."""
+
+    @property
+    def alerts(self) -> Mapping[str, str]:
+        """The queries of the alert rules."""
+
+    def workbook(self, start: datetime, end: datetime) -> Mapping[str, str]:
+        """The queries of the workbook for a period."""
+
+    def workspace(self, guide: Guide) -> Ask:
+        """Asks the workspace."""
+
+    def lake(self, guide: Guide) -> Ask:
+        """Asks a lake made from the archive. Raises AoaiError while the archive cannot be read."""
+
+
+@dataclass
+class Part:
+    """A section of the page: a table, and how many of its rows failed."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    failed: int = 0
+
+
+@dataclass
+class Proof:
+    """What a run found, part by part."""
+
+    started: datetime
+    place: str
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        """Rows that failed."""
+        return sum(part.failed for part in self.parts)
+
+
+def cost_of(guide: Guide, count: int) -> str:
+    """What a run costs, in a sentence."""
+    from .costs import AS_OF, hourly
+
+    price = hourly(guide.parameters) * HOURS
+    tokens = count * _TOKENS_PER_CALL + 2 * sum(minute for minute, _ in exercises.limits_of(guide.parameters).values())
+    return (
+        f"about {max(1, math.ceil(price)):,} USD for {HOURS} hours of {guide.configuration.resource_group} "
+        f"(list prices of {AS_OF}), and up to {tokens:,} tokens of the first chat model"
+    )
+
+
+def prove(
+    guide: Guide,
+    questions: Questions,
+    *,
+    count: int,
+    wait_minutes: float,
+    keep: bool = False,
+    say: Callable[[str], None] = print,
+) -> Proof:
+    """Deploy, call, wait, ask, compare, and delete and purge unless *keep*.
+
+    The resource group must not exist. A step that fails is a row of the proof, and what was made is deleted all the
+    same. Raises SetupError if nothing was begun.
+    """
+    group = guide.configuration.resource_group
+    if guide.arm.get(guide.configuration.group_id) is not None:
+        raise SetupError(f"{group} exists already: prove needs a resource group of its own, which it deletes")
+    place = "the sandbox on this machine" if guide.configuration.sandbox else f"Azure, {guide.configuration.location}"
+    proof = Proof(datetime.now(UTC), place)
+    try:
+        for part in _run(guide, questions, count, wait_minutes, say):
+            proof.parts.append(part)
+            say(f"{part.title}: {part.failed} of {len(part.rows)} failed" if part.failed else f"{part.title}: good")
+    except AoaiError as error:
+        proof.parts.append(Part("Stopped", ("Reason",), [(str(error),)], failed=1))
+    finally:
+        if not keep:
+            proof.parts.append(_removed(guide, say))
+    return proof
+
+
+def _run(
+    guide: Guide, questions: Questions, count: int, wait_minutes: float, say: Callable[[str], None]
+) -> Iterator[Part]:
+    guide.prepare()
+    deployed = Part("Deployment", ("Step", "Result"))
+    for step in (step for step in STEPS if modules_of(step)):
+        start = time.monotonic()
+        guide.deploy(step.name)
+        deployed.rows.append((step.name, f"deployed in {time.monotonic() - start:.0f} s"))
+    yield deployed
+    yield _found("Requirements", guide.findings(wait=600, arriving=False).findings)
+
+    installation = guide.installation()
+    names = [name for name in subscriptions_of(guide.parameters)]
+    gateways = {name: exercises.gateway_of(installation, name) for name in names or [exercises.ALL_ACCESS]}
+    say(f"calling {count:,} times as {', '.join(gateways)}")
+    began = datetime.now(UTC)
+    told = totals(call_many(gateways, guide.parameters["openAIAccounts"], count))
+    ended = datetime.now(UTC)
+    time.sleep(_PAUSE if not guide.configuration.sandbox else 0)
+    yield _found("The API, a limit and a failover", _exercises(guide))
+    done = datetime.now(UTC)
+
+    guide.logged(wait_minutes=wait_minutes)
+    workspace = questions.workspace(guide)
+    wanted = sum(total.requests for total in told.values())
+    until = time.monotonic() + 60 * wait_minutes
+    logged = _ended(workspace, began, ended)
+    while sum(total.requests for total in logged.values()) < wanted and time.monotonic() < until:
+        time.sleep(min(60, 6 * guide.configuration.poll_seconds))
+        logged = _ended(workspace, began, ended)
+    lake = _lake(guide, questions, until)
+    yield compared("Calls: clients and the workspace", told, logged)
+    yield compared("Calls: clients and the archive", told, _ended(lake, began, ended))
+    yield _same("Library queries: workspace and archive", questions.library, workspace, lake, began, done)
+    yield _asked("Alert queries", questions.alerts, workspace, began, done)
+    # The workbook's queries bring their own functions; the sandbox has these as tables of its lake.
+    where = lake if guide.configuration.sandbox else workspace
+    yield _asked("Workbook queries", questions.workbook(began, done), where, began, done)
+
+
+def _exercises(guide: Guide) -> list[Finding]:
+    installation = guide.installation()
+    return [
+        *exercises.try_api(installation),
+        *exercises.use_up_a_limit(installation),
+        *exercises.fail_over(installation),
+    ]
+
+
+def _found(title: str, findings: Sequence[Finding]) -> Part:
+    rows: list[tuple[str, ...]] = [(each.check, each.state, each.what, each.detail) for each in findings]
+    failed = sum(each.state == NOT_MET for each in findings)
+    assert {each.state for each in findings} <= {MET, NOT_MET, NOT_ASKED}
+    return Part(title, ("Check", "State", "Requirement", "Found"), rows, failed)
+
+
+def _lake(guide: Guide, questions: Questions, until: float) -> Ask:
+    """The archive's lake, once a new role on its storage account is known."""
+    while True:
+        try:
+            return questions.lake(guide)
+        except AoaiError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(min(60, 6 * guide.configuration.poll_seconds))
+
+
+def _ended(ask: Ask, start: datetime, end: datetime) -> Totals:
+    found: Totals = {}
+    for row in ask(ENDED, start, end):
+        key = (row["SubscriptionId"], row["Surface"], row["Deployment"], int(row["ResponseCode"]))
+        found[key] = Total(int(row["Requests"]), int(row["Prompt"] or 0), int(row["Completion"] or 0))
+    return found
+
+
+def compared(title: str, told: Totals, logged: Totals) -> Part:
+    """Each kind of call: what clients were told, and what the logs say."""
+    headings = ("Subscription", "API", "Deployment", "Status", "Requests", "Prompt tokens", "Completion tokens", "")
+    part = Part(title, headings)
+    for key in sorted({*told, *logged}, key=str):
+        theirs, ours = told.get(key, Total()), logged.get(key, Total())
+        pairs = ((theirs.requests, ours.requests), (theirs.prompt, ours.prompt), (theirs.completion, ours.completion))
+        if key[3] != 200:  # a failure's client is told no tokens
+            pairs = (pairs[0], (0, 0), (0, 0))
+        cells = [f"{a:,}" if a == b else f"{a:,} told, {b:,} logged" for a, b in pairs]
+        good = all(a == b for a, b in pairs)
+        part.failed += not good
+        part.rows.append((*key[:3], str(key[3]), *cells, "same" if good else "different"))
+    return part
+
+
+def _same(title: str, queries: Mapping[str, str], one: Ask, other: Ask, start: datetime, end: datetime) -> Part:
+    part = Part(title, ("Query", "Workspace", "Archive", ""))
+    for name, kql in queries.items():
+        first, second = _rows(one, kql, start, end), _rows(other, kql, start, end)
+        broken = [found for found in (first, second) if isinstance(found, str)]
+        same = not broken and sorted(map(repr, first)) == sorted(map(repr, second))
+        part.failed += not same
+        sizes = [found if isinstance(found, str) else f"{len(found):,} rows" for found in (first, second)]
+        part.rows.append((name, *sizes, "same" if same else "failed" if broken else "different"))
+    return part
+
+
+def _asked(title: str, queries: Mapping[str, str], ask: Ask, start: datetime, end: datetime) -> Part:
+    part = Part(title, ("Query", "Answer"))
+    for name, kql in queries.items():
+        found = _rows(ask, kql, start, end)
+        part.failed += isinstance(found, str)
+        part.rows.append((name, found if isinstance(found, str) else f"{len(found):,} rows"))
+    return part
+
+
+def _rows(ask: Ask, kql: str, start: datetime, end: datetime) -> list[list[Any]] | str:
+    """The rows, numbers as far as two engines agree; the reason if the query fails."""
+    try:
+        found = ask(kql, start, end)
+    except AoaiError as error:
+        return f"failed: {error}"
+    return [[_cell(value) for value in row.values()] for row in found]
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        return float(f"{value:.9g}") if math.isfinite(value) else None
+    return str(value)
+
+
+def _removed(guide: Guide, say: Callable[[str], None]) -> Part:
+    """Deletes and purges all that was made."""
+    part = Part("Deleted and purged", ("What", "Result"))
+    group = guide.configuration.resource_group
+    try:
+        names = guide.installation().names
+        say(f"deleting {group}")
+        guide.delete(group, erase_logs=True)
+        part.rows.append((group, "deleted"))
+        kept = deleted_resources(guide.arm)
+        for name in (*names["accounts"], names["gateway"], names["keyVault"]):
+            if kept.get(name):
+                guide.purge(name, name)
+                part.rows.append((name, "purged"))
+            elif name in kept:
+                part.rows.append((name, "a deleted vault keeps its name for 90 days, at no cost"))
+    except AoaiError as error:
+        part.failed += 1
+        part.rows.append((group, f"not deleted, it still costs: {error}"))
+    return part
