@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import WrongUse
-from ..format.labels import heading, humanised, named, plain, plotly_text, shortened
-from ..format.numbers import human, unit_of
+from ..format.labels import distinct, heading, humanised, named, plain, plotly_text, shortened
+from ..format.numbers import additive, human, unit_of
 from .kinds import Chart, parse_chart
-from .series import Series, clock, has_unknown, is_number, listed, series, shown_time
-from .style import DASHES, OTHER_COLOR, PLAIN_SERIES, templates
+from .series import MAX_CATEGORIES, Series, clock, has_unknown, is_number, listed, series, shown_time
+from .style import OTHER_COLOR, templates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,14 +21,28 @@ if TYPE_CHECKING:
 _FEW_BARS = 6
 _MOMENT = "%a %-d %b %Y, %H:%M"
 _DAY = "%a %-d %b %Y"
+#: More bars than this touch, without edges, which would look like hatching.
+_MANY_BARS = 40
+#: More lines than this in one plot are a tangle: each then has a small plot of its own.
+_MOST_LINES = 4
+#: Room to the right of bars for their values, as a share of the longest.
+_ROOM = 1.16
 
 
 def figure(
-    frame: pd.DataFrame, chart: str, *, title: str, units: Mapping[str, str], time_zone: str = "UTC", dark: bool = False
+    frame: pd.DataFrame,
+    chart: str,
+    *,
+    title: str,
+    units: Mapping[str, str],
+    time_zone: str = "UTC",
+    dark: bool = False,
+    colors: dict[str, dict[str, int]] | None = None,
 ) -> Figure | None:
     """The figure of *frame* described by *chart* (``bar x=TotalTokens y=CallerIpAddress``).
 
-    *units* maps columns to units (``{"TotalTokens": "tokens"}``); times are shown in *time_zone*. None if the
+    *units* maps columns to units (``{"TotalTokens": "tokens"}``); times are shown in *time_zone*. *colors* are those of
+    a page, by column and name, so that a model has its colour in each of its figures; new names are added. None if the
     chart is a table or there is nothing to draw. Null values are gaps, never zeros. All text is escaped.
     ``describe`` and ``note`` give the figure as text. Raises WrongUse if the chart does not fit the columns.
     """
@@ -45,6 +60,8 @@ def figure(
     if drawn is None:
         return None
     traces, layout, alt, notes = drawn
+    if colors is not None and spec.color and spec.row.trace != "heatmap" and len(traces) > 1:
+        _fix_colors(traces, colors.setdefault(spec.color, {}), "dark" if dark else "light")
     from plotly.graph_objects import Figure
 
     layout |= {
@@ -65,6 +82,24 @@ def note(drawn: Figure) -> str:
     return str(drawn.layout.meta["note"])
 
 
+def _fix_colors(traces: list[dict[str, Any]], known: dict[str, int], theme: str) -> None:
+    """Give each trace the colour that its name has in *known*; ``meta`` has its number, for another theme."""
+    palette = templates()[theme]["layout"]["colorway"]
+    own = [trace for trace in traces if trace.get("marker", trace.get("line", {})).get("color") != OTHER_COLOR]
+    taken = {known[trace["name"]] for trace in own if trace["name"] in known}
+    for trace in own:
+        name = trace["name"]
+        if name not in known:
+            free = [n for n in range(len(palette)) if n not in taken]
+            fresh = [n for n in free if n not in known.values()]
+            known[name] = (fresh or free or [0])[0]
+            taken.add(known[name])
+        trace["meta"] = {"color": known[name]}
+        for part in ("marker", "line"):
+            if part in trace or (part == "marker" and trace["type"] == "bar"):
+                trace[part] = {**trace.get(part, {}), "color": palette[known[name]]}
+
+
 def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zone: str) -> Any:
     data = series(frame, spec, units, time_zone)
     if data.values.empty or data.values.isna().all(axis=None):
@@ -79,7 +114,7 @@ def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], t
     days = data.kind == "time" and bool((clock(data) == clock(data).normalize()).all())
     several = data.values.shape[1] > 1
     traces = []
-    for number, name in enumerate(data.values.columns):
+    for name in data.values.columns:
         at, customdata = _positions(data)
         amounts = listed(data.values[name], unit.factor)
         along, across = ("y", "x") if data.horizontal else ("x", "y")
@@ -98,9 +133,17 @@ def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], t
         }
         if customdata:
             trace["customdata"] = customdata
-        traces.append(trace | (_bar(data, name) if as_bars else _line(data, name, number, kind.fill)))
+        traces.append(trace | (_bar(data, name) if as_bars else _line(data, name, kind.fill)))
     layout = _axes(data, unit.label, unit.tight, days, units)
+    if data.kind == "time" and kind.trace == "scatter" and not kind.fill and len(traces) > _MOST_LINES:
+        return traces, _small_multiples(traces, layout), _in_words(data, unit), data.notes
     layout["barmode"] = "relative" if kind.stacked else "group"
+    if as_bars and data.horizontal and not several:
+        _label_bars(traces[0], layout, unit)
+    if as_bars and not data.horizontal and len(data.values) > _MANY_BARS:
+        layout["bargap"] = 0
+        for trace in traces:
+            trace["marker"] = {**trace["marker"], "line": {"width": 0}}
     if as_bars and not data.horizontal and len(data.values) < _FEW_BARS:
         layout["bargap"] = 1 - len(data.values) / _FEW_BARS * 0.75  # a bar has its own width, however few there are
     if data.kind == "time" and several:
@@ -108,6 +151,49 @@ def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], t
         for trace in traces:
             trace["hovertemplate"] = trace["hovertemplate"].replace(f"<br>{where}", "").replace("</b><br>", "</b> ")
     return traces, layout, _in_words(data, unit), data.notes
+
+
+def _label_bars(trace: dict[str, Any], layout: dict[str, Any], unit: Any) -> None:
+    """Each bar's value at its end."""
+    amounts = [0 if value is None else value for value in trace["x"]]
+    shown = replace(unit, factor=1, label=unit.label if unit.tight else "")
+    trace |= {
+        "text": [plotly_text(human(value, shown)) if value is not None else "" for value in trace["x"]],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "textfont": {"size": 12},
+    }
+    low, high = min(amounts), max(amounts)
+    layout["xaxis"]["range"] = [_ROOM * low if low < 0 else 0, _ROOM * high if high > 0 else 0]
+
+
+def _small_multiples(traces: list[dict[str, Any]], layout: dict[str, Any]) -> dict[str, Any]:
+    """The layout of one small plot for each of *traces*, two in a row on common scales; assigns the traces to them."""
+    rows = -(-len(traces) // 2)
+    across, along = layout["yaxis"], layout["xaxis"]
+    made: dict[str, Any] = {"height": 60 + 120 * rows, "showlegend": False, "annotations": []}
+    gap = 0.28 / rows
+    height = (1 - gap * (rows - 1)) / rows
+    for number, trace in enumerate(traces):
+        row, column = divmod(number, 2)
+        end = "" if not number else str(number + 1)
+        top = 1 - row * (height + gap)
+        left, right = (0.0, 0.47) if not column else (0.53, 1.0)
+        last = number >= len(traces) - 2
+        made[f"xaxis{end}"] = along | {
+            "domain": [left, right], "anchor": f"y{end}", "title": along["title"] if last else {},
+            "showticklabels": last, "nticks": 4,
+        } | ({"matches": "x"} if number else {})  # fmt: skip
+        made[f"yaxis{end}"] = across | {
+            "domain": [max(0.0, top - height), max(0.0, top)], "anchor": f"x{end}", "nticks": 4,
+            "title": {} if number else across["title"], "showticklabels": not column,
+        } | ({"matches": "y"} if number else {})  # fmt: skip
+        trace |= {"xaxis": f"x{end}", "yaxis": f"y{end}", "showlegend": False}
+        made["annotations"].append(
+            {"text": trace["name"], "x": left, "y": top, "xref": "paper", "yref": "paper", "xanchor": "left",
+             "yanchor": "bottom", "showarrow": False, "font": {"size": 12}}
+        )  # fmt: skip
+    return made
 
 
 def _positions(data: Series) -> tuple[list[Any], list[str]]:
@@ -134,8 +220,8 @@ def _bar(data: Series, name: str) -> dict[str, Any]:
     return {"type": "bar", "orientation": "h" if data.horizontal else "v", "marker": marker}
 
 
-def _line(data: Series, name: str, number: int, fill: bool) -> dict[str, Any]:
-    line: dict[str, Any] = {"width": 1 if fill else 2, "dash": DASHES[number // PLAIN_SERIES % len(DASHES)]}
+def _line(data: Series, name: str, fill: bool) -> dict[str, Any]:
+    line: dict[str, Any] = {"width": 1 if fill else 2}
     if name == data.other:
         line["color"] = OTHER_COLOR
     # A point between two gaps has no line: only a marker shows it.
@@ -161,7 +247,7 @@ def _axes(data: Series, label: str, tight: bool, days: bool, units: Mapping[str,
             "categoryarray": [plotly_text(name) for name in names],
             "tickmode": "array",
             "tickvals": [plotly_text(name) for name in names],
-            "ticktext": [plotly_text(shortened(name)) for name in names],
+            "ticktext": [plotly_text(name) for name in distinct(names)],
         }
         if data.horizontal:
             by["autorange"] = "reversed"
@@ -210,6 +296,10 @@ def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zo
     if grid.isna().all(axis=None):
         return None
     unit = unit_of(z, units)
+    notes = []
+    if len(grid) > MAX_CATEGORIES and isinstance(grid.index[0], str) and additive(z, units):
+        notes.append(f"The figure shows the first {MAX_CATEGORIES} of {len(grid):,} rows; the others are in the data.")
+        grid = grid.loc[grid.sum(axis=1).sort_values(ascending=False, kind="stable").index[:MAX_CATEGORIES]]
 
     def ticks(values: Any) -> list[Any]:
         if pd.api.types.is_datetime64_any_dtype(values):
@@ -238,7 +328,7 @@ def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zo
         "height": max(260, 140 + 26 * len(grid)),
     }
     top = rows.iloc[int(rows["z"].astype("float64").argmax())]
-    return [trace], layout, f"Highest: {top['y']}, {top['x']}, {human(top['z'], unit)}.", []
+    return [trace], layout, f"Highest: {top['y']}, {top['x']}, {human(top['z'], unit)}.", notes
 
 
 def _points(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zone: str) -> Any:

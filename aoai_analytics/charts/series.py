@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import WrongUse
 from ..format.labels import humanised, named
-from ..format.numbers import additive, is_missing
+from ..format.numbers import additive, is_missing, share
 from .kinds import Chart
 from .style import MAX_SERIES
 
@@ -140,9 +140,12 @@ def _order_categories(series: Series) -> None:
 
 def _limit_categories(series: Series) -> None:
     rest = len(series.values) - MAX_CATEGORIES
-    if rest > 0:
-        _reindex(series, series.values.index[:MAX_CATEGORIES])
-        series.notes.append(f"The figure shows the first {MAX_CATEGORIES}; {rest:,} more are in the data.")
+    if rest <= 0:
+        return
+    whole, left = float(series.values.sum(axis=None)), float(series.values.iloc[MAX_CATEGORIES:].sum(axis=None))
+    part = f", together {share(left, whole)} of the total," if series.additive and whole > 0 and left >= 0 else ""
+    _reindex(series, series.values.index[:MAX_CATEGORIES])
+    series.notes.append(f"The figure shows the first {MAX_CATEGORIES}; {rest:,} more{part} are in the data.")
 
 
 def _order_moments(series: Series) -> None:
@@ -170,11 +173,20 @@ def _limit_series(series: Series) -> None:
         series.values, series.absent = series.values[names], series.absent[names]
         return
     if not series.additive:
-        kept = names[:MAX_SERIES]
+        kept = list(series.values.notna().sum().sort_values(ascending=False, kind="stable").index[:MAX_SERIES])
         series.notes.append(f"The figure shows {MAX_SERIES} of {len(names):,} series; the others are in the data.")
         series.values, series.absent = series.values[kept], series.absent[kept]
         return
     kept, rest = names[: MAX_SERIES - 1], names[MAX_SERIES - 1 :]
+    if totals[rest].sum() > totals.sum() / 2:
+        # Where most would be "other", colours say nothing: the sum, and how even its parts are.
+        series.notes.append(
+            f"The figure shows the sum of {len(names):,}; the largest of them has "
+            f"{share(totals.max(), totals.sum())}. Each is in the data."
+        )
+        series.values = series.values.sum(axis=1, min_count=1).to_frame(f"all {len(names):,}")
+        series.absent = series.absent.all(axis=1).to_frame(f"all {len(names):,}")
+        return
     series.other = f"other ({len(rest):,})"
     values, absent = series.values[kept].copy(), series.absent[kept].copy()
     values[series.other] = series.values[rest].sum(axis=1, min_count=1)

@@ -21,9 +21,6 @@ _DARK = [
     "#3D9BD9", "#E69F00", "#1FB58B", "#CC79A7", "#7CC8F2", "#E8762D",
     "#F0E442", "#9C8FE0", "#6FD3C3", "#D0668F", "#C8C8C8",
 ]  # fmt: skip
-DASHES = ("solid", "dash", "dot")
-#: Series that differ by colour alone; lines after them also differ by dash.
-PLAIN_SERIES = 6
 
 #: plotly's settings for every figure. Without the first two, a figure has a button that uploads its data to plotly.com.
 CONFIG = {

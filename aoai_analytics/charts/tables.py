@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..format.labels import NONE, heading, html_text, one_line, plain
-from ..format.numbers import UNKNOWN, decimals_for, exact, is_missing, span, unit_of
-from .series import shown_time
+from ..format.numbers import RANGE, UNKNOWN, additive, decimals_for, exact, is_missing, span, unit_of
+from .series import is_number, shown_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +21,8 @@ _MAX_TEXT = 300
 #: Text longer than this gets a wider column.
 _PROSE = 60
 _NUMBERS = {"int", "long", "real", "decimal"}
+#: Columns that name a single request.
+_IDS = ("CorrelationId", "TraceId", "OperationId")
 
 
 def table_html(
@@ -34,11 +36,19 @@ def table_html(
 ) -> str:
     """*frame* as a ``<table>``: headings with units, numbers with thousands separators, all text escaped.
 
-    *types* are the columns' Kusto types, *units* are as in the query's header. Null is ``unknown``, empty text
-    ``(none)``; times are in *time_zone*. After *max_rows*, a line gives the number of remaining rows.
+    *types* are the columns' Kusto types, *units* are as in the query's header. Names come first and the ids of requests
+    last; a column and its standard error are one, with the 95% range. Null is ``unknown``, empty text ``(none)``; times
+    are in *time_zone*. After *max_rows*, a line sums up the others; where the rows are shares of a whole, one sums up
+    all.
     """
     shown = frame.head(max_rows)
-    columns = [_column(shown[name], name, types.get(name, "string"), units, time_zone) for name in frame.columns]
+    order = _order(shown, types)
+    errors = {name: error for name in order if (error := _error_of(name, order))}
+    columns = [
+        _column(shown, name, types.get(name, "string"), units, time_zone, errors.get(name, ""))
+        for name in order
+        if name not in errors.values()
+    ]
     parts = ['<table class="data">']
     if caption:
         parts.append(f"<caption>{html.escape(plain(caption))}</caption>")
@@ -50,12 +60,71 @@ def table_html(
         parts += [f"<td{_class(number)}>{cells[row]}</td>" for _, number, cells in columns]
         parts.append("</tr>")
     parts.append("</tbody>")
-    rest = len(frame) - len(shown)
-    if rest > 0:
-        rows = "row" if rest == 1 else "rows"
-        parts.append(f'<tfoot><tr><td colspan="{len(columns)}">{rest:,} more {rows} in the data</td></tr></tfoot>')
+    parts += _foot(frame, types, units, [name for name in order if name not in errors.values()], len(shown))
     parts.append("</table>")
     return "".join(parts)
+
+
+def _order(frame: pd.DataFrame, types: Mapping[str, str]) -> list[str]:
+    """Who and what first (also when, where it comes first), measures next, the ids of requests last."""
+
+    def rank(place: int, name: str) -> int:
+        if name in _IDS:
+            return 2
+        short = types.get(name) == "string" and frame[name].map(str).str.len().max() <= _PROSE
+        return 0 if place == 0 or short else 1
+
+    names = [str(name) for name in frame.columns]
+    return [name for _, _, name in sorted((rank(place, name), place, name) for place, name in enumerate(names))]
+
+
+def _error_of(name: str, names: Sequence[str]) -> str:
+    """The column with the standard error of the column *name*; '' if there is none."""
+    wanted = [f"{name}Error"] + (["TokensError"] if name == "TotalTokens" else [])
+    return next((error for error in wanted if error in names), "")
+
+
+def _foot(
+    frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str], names: Sequence[str], shown: int
+) -> list[str]:
+    """The rows below: the others together and all, where the rows are parts of a whole; else how many there are."""
+    rest = len(frame) - shown
+    whole = _is_whole(frame, units)
+    rows = []
+    if rest > 0 and not whole:
+        said = f"{shown:,} of {len(frame):,} rows; {rest:,} more {'row' if rest == 1 else 'rows'} in the data"
+        rows.append(f'<tr><td colspan="{len(names)}">{said}</td></tr>')
+    if rest > 0 and whole:
+        rows.append(_sums(frame.iloc[shown:], types, units, names, f"{rest:,} others"))
+    if whole and len(frame) > 1:
+        rows.append(_sums(frame, types, units, names, "Total"))
+    return [f"<tfoot>{''.join(rows)}</tfoot>"] if rows else []
+
+
+def _is_whole(frame: pd.DataFrame, units: Mapping[str, str]) -> bool:
+    """Whether the rows are all the parts of one whole: their shares, each rounded, add up to 100%."""
+    if "Share" not in frame.columns or units.get("Share") != "%" or not is_number(frame["Share"]):
+        return False
+    return abs(float(frame["Share"].sum()) - 100) <= 0.05 * len(frame) + 0.05
+
+
+def _sums(
+    frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str], names: Sequence[str], said: str
+) -> str:
+    cells = []
+    for name in names:
+        unit = unit_of(name, units)
+        number = types.get(name, "") in _NUMBERS
+        text = ""
+        if name == "Share" or (number and additive(name, units)):
+            known = frame[name].dropna()
+            real = types.get(name) in ("real", "decimal") or unit.tight
+            decimals = decimals_for(known, unit) if real else 0
+            text = (
+                exact(min(known.sum(), 100.0) if name == "Share" else known.sum(), unit, decimals) if len(known) else ""
+            )
+        cells.append(f"<td{_class(number)}>{text}</td>")
+    return f'<tr><th scope="row">{said}</th>{"".join(cells[1:])}</tr>'
 
 
 def _class(number: bool) -> str:
@@ -67,9 +136,10 @@ def _muted(text: str) -> str:
 
 
 def _column(
-    values: pd.Series, name: str, kusto_type: str, units: Mapping[str, str], time_zone: str
+    frame: pd.DataFrame, name: str, kusto_type: str, units: Mapping[str, str], time_zone: str, error: str = ""
 ) -> tuple[str, bool, list[str]]:
-    """A column's heading, whether it is formatted as numbers, and its cells as HTML."""
+    """A column's heading, whether it is formatted as numbers, and its cells as HTML, with those of its *error*."""
+    values = frame[name]
     unit = unit_of(name, units)
     title = heading(name, "" if unit.tight else unit.label)
     write: Callable[[Any], str]
@@ -77,7 +147,7 @@ def _column(
         decimals = decimals_for(values, unit) if kusto_type in ("real", "decimal") or unit.tight else 0
 
         def write(value: Any) -> str:
-            return exact(value, unit, decimals)
+            return html.escape(exact(value, unit, decimals))
 
     elif kusto_type == "datetime":
         values, zone = shown_time(values, time_zone)
@@ -97,6 +167,10 @@ def _column(
     else:
         write = _text
     cells = [_muted(UNKNOWN) if is_missing(value) else write(value) for value in values]
+    if error and frame[error].gt(0).any():
+        title += " ± 95%"
+        ranges = [None if is_missing(value) or not value else RANGE * float(value) for value in frame[error]]
+        cells = [cell if add is None else f"{cell} ± {write(add)}" for cell, add in zip(cells, ranges, strict=True)]
     return title, kusto_type in _NUMBERS or kusto_type == "timespan", cells
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from .numbers import UNKNOWN, is_missing
@@ -66,6 +67,35 @@ def shortened(text: str, length: int = 28) -> str:
         return text
     head = (length - 1) * 2 // 3
     return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
+
+
+def distinct(names: Sequence[str], length: int = 28) -> list[str]:
+    """*names*, the long ones cut to *length* around where they differ: ``team-of-…-013-…``, not what all begin with.
+
+    Names that would look alike stay whole.
+    """
+    long = [name for name in names if len(name) > length]
+    first = _common(long) if len(long) > 1 else 0
+    last = _common([name[first:][::-1] for name in long]) if len(long) > 1 else 0
+    shown = [_around(name, first, len(name) - last, length) if len(name) > length else name for name in names]
+    return [name if shown.count(cut) > 1 and cut != name else cut for name, cut in zip(names, shown, strict=True)]
+
+
+def _common(names: Sequence[str]) -> int:
+    """How many characters all *names* begin with."""
+    low, high = min(names), max(names)
+    return next((at for at, (one, other) in enumerate(zip(low, high, strict=False)) if one != other), len(low))
+
+
+def _around(name: str, start: int, end: int, length: int) -> str:
+    """*name* cut to *length* so that the part from *start* to *end* is seen, with what is around it."""
+    if not start and (end == len(name) or end - start > length):
+        return shortened(name, length)
+    room = length - 2
+    at = max(0, min(start - max(0, (room - (end - start)) // 2), len(name) - length + 1))
+    if at + length - 1 >= len(name):
+        return "…" + name[len(name) - length + 1 :]
+    return f"{name[: length - 1]}…" if at == 0 else f"…{name[at : at + room]}…"
 
 
 def humanised(column: str) -> str:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 UNKNOWN = "unknown"
+#: Standard errors in the 95% range, which every ± shows.
+RANGE = 1.96
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def human(value: Any, unit: Unit | None = None) -> str:
             shown = f"{scaled:.3g}" if abs(scaled) < 999.5 else f"{scaled:,.0f}"
             return f"{shown} {letter} {unit.label}".rstrip()
     if unit.decimals is not None:
-        text = f"{number:,.{unit.decimals}f}"
+        text = f"{number:,.{_enough(number, unit.decimals)}f}"
     else:
         text = f"{number:,.0f}" if number == int(number) else f"{number:,.3g}"
     label = unit.label[:-1] if abs(number) == 1 and len(unit.label) > 2 and unit.label.endswith("s") else unit.label
@@ -114,21 +116,35 @@ def share(part: float, whole: float) -> str:
 
 def decimals_for(values: Any, unit: Unit) -> int:
     """The number of decimals for a column of real numbers: the same for all rows, so that decimal points align."""
-    if unit.decimals is not None:
-        return unit.decimals
     known = [abs(float(value)) for value in values if not is_missing(value) and math.isfinite(value)]
-    if not known or all(value == int(value) for value in known):
+    largest = max(known, default=0.0)
+    if unit.decimals is not None:
+        return _enough(largest, unit.decimals)
+    if all(value == int(value) for value in known):
         return 0
-    largest = max(known)
-    return 0 if largest >= 10_000 else 1 if largest >= 10 else 2 if largest >= 0.1 else 4
+    return 0 if largest >= 10_000 else 1 if largest >= 10 else _enough(largest, 2)
+
+
+def _enough(number: float, decimals: int) -> int:
+    """*decimals*, or as many as show two digits of a smaller *number*."""
+    if not number or abs(number) >= 10.0 ** (1 - decimals):
+        return decimals
+    return min(12, 1 - math.floor(math.log10(abs(number))))
 
 
 def exact(value: Any, unit: Unit, decimals: int = 0) -> str:
-    """A number with thousands separators and no unit except ``%``: ``1,234,567``, ``41.3%``. Null is ``unknown``."""
+    """A number with thousands separators and no unit except ``%``: ``1,234,567``, ``41.3%``, ``< 0.01``.
+
+    Null is ``unknown``; only 0 is written as 0.
+    """
     if is_missing(value):
         return UNKNOWN
     number = value if unit.factor == 1 else float(value) * unit.factor
-    return f"{number:,.{decimals}f}" + (unit.label if unit.tight else "")
+    label = unit.label if unit.tight else ""
+    least = 10.0**-decimals
+    if number and abs(number) < least / 2:
+        return f"{'<' if number > 0 else '> -'} {least:.{decimals}f}{label}".replace("- ", "-")
+    return f"{number:,.{decimals}f}{label}"
 
 
 def span(value: timedelta) -> str:

@@ -125,11 +125,65 @@ def test_a_single_moment_is_named_and_its_bar_has_its_own_width() -> None:
 
 def test_past_eight_series_the_rest_is_summed_as_other() -> None:
     models = [f"model-{n:02}" for n in range(20)]
-    frame = tokens(User=["a"] * 20, Model=models, TotalTokens=list(range(100, 80, -1)))
+    frame = tokens(User=["a"] * 20, Model=models, TotalTokens=[100] * 7 + [50] * 13)
     result = drawn(frame, "bar x=TotalTokens y=User color=Model")
     assert len(result.data) == MAX_SERIES
     assert result.data[-1].name == "other (13)"
     assert sum(trace.x[0] for trace in result.data) == frame["TotalTokens"].sum()
+
+
+def test_where_most_would_be_other_the_sum_is_drawn_and_how_even_its_parts_are_is_said() -> None:
+    hours = pd.date_range("2026-11-01", periods=2, freq="h", tz="UTC")
+    frame = tokens(
+        TimeGenerated=[hour for hour in hours for _ in range(200)],
+        Team=[f"team-{n:03}" for _ in hours for n in range(200)],
+        TotalTokens=[10] * 400,
+    )
+    result = drawn(frame, "stacked-bar x=TimeGenerated y=TotalTokens color=Team")
+    assert [list(trace.y) for trace in result.data] == [[2000, 2000]]
+    assert note(result) == "The figure shows the sum of 200; the largest of them has 0.5%. Each is in the data."
+
+
+def test_dense_bars_touch_and_have_no_edges() -> None:
+    hours = pd.date_range("2026-11-01", periods=336, freq="h", tz="UTC")
+    result = drawn(tokens(TimeGenerated=hours, TotalTokens=[1] * 336), "stacked-bar x=TimeGenerated y=TotalTokens")
+    assert result.layout.bargap == 0 and result.data[0].marker.line.width == 0
+
+
+def test_many_lines_are_small_plots_of_their_own_on_common_scales() -> None:
+    hours = pd.date_range("2026-11-01", periods=3, freq="h", tz="UTC")
+    frame = pd.DataFrame(
+        {
+            "TimeGenerated": list(hours) * 6,
+            "Model": [f"model-{n}" for n in range(6) for _ in hours],
+            "Latency": [float(n) for n in range(18)],
+        }
+    )
+    result = drawn(frame, "line x=TimeGenerated y=Latency color=Model")
+    assert [trace.yaxis for trace in result.data] == ["y", "y2", "y3", "y4", "y5", "y6"]
+    assert result.layout.yaxis6.matches == "y" and result.layout.xaxis6.matches == "x"
+    assert [each.text for each in result.layout.annotations] == [f"model-{n}" for n in range(6)]
+    few = drawn(frame[frame["Model"] < "model-3"], "line x=TimeGenerated y=Latency color=Model")
+    assert [trace.yaxis for trace in few.data] == [None] * 3
+
+
+def test_lying_bars_have_their_value_at_their_end() -> None:
+    result = drawn(tokens(User=["a", "b", "c"], TotalTokens=[1_234_567, 20, None]), "bar x=TotalTokens y=User")
+    assert list(result.data[0].text) == ["1.23 M", "20", ""]
+    assert result.layout.xaxis.range[1] > 1_300_000
+
+
+def test_a_name_has_one_colour_in_all_figures_of_a_page() -> None:
+    colors: dict[str, dict[str, int]] = {}
+    frame = tokens(User=["a", "a", "b"], Model=["m1", "m2", "m3"], TotalTokens=[3, 2, 1])
+
+    def seen(of: pd.DataFrame) -> dict[str, str]:
+        made = drawn(of, "bar x=TotalTokens y=User color=Model", colors=colors)
+        return {trace.name: trace.marker.color for trace in made.data}
+
+    first, second = seen(frame), seen(frame[frame["Model"] != "m1"])
+    assert len(set(first.values())) == 3
+    assert second == {name: first[name] for name in ("m2", "m3")}
 
 
 def test_what_cannot_be_added_up_is_left_out_and_said() -> None:
@@ -176,6 +230,13 @@ def test_a_long_name_is_short_on_the_axis_and_whole_in_the_hover() -> None:
     result = drawn(tokens(User=[name, name + "2"], TotalTokens=[2, 1]), "bar x=TotalTokens y=User")
     assert all(len(text) == 28 for text in result.layout.yaxis.ticktext)
     assert list(result.data[0].customdata) == [name, name + "2"]
+
+
+def test_long_names_keep_what_differs_between_them() -> None:
+    names = [f"contoso-insurance-department-{n:03}-production-westeurope" for n in (13, 14)]
+    result = drawn(tokens(User=names, TotalTokens=[2, 1]), "bar x=TotalTokens y=User")
+    assert ["-013-" in result.layout.yaxis.ticktext[0], "-014-" in result.layout.yaxis.ticktext[1]] == [True, True]
+    assert all(len(text) <= 28 for text in result.layout.yaxis.ticktext)
 
 
 def test_numbers_and_dates_as_names_stay_names() -> None:

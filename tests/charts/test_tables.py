@@ -35,6 +35,47 @@ def test_a_long_table_says_how_many_rows_it_leaves_out() -> None:
     assert "more row" not in table_html(frame, {"N": "long"}, {}, max_rows=25)
 
 
+COSTS = pd.DataFrame(
+    {
+        "Cost": [6.0, 3.0, 0.9, 0.1],
+        "CorrelationId": list("wxyz"),
+        "TeamName": ["a", "b", "c", "d"],
+        "CostError": [0.5, 0.0, None, 0.0],
+        "Share": [60.0, 30.0, 9.0, 1.0],
+        "P95": [5, 6, 7, 8],
+    }
+)
+COST_TYPES = {"Cost": "real", "CorrelationId": "string", "TeamName": "string", "CostError": "real", "Share": "real"}
+COST_UNITS = {"Cost": "USD", "CostError": "USD", "Share": "%", "P95": "ms"}
+
+
+def test_names_come_first_ids_last_and_an_error_is_the_range_of_its_number() -> None:
+    table = table_html(COSTS[["TeamName", "Cost", "CorrelationId", "CostError"]], COST_TYPES, COST_UNITS)
+    assert re.findall(r"<th scope=\"col\"[^>]*>(.*?)</th>", table) == [
+        "Team name", "Cost (USD) ± 95%", "Correlation ID"
+    ]  # fmt: skip
+    assert re.findall(r'<td class="number">(.*?)</td>', table) == ["6.00 ± 0.98", "3.00", "0.90", "0.10"]
+
+
+def test_the_rows_of_a_whole_have_a_total_and_the_others_together() -> None:
+    frame = COSTS.drop(columns=["CorrelationId", "CostError"])[["TeamName", "Cost", "Share", "P95"]]
+    table = table_html(frame, COST_TYPES | {"P95": "long"}, COST_UNITS, max_rows=2)
+    foot = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', table)
+    cells = {name: re.findall(r"<td[^>]*>(.*?)</td>", rest) for name, rest in foot}
+    assert cells == {"2 others": ["1.00", "10.0%", ""], "Total": ["10.00", "100.0%", ""]}
+    part = table_html(frame.head(2), COST_TYPES | {"P95": "long"}, COST_UNITS)
+    assert "Total" not in part  # 90% of something is no whole
+
+
+def test_a_small_amount_is_not_shown_as_nothing() -> None:
+    frame = pd.DataFrame({"User": ["a", "b", "c"], "Cost": [12.5, 0.0003, 0.0]})
+    types, units = {"User": "string", "Cost": "real"}, {"Cost": "USD"}
+    all_of_them = table_html(frame, types, units)
+    assert re.findall(r'<td class="number">(.*?)</td>', all_of_them) == ["12.50", "&lt; 0.01", "0.00"]
+    small = table_html(frame.iloc[1:], types, units)
+    assert re.findall(r'<td class="number">(.*?)</td>', small) == ["0.00030", "0.00000"]
+
+
 def test_moments_are_in_the_reports_time_zone_which_the_heading_names() -> None:
     frame = pd.DataFrame({"LastSeen": pd.to_datetime(["2026-07-01T10:30Z", None])})
     html = table_html(frame, {"LastSeen": "datetime"}, {}, time_zone="Europe/Berlin")

@@ -12,15 +12,13 @@ from statistics import median
 from typing import Any, Protocol
 
 from ...format.labels import named
-from ...format.numbers import UNITS, human, percent, share
+from ...format.numbers import RANGE, UNITS, human, percent, share
 from ...format.periods import said
 from ..render.blocks import Finding
 from ..render.overview import MINUS
 
 #: Rows of a query's answer: null is None, times are datetimes.
 Rows = list[dict[str, Any]]
-#: Standard errors in the 95% range that a finding states, and that a change must exceed.
-_RANGE = 1.96
 #: The smallest share of the period's cost or requests that is worth a sentence.
 _NOTABLE = 0.05
 #: Outcomes that the service, not the caller or the gateway's own limits, is responsible for.
@@ -63,7 +61,7 @@ def cost_changes(asker: Asker) -> Iterator[Finding]:
         return
     for name in dict.fromkeys((max(changes, key=changes.__getitem__), min(changes, key=changes.__getitem__))):
         change, (now, new_error), (before, old_error) = changes[name], *(of.get(name, (0.0, 0.0)) for of in (new, old))
-        error = _RANGE * (new_error**2 + old_error**2) ** 0.5
+        error = RANGE * (new_error**2 + old_error**2) ** 0.5
         if abs(change) < _NOTABLE * total or abs(change) <= error:
             continue
         by = f"{'+' if change > 0 else MINUS}{share(abs(change), before)}, " if before else ""
@@ -83,7 +81,7 @@ def expensive_day(asker: Asker) -> Iterator[Finding]:
         return
     usual, total = median(day["Cost"] for day in days), sum(day["Cost"] for day in days)
     top = max(days, key=lambda day: day["Cost"])
-    error = _RANGE * (top["CostError"] or 0.0)
+    error = RANGE * (top["CostError"] or 0.0)
     if top["Cost"] - error < 2 * usual or top["Cost"] - usual < _NOTABLE * total:
         return
     times = f"{top['Cost'] / usual:.1f} times the median day ({_usd(usual)})" if usual else "the median day nothing"

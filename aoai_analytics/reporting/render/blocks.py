@@ -42,7 +42,7 @@ class Head:
 class Answer:
     """A question and its answer. ``figure`` is plotly's JSON without a template, or None; ``table`` is safe HTML.
 
-    ``table_behind``: the table is folded, as it only repeats a time series. ``csv`` has the first ``csv_rows`` of the
+    ``table_behind``: the table is folded, as there is a figure. ``csv`` has the first ``csv_rows`` of the
     ``rows``; ``digest`` is the SHA-256 of the query as run. ``totals`` are the sums, over all rows, of the columns that
     can be added up; None where no row has a value, and no totals where the result is in doubt.
     """

@@ -33,7 +33,7 @@ def environment() -> Any:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    for each in (script_json, data_link, json_link, deeper, packed, csv_file):
+    for each in (script_json, data_link, json_link, deeper, packed, csv_file, markdown):
         env.filters[each.__name__] = each
     env.filters["thousands"] = lambda number: f"{number:,}"
     env.globals["large"] = LARGE

@@ -12,10 +12,30 @@ from .blocks import MIME, PLOTLY, SHOWN_BY_BLOCK
 from .headline import coverage_cards
 from .html import markdown
 
+_SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 # A message of the package's own errors never holds a prompt; any other error's may.
 _OWN_ERRORS = {
     name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.AoaiError)
 }
+
+
+#: A page with more answers than this, in several sections, has a contents list, and its sections fold.
+MOST_UNFOLDED = 8
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page under a heading ('' before the first one): its parts, each with its number on the page.
+
+    ``folds``: the reader opens and closes it; ``gist`` is its first finding in words.
+    """
+
+    title: str
+    id: str
+    parts: tuple[tuple[int, Mapping[str, Any]], ...]
+    folds: bool = False
+    is_open: bool = True
+    gist: str = ""
 
 
 @dataclass
@@ -40,6 +60,24 @@ class Page:
     def has_figures(self) -> bool:
         return any(part["kind"] == "plot" or part.get("block", {}).get("figure") for part in self.parts)
 
+    @property
+    def sections(self) -> list[Section]:
+        """The page's parts by their headings; only the first section of a long page is open."""
+        groups: list[tuple[str, list[tuple[int, Mapping[str, Any]]]]] = [("", [])]
+        for number, part in enumerate(self.parts, 1):
+            if part["kind"] == "section":
+                groups.append((part["title"], []))
+            else:
+                groups[-1][1].append((number, part))
+        folds = len(groups) > 3 and len(self.answers) > MOST_UNFOLDED
+        made = []
+        for place, (title, parts) in enumerate(groups):
+            gists = (part["block"]["headline"] for _, part in parts if part["kind"] == "answer")
+            gist = next(filter(None, gists), "")
+            at = f"{self.name}-section-{place}"
+            made.append(Section(title, at, tuple(parts), folds and bool(title), not folds or place <= 1, gist))
+        return made
+
 
 def read_page(name: str, notebook: Mapping[str, Any]) -> Page:
     """The page of an executed notebook (nbformat 4)."""
@@ -63,8 +101,13 @@ def _add_prose(page: Page, source: str) -> None:
         page.title = title[1].strip()
         source = source[title.end() :]
         page.lead = source.strip().split("\n\n")[0].replace("\n", " ")
-    if source.strip():
-        page.parts.append({"kind": "markdown", "html": markdown(source)})
+    before, *sections = _SECTION.split(source)
+    if before.strip():
+        page.parts.append({"kind": "markdown", "html": markdown(before)})
+    for heading, text in zip(sections[::2], sections[1::2], strict=True):
+        page.parts.append({"kind": "section", "title": heading.strip()})
+        if text.strip():
+            page.parts.append({"kind": "markdown", "html": markdown(text)})
 
 
 def _add_output(page: Page, output: Mapping[str, Any], cell: str) -> None:

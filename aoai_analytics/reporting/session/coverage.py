@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ...format.numbers import human, is_missing, share
+from ...format.numbers import RANGE, human, is_missing, share
 from ...format.periods import said, utc
 
 #: Each source of token counts in words, best evidence first.
@@ -40,12 +40,12 @@ def numbers(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def lines(found: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
-    """The coverage in sentences, from *found* (see ``numbers``) with at least one request; ± is one standard error."""
+    """The coverage in sentences, from *found* (see ``numbers``) with at least one request; ± is the 95% range."""
     requests = found["Requests"]
     total = (found["KnownTokens"] or 0) + (found["EstimatedTokens"] or 0)
     tokens = f"{human(total)} tokens"
     if found["EstimatedTokens"]:
-        error = share(found["EstimatedTokensError"], total)
+        error = share(RANGE * found["EstimatedTokensError"], total)
         tokens += f" ({share(found['EstimatedTokens'], total)} estimated, ±{error})"
     unknown = (
         f"{share(found['UnknownRequests'], requests)} of the requests have unknown tokens, which no total includes"

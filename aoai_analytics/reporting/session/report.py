@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ...charts import describe, figure, headline, note, parse_chart, table_html
+from ...charts import describe, figure, headline, note, table_html
 from ...charts.tables import MAX_ROWS
 from ...config import default_source, found, settings
 from ...dimensions import only_setting, own_functions
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HEAD_QUERY = "health/coverage-head"
-ROWS_BELOW_A_FIGURE = 12
+ROWS_BELOW_A_FIGURE = 20
+#: How many rows of a figure's query are read, where no number is given.
+ALL_ROWS = 5_000
 TEXTS_HIDDEN = "Prompts and responses are hidden. To show them, run the notebook with show_prompts = True."
 #: Up to which length of the period charts have which time between two points.
 _STEPS = ((timedelta(days=2), "1h"), (timedelta(days=93), "1d"))
@@ -97,6 +99,8 @@ class Report:
         self.time_zone = time_zone
         self.show_prompts = show_prompts
         self._covered: tuple[datetime, datetime] | None = None
+        #: The colours of names in figures, by column.
+        self._colors: dict[str, dict[str, int]] = {}
 
     def show(self, name: str, **parameters: Any) -> None:
         """Show the answer to the library's question *name*, with its parameters set. Raises what ``answer`` does."""
@@ -196,9 +200,11 @@ class Report:
         fitting: dict[str, Any] = {}
         if types.get("timeZone") == "string":
             fitting["timeZone"] = self.time_zone
-        # A question that names its grain keeps it.
-        if types.get("step") == "timespan" and "per hour" not in query.question and (step := self._step()):
+        if types.get("step") == "timespan" and (step := self._step()):
             fitting["step"] = step
+        # The table of a figure sums up the rows that it does not show, and all.
+        if "topN" in types and query.chart.startswith("bar"):
+            fitting["topN"] = ALL_ROWS
         return fitting | dict(parameters)
 
     def _step(self) -> str | None:
@@ -233,7 +239,9 @@ class Report:
     def _answer(self, query: Query, kql: str, asked: Asked, seconds: float) -> Answer:
         result, units = asked.result, asked.units
         frame, types = result.frame, result.types
-        drawn = figure(frame, asked.chart, title=query.title, units=units, time_zone=self.time_zone)
+        drawn = figure(
+            frame, asked.chart, title=query.title, units=units, time_zone=self.time_zone, colors=self._colors
+        )
         notes = [note(drawn)] if drawn is not None else []
         if asked.texts_hidden and len(frame):
             notes.append(TEXTS_HIDDEN)
@@ -257,7 +265,7 @@ class Report:
             figure=_bare(drawn) if drawn is not None else None,
             alt=describe(drawn) if drawn is not None else "",
             note=" ".join(filter(None, notes)),
-            table_behind=drawn is not None and any(types.get(x) == "datetime" for x in parse_chart(asked.chart).x),
+            table_behind=drawn is not None,
             problems=problems,
             totals={} if problems else _totals(frame, types, units),
         )

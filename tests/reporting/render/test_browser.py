@@ -112,6 +112,67 @@ def collection(tmp_path: Path) -> Path:
     return out / "index.html"
 
 
+@pytest.fixture
+def folded(report: Any, tmp_path: Path) -> Path:
+    """A page of four sections with three figures each."""
+    made = report()
+    cells = [markdown("# Long\n\nWhat it says."), code("report = open_report()", *shown(made.head()))]
+    for section in ("One", "Two", "Three", "Four"):
+        cells.append(markdown(f"## {section}\n\nWhy."))
+        cells += [code("report.show('a')", *shown(made.answer("tokens/by-team")))] * 3
+    for name, content in report_files([read_page("long", {"cells": cells})], manifest(None)).items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path / "long.html"
+
+
+def test_the_sections_of_a_long_page_fold_and_what_a_link_leads_to_opens(browser: Any, folded: Path) -> None:
+    made = browser.new_context(viewport={"width": 1300, "height": 900})
+    page = made.new_page()
+    page.goto(folded.as_uri())
+    opened_now = "[...document.querySelectorAll('details.section')].map((each) => each.open)"
+    assert page.evaluate(opened_now) == [True, False, False, False]
+    assert page.locator(".contents li").all_inner_texts()[0].startswith("One\nclaims used 70%")
+    assert page.evaluate("document.documentElement.scrollHeight") < 2_600
+    page.locator(".contents a").nth(2).click()
+    assert page.evaluate(opened_now) == [True, False, True, False]
+    page.locator("details.section").nth(2).locator(".main-svg").first.wait_for(state="attached")
+    page.goto(f"{folded.as_uri()}#long-tokens-by-team-11")
+    assert page.evaluate(opened_now)[3] is True
+    assert page.locator("#long-tokens-by-team-11").is_visible()
+    page.get_by_role("button", name="Open all sections").click()
+    drawn(page)
+    assert page.evaluate(opened_now) == [True] * 4
+    page.get_by_role("button", name="Close all sections").click()
+    assert page.evaluate(opened_now) == [False] * 4
+    made.close()
+
+
+def test_paper_has_every_section_and_figure_in_little_room(browser: Any, folded: Path, tmp_path: Path) -> None:
+    made = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme="dark")
+    page = made.new_page()
+    page.goto(folded.as_uri())
+    page.locator(".main-svg").first.wait_for(state="attached")
+    page.evaluate(
+        """addEventListener('beforeprint', () => { window.printed = [...document.querySelectorAll('.plot')].map(
+        (plot) => plot.querySelector('.main-svg')?.getBoundingClientRect().width) })"""
+    )
+    page.pdf(path=tmp_path / "long.pdf", prefer_css_page_size=True)
+    assert page.evaluate("window.printed") == [680] * 12
+    assert (tmp_path / "long.pdf").stat().st_size < 1_000_000
+    assert page.evaluate("document.querySelectorAll('details.section[open]').length") == 1
+    made.close()
+
+
+def test_a_phone_shows_the_numbers_of_each_report_with_their_names(browser: Any, collection: Path) -> None:
+    with opened(browser, collection, viewport={"width": 390, "height": 800}) as page:
+        shown_cells = page.evaluate(
+            """[...document.querySelectorAll('.reports td[data-label]')].map((cell) => [cell.getBoundingClientRect(),
+            getComputedStyle(cell, '::before').content]).filter(([box, name]) =>
+            box.left >= 0 && box.right <= 390 && box.width > 60 && name !== 'none').length"""
+        )
+        assert shown_cells == page.locator(".reports td[data-label]").count() > 12
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 360)])
 def test_figures_are_drawn_with_no_request_no_error_and_no_sideways_scroll(
     browser: Any, tokens_report: Path, scheme: str, width: int
@@ -277,6 +338,7 @@ def test_chromium_prints_a_page_from_the_command_line_with_its_figures(
     subprocess.run(run, check=True, capture_output=True, timeout=120)
     content = pdf.read_bytes()
     assert content.startswith(b"%PDF") and content.count(b"/Type /Page\n") > 2
+    assert len(content) < 1_000_000
     painted = b"".join(
         zlib.decompress(stream)
         for head, stream in re.findall(rb"<<([^>]*)>> stream\n(.*?)\nendstream", content, re.DOTALL)

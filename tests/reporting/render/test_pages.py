@@ -56,7 +56,7 @@ def test_a_page_has_the_prose_the_head_and_each_answer_once(whole: str) -> None:
     assert whole.count("claims used 70% of all tokens") == 1
     assert whole.count('<table class="data">') == 1
     assert whole.count("data-figure=") == 1
-    assert "1,000 requests, 1.28 M tokens (3.9% estimated, ±0.1%)" in whole
+    assert "1,000 requests, 1.28 M tokens (3.9% estimated, ±0.2%)" in whole
     assert "report.show" not in whole
 
 

@@ -21,7 +21,7 @@ Make = Callable[..., Report]
 def test_the_head_says_how_much_is_known_estimated_and_unknown(report: Make) -> None:
     head = report(time_zone="Europe/Berlin").head()
     assert head.lines[0] == (
-        "1,000 requests, 1.28 M tokens (3.9% estimated, ±0.1%); "
+        "1,000 requests, 1.28 M tokens (3.9% estimated, ±0.2%); "
         "4.1% of the requests have unknown tokens, which no total includes."
     )
     assert head.lines[1] == "The logs begin 1 Nov 2026, 01:30 and end 3 Nov 2026, 00:10 (Europe/Berlin)."

@@ -110,6 +110,38 @@
     link.href = URL.createObjectURL(new Blob([unpacked(link.dataset.packed)], { type: "text/csv;charset=utf-8" }));
     delete link.dataset.packed;
   });
+
+  // Sections fold: what a link leads to opens, and on paper all are open.
+  const sections = [...document.querySelectorAll("details.section")];
+  const reveal = () => {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const section = target?.closest("details.section");
+    if (!section || section.open) return;
+    section.open = true;
+    target.scrollIntoView();
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
+  document.querySelectorAll("nav.contents").forEach((nav) => {
+    const own = sections.filter((section) => nav.parentElement.contains(section));
+    const button = document.createElement("button");
+    const label = () => (button.textContent = own.every((each) => each.open) ? "Close all sections" : "Open all sections");
+    button.type = "button";
+    button.addEventListener("click", () => {
+      const open = !own.every((each) => each.open);
+      own.forEach((each) => (each.open = open));
+      label();
+    });
+    own.forEach((each) => each.addEventListener("toggle", label));
+    label();
+    nav.append(button);
+  });
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = sections.filter((section) => !section.open);
+    closed.forEach((section) => (section.open = true));
+  });
+  addEventListener("afterprint", () => closed.forEach((section) => (section.open = false)));
   if (!plots.length) return;
 
   const script = document.createElement("script");
@@ -128,19 +160,25 @@
 
   const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&#36;": "$", "&#37;": "%" };
   const ESCAPES = Object.fromEntries(Object.entries(ENTITIES).map(([entity, character]) => [character, entity]));
-  // Escaped text is cut as the reader sees it, so that no entity is cut in two.
-  const shortened = (text, length) => {
-    const seen = [...text.replace(/&(?:amp|lt|gt|#36|#37);/g, (entity) => ENTITIES[entity])];
-    if (seen.length <= length) return text;
-    const tail = Math.floor(length / 3);
-    const cut = [...seen.slice(0, length - tail - 1), "…", ...seen.slice(seen.length - tail)];
-    return cut.map((character) => ESCAPES[character] ?? character).join("");
+  // Escaped text is cut as the reader sees it, so that no entity is cut in two, and keeps what differs from the others.
+  const shortened = (texts, length) => {
+    const seen = texts.map((text) => [...text.replace(/&(?:amp|lt|gt|#36|#37);/g, (entity) => ENTITIES[entity])]);
+    const long = seen.filter((each) => each.length > length);
+    let same = 0;
+    while (long.length > 1 && long.every((each) => same < each.length && each[same] === long[0][same])) same++;
+    return seen.map((each) => {
+      if (each.length <= length) return each;
+      const from = Math.max(0, Math.min(same - 2, each.length - length + 1));
+      const tail = from ? 0 : Math.floor(length / 3);
+      const head = each.slice(from, from + length - tail - 1);
+      return from ? ["…", ...head] : [...head, "…", ...each.slice(each.length - tail)];
+    }).map((cut) => cut.map((character) => ESCAPES[character] ?? character).join(""));
   };
 
   const narrowed = (figure) => {
     const { layout } = figure;
     const axis = layout.yaxis ?? {};
-    if (axis.ticktext) axis.ticktext = axis.ticktext.map((text) => shortened(text, 16));
+    if (axis.ticktext) axis.ticktext = shortened(axis.ticktext, 16);
     if (axis.type === "category") axis.title = undefined;
     const series = figure.data.filter((trace) => trace.showlegend).length;
     if (series) layout.height += 22 * (Math.ceil(series / 2) - Math.ceil(series / 4));
@@ -154,6 +192,10 @@
     const room = width ?? plot.clientWidth;
     if (room < NARROW) narrowed(figure);
     figure.layout.template = style[dark ? "dark" : "light"];
+    const palette = figure.layout.template.layout.colorway;
+    figure.data.filter((trace) => trace.meta?.color !== undefined).forEach((trace) => {
+      [trace.marker, trace.line].filter(Boolean).forEach((part) => (part.color = palette[trace.meta.color]));
+    });
     if (width) figure.layout.width = width;
     plot.dataset.narrow = room < NARROW;
     drawn.add(plot);
@@ -162,7 +204,7 @@
     plot.querySelectorAll("svg.main-svg").forEach((svg) => svg.setAttribute("aria-hidden", "true"));
   };
   const drawOnce = (plot) => drawn.has(plot) || draw(plot);
-  const redraw = () => drawn.forEach((plot) => draw(plot));
+  const redraw = () => drawn.forEach((plot) => (plot.clientWidth ? draw(plot) : drawn.delete(plot)));
 
   // What the reader sees is drawn first, the rest one by one while nothing else is to do.
   const near = new IntersectionObserver(
@@ -172,7 +214,7 @@
   plots.forEach((plot) => near.observe(plot));
   const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 20));
   const drawRest = () => {
-    const next = plots.find((plot) => !drawn.has(plot));
+    const next = plots.find((plot) => !drawn.has(plot) && plot.clientWidth);
     if (!next) return;
     drawOnce(next);
     idle(drawRest);
@@ -182,7 +224,7 @@
   scheme.addEventListener("change", redraw);
   addEventListener("resize", () => {
     [...drawn]
-      .filter((plot) => plot.dataset.narrow !== String(plot.clientWidth < NARROW))
+      .filter((plot) => plot.clientWidth && plot.dataset.narrow !== String(plot.clientWidth < NARROW))
       .forEach((plot) => draw(plot));
   });
   // Paper is white and as wide as it is, whatever the screen was.
