@@ -142,7 +142,8 @@ def _limit_categories(series: Series) -> None:
     rest = len(series.values) - MAX_CATEGORIES
     if rest <= 0:
         return
-    whole, left = float(series.values.sum(axis=None)), float(series.values.iloc[MAX_CATEGORIES:].sum(axis=None))
+    sums = series.values.sum(axis=1)
+    whole, left = float(sums.sum()), float(sums.iloc[MAX_CATEGORIES:].sum())
     part = f", together {share(left, whole)} of the total," if series.additive and whole > 0 and left >= 0 else ""
     _reindex(series, series.values.index[:MAX_CATEGORIES])
     series.notes.append(f"The figure shows the first {MAX_CATEGORIES}; {rest:,} more{part} are in the data.")

@@ -167,9 +167,9 @@ def _column(
     else:
         write = _text
     cells = [_muted(UNKNOWN) if is_missing(value) else write(value) for value in values]
-    if error and frame[error].gt(0).any():
+    if error and kusto_type in _NUMBERS and frame[error].gt(0).any():
         title += " ± 95%"
-        ranges = [None if is_missing(value) or not value else RANGE * float(value) for value in frame[error]]
+        ranges: list[Any] = [None if is_missing(value) or not value else RANGE * value for value in frame[error]]
         cells = [cell if add is None else f"{cell} ± {write(add)}" for cell, add in zip(cells, ranges, strict=True)]
     return title, kusto_type in _NUMBERS or kusto_type == "timespan", cells
 

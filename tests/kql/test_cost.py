@@ -19,6 +19,8 @@ from aoai_analytics.schema.tables import REQUESTS
 from tests.kql.cases import REST, cases, engine_over
 
 COST = [query.name for query in library() if query.section == "cost"]
+#: What could be saved on requests with a known cost: no sum of cost.
+SAVINGS = ("cost/what-if", "cost/smaller-model", "cost/night-work", "cost/resent-history")
 AT = {"TimeGenerated": "2026-11-02 08:00", "TokenSource": "usage", "CompletionTokens": "0"}
 
 
@@ -40,7 +42,7 @@ def test_a_question_of_cost_has_an_answer_worked_out_by_hand_in_every_column(nam
 @pytest.mark.parametrize("name", COST)
 def test_a_sum_of_cost_tells_what_is_not_in_it(name: str) -> None:
     query = library().get(name)
-    if name not in ("cost/largest-requests", "cost/unpriced", "cost/provisioned"):
+    if name not in ("cost/largest-requests", "cost/unpriced", "cost/provisioned", *SAVINGS):
         assert "UnpricedRequests" in query.units and "UnknownRequests" in query.units
 
 

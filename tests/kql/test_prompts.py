@@ -142,3 +142,40 @@ def test_every_question_about_prompts_is_held_to_an_answer() -> None:
     text = "".join(path.read_text("utf-8") for path in files)
     names = [query.name.removeprefix("prompts/") for query in library() if query.section == "prompts"]
     assert [name for name in names if f'"{name}"' not in text and f'prompts/{name}"' not in text] == []
+
+
+def test_a_prompt_sent_again_within_minutes_is_paid_again_needlessly_after_a_response(tmp_path: Path) -> None:
+    """gpt-4o: 1 M prompt tokens cost 2.5 USD."""
+    sent = [
+        ("ann", "08:00", "same", "success", 1_000_000),
+        ("ann", "08:01", "same", "success", 1_000_000),  # needless
+        ("ann", "08:02", "other", "client-closed", 1_000_000),
+        ("ann", "08:03", "other", "success", 1_000_000),  # after a disconnect
+        ("ann", "08:06", "other", "success", 1_000_000),  # too late
+        ("ben", "08:01", "same", "success", 1_000_000),  # somebody else
+        ("cy", "08:00", "go on", "success", 1_000_000),
+        ("cy", "08:01", "go on", "success", 2_000_000),  # a longer conversation
+    ]
+    requests = [
+        {
+            "TimeGenerated": f"{DAY} {time}", "CorrelationId": f"r{number}", "EndUserId": user, "Outcome": outcome,
+            "PromptTokens": tokens, "CachedTokens": 0, "CompletionTokens": 0, "TokenSource": "usage",
+        }
+        for number, (user, time, _, outcome, tokens) in enumerate(sent)
+    ]  # fmt: skip
+    made = engine_over(requests, tmp_path / "lake")
+    messages = [
+        {
+            "CorrelationId": f"r{number}", "TimeGenerated": datetime.fromisoformat(f"{DAY} {time}").replace(tzinfo=UTC),
+            "Prompt": prompt, "Response": "", "PromptComplete": True, "ResponseComplete": False,
+            "MessageSource": "llm-log", "date": DAY,
+        }
+        for number, (_, time, prompt, *_) in enumerate(sent)
+    ]  # fmt: skip
+    table = pa.Table.from_pylist(messages, schema=MESSAGES.arrow_schema())
+    Lake(tmp_path / "lake").replace_dates(MESSAGES.name, table, [DAY])
+    rows = made.query(library().get("prompts/repeated").text).frame.to_dict("records")
+    assert [
+        (row["User"], row["RepeatedRequests"], row["AfterFailure"], row["LowSavings"], row["HighSavings"])
+        for row in rows
+    ] == [("ann", 2, 1, pytest.approx(2.5), pytest.approx(5.0))]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ...charts import describe, figure
 from ...format.labels import named
-from ...format.numbers import is_missing, share
+from ...format.numbers import RANGE, is_missing, share
 from ...format.periods import in_words, utc, zone
 from ..render.blocks import Measure, Overview, Problem, Top
 from ..render.headline import AT_LEAST, amount, headline_numbers
 from ..render.overview import LEFT_OUT, MINUS, changed, written
-from .rules import ALL, Rows, findings
+from .advice import advice
+from .rules import ALL, Rows, findings, trouble
+from .timeline import over_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,39 +100,71 @@ def before(start: datetime, end: datetime, time_zone: str) -> datetime:
     return start - (end - start)
 
 
-def overview(ask: Ask, start: datetime | None, end: datetime | None, time_zone: str) -> Overview:
-    """The overview of start <= time < end. Raises what *ask* does."""
+def overview(
+    ask: Ask, start: datetime | None, end: datetime | None, time_zone: str, budgets: str | Sequence[str] = ""
+) -> Overview:
+    """The overview of start <= time < end; *budgets* as cost/budget takes them. Raises what *ask* does."""
     periods = Periods(ask, start, end, time_zone)
     words = in_words(start, end, time_zone)
     (head,) = periods.now("health/coverage-head")
     if not head["Requests"]:
         return Overview(period=words, empty=True)
     periods.why_not = _incomparable(periods)
-    drawn = _by_day(periods)
+    drawn, alt = over_time(periods, head["FirstRequest"], head["LastRequest"])
     return Overview(
         period=words,
         before="" if periods.why_not else in_words(periods.earlier, start, time_zone),
         why_not=periods.why_not,
         measures=tuple(_measures(_numbers(periods.now), None if periods.why_not else _numbers(periods.before))),
-        figure=None if drawn is None else drawn.to_plotly_json(),
-        alt="" if drawn is None else describe(drawn),
+        figure=drawn,
+        alt=alt,
         tops=tuple(_top(periods, *of) for of in _TOPS),
         findings=findings(periods),
+        wrong=trouble(periods),
+        advice=advice(periods),
+        budget=tuple(_budget(periods, month_of(start, end, head["LastRequest"]), budgets)),
+        blind=tuple(_blind(head, periods.now("cost/total"))),
         problems=tuple(dict.fromkeys(periods.problems)),
     )
 
 
-def _by_day(periods: Periods) -> Any:
-    import pandas as pd
+def month_of(start: datetime | None, end: datetime | None, last: datetime) -> datetime | None:
+    """From when a query of the month of the last request has to read: the month's start (UTC), if after *start*."""
+    if start is None:
+        return None
+    until = min(last, end - timedelta(microseconds=1)) if end else last
+    return min(start, until.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0))
 
-    days = [
-        {"Day": row["Day"].replace(tzinfo=None), "Cost": row["Cost"]}
-        for row in periods.now("cost/by-day", timeZone=periods.time_zone)
-    ]
-    drawn = figure(pd.DataFrame(days), "bar x=Day y=Cost", title="Cost by day", units={"Cost": "USD"}) if days else None
-    if drawn is not None:
-        drawn.layout.title = drawn.layout.template = None
-    return drawn
+
+def _budget(periods: Periods, start: datetime | None, budgets: str | Sequence[str]) -> Iterator[str]:
+    rows = periods._rows("cost/budget", start, periods.end, {"budgets": budgets})
+    for row in rows:
+        if row["ProjectedCost"] is None:
+            continue
+        known = row["LowCost"] is not None and row["HighCost"] is not None
+        reach = f" ({amount(row['LowCost'])} to {amount(row['HighCost'])} USD at 95%)" if known else ""
+        if row["Budget"]:
+            spent, budget, expected = (amount(row[name]) for name in ("SpentCost", "Budget", "ProjectedCost"))
+            yield (
+                f"Budget of {named(row['Scope'])}: {row['State']}. {spent} of {budget} USD spent, {expected} USD "
+                f"expected by the month's end{reach}."
+            )
+        elif row["Scope"] == "(all)":
+            yield f"The month is expected to cost {amount(row['ProjectedCost'])} USD{reach}."
+    if rows and not any(row["Budget"] for row in rows):
+        yield "No budget is set: run aoai report -p 'budgets=(all)=900', or one for each subscription."
+
+
+def _blind(head: dict[str, Any], totals: Rows) -> Iterator[str]:
+    total = (head["KnownTokens"] or 0) + (head["EstimatedTokens"] or 0)
+    if head["EstimatedTokens"]:
+        error = share(RANGE * (head["EstimatedTokensError"] or 0), total)
+        yield f"{share(head['EstimatedTokens'], total)} of the tokens are estimated, ±{error} of the total."
+    for row in totals:
+        left = {"unknown tokens": row["UnknownRequests"], "a model without a price": row["UnpricedRequests"]}
+        if parts := [f"{count:,} {'has' if count == 1 else 'have'} {what}" for what, count in left.items() if count]:
+            yield f"Of {row['Requests']:,} requests, {' and '.join(parts)}: they are in no cost."
+    yield "Calls that bypass the gateway are in no log; Azure's own metrics count them (aoai ingest metrics)."
 
 
 def _incomparable(periods: Periods) -> str:
@@ -157,7 +190,10 @@ def _numbers(rows: Callable[..., Rows | None]) -> dict[str, Any]:
         {"name": "cost/total", "totals": cost},
         {"name": "reliability/success-rate", "totals": success},
     ]
-    return headline_numbers(head, answers) | {"Users": len(rows("cost/by-user", topN=ALL) or [])}
+    good = sum(
+        row["Requests"] for row in rows("reliability/outcomes") or [] if row["Outcome"] in ("success", "cache-hit")
+    )
+    return headline_numbers(head, answers) | {"Good": good, "Users": len(rows("cost/by-user", topN=ALL) or [])}
 
 
 def _measures(numbers: dict[str, Any], earlier: dict[str, Any] | None) -> list[Measure]:
@@ -171,7 +207,8 @@ def _measures(numbers: dict[str, Any], earlier: dict[str, Any] | None) -> list[M
         text = AT_LEAST * partly + (f"{value:,}" if name == "Users" else written(name, value).removesuffix(" USD"))
         change = "" if earlier is None else changed("Requests" if name == "Users" else name, value, old)
         good = None if old is None or value == old or more_is_good is None else (value > old) == more_is_good
-        made.append(Measure(label, text, change.replace(" USD", ""), good))
+        bridge = f"{share(numbers['Good'], numbers['Requests'])} with callers' errors" if name == "SuccessRate" else ""
+        made.append(Measure(label, text, change.replace(" USD", ""), good, bridge))
     return made
 
 
@@ -193,4 +230,7 @@ def _relative(value: float, old: float | None) -> str:
     """The change in percent."""
     if not old:
         return "new" if old is None else ""
-    return "±0" if value == old else f"{'+' if value > old else MINUS}{share(abs(value - old), old)}"
+    if value == old:
+        return "±0"
+    sign, part = "+" if value > old else MINUS, share(abs(value - old), old)
+    return f"{sign}{part}" if part[0] != "<" else f"< {sign}0.1%"

@@ -7,7 +7,7 @@ cost or requests that it concerns, by which findings are ranked.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ _NOTABLE = 0.05
 #: Outcomes that the service, not the caller or the gateway's own limits, is responsible for.
 _SERVICE = ("server-error", "throttled-backend")
 _MOST = 5
+_MOST_RUNS = 3
 #: More rows than any list of names has.
 ALL = 100_000
 
@@ -44,6 +45,11 @@ def findings(asker: Asker) -> tuple[Finding, ...]:
     """What the rules find, the weightiest first, at most five."""
     found = [finding for rule in RULES for finding in rule(asker)]
     return tuple(sorted(found, key=lambda finding: -finding.weight)[:_MOST])
+
+
+def trouble(asker: Asker) -> tuple[Finding, ...]:
+    """What went wrong and when, in order of time where that is known."""
+    return tuple(finding for rule in TROUBLE for finding in rule(asker))
 
 
 def cost_changes(asker: Asker) -> Iterator[Finding]:
@@ -93,26 +99,33 @@ def expensive_day(asker: Asker) -> Iterator[Finding]:
     )
 
 
-def failing_hour(asker: Asker) -> Iterator[Finding]:
-    """The hour with the most requests that failed at the service."""
-    rows = [row for row in asker.now("reliability/failures-over-time") if row["Outcome"] in _SERVICE]
+def failing_hours(asker: Asker) -> Iterator[Finding]:
+    """The hours in which the most requests failed at the service, those that follow each other as one."""
+    rows = [row for row in asker.now("reliability/failures-over-time", step="1h") if row["Outcome"] in _SERVICE]
     failed: dict[datetime, int] = {}
     part: dict[datetime, float] = {}
     for row in rows:
         failed[row["TimeGenerated"]] = failed.get(row["TimeGenerated"], 0) + row["Requests"]
         part[row["TimeGenerated"]] = part.get(row["TimeGenerated"], 0.0) + row["Share"]
-    if not failed:
-        return
-    top, whole = max(failed, key=failed.__getitem__), sum(failed.values())
-    if failed[top] < 10 or part[top] < 100 * _NOTABLE:
-        return
-    yield Finding(
-        f"In the hour from {said(top, asker.time_zone)}, {failed[top]:,} requests failed at the service: "
-        f"{percent(part[top])} of that hour's requests, {share(failed[top], whole)} of all service failures.",
-        "reliability/failures-over-time",
-        "bad",
-        whole / _requests(asker),
-    )
+    whole = sum(failed.values())
+    runs: list[list[datetime]] = []
+    for hour in sorted(at for at, count in failed.items() if count >= 10 and part[at] >= 100 * _NOTABLE):
+        if runs and hour - runs[-1][-1] <= timedelta(hours=1):
+            runs[-1].append(hour)
+        else:
+            runs.append([hour])
+    worst = sorted(runs, key=lambda run: -sum(failed[hour] for hour in run))[:_MOST_RUNS]
+    for run in sorted(worst):
+        count = sum(failed[hour] for hour in run)
+        requests = sum(100 * failed[hour] / part[hour] for hour in run)
+        length = "an hour" if len(run) == 1 else f"{len(run)} hours"
+        yield Finding(
+            f"From {said(run[0], asker.time_zone)}, for {length}: {count:,} requests failed at the service, "
+            f"{percent(100 * count / requests)} of the requests then, {share(count, whole)} of all service failures.",
+            "reliability/failures-over-time",
+            "bad",
+            count / _requests(asker),
+        )
 
 
 def throttled_deployment(asker: Asker) -> Iterator[Finding]:
@@ -184,23 +197,6 @@ def one_user(asker: Asker) -> Iterator[Finding]:
     )
 
 
-def missed_caching(asker: Asker) -> Iterator[Finding]:
-    """What caching every long prompt could save at most."""
-    rows = asker.now("cost/caching-savings")
-    cost = sum((row["FullPriceCost"] or 0.0) - (row["CacheSavings"] or 0.0) for row in rows)
-    missed = sum(row["MissedSavings"] or 0.0 for row in rows)
-    if cost <= 0 or missed < _NOTABLE * cost:
-        return
-    top = max(rows, key=lambda row: row["MissedSavings"] or 0.0)
-    yield Finding(
-        f"Prompt caching could save up to {_usd(missed)} more ({share(missed, cost)} of the cost), "
-        f"{share(top['MissedSavings'], missed)} of it on {named(top['ModelName'])}: put fixed text first in prompts.",
-        "cost/caching-savings",
-        "",
-        missed / cost / 2,
-    )
-
-
 def uncosted(asker: Asker) -> Iterator[Finding]:
     """Requests that are in no total of the cost."""
     for row in asker.now("cost/total"):
@@ -216,18 +212,16 @@ def uncosted(asker: Asker) -> Iterator[Finding]:
             )
 
 
-#: All rules.
+#: All rules of findings, and those of what went wrong.
 RULES: tuple[Callable[[Asker], Iterator[Finding]], ...] = (
     cost_changes,
     expensive_day,
-    failing_hour,
-    throttled_deployment,
     missed_target,
     retiring_model,
     one_user,
-    missed_caching,
     uncosted,
 )
+TROUBLE: tuple[Callable[[Asker], Iterator[Finding]], ...] = (failing_hours, throttled_deployment)
 
 
 def _requests(asker: Asker) -> int:

@@ -79,12 +79,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of the period in words, its change from the period before, and whether that is good (None: neither)."""
+    """A number of the period in words, its change from the period before, and whether that is good (None: neither).
+
+    ``more`` says what it counts, where that is not plain.
+    """
 
     label: str
     value: str
     change: str = ""
     good: bool | None = None
+    more: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,11 @@ class Top:
 
 @dataclass(frozen=True)
 class Overview:
-    """A period in brief. ``before`` names the period it is compared with, ``why_not`` says why there is none."""
+    """A period in brief. ``before`` names the period it is compared with, ``why_not`` says why there is none.
+
+    ``findings`` are the weightiest, ``wrong`` says what failed and when, ``advice`` how to save money; ``budget`` and
+    ``blind`` are sentences: the state of the budgets, and what the logs cannot tell.
+    """
 
     period: str
     before: str = ""
@@ -109,6 +117,10 @@ class Overview:
     alt: str = ""
     tops: tuple[Top, ...] = ()
     findings: tuple[Finding, ...] = ()
+    wrong: tuple[Finding, ...] = ()
+    advice: tuple[Finding, ...] = ()
+    budget: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     empty: bool = False
     kind: str = "overview"

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...format.periods import said
 from . import html
+from .cards import page_cards
 from .headline import money_and_success
 from .pages import Page
 
@@ -31,10 +32,14 @@ def report_files(
     shown = {key: manifest[key] for key in ("source", "period", "time_zone", "failed")}
     shown["more_cards"] = money_and_success(manifest.get("headline") or {})
     shown |= {"title": TITLE, "made": made, "version": __version__}
+    cards = {page.name: page_cards(page, pages) for page in pages}
     if single_file:
-        files = {"index.html": html.single(pages, manifest=manifest, **shown)}
+        files = {"index.html": html.single(pages, manifest=manifest, cards=cards, **shown)}
     else:
-        files = {f"{page.name}.html": html.page(page, made=made, version=__version__) for page in pages}
+        files = {
+            f"{page.name}.html": html.page(page, cards=cards[page.name], made=made, version=__version__)
+            for page in pages
+        }
         files["index.html"] = html.index(pages, in_collection=in_collection, **shown)
         files["plotly.min.js"] = html.plotly_script()
         files["report.js"] = html.report_script()

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,10 +93,10 @@ def deeper(html: str, levels: int) -> str:
     return re.sub(r"(</?h)([1-6])", lambda found: f"{found[1]}{min(6, int(found[2]) + levels)}", html)
 
 
-def page(page: Page, *, made: str, version: str) -> str:
-    """A report's page."""
+def page(page: Page, *, cards: Sequence[Mapping[str, Any]] = (), made: str, version: str) -> str:
+    """A report's page; *cards* at its top instead of those of the coverage."""
     return render(
-        "page.html", page=page, title=page.title, figure_style=_figure_style(), made=made, version=version,
+        "page.html", page=page, title=page.title, cards=cards, figure_style=_figure_style(), made=made, version=version,
         **head_values(f"{BESIDE} {_allowed(_plotly())}" if page.has_figures else BESIDE),
     )  # fmt: skip
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ...charts import describe, figure, headline, note, table_html
@@ -22,7 +22,7 @@ from ...format.numbers import additive
 from ...format.periods import Moment, in_words, moment, zone
 from ...library.queries import Library, Query, library, own_query
 from ...prompts import Asked, ask
-from ..findings.overview import overview
+from ..findings.overview import month_of, overview
 from ..render import downloads
 from ..render.blocks import Answer, Head, Overview, Problem
 from ..render.display import display_block
@@ -175,14 +175,14 @@ class Report:
             lines.append(coverage.elsewhere(coverage.numbers(whole), self.time_zone))
         return replace(head, lines=tuple(lines), empty=True)
 
-    def show_overview(self) -> None:
+    def show_overview(self, budgets: str | Sequence[str] = "") -> None:
         """Show the period in brief. Raises what ``overview`` does."""
-        display_block(self.overview())
+        display_block(self.overview(budgets))
 
-    def overview(self) -> Overview:
+    def overview(self, budgets: str | Sequence[str] = "") -> Overview:
         """The period in brief: its numbers beside the period before, its daily cost, top lists, findings in words.
 
-        Raises QueryError or SourceError where the engine fails.
+        *budgets* are as the question cost/budget takes them. Raises QueryError or SourceError where the engine fails.
         """
 
         def answer(
@@ -192,7 +192,7 @@ class Report:
             asked = ask(self.engine, query.bind(**parameters), query=query, start=start, end=end)
             return asked.result.frame, _problems(query.title, asked.result)
 
-        return overview(answer, self.start, self.end, self.time_zone)
+        return overview(answer, self.start, self.end, self.time_zone, budgets)
 
     def _fitted(self, query: Query, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """*parameters*, with the report's ``timeZone`` and a ``step`` that fits the period where they lack them."""
@@ -218,6 +218,12 @@ class Report:
             return None
         return next((step for length, step in _STEPS if last - first <= length), _LONGEST_STEP)
 
+    def _from(self, query: Query) -> datetime | None:
+        """From when *query* reads: one about the month (``// range: month``) from the month's start on."""
+        if query.header.get("range") != "month":
+            return self.start
+        return month_of(self.start, self.end, self._covered[1] if self._covered else self.end or datetime.now(UTC))
+
     def _ask(self, query: Query, parameters: Mapping[str, Any], *, of_library: bool) -> Answer:
         kql = query.bind(**parameters)
         began = time.perf_counter()
@@ -225,7 +231,7 @@ class Report:
             self.engine,
             kql,
             query=query if of_library else None,
-            start=self.start,
+            start=self._from(query),
             end=self.end,
             show_prompts=self.show_prompts,
         )

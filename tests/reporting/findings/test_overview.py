@@ -52,14 +52,14 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def overview(lake: Path, start: str | None, end: str | None) -> Overview:
+def overview(lake: Path, start: str | None, end: str | None, budgets: str = "") -> Overview:
     from aoai_analytics.engines import connect
     from aoai_analytics.format.periods import moment
     from aoai_analytics.library import library
 
     report = Report(connect(lake), library(), start=moment(start, "UTC"), end=moment(end, "UTC"))
     try:
-        return report.overview()
+        return report.overview(budgets)
     finally:
         report.engine.close()
 
@@ -82,18 +82,30 @@ def test_a_week_is_set_beside_the_week_before(lake: Path) -> None:
         ("sub-new", "78.75", "20%", "new"),
     )
     assert found.figure is not None and "most at 2026-11-09" in found.alt
+    assert [len(trace["y"]) for trace in found.figure["data"]] == [7, 7] and "Tokens by day" in found.alt
 
 
 def test_what_was_planted_is_found(lake: Path) -> None:
-    found = {finding.query: finding.text for finding in overview(lake, "2026-11-09", "2026-11-16").findings}
+    week = overview(lake, "2026-11-09", "2026-11-16")
+    found = {finding.query: finding.text for finding in (*week.findings, *week.wrong)}
     cost = found["cost/by-subscription"]
     assert cost.startswith("Team sub-claims cost 157.50 USD ± "), "how much of it was cached is estimated"
     assert cost.endswith(" more than in the period before (+200%, 78.75 USD to 236.25 USD).")
     assert found["reliability/failures-over-time"] == (
-        "In the hour from 12 Nov 2026, 14:00, 20 requests failed at the service: 100% of that hour's requests, 100% of "
+        "From 12 Nov 2026, 14:00, for an hour: 20 requests failed at the service, 100% of the requests then, 100% of "
         "all service failures."
     )
     assert found["reliability/success-rate"].startswith("Deployment chat missed its 99% target: 86.3% of 146 requests")
+
+
+def test_the_budget_is_of_the_whole_month_and_what_the_logs_cannot_tell_is_said(lake: Path) -> None:
+    found = overview(lake, "2026-11-09", "2026-11-16", "(all)=500, sub-legal=10000")
+    of = {line.split(":")[0]: line for line in found.budget}
+    # 157.50 USD from 2 to 8 November count too.
+    assert of["Budget of (all)"].startswith("Budget of (all): over. 551.25 of 500.00 USD spent, ")
+    assert of["Budget of sub-legal"].startswith("Budget of sub-legal: within. 157.50 of 10 k USD spent, ")
+    assert "bypass the gateway" in found.blind[-1]
+    assert overview(lake, None, None).budget[-1].startswith("No budget is set")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from aoai_analytics.reporting.findings.rules import RULES, findings
+from aoai_analytics.reporting.findings.advice import advice
+from aoai_analytics.reporting.findings.rules import RULES, findings, trouble
 
 DAY = datetime(2026, 11, 9, tzinfo=UTC)
 
@@ -49,7 +50,12 @@ EVEN: dict[str, list[dict[str, Any]]] = {
     "cost/caching-savings": [
         {"ModelName": "gpt-5.1", "FullPriceCost": 110.0, "CacheSavings": 10.0, "MissedSavings": 1.0}
     ],
-    "cost/total": [{"Requests": 10_000, "UnknownRequests": 10, "UnpricedRequests": 5}],
+    "cost/total": [{"Cost": 100.0, "Requests": 10_000, "UnknownRequests": 10, "UnpricedRequests": 5}],
+    "cost/smaller-model": [],
+    "cost/night-work": [],
+    "cost/resent-history": [],
+    "prompts/repeated": [],
+    "models/unused-deployments": [],
 }  # fmt: skip
 
 
@@ -75,14 +81,22 @@ def texts(**planted: Any) -> list[str]:
     return [finding.text for finding in findings(Planted(**planted))]
 
 
+def went_wrong(**planted: Any) -> list[str]:
+    return [finding.text for finding in trouble(Planted(**planted))]
+
+
+def advised(**planted: Any) -> list[str]:
+    return [finding.text for finding in advice(Planted(**planted))]
+
+
 def test_even_traffic_has_no_findings() -> None:
-    assert texts() == []
+    assert texts() == went_wrong() == advised() == []
 
 
 def test_no_traffic_has_no_findings() -> None:
     nothing = Planted(compared=False)
     nothing.rows = {name: [] for name in EVEN}
-    assert findings(nothing) == ()
+    assert findings(nothing) == trouble(nothing) == advice(nothing) == ()
 
 
 def test_a_team_whose_cost_tripled_is_named_with_the_change_and_its_range() -> None:
@@ -118,17 +132,21 @@ def test_an_hour_in_which_the_service_failed_is_found_in_the_report_s_zone() -> 
     rows = [
         {"TimeGenerated": DAY + timedelta(hours=13), "Outcome": "server-error", "Requests": 80, "Share": 26.7},
         {"TimeGenerated": DAY + timedelta(hours=13), "Outcome": "throttled-backend", "Requests": 40, "Share": 13.3},
-        {"TimeGenerated": DAY, "Outcome": "server-error", "Requests": 40, "Share": 4.0},
+        {"TimeGenerated": DAY + timedelta(hours=14), "Outcome": "server-error", "Requests": 20, "Share": 20.0},
+        {"TimeGenerated": DAY + timedelta(days=1), "Outcome": "server-error", "Requests": 10, "Share": 50.0},
+        {"TimeGenerated": DAY, "Outcome": "server-error", "Requests": 50, "Share": 4.0},
     ]
-    assert texts(reliability__failures_over_time=rows) == [
-        "In the hour from 9 Nov 2026, 14:00, 120 requests failed at the service: 40% of that hour's requests, 75% of "
-        "all service failures."
+    assert went_wrong(reliability__failures_over_time=rows) == [
+        "From 9 Nov 2026, 14:00, for 2 hours: 140 requests failed at the service, 35% of the requests then, 70% of all "
+        "service failures.",
+        "From 10 Nov 2026, 01:00, for an hour: 10 requests failed at the service, 50% of the requests then, 5% of all "
+        "service failures.",
     ]
 
 
 def test_a_deployment_that_throttles_is_found() -> None:
     rows = [{"DeploymentName": "chat", "Requests": 9_000, "ThrottledRequests": 720, "WorstHour": DAY}]
-    assert texts(reliability__throttling_by_deployment=rows) == [
+    assert went_wrong(reliability__throttling_by_deployment=rows) == [
         "Deployment chat throttled 720 of 9,000 requests (8%), most in the hour from 9 Nov 2026, 01:00."
     ]
 
@@ -182,10 +200,61 @@ def test_missed_caching_is_an_upper_bound() -> None:
         {"ModelName": "gpt-5.1", "FullPriceCost": 80.0, "CacheSavings": 10.0, "MissedSavings": 9.0},
         {"ModelName": "gpt-4o", "FullPriceCost": 40.0, "CacheSavings": 10.0, "MissedSavings": 3.0},
     ]
-    assert texts(cost__caching_savings=rows) == [
-        "Prompt caching could save up to 12.00 USD more (12% of the cost), 75% of it on gpt-5.1: put fixed text first "
-        "in prompts."
+    assert advised(cost__caching_savings=rows) == [
+        "Prompt caching could save up to 12.00 USD (up to 12% of the cost); 75% of it on gpt-5.1: put fixed text first."
     ]
+
+
+def saving(low: float, high: float, **more: Any) -> dict[str, Any]:
+    return {"SubscriptionId": "sub-a", "LowSavings": low, "HighSavings": high} | more
+
+
+@pytest.mark.parametrize(
+    ("query", "rows", "said"),
+    [
+        (
+            "cost__smaller_model",
+            [saving(2.0, 6.0, ModelName="gpt-4o", SmallerModel="gpt-4o-mini", Requests=900)],
+            "A smaller model for 900 short tasks could save 2.00 to 6.00 USD (2% to 6% of the cost); team sub-a uses "
+            "gpt-4o, where gpt-4o-mini may do.",
+        ),
+        (
+            "cost__night_work",
+            [
+                saving(3.0, 3.0, ModelName="gpt-4.1", NightShare=96.2),
+                saving(0.0, 1.0, ModelName="gpt-5", NightShare=4.0),
+            ],
+            "Batch jobs for night work could save 3.00 to 4.00 USD (3% to 4% of the cost); team sub-a makes 96% of its "
+            "requests to gpt-4.1 at night.",
+        ),
+        (
+            "prompts__repeated",
+            [saving(5.0, 5.0, User="ann", RepeatedRequests=40)],
+            "Not repeating 40 requests within two minutes could save 5.00 USD (5% of the cost); most from ann: check "
+            "its retries.",
+        ),
+        (
+            "cost__resent_history",
+            [saving(0.0, 8.0, User="bot", Turns=300, ResentTokens=4_000_000)],
+            "Shorter histories in conversations could save up to 8.00 USD (up to 8% of the cost); bot sent 4 M tokens "
+            "again in 300 turns.",
+        ),
+        (
+            "models__unused_deployments",
+            [
+                {"DeploymentName": name, "Reason": reason}
+                for name, reason in (("old", "no success lately"), ("typo", "does not exist"))
+            ],
+            "1 deployment had no success for 7 days (old): delete what is idle, and what is provisioned first.",
+        ),
+    ],
+)
+def test_a_way_to_save_is_said_with_its_range(query: str, rows: list[dict[str, Any]], said: str) -> None:
+    assert advised(**{query: rows}) == [said]
+
+
+def test_a_saving_that_is_hardly_any_is_not_advised() -> None:
+    assert advised(cost__night_work=[saving(1.9, 1.9, ModelName="gpt-5", NightShare=90.0)]) == []
 
 
 def test_requests_without_a_cost_are_said() -> None:
@@ -198,9 +267,8 @@ def test_the_weightiest_five_are_kept_and_each_names_its_query() -> None:
     planted = Planted(
         cost__total=[{"Requests": 1_000, "UnknownRequests": 400, "UnpricedRequests": 300}],
         cost__by_subscription=[team("sub-b", 400.0), team("sub-a", 5.0)],
-        reliability__throttling_by_deployment=[
-            {"DeploymentName": "chat", "Requests": 9_000, "ThrottledRequests": 720, "WorstHour": DAY}
-        ],
+        models__retiring=[EVEN["models/retiring"][0] | {"Status": "date passed", "DaysLeft": -8}],
+        reliability__success_rate=[deployment("chat", 9_700, 291, 97.0, 300.0)],
         cost__by_user=[
             {"User": f"user-{n}", "UserKind": "end user", "Cost": 90.0 if n == 0 else 1.0} for n in range(9)
         ],

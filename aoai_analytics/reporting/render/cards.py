@@ -1,0 +1,160 @@
+"""The numbers at the top of a page, which fit what the page is about: cost, reliability, users, models, prompts.
+
+Each comes from an answer that the page shows, so that it is nowhere a number of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ...format.numbers import RANGE, Unit, human, percent, share
+from ...format.periods import said, utc
+from .headline import AT_LEAST, amount
+from .pages import Page
+
+Card = dict[str, Any]
+Rows = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a page shows, by query, and the report's measures with their change, by label."""
+
+    answers: Mapping[str, Mapping[str, Any]]
+    measures: Mapping[str, Mapping[str, Any]]
+    time_zone: str
+
+    def rows(self, query: str) -> Rows:
+        """The rows of the answer to *query*, as text; none where the page does not show it."""
+        answer = self.answers.get(query)
+        return list(csv.DictReader(io.StringIO(answer["csv"]))) if answer else []
+
+
+def page_cards(page: Page, pages: Sequence[Page]) -> list[Card]:
+    """The cards of *page*; none for a page that has none of its own, whose coverage then speaks for it."""
+    makers = _CARDS.get(page.name, ())
+    overview = next((each.overview for each in pages if each.overview), None) or {}
+    measures = {each["label"]: each for each in overview.get("measures", ())}
+    zone = str(page.head["time_zone"]) if page.head else "UTC"
+    shown = Shown({answer["name"]: answer for answer in reversed(page.answers)}, measures, zone)
+    return [card for maker in makers for card in maker(shown)]
+
+
+def _cost(shown: Shown) -> Iterator[Card]:
+    for row in shown.rows("cost/total"):
+        if not row["Cost"]:
+            return
+        error = RANGE * float(row["CostError"] or 0)
+        partly = int(row["UnpricedRequests"]) + int(row["UnknownRequests"]) > 0
+        more = f"± {amount(error)} (95%)" if error else ""
+        yield _card("Cost in USD", AT_LEAST * partly + amount(float(row["Cost"])), more, marked=partly)
+        if (cost := shown.measures.get("Cost in USD")) and cost["change"]:
+            yield _card("Change from the period before", cost["change"].split(" (")[0], _in_brackets(cost["change"]))
+    for row in shown.rows("cost/budget"):
+        if row["Scope"] == "(all)" and row["ProjectedCost"]:
+            low, high = (amount(float(row[name])) if row[name] else "" for name in ("LowCost", "HighCost"))
+            more = f"{low} to {high} (95%)" if low and high else "too few days for a range"
+            yield _card("Month's forecast in USD", amount(float(row["ProjectedCost"])), more)
+    states = [row["State"] for row in shown.rows("cost/budget") if row["State"]]
+    late = sum(state in ("over", "will exceed") for state in states)
+    if states:
+        yield _card("Budgets exceeded", f"{late} of {len(states)}", "spent or expected", marked=late > 0)
+    else:
+        yield _card("Budgets", "none set", "parameter budgets")
+    for row in shown.rows("cost/total"):
+        yield _card("Estimated share", percent(float(row["EstimatedShare"] or 0)), "of the cost")
+
+
+def _reliability(shown: Shown) -> Iterator[Card]:
+    outcomes = {row["Outcome"]: row for row in shown.rows("reliability/outcomes")}
+    requests = sum(int(row["Requests"]) for row in outcomes.values())
+    rates = shown.rows("reliability/success-rate")
+    counted, failed = (sum(int(row[name]) for row in rates) for name in ("CountedRequests", "FailedRequests"))
+    if not requests or not counted:
+        return
+    good = sum(int(outcomes[name]["Requests"]) for name in ("success", "cache-hit") if name in outcomes)
+    yield _card("Success rate", share(counted - failed, counted), f"{share(good, requests)} with callers' errors")
+    yield _card("Failed at the service", f"{failed:,}", f"{share(failed, requests)} of {requests:,} requests")
+    if (answered := outcomes.get("success")) and answered["P95Time"]:
+        yield _card("95% of answers within", human(float(answered["P95Time"]) / 1000, Unit("s")), "total time")
+    refused = {name: int(row["Requests"]) for name, row in outcomes.items() if name.startswith("throttled")}
+    if refused:
+        more = f"{refused.get('throttled-gateway', 0):,} by the gateway's limits"
+        yield _card("Throttled", f"{sum(refused.values()):,}", more)
+    yield from _worst(shown)
+
+
+def _worst(shown: Shown) -> Iterator[Card]:
+    failures: dict[str, int] = {}
+    rows = shown.rows("reliability/failures-over-time")
+    for row in rows:
+        if row["Outcome"] in ("server-error", "throttled-backend"):
+            failures[row["TimeGenerated"]] = failures.get(row["TimeGenerated"], 0) + int(row["Requests"])
+    if not failures:
+        return
+    moments = [utc(datetime.fromisoformat(row["TimeGenerated"])) for row in rows]
+    days = all((each.hour, each.minute) == (0, 0) for each in moments)
+    top = max(failures, key=failures.__getitem__)
+    at = utc(datetime.fromisoformat(top))
+    name = f"{at.day} {at:%b}" if days else said(at, shown.time_zone)
+    yield _card("Worst day" if days else "Worst hour", name, f"{failures[top]:,} service failures")
+
+
+def _users(shown: Shown) -> Iterator[Card]:
+    top = shown.rows("users/top")
+    if not top:
+        return
+    names = len({row["User"] for row in top})
+    yield _card("Users", f"{names:,}", f"busiest: {top[0]['User']}")
+    changes = [row["Change"] for row in shown.rows("users/new-and-lost")]
+    for change in ("new", "lost"):
+        yield _card(change.capitalize(), f"{changes.count(change):,}", "users" if changes else "")
+
+
+def _models(shown: Shown) -> Iterator[Card]:
+    used = [row for row in shown.rows("models/usage") if row["ModelName"]]
+    if not used:
+        return
+    yield _card("Models in use", f"{len({row['ModelName'] for row in used}):,}", f"most tokens: {used[0]['ModelName']}")
+    retiring = shown.rows("models/retiring")
+    past, soon = (sum(row["Status"] == status for row in retiring) for status in ("date passed", "soon"))
+    yield _card("Past their retirement date", f"{past:,}", f"{soon:,} more soon", marked=past > 0)
+    idle = len(shown.rows("models/unused-deployments"))
+    yield _card("Unused deployments", f"{idle:,}")
+
+
+def _prompts(shown: Shown) -> Iterator[Card]:
+    logged = shown.rows("prompts/texts-logged")
+    requests, whole = (sum(int(row[name]) for row in logged) for name in ("Requests", "WholePrompts"))
+    if not requests:
+        return
+    yield _card("Complete prompts", f"{whole:,}", f"{share(whole, requests)} of {requests:,} requests")
+    for query, label, name in (
+        ("prompts/topics", "Topics", ""),
+        ("prompts/languages", "Main language", "Language"),
+        ("prompts/personal-data", "Kinds of personal data", ""),
+    ):
+        if rows := shown.rows(query):
+            yield _card(label, rows[0][name] if name else f"{len(rows):,}")
+
+
+_CARDS: Mapping[str, tuple[Callable[[Shown], Iterator[Card]], ...]] = {
+    "cost": (_cost,),
+    "reliability": (_reliability,),
+    "users": (_users,),
+    "models": (_models,),
+    "prompts": (_prompts,),
+}
+
+
+def _in_brackets(text: str) -> str:
+    return text.partition(" (")[2].removesuffix(")")
+
+
+def _card(label: str, value: str, more: str = "", *, marked: bool = False) -> Card:
+    return {"label": label, "value": value, "more": more, "marked": marked}
