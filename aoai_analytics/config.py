@@ -85,6 +85,7 @@ class Settings:
     ``deliver_prompts`` allows delivery of reports that show prompts and responses; ``credential`` names an
     azure-identity class; ``query_memory`` (``50%``, ``4GB``) and ``query_seconds`` limit a query of a lake;
     ``prices`` is the raw ``[prices]`` table, which ``prices.own`` reads, and ``dimensions`` that of ``dimensions``;
+    ``terms_shared_by`` is how many users must share a word before a report without texts shows it as a topic's;
     ``only`` are ``COLUMN=VALUE`` of the requests to keep (in ``AOAI_ONLY`` a JSON list).
     """
 
@@ -99,6 +100,7 @@ class Settings:
     credential: str | None = None
     query_memory: str = "50%"
     query_seconds: float | None = None
+    terms_shared_by: int = 5
     prices: dict[str, Any] = field(default_factory=dict)
     dimensions: dict[str, Any] = field(default_factory=dict)
     only: list[str] = field(default_factory=list)
@@ -127,6 +129,7 @@ def settings() -> Settings:
         credential: str | None = None
         query_memory: str = Field(default=Settings.query_memory, pattern=r"^[0-9.]+ ?(%|[KMGT]i?B)$")
         query_seconds: float | None = Field(default=None, gt=0)
+        terms_shared_by: int = Field(default=Settings.terms_shared_by, ge=2)
         prices: dict[str, Any] = {}
         dimensions: dict[str, Any] = {}
         only: list[str] = []
@@ -161,6 +164,10 @@ _EXPECTED = {
     "float_type": "a number",
     "float_parsing": "a number",
     "greater_than": "a number above 0",
+    "greater_than_equal": "2 or more",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
     "string_pattern_mismatch": "a share or size such as '50%' or '4GB'",
     "dict_type": "a table",
     "list_type": "a list",

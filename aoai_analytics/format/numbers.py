@@ -36,6 +36,7 @@ UNITS = {
     "attempts": Unit("attempts", additive=True),
     "errors": Unit("errors", additive=True),
     "messages": Unit("messages", additive=True),
+    "prompts": Unit("prompts", additive=True),
     "bytes": Unit("bytes", additive=True),
     "USD": Unit("USD", additive=True, decimals=2),
     "EUR": Unit("EUR", additive=True, decimals=2),

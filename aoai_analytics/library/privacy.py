@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SHOWS_PROMPTS = "prompts"
 _COLUMNS = frozenset(column for table in TABLES.values() for column in table.columns)
 _WORD = re.compile(r"\w+")
+_HIDDEN = "[hidden: "
 #: Names that Kusto gives by itself.
 _GIVEN = re.compile(r"Column\d+|print_\d+")
 
@@ -95,7 +96,12 @@ def _safe_names(columns: list[str], rows: Rows, kql: str) -> dict[str, str]:
     }
 
 
+def is_hidden(value: Any) -> bool:
+    """Whether *value* is what stands for a hidden text, or no text."""
+    return value is None or value == "" or (isinstance(value, str) and value.startswith(_HIDDEN))
+
+
 def _length(value: Any) -> str:
     if value is None or (isinstance(value, str) and not value):
         return ""
-    return f"[hidden: {len(value if isinstance(value, str) else str(value)):,} characters]"
+    return f"{_HIDDEN}{len(value if isinstance(value, str) else str(value)):,} characters]"

@@ -17,12 +17,13 @@ from .steps import step_of
 
 @dataclass(frozen=True)
 class Asked:
-    """A result to show: its rows, the matching chart and units, and whether prompt and response text is hidden."""
+    """A result to show: its rows, the matching chart and units, whether text is hidden, and a note on what was read."""
 
     result: QueryResult
     chart: str
     units: Mapping[str, str]
     texts_hidden: bool
+    note: str = ""
 
 
 def ask(
@@ -45,12 +46,13 @@ def ask(
         kql, left = filled(kql, start, end, parameters or {})
         kql, parameters = with_lets(kql, left, undefined(kql))
     result = engine.query(kql, start=start, end=end, parameters=parameters)
-    chart, units, no_text = "", {}, frozenset[str]()
+    chart, units, no_text, note = "", {}, frozenset[str](), ""
     if query is not None:
         chart, units, no_text = query.chart, dict(query.units), privacy.no_text(query)
         if step := step_of(query):
+            note = step.says(result.frame) if step.says else ""
             result = step.after(result)
             chart = step.chart if show_prompts or step.hidden_chart is None else step.hidden_chart
             units, no_text = dict(step.units), step.no_text
     result, hidden = privacy.shown(result, kql, show_prompts=show_prompts, no_text=no_text)
-    return Asked(result, chart, units, hidden)
+    return Asked(result, chart, units, hidden, note)

@@ -16,7 +16,7 @@ from ..errors import WrongUse
 from ..library.queries import Query
 from .languages import languages
 from .personal_data import by_kind, by_request
-from .topics import topics
+from .topics import sampled, topics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ class Step:
 
     ``run`` converts the query's frame to a new one; ``types`` are its columns' Kusto types, ``units`` as in a header.
     ``chart`` is drawn if texts may be shown, ``hidden_chart`` (default: the same) if not. ``no_text`` names the
-    columns that never hold prompt or response text.
+    columns that never hold prompt or response text. ``says`` is what of the query's rows a reader has to know.
     """
 
     run: Callable[[pd.DataFrame], pd.DataFrame]
@@ -37,6 +37,7 @@ class Step:
     units: Mapping[str, str] = field(default_factory=dict)
     no_text: frozenset[str] = frozenset()
     hidden_chart: str | None = None
+    says: Callable[[pd.DataFrame], str] | None = None
 
     def after(self, result: QueryResult) -> QueryResult:
         """*result* with the step's rows instead of the query's. Raises MissingExtra."""
@@ -62,9 +63,10 @@ STEPS = {
             "FirstSeen": "datetime",
             "LastSeen": "datetime",
             "CorrelationId": "string",
+            "SharedTerms": "string",
         },
         chart="bar x=Prompts y=Terms",
-        hidden_chart="bar x=Prompts y=Topic",
+        hidden_chart="bar x=Prompts y=SharedTerms",
         units={
             "Prompts": "prompts",
             "Share": "%",
@@ -72,7 +74,8 @@ STEPS = {
             "PromptTokens": "tokens",
             "UnknownRequests": "requests",
         },
-        no_text=frozenset({"Topic"}),
+        no_text=frozenset({"Topic", "SharedTerms"}),
+        says=sampled,
     ),
     "languages": Step(
         languages,

@@ -11,6 +11,8 @@ import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from ..config import settings
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,20 +34,23 @@ _TOO_COMMON = 0.4
 _MOST_WORDS = 4_000
 _COLUMNS = [
     "Topic", "Terms", "Prompts", "Share", "Users", "Example", "PromptTokens", "UnknownRequests", "FirstSeen",
-    "LastSeen", "CorrelationId",
+    "LastSeen", "CorrelationId", "SharedTerms",
 ]  # fmt: skip
 
 
-def topics(prompts: pd.DataFrame) -> pd.DataFrame:
+def topics(prompts: pd.DataFrame, shared_by: int | None = None) -> pd.DataFrame:
     """Rows of ``TimeGenerated, User, PromptTokens, CorrelationId, Prompt`` grouped by topic, largest first.
 
     Example is the most typical prompt of its topic, CorrelationId its request. Prompts that share no word with others
-    are in ``OTHER``, last. PromptTokens sums the known values; UnknownRequests counts the rest.
+    are in ``OTHER``, last. PromptTokens sums the known values; UnknownRequests counts the rest. SharedTerms are
+    terms that prompts of at least *shared_by* users have (default: the setting ``terms_shared_by``), to be shown where
+    no text may be.
     """
     import pandas as pd
 
+    least = settings().terms_shared_by if shared_by is None else shared_by
     ordered = prompts.sort_values("CorrelationId", ignore_index=True)
-    number, weight, terms = _clustered(list(ordered["Prompt"]))
+    number, weight, terms, shared = _clustered(list(ordered["Prompt"]), list(ordered["User"]), least)
     grouped = ordered.assign(number=number, weight=weight)
     rows = []
     for cluster in sorted(terms.keys() & set(number)):
@@ -54,6 +59,7 @@ def topics(prompts: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "Terms": terms[cluster],
+                "SharedTerms": shared.get(cluster) or f"(no word of {least} users)",
                 "Prompts": len(rest),
                 "Share": round(100.0 * len(rest) / len(grouped), 1),
                 "Users": rest["User"].nunique(),
@@ -77,8 +83,10 @@ def topics(prompts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _clustered(texts: list[str]) -> tuple[list[int], list[float], dict[int, str]]:
-    """The cluster of each text (-1: none) and its weight in it, and the clusters' terms."""
+def _clustered(
+    texts: list[str], users: list[str], least: int
+) -> tuple[list[int], list[float], dict[int, str], dict[int, str]]:
+    """The cluster of each text (-1: none), its weight in it, the clusters' terms, and those of *least* users."""
     import numpy as np
     from sklearn.decomposition import NMF
     from sklearn.exceptions import ConvergenceWarning
@@ -89,7 +97,7 @@ def _clustered(texts: list[str]) -> tuple[list[int], list[float], dict[int, str]
     kept, counts = _counted(words, [_script(text) for text in texts])
     clusters = min(MOST_TOPICS, len(texts) // PROMPTS_PER_TOPIC, len(kept) - 1)
     if clusters < 2:
-        return [-1] * len(texts), [0.0] * len(texts), {-1: OTHER_TERMS}
+        return [-1] * len(texts), [0.0] * len(texts), {-1: OTHER_TERMS}, {-1: OTHER_TERMS}
     # One thread: the order of additions, and so the last digits, are the same on every machine and in every run.
     with threadpool_limits(limits=1), warnings.catch_warnings():
         # Topics that have not fully converged are as readable as converged ones.
@@ -98,11 +106,17 @@ def _clustered(texts: list[str]) -> tuple[list[int], list[float], dict[int, str]
         model = NMF(n_components=clusters, init="nndsvd", random_state=0, max_iter=400, tol=1e-3)
         strength = model.fit_transform(weighed)
     number = np.where(strength.max(axis=1) > 0, strength.argmax(axis=1), -1)
-    names = {-1: OTHER_TERMS}
+    users_of: dict[str, set[str]] = {}
+    for own, user in zip(words, users, strict=True):
+        for word in set(own):
+            users_of.setdefault(word, set()).add(user)
+    names, shared = {-1: OTHER_TERMS}, {-1: OTHER_TERMS}
     for cluster, weights in enumerate(model.components_):
-        best = sorted(range(len(kept)), key=lambda word: (-round(weights[word], 6), kept[word]))[:TERMS]
-        names[cluster] = ", ".join(kept[word] for word in best)
-    return [int(n) for n in number], [float(s) for s in strength.max(axis=1)], names
+        ranked = sorted(range(len(kept)), key=lambda word: (-round(weights[word], 6), kept[word]))
+        names[cluster] = ", ".join(kept[word] for word in ranked[:TERMS])
+        common = [word for word in ranked if round(weights[word], 6) > 0 and len(users_of[kept[word]]) >= least]
+        shared[cluster] = ", ".join(kept[word] for word in common[:TERMS])
+    return [int(n) for n in number], [float(s) for s in strength.max(axis=1)], names, shared
 
 
 def _counted(words: list[list[str]], scripts: list[str]) -> tuple[list[str], Any]:
@@ -149,3 +163,14 @@ def _script(text: str) -> str:
     from .languages import language
 
     return language(text)
+
+
+def sampled(prompts: pd.DataFrame) -> str:
+    """How many prompts were read, of how many and of when, in words; '' where there is none."""
+    if not len(prompts):
+        return ""
+    first, last = (f"{at.day} {at:%b %Y}" for at in (prompts["TimeGenerated"].min(), prompts["TimeGenerated"].max()))
+    of, read = int(prompts["AllPrompts"].max()), len(prompts)
+    if read < of:
+        return f"From a sample of {read:,} of {of:,} logged prompts, spread over {first} to {last} (UTC)."
+    return f"From all {read:,} logged prompts, {first} to {last} (UTC)."

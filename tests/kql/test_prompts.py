@@ -131,7 +131,13 @@ def test_a_prompt_s_script_is_that_of_most_of_its_letters(engine: LocalEngine) -
     assert found == [("Latin", 4, 66.7, 4), ("Japanese", 1, 16.7, 1), ("no letters", 1, 16.7, 1)]
 
 
-@pytest.mark.parametrize("name", ["topics", "languages", "personal-data", "personal-data-requests"])
+def test_topics_are_of_a_sample_of_the_whole_period_that_says_of_how_many(engine: LocalEngine) -> None:
+    everything = answer(engine, "topics", "CorrelationId", "AllPrompts")
+    assert sorted(everything) == [(f"r{number}", 5) for number in (1, 2, 4, 5, 6)]
+    assert answer(engine, "topics", "CorrelationId", "AllPrompts", topN=2) == everything[:2]
+
+
+@pytest.mark.parametrize("name", ["languages", "personal-data", "personal-data-requests"])
 def test_what_a_step_reads_are_the_latest_texts(engine: LocalEngine, name: str) -> None:
     found = answer(engine, name, "CorrelationId", "User", topN=3)
     assert found == [("r6", "ann"), ("r5", "cy"), ("r4", "203.0.113.1")]

@@ -19,7 +19,8 @@ from tests.conftest import REPO
 NOTEBOOKS = sorted((REPO / "notebooks/analysis").glob("*.ipynb"))
 PARAMETERS = ["source", "start", "end", "time_zone", "show_prompts"]
 OWN = {
-    "cost": ["budgets", "commitments"],
+    "cost": ["budgets", "commitments", "from_model", "to_model", "to_tier", "to_scope"],
+    "overview": ["budgets"],
     "user": ["user"],
     "prompts": ["words", "correlation_id"],
     "teams": ["dimension"],

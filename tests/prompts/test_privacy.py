@@ -66,7 +66,7 @@ def test_a_query_hides_every_text_and_shows_it_only_where_asked(
         assert code == 0 and out and marker not in out + err
     shown = asked(capsys, hostile_lake, *bound(name), "--format", "json", "--show-prompts")[1]
     texts = [row for row in json.loads(shown) if marker in json.dumps(row)]
-    counts_only = {"languages", "scripts", "length-over-time", "texts-logged", "personal-data"}
+    counts_only = {"languages", "scripts", "length-over-time", "texts-logged", "personal-data", "repeated"}
     found_only = {"personal-data-requests", "frequent", "topics"}
     assert bool(texts) == (name.split("/")[1] not in counts_only | found_only) or name == "prompts/topics"
 
@@ -115,7 +115,7 @@ def test_a_notebook_run_without_asking_holds_no_text(hostile_lake: Path, marker:
     path = tmp_path / "prompts.ipynb"
     run_notebook(notebooks()["prompts"], {"source": str(hostile_lake)}, path)
     text = path.read_text("utf-8")
-    assert "[hidden: " in text and "show_prompts = True" in text
+    assert "[hidden: " not in text and "show_prompts = True" in text
     assert marker not in text
     links = re.findall(r"base64,([A-Za-z0-9+/=]+)", text)
     assert links and not any(marker in base64.b64decode(link).decode("utf-8") for link in links)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from aoai_analytics.prompts.languages import TOO_SHORT, language, languages
-from aoai_analytics.prompts.topics import OTHER, topics
+from aoai_analytics.prompts.topics import OTHER, sampled, topics
 
 SPOKEN = {
     "The quarterly report is late, please tell me when it will be ready.": "English",
@@ -82,3 +82,29 @@ def test_unknown_tokens_are_counted_and_never_summed_as_nothing() -> None:
     made["PromptTokens"] = pd.array([None, None], dtype="Int64")
     (row,) = topics(made).to_dict("records")
     assert pd.isna(row["PromptTokens"]) and row["UnknownRequests"] == 2
+
+
+def test_only_words_that_enough_users_share_are_shared_terms() -> None:
+    made = prompts([f"{text} {number}" for number in range(6) for side in SUBJECTS for text in side])
+    made["User"] = [f"user-{number % 9}" for number in range(len(made))]
+    # One user writes a word of his own in each of many prompts.
+    own = [f"{text} for zebrafish" for text in BREAD for _ in range(6)]
+    secret = prompts(own).assign(User="cy", CorrelationId=[f"s{number:03}" for number in range(len(own))])
+    everything = pd.concat([made, secret], ignore_index=True)
+    found = topics(everything, shared_by=3)
+    words = set(", ".join(found["SharedTerms"]).split(", "))
+    assert "zebrafish" in ", ".join(found["Terms"]) and "zebrafish" not in words
+    users_of = {
+        word: everything[everything["Prompt"].str.contains(rf"\b{word}\b")]["User"].nunique()
+        for word in words
+        if not word.startswith("(")
+    }
+    assert users_of and min(users_of.values()) >= 3
+    assert set(topics(everything, shared_by=100)["SharedTerms"]) <= {"(no word of 100 users)", "(no topic)"}
+
+
+def test_how_many_prompts_were_read_of_when_is_said() -> None:
+    made = prompts(["a prompt", "another"]).assign(AllPrompts=2_000)
+    assert sampled(made) == "From a sample of 2 of 2,000 logged prompts, spread over 2 Nov 2026 to 2 Nov 2026 (UTC)."
+    assert sampled(made.assign(AllPrompts=2)).startswith("From all 2 logged prompts")
+    assert sampled(made.head(0)) == ""

@@ -20,6 +20,7 @@ from ...errors import WrongUse
 from ...format.labels import plain
 from ...format.numbers import additive
 from ...format.periods import Moment, in_words, moment, zone
+from ...library import privacy
 from ...library.queries import Library, Query, library, own_query
 from ...prompts import Asked, ask
 from ..findings.overview import month_of, overview
@@ -249,8 +250,11 @@ class Report:
             frame, asked.chart, title=query.title, units=units, time_zone=self.time_zone, colors=self._colors
         )
         notes = [note(drawn)] if drawn is not None else []
+        notes.append(asked.note)
         if asked.texts_hidden and len(frame):
             notes.append(TEXTS_HIDDEN)
+            told = [name for name in frame.columns if not (types.get(name) == "string" and _all_hidden(frame[name]))]
+            frame = frame[told] if told else frame
         table = ""
         if len(frame):
             rows = MAX_ROWS if drawn is None else ROWS_BELOW_A_FIGURE
@@ -275,6 +279,11 @@ class Report:
             problems=problems,
             totals={} if problems else _totals(frame, types, units),
         )
+
+
+def _all_hidden(column: pd.Series) -> bool:
+    """Whether a column holds hidden texts alone, and at least one."""
+    return bool(column.map(privacy.is_hidden).all()) and bool(column.map(bool).any())
 
 
 def _only() -> list[str]:
