@@ -120,7 +120,7 @@ def decimals_for(values: Any, unit: Unit) -> int:
     known = [abs(float(value)) for value in values if not is_missing(value) and math.isfinite(value)]
     largest = max(known, default=0.0)
     if unit.decimals is not None:
-        return _enough(largest, unit.decimals)
+        return _enough(largest * unit.factor, unit.decimals)
     if all(value == int(value) for value in known):
         return 0
     return 0 if largest >= 10_000 else 1 if largest >= 10 else _enough(largest, 2)

@@ -102,7 +102,8 @@ def test_the_file_s_ending_is_the_format_and_a_contradiction_is_refused(aoai, la
         dict(zip(names, row, strict=True))["TotalTokens"] for row in sheet.iter_rows(min_row=2, values_only=True)
     ] == [row["TotalTokens"] for row in rows]
     page = (tmp_path / "x.html").read_text()
-    assert page.count("<tr>") == len(rows) + 1 and f"{rows[0]['TotalTokens']:,}" in page
+    # A row for the headings, and one for the total.
+    assert page.count("<tr>") == len(rows) + 2 and f"{rows[0]['TotalTokens']:,}" in page
     contradiction = aoai(*words, tmp_path / "y.csv", "--format", "json")
     assert (contradiction.code, "contradicts" in contradiction.err) == (2, True)
     unknown = aoai(*words, tmp_path / "y.docx")
