@@ -23,7 +23,8 @@ LAYERS = (
     {"lake.recompute"},
     {"lake.pull", "lake.metrics_pull"},
     {"charts", "prices", "prompts"},
-    {"dimensions"},
+    {"dimensions", "lake.cost_rows"},
+    {"lake.costs"},
     {"reporting", "export", "doctor"},
     {"cli", "interactive"},
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..config import found, settings
-from ..errors import WrongUse
+from ..errors import LogsError, WrongUse
 from . import options
 from .progress import bar
 
@@ -37,6 +37,7 @@ def sample(
         str, typer.Option("--mix", help="default, complete (nothing missing), languages or unseen-model.", metavar="M")
     ] = "default",
     mcp: Annotated[int, typer.Option("--mcp", help="Also generate this many MCP calls.", metavar="N")] = 0,
+    invoice: Annotated[bool, typer.Option("--invoice", help="Also generate cost exports of the same days.")] = False,
 ) -> None:
     """Generate sample gateway logs, with the true values in truth.csv.
 
@@ -45,20 +46,31 @@ def sample(
     from ..sample import write_sample
 
     with bar("Generating requests") as progress:
-        summary = write_sample(out, requests=requests, days=days, seed=seed, mix=mix, mcp_calls=mcp, progress=progress)  # type: ignore[arg-type]
+        summary = write_sample(
+            out,
+            requests=requests,
+            days=days,
+            seed=seed,
+            mix=mix,  # type: ignore[arg-type]
+            mcp_calls=mcp,
+            invoice=invoice,
+            progress=progress,
+        )
     print(
         f"{summary.requests:,} requests from {summary.start:%Y-%m-%d} to {summary.end:%Y-%m-%d}, "
         f"{summary.bytes / 1e6:,.0f} MB in {summary.files:,} files: {out / 'logs'}"
     )
     print(f"Next: aoai ingest {out / 'logs'}", file=sys.stderr)
+    if invoice:
+        print(f"Then: aoai ingest costs {out / 'invoice'}", file=sys.stderr)
 
 
 def ingest(
     logs: Annotated[
         list[str],
         typer.Argument(
-            help="Folders, files or https:// containers with gateway logs, one log-analytics:// source, or, with "
-            "--resource, the word metrics.",
+            help="Folders, files or https:// containers with gateway logs, one log-analytics:// source, the word costs "
+            "and then cost exports, or, with --resource, the word metrics.",
             metavar="LOGS...",
         ),
     ],
@@ -77,7 +89,7 @@ def ingest(
     end: options.End = None,
     credential: options.Credential = None,
 ) -> None:
-    """Ingest gateway logs, or account metrics, into a lake.
+    """Ingest gateway logs, account metrics or cost exports into a lake.
 
     Reads only new records and stores none twice. You can stop it at any time and run it again.
     """
@@ -100,6 +112,11 @@ def ingest(
         begin, until = options.time_span(since, start, end)
         _pull_metrics(resource, region, Lake.create(folder), begin, until)
         return
+    if logs[0] == "costs" and len(logs) > 1:
+        if follow or since or start or end:
+            raise WrongUse("--follow, --since, --start and --end do not apply to cost exports; they are read whole")
+        _read_costs(logs[1:], Lake.create(folder))
+        return
     if not sources and (since or start or end):
         raise WrongUse("--since, --start and --end apply only to a log-analytics:// source; files are read whole")
     if sources and follow:
@@ -120,7 +137,6 @@ def ingest(
 
 def _follow(logs: list[str], lake: Lake, *, messages: bool) -> None:
     """Ingest in rounds until Ctrl-C, with a line for each that brought something. Between rounds others may write."""
-    from ..errors import LogsError
     from ..lake.containers import place_of
     from ..lake.ingest import ingest as read
     from ..lake.recompute import recompute
@@ -202,6 +218,32 @@ def _read(logs: list[str], lake: Lake, *, messages: bool) -> None:
         print(f"Quarantined records: {lake.path / '_aoai' / 'quarantine'}", file=sys.stderr)
     if summary.pending:
         print("Ingest again to read incomplete records, once the gateway has written the rest.", file=sys.stderr)
+
+
+def _read_costs(exports: list[str], lake: Lake) -> None:
+    from ..lake.costs import ingest_costs
+
+    with bar("Reading cost exports") as progress:
+        summary = ingest_costs(exports, lake, credential=_credential_for(exports), progress=progress)
+    for problem in summary.problems:
+        print(problem, file=sys.stderr)
+    _tell(
+        {
+            "export runs": f"{summary.runs:,}",
+            "already ingested": f"{summary.known:,}",
+            "new": f"{summary.new:,}",
+            "replaced": f"{summary.replaced:,}",
+            "quarantined": f"{summary.quarantined:,}",
+            "other services": f"{summary.other:,}",
+        }
+    )
+    if summary.quarantined:
+        print(
+            f"The invoice is incomplete. Quarantined rows: {lake.path / '_aoai' / 'quarantine'}",
+            file=sys.stderr,
+        )
+    if summary.problems and len(summary.problems) >= summary.runs:
+        raise LogsError("no export run could be read")
 
 
 def _pull(source: str, lake: Lake, start: datetime | None, end: datetime | None, *, messages: bool) -> None:

@@ -17,7 +17,7 @@ from aoai_analytics.errors import AoaiError
 MARKER = "sample.json"
 _NEW_MARKER = "sample.json.new"
 PARTIAL = ".partial"
-PARTS = ("logs", "truth.csv", "planted.json")
+PARTS = ("logs", "truth.csv", "planted.json", "invoice")
 
 
 @contextmanager
@@ -50,7 +50,8 @@ def _put_in_place(partial: Path, out: Path) -> None:
         target = out / part
         if target.is_dir():
             shutil.rmtree(target)
-        (partial / part).replace(target)
+        if (partial / part).exists():
+            (partial / part).replace(target)
 
 
 def _claim(out: Path) -> None:

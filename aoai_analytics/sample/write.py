@@ -15,6 +15,7 @@ from aoai_analytics.sample import planted, truth
 from aoai_analytics.sample.emit import Emitter
 from aoai_analytics.sample.flaws import FLAWS, MIXES, Mix, windows
 from aoai_analytics.sample.folder import replaced
+from aoai_analytics.sample.invoice import write_invoice
 from aoai_analytics.sample.mcp import McpCalls
 from aoai_analytics.sample.records import blob_folder
 from aoai_analytics.sample.shape import intensity, spread
@@ -52,6 +53,7 @@ def write_sample(
     start: date | None = None,
     mix: Mix = "default",
     mcp_calls: int = 0,
+    invoice: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> SampleSummary:
     """Write gateway logs in the layout of diagnostic settings, and what really happened, to a folder.
@@ -63,7 +65,8 @@ def write_sample(
     ``mix``: ``default`` has all the flaws of real gateway logs; ``complete`` has nothing missing,
     cut or duplicated (and unlimited bodies); in ``languages`` each team writes one kind of text;
     in ``unseen-model`` one model's tokens are never logged. ``mcp_calls`` adds so many calls of MCP servers, with
-    their log. ``progress`` is called with the finished and the total requests.
+    their log; ``invoice`` adds ``out/invoice``, two runs of a cost export with planted remainders (see
+    ``invoice.Plan``) and their truth. ``progress`` is called with the finished and the total requests.
 
     Raises ``WrongUse`` for invalid arguments, ``AoaiError`` if ``out`` contains other files.
     """
@@ -78,6 +81,8 @@ def write_sample(
     with replaced(Path(out)) as (folder, about):
         told = progress or (lambda done, total: None)
         summary = _write(folder, requests, days, seed, first_day, mix, mcp_calls, told)
+        if invoice:
+            write_invoice(folder / "truth.csv", folder / "invoice")
         about |= {"mix": mix, "seed": seed, "days": days, **asdict(summary)}
         about |= {"start": summary.start.isoformat(), "end": summary.end.isoformat()}
     return summary

@@ -145,6 +145,23 @@ AZURE_DIAGNOSTICS = Table(
     },
 )
 
+#: Charges of Cost Management exports that concern models or the gateway; see ``lake.costs``. The first columns are
+#: those of FOCUS 1.2, TimeGenerated is ChargePeriodStart. Meter… say what the meter was matched to, MeterQuantity is
+#: tokens, or hours. The last ones are of the export: its dataset (FocusCost, AmortizedCost, ActualCost) and run.
+COST_DETAILS = Table(
+    "CostDetails",
+    columns_of(
+        f"""TenantId string; TimeGenerated, ChargePeriodEnd, BillingPeriodStart datetime; BillingAccountId,
+        BillingCurrency, PricingCurrency string; ExchangeRate real; ChargeCategory, ChargeClass, ChargeDescription,
+        PricingCategory, CommitmentDiscountId, CommitmentDiscountStatus string;
+        BilledCost, EffectiveCost, ListCost, PricingQuantity real; PricingUnit, SubAccountId, RegionId, ResourceId,
+        ServiceName, SkuMeter, MeterId, MeterCategory, MeterSubcategory, InvoiceId, Tags string;
+        MeterKind, MeterModel, MeterVersion, MeterDirection, MeterTier, MeterScope string; MeterAbove long;
+        MeterQuantity real; MeterMatch, Dataset, DatasetVersion, ExportName, RunId string; RunTime datetime; {_ADDED}"""
+    ),
+    key=("BillingCurrency",),
+)
+
 #: Tables that an ingest reads in addition to the gateway's two logs.
 SOURCE_TABLES = {
     table.name: table
@@ -160,5 +177,6 @@ SOURCE_TABLES = {
         AZURE_METRICS,
         USAGE,
         AZURE_DIAGNOSTICS,
+        COST_DETAILS,
     )
 }
