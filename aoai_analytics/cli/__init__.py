@@ -19,7 +19,7 @@ from typer.exceptions import TyperException
 from .. import extras
 from ..errors import AoaiError
 from ..format.labels import plain
-from . import doctor, export, lake, logs, notebooks, prices, queries, report, sandbox, schedule, setup
+from . import doctor, export, lake, logs, notebooks, prices, queries, reconcile, report, sandbox, schedule, setup
 
 _ABOUT = "Token usage, cost and reliability of Azure OpenAI behind API Management, from the gateway's logs."
 
@@ -31,7 +31,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (logs.sample, logs.ingest, queries.queries, queries.query, report.report, doctor.doctor):
+for command in (
+    logs.sample,
+    logs.ingest,
+    queries.queries,
+    queries.query,
+    report.report,
+    doctor.doctor,
+    reconcile.reconcile,
+):
     app.command()(command)
 app.add_typer(lake.app, name="lake")
 app.add_typer(setup.app, name="setup")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from ..prices import PriceBook
 
 app = typer.Typer(help="Token prices: list, refresh from Azure, showback for finance.")
+
+Currency = Annotated[
+    str | None, typer.Option("--currency", help="Where the invoice has several: only this one.", metavar="CODE")
+]
 
 
 @app.command("list")
@@ -137,29 +142,83 @@ def showback(
             "--commitment", help="USD for a provisioned deployment in the period; repeatable.", metavar="A/D=USD"
         ),
     ] = None,
+    scale_to_invoice: Annotated[
+        bool, typer.Option("--scale-to-invoice", help="Share the invoiced amount, to its cent, in its currency.")
+    ] = False,
+    remainder: Annotated[
+        str,
+        typer.Option(
+            "--remainder", help="With --scale-to-invoice: keep what no use explains apart, or spread it.", metavar="R"
+        ),
+    ] = "apart",
+    share_gateway: Annotated[
+        bool, typer.Option("--share-gateway", help="With --scale-to-invoice: share API Management's cost by requests.")
+    ] = False,
+    currency: Currency = None,
 ) -> None:
     """Write the amount to charge each subscription, to the cent, as a spreadsheet."""
     from ..dimensions import own_functions
     from ..engines import connect
     from ..format.periods import in_words
     from ..library import library
+    from ..prices.invoice import SHOWBACK, ask_invoice, in_one_currency
     from ..prices.showback import QUERY, write_showback
 
+    if remainder not in ("apart", "spread"):
+        raise WrongUse(f"--remainder must be apart or spread, not '{remainder}'")
+    if scale_to_invoice and commitment:
+        raise WrongUse("--commitment does not apply with --scale-to-invoice: the invoice has the commitments' cost")
     first, last = options.time_span(since, start, end, period, time_zone)
-    kql = library().get(QUERY).bind(commitments=commitment or [])
+    zone = options.zone_or_default(time_zone)
     name = options.source_or_default(source)
     engine = connect(name, functions=own_functions())
     try:
-        result = engine.query(kql, start=first, end=last)
+        if scale_to_invoice:
+            more = {"remainder": remainder, "shareGateway": share_gateway}
+            result = ask_invoice(engine, SHOWBACK, first, last, time_zone=zone, **more)
+            result = replace(result, frame=in_one_currency(result.frame, currency))
+        else:
+            kql = library().get(QUERY).bind(commitments=commitment or [])
+            result = engine.query(kql, start=first, end=last)
     finally:
         engine.close()
     for warning in result.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     if result.partial:
         raise WrongUse("the source returned only part of the requests, so nothing was written; choose a shorter period")
-    words = in_words(first, last, options.zone_or_default(time_zone))
-    cents = write_showback(result.frame, output, period=words, source=name)
-    print(f"{output}: {cents / 100:,.2f} USD for {len(result.frame):,} subscriptions", file=sys.stderr)
+    cents = write_showback(result.frame, output, period=in_words(first, last, zone), source=name)
+    unit = result.frame["Currency"].iloc[0] if scale_to_invoice else "USD"
+    rows = "rows" if scale_to_invoice else "subscriptions"
+    print(f"{output}: {cents / 100:,.2f} {unit} for {len(result.frame):,} {rows}", file=sys.stderr)
+
+
+@app.command()
+def focus(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Output file: .csv or .parquet.", metavar="FILE")],
+    source: options.Source = None,
+    since: options.Since = None,
+    start: options.Start = None,
+    end: options.End = None,
+    period: options.Period = None,
+    time_zone: options.TimeZone = None,
+    currency: Currency = None,
+) -> None:
+    """Write each team's share of the invoice as FOCUS 1.2 rows, for FinOps tools."""
+    from ..dimensions import own_functions
+    from ..engines import connect
+    from ..prices.invoice import FOCUS, ask_invoice, in_one_currency, write_focus
+
+    first, last = options.time_span(since, start, end, period, time_zone)
+    engine = connect(options.source_or_default(source), functions=own_functions())
+    try:
+        result = ask_invoice(engine, FOCUS, first, last, time_zone=options.zone_or_default(time_zone))
+    finally:
+        engine.close()
+    frame = in_one_currency(result.frame, currency, "BillingCurrency")
+    rows = write_focus(frame, output)
+    print(
+        f"{output}: {rows:,} rows, {frame['BilledCost'].sum():,.2f} {frame['BillingCurrency'].iloc[0]}", file=sys.stderr
+    )
 
 
 @app.command()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 QUERY = "cost/showback"
+_Columns = dict[str, tuple[str, str]]
 #: Column -> heading with its unit, and the format of its numbers in Excel.
 _COLUMNS = {
     "SubscriptionId": ("Subscription", ""),
@@ -25,22 +26,41 @@ _COLUMNS = {
     "UnpricedRequests": ("Requests without a price, in no amount", "#,##0"),
     "UnknownRequests": ("Requests of unknown tokens, in no amount", "#,##0"),
 }
-_SUMMED = ("Amount", "TokenCost", "ProvisionedCost", "EstimatedCost", "Requests", "UnpricedRequests", "UnknownRequests")
+#: The same of the invoice's show-back, in the invoice's currency.
+_OF_INVOICE = {
+    "Name": ("Subscription, or (part of the remainder)", ""),
+    "Amount": ("Amount ({currency})", "#,##0.00"),
+    "Share": ("Share (%)", "0.0"),
+    "Use": ("Use, unrounded ({currency})", "#,##0.000000"),
+    "Provisioned": ("Provisioned, unrounded ({currency})", "#,##0.000000"),
+    "Gateway": ("API Management, unrounded ({currency})", "#,##0.000000"),
+    "Remainder": ("Remainder, unrounded ({currency})", "#,##0.000000"),
+    "Tokens": ("Tokens", "#,##0"),
+}
+_SUMMED = (
+    *("Amount", "TokenCost", "ProvisionedCost", "EstimatedCost", "Requests", "UnpricedRequests", "UnknownRequests"),
+    *("Use", "Provisioned", "Gateway", "Remainder", "Tokens"),
+)
 NO_SUBSCRIPTION = "(none)"
 TOTAL = "Total"
 
 
 def write_showback(frame: pd.DataFrame, path: Path, *, period: str, source: str) -> int:
-    """Write the rows of ``cost/showback`` with their total to *path*, ``.csv`` or ``.xlsx``; the total in cents.
+    """Write the rows of ``cost/showback`` or, in one currency, of ``cost/showback-invoice`` with their total to *path*.
 
-    *period* and *source* say in words of what the table is. Texts of the logs are never formulas. Raises WrongUse
-    where the file's name ends otherwise or it cannot be written.
+    Gives the total in cents. *path* ends in ``.csv`` or ``.xlsx``; *period* and *source* say in words of what the table
+    is. Texts of the logs are never formulas. Raises WrongUse where the file's name ends otherwise or it cannot be
+    written.
     """
     writers = {".csv": _csv, ".xlsx": _xlsx}
     if path.suffix.lower() not in writers:
         raise WrongUse(f"'{path}' must end in .csv or .xlsx")
-    rows = [[_value(column, row[column]) for column in _COLUMNS] for row in frame.to_dict("records")]
-    data = writers[path.suffix.lower()](rows, frame, f"Showback for {source}, {period}")
+    columns, what = _COLUMNS, "Showback"
+    if "Name" in frame.columns:
+        currency, what = str(frame["Currency"].iloc[0]), "Showback of the invoice"
+        columns = {name: (text.format(currency=currency), style) for name, (text, style) in _OF_INVOICE.items()}
+    rows = [[_value(column, row[column]) for column in columns] for row in frame.to_dict("records")]
+    data = writers[path.suffix.lower()]([*rows, _totals(frame, columns)], columns, f"{what} for {source}, {period}")
     try:
         path.write_bytes(data)
     except OSError as error:
@@ -52,18 +72,18 @@ def _value(column: str, value: Any) -> Any:
     import pandas as pd
 
     missing = pd.isna(value)
-    if column == "SubscriptionId":
+    if column in ("SubscriptionId", "Name"):
         return str(value) if not missing and value else NO_SUBSCRIPTION
     if missing:
         return None
     return value.item() if hasattr(value, "item") else value
 
 
-def _totals(frame: pd.DataFrame) -> list[Any]:
+def _totals(frame: pd.DataFrame, columns: _Columns) -> list[Any]:
     """The total's row; amounts are summed as cents, so that no cent is lost."""
     totals: list[Any] = []
-    for column in _COLUMNS:
-        if column == "SubscriptionId":
+    for column in columns:
+        if column in ("SubscriptionId", "Name"):
             totals.append(TOTAL)
         elif column == "Amount":
             totals.append(int(frame["AmountCents"].sum()) / 100)
@@ -72,13 +92,13 @@ def _totals(frame: pd.DataFrame) -> list[Any]:
     return totals
 
 
-def _csv(rows: list[list[Any]], frame: pd.DataFrame, _title: str) -> bytes:
+def _csv(rows: list[list[Any]], columns: _Columns, _title: str) -> bytes:
     import csv
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([heading for heading, _ in _COLUMNS.values()])
-    for row in [*rows, _totals(frame)]:
+    writer.writerow([heading for heading, _ in columns.values()])
+    for row in rows:
         name, amount, *rest = row
         # A spreadsheet runs a cell that begins with one of these as a formula (OWASP, "CSV Injection").
         safe = f"'{name}" if name.lstrip().startswith(("=", "+", "-", "@")) or name[:1] in "\t\r\n" else name
@@ -86,7 +106,7 @@ def _csv(rows: list[list[Any]], frame: pd.DataFrame, _title: str) -> bytes:
     return b"\xef\xbb\xbf" + out.getvalue().encode()
 
 
-def _xlsx(rows: list[list[Any]], frame: pd.DataFrame, title: str) -> bytes:
+def _xlsx(rows: list[list[Any]], columns: _Columns, title: str) -> bytes:
     """A workbook of one sheet. Text is written as text cells: XlsxWriter makes no formula or link of it."""
     import xlsxwriter
 
@@ -96,12 +116,12 @@ def _xlsx(rows: list[list[Any]], frame: pd.DataFrame, title: str) -> bytes:
         heading = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
         sheet.write_string(0, 0, title, book.add_format({"bold": True}))
         sheet.set_column(0, 0, 32)
-        sheet.set_column(1, len(_COLUMNS) - 1, 17)
-        for column, (text, _) in enumerate(_COLUMNS.values()):
+        sheet.set_column(1, len(columns) - 1, 17)
+        for column, (text, _) in enumerate(columns.values()):
             sheet.write_string(2, column, text, heading)
-        for number, row in enumerate([*rows, _totals(frame)], 3):
-            last = number == 3 + len(rows)
-            for column, (value, (_, style)) in enumerate(zip(row, _COLUMNS.values(), strict=True)):
+        for number, row in enumerate(rows, 3):
+            last = number == 2 + len(rows)
+            for column, (value, (_, style)) in enumerate(zip(row, columns.values(), strict=True)):
                 look = book.add_format({"bold": last, "top": 1 if last else 0, "num_format": style or "@"})
                 if isinstance(value, str):
                     sheet.write_string(number, column, value, look)
