@@ -25,6 +25,10 @@ var savedFunctions savedFunction[] = [
   { alias: 'AoaiAgreement', query: loadTextContent('../../kql/functions/AoaiAgreement.kql') }
   { alias: 'AoaiMcp', query: loadTextContent('../../kql/functions/AoaiMcp.kql') }
   { alias: 'AoaiCosts', query: loadTextContent('../../kql/functions/AoaiCosts.kql') }
+  { alias: 'AoaiInvoice', query: loadTextContent('../../kql/functions/AoaiInvoice.kql') }
+  { alias: 'AoaiInvoiceUse', query: loadTextContent('../../kql/functions/AoaiInvoiceUse.kql') }
+  { alias: 'AoaiReconciliation', query: loadTextContent('../../kql/functions/AoaiReconciliation.kql') }
+  { alias: 'AoaiInvoiceShares', query: loadTextContent('../../kql/functions/AoaiInvoiceShares.kql') }
   { alias: 'AoaiCoverage', query: loadTextContent('../../kql/functions/AoaiCoverage.kql') }
   { alias: 'AoaiDailyForecast', query: loadTextContent('../../kql/functions/AoaiDailyForecast.kql') }
   { alias: 'AoaiHourly', query: loadTextContent('../../kql/functions/AoaiHourly.kql') }

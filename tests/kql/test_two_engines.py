@@ -23,6 +23,7 @@ from aoai_analytics.export.alerts import ALERTS
 from aoai_analytics.export.summary_rules import HOURLY
 from aoai_analytics.export.workbook import workbook
 from aoai_analytics.export.workbook.filling import Chosen, filled, parameters, steps
+from aoai_analytics.lake.costs import ingest_costs
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.ingest import ingest
 from aoai_analytics.lake.recompute import recompute
@@ -61,10 +62,11 @@ DIFFERENT = different()
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     skip_without()
     folder = tmp_path_factory.mktemp("two-engines")
-    write_sample(folder / "sample", requests=150)
+    write_sample(folder / "sample", requests=150, invoice=True)
     lake = Lake.create(folder / "lake")
     ingest([folder / "sample/logs", *sorted(LOGS.glob("*/logs"))], lake)
     recompute(lake)
+    ingest_costs([folder / "sample/invoice"], lake)
     engine = LocalEngine(lake, str(lake.path))
     yield engine
     engine.close()
