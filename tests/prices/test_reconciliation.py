@@ -17,9 +17,11 @@ import pytest
 
 from aoai_analytics.cli import main
 from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.errors import WrongUse
 from aoai_analytics.lake.costs import ingest_costs
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.library.queries import library
+from aoai_analytics.prices.invoice import in_one_currency, write_focus
 from aoai_analytics.sample import write_sample
 from aoai_analytics.sample.invoice import Plan, write_invoice
 from aoai_analytics.sample.world import PRICES
@@ -35,7 +37,7 @@ def exact(once: Once) -> Path:
     """A sample whose tokens are all in its logs, and its lake without an invoice."""
 
     def make(folder: Path) -> None:
-        write_sample(folder / "sample", requests=300, days=3, mix="complete")
+        write_sample(folder / "sample", requests=400, days=3, mix="complete")
         lake_of(folder / "lake", folder / "sample/logs")
 
     return once("exact-sample", make)
@@ -126,6 +128,7 @@ def test_showback_adds_up_to_the_cent_of_the_invoice(planted: Path, tmp_path: Pa
     apart, spread = tmp_path / "apart.csv", tmp_path / "spread.csv"
     assert main(["prices", "showback", *lake, "-o", str(apart)]) == 0
     assert main(["prices", "showback", *lake, "-o", str(spread), "--remainder", "spread", "--share-gateway"]) == 0
+    capsys.readouterr()
     for path in (apart, spread):
         with path.open(encoding="utf-8-sig") as file:
             (_, *rows) = csv.reader(file)
@@ -140,6 +143,7 @@ def test_showback_adds_up_to_the_cent_of_the_invoice(planted: Path, tmp_path: Pa
 
 
 def test_focus_rows_follow_the_specification_and_add_up_to_the_invoice(planted: Path, tmp_path: Path) -> None:
+    import pandas as pd
     import pyarrow.parquet as pq
 
     told = json.loads((planted / "truth.json").read_text())
@@ -150,9 +154,12 @@ def test_focus_rows_follow_the_specification_and_add_up_to_the_invoice(planted: 
     assert violations(rows) == []
     assert sum(float(row["BilledCost"]) for row in rows) == pytest.approx(float(told["total"]), abs=NEAR)
     assert any(row["x_Tokens"] != "0.0" and row["SubAccountId"] for row in rows)
+    times = [name for name in rows[0] if name.endswith(("Start", "End"))]
     parquet = tmp_path / "focus.parquet"
-    assert main(["prices", "focus", "--source", str(planted / "lake"), "-o", str(parquet)]) == 0
-    assert pq.read_table(parquet).num_rows == len(rows)
+    assert write_focus(pd.read_csv(path, parse_dates=times, keep_default_na=False), parquet) == len(rows)
+    table = pq.read_table(parquet)
+    assert str(table.schema.field("ChargePeriodStart").type) == "timestamp[us, tz=UTC]"
+    assert table["SubAccountId"].null_count == sum(not row["SubAccountId"] for row in rows)
 
 
 def test_reconcile_prints_the_verdict_and_writes_each_day(planted: Path, tmp_path: Path, capsys: Any) -> None:
@@ -164,7 +171,7 @@ def test_reconcile_prints_the_verdict_and_writes_each_day(planted: Path, tmp_pat
     assert "past the gateway" in out
     with path.open(encoding="utf-8") as file:
         verdicts = {row["Verdict"] for row in csv.DictReader(file)}
-    assert verdicts == {"agrees", "explained", "no meter"}
+    assert {"agrees", "explained"} <= verdicts <= {"agrees", "explained", "no meter"}
 
 
 def test_a_lake_without_an_invoice_says_what_to_do(exact: Path, capsys: Any) -> None:
@@ -172,7 +179,7 @@ def test_a_lake_without_an_invoice_says_what_to_do(exact: Path, capsys: Any) -> 
     assert "aoai ingest costs" in capsys.readouterr().err
 
 
-def test_two_currencies_are_never_added(exact: Path, tmp_path: Path, capsys: Any) -> None:
+def test_two_currencies_are_never_added(exact: Path, tmp_path: Path) -> None:
     invoiced(exact, tmp_path, Plan())
     other = Plan(currency="EUR", time_zone=0)
     write_invoice(exact / "sample/truth.csv", tmp_path / "other", other)
@@ -186,6 +193,6 @@ def test_two_currencies_are_never_added(exact: Path, tmp_path: Path, capsys: Any
     finally:
         engine.close()
     assert verdicts["Currency"].tolist() == ["EUR", "USD"]
-    command = ["prices", "showback", "--scale-to-invoice", "--source", str(tmp_path / "lake"), "-o"]
-    assert main([*command, str(tmp_path / "a.csv")]) == 2
-    assert "never added up" in capsys.readouterr().err
+    with pytest.raises(WrongUse, match="never added up"):
+        in_one_currency(verdicts, None)
+    assert in_one_currency(verdicts, "eur")["Currency"].tolist() == ["EUR"]
