@@ -1,4 +1,4 @@
-"""The FOCUS validator of the specification's own project takes our rows; it needs Python 3.12 (PyPI, focus-validator 2)."""
+"""Our FOCUS rows pass the validator of the specification's own project (PyPI, focus-validator 2, Python 3.12)."""
 
 from __future__ import annotations
 
