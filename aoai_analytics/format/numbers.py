@@ -40,6 +40,8 @@ UNITS = {
     "bytes": Unit("bytes", additive=True),
     "USD": Unit("USD", additive=True, decimals=2),
     "EUR": Unit("EUR", additive=True, decimals=2),
+    # Of the currency that another column names: rows may differ in it.
+    "currency": Unit("", decimals=2),
     "ms": Unit("ms"),
     "s": Unit("s"),
     "%": Unit("%", decimals=1, tight=True),
