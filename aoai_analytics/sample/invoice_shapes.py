@@ -120,6 +120,7 @@ def row(charge: Charge, dataset: str, version: str, currency: str, rate: Decimal
         "productname": f"{charge.category} - {charge.meter}",
         "billingperiodstartdate": f"{first:%m/%d/%Y}",
         "billingaccountid": "8611537",
+        "invoiceid": _invoice(charge),
         "publishername": "Microsoft",
     }
     return {name: common.get(name.lower(), "") for name in columns(version)}
@@ -143,6 +144,8 @@ def _focus(
         "ListCost": _plain(amounts["listed"]),
         "BillingAccountId": "/providers/Microsoft.Billing/billingAccounts/8611537",
         "BillingCurrency": currency,
+        "InvoiceId": _invoice(charge),
+        "x_InvoiceId": _invoice(charge),
         "BillingPeriodStart": f"{first}T00:00:00Z",
         "BillingPeriodEnd": f"{end}T00:00:00Z",
         # 1.0 has no seconds.
@@ -174,6 +177,10 @@ def _focus(
         "PublisherName": "Microsoft",
     }
     return {name: values.get(name, "") for name in columns(version)}
+
+
+def _invoice(charge: Charge) -> str:
+    return f"G{charge.day:%Y%m}"
 
 
 def _subcategory(charge: Charge) -> str:

