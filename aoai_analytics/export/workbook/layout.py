@@ -5,7 +5,7 @@ from __future__ import annotations
 from .places import Tab, Tile, View, requests
 from .use_tabs import USE
 
-__all__ = ["NOT_HERE", "TABS", "Tab", "Tile", "View"]
+__all__ = ["NOT_HERE", "OF_THE_INVOICE", "TABS", "Tab", "Tile", "View"]
 
 TABS: tuple[Tab, ...] = (
     *USE,
@@ -240,7 +240,12 @@ TABS: tuple[Tab, ...] = (
     ),
 )
 
-#: Queries without a tile, and the reason.
+#: Queries about the invoice: cost exports are read into a lake, and no workspace has them.
+OF_THE_INVOICE = (
+    *("cost/focus", "cost/invoice-meters", "cost/invoice-verdict", "cost/reconciliation", "cost/remainder"),
+    "cost/showback-invoice",
+)
+#: Other queries without a tile, and the reason.
 NOT_HERE = {
     "prompts/languages": "a program detects the language",
     "prompts/topics": "a program finds the topics",
