@@ -32,7 +32,8 @@ class LogQuestions:
         self._stored = stored
         chosen = [library().get(name) for name in only] if only else list(library())
         self.library = {query.name: query.bind() for query in chosen if query.section != "alerts"}
-        self.alerts = {query.name: query.bind() for query in library().section("alerts")}
+        alerts = [query for query in chosen if query.section == "alerts"] if only else library().section("alerts")
+        self.alerts = {query.name: query.bind() for query in alerts}
         self._only = set(self.library) if only else None
         self._folder = tempfile.TemporaryDirectory(prefix="aoai-prove-")
 

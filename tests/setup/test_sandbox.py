@@ -100,14 +100,14 @@ def test_a_proof_deploys_calls_compares_and_removes_everything(
     pytest.importorskip("openai")
     page = tmp_path / "proof.html"
     words = ["--config", str(sandbox.config), "-o", str(page), "--calls", "60", "--wait-minutes", "2", "--yes"]
-    ended = main(["setup", "prove", *words, "--query", "tokens/by-subscription"])
+    ended = main(["setup", "prove", *words, "--query", "tokens/by-subscription", "--query", "alerts/throttling"])
     said = capsys.readouterr()
     text = page.read_text("utf-8")
     assert ended == 0, said.err + text
     assert "Everything agrees" in text and "key-of-" not in text
     for part in ("Calls: clients and the workspace", "Calls: clients and the archive", "Library queries", "Alert"):
         assert f"{part}" in text
-    assert "x HTTP 200" in text and "then HTTP 429" in text
+    assert "alerts/throttling" in text and "x HTTP 200" in text and "then HTTP 429" in text
     # Nothing of it is left, not even recoverable.
     assert sandbox.azure.state.get(GROUP) is None and sandbox.azure.deleted == {}
 
