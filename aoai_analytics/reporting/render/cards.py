@@ -46,9 +46,10 @@ def page_cards(page: Page, pages: Sequence[Page]) -> list[Card]:
 
 
 def _cost(shown: Shown) -> Iterator[Card]:
-    for row in shown.rows("cost/total"):
-        if not row["Cost"]:
-            return
+    totals = [row for row in shown.rows("cost/total") if row["Cost"]]
+    if not totals:
+        return
+    for row in totals:
         error = RANGE * float(row["CostError"] or 0)
         partly = int(row["UnpricedRequests"]) + int(row["UnknownRequests"]) > 0
         more = f"± {amount(error)} (95%)" if error else ""
@@ -66,7 +67,7 @@ def _cost(shown: Shown) -> Iterator[Card]:
         yield _card("Budgets exceeded", f"{late} of {len(states)}", "spent or expected", marked=late > 0)
     else:
         yield _card("Budgets", "none set", "parameter budgets")
-    for row in shown.rows("cost/total"):
+    for row in totals:
         yield _card("Estimated share", percent(float(row["EstimatedShare"] or 0)), "of the cost")
 
 

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from aoai_analytics.charts import templates
+from aoai_analytics.reporting.render.blocks import Finding
 from aoai_analytics.reporting.render.files import report_files
 from aoai_analytics.reporting.render.pages import read_page
 from aoai_analytics.reporting.store.collection import save_report
+from tests.reporting.render.test_files import brief
 from tests.reporting.render.test_pages import code, error, markdown, shown
 from tests.reporting.sample_collection import files, manifest, month
 
@@ -161,6 +163,28 @@ def test_paper_has_every_section_and_figure_in_little_room(browser: Any, folded:
     assert (tmp_path / "long.pdf").stat().st_size < 1_000_000
     assert page.evaluate("document.querySelectorAll('details.section[open]').length") == 1
     made.close()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1300), ("dark", 1300), ("light", 390)])
+def test_the_index_tells_the_period_on_one_page(
+    browser: Any, partly: list[Any], tmp_path: Path, scheme: str, width: int
+) -> None:
+    saving = Finding("Batch jobs could save 3.00 to 4.00 USD.", "tokens/by-team")
+    trouble = Finding("From 9 Nov 2026, 14:00, for 2 hours: 140 requests failed.", "tokens/by-team", "bad")
+    page = brief(wrong=(trouble,), advice=(saving,), budget=("No budget is set.",), blind=("Estimates.",))
+    for name, content in report_files([page, partly[0]], manifest(None)).items():
+        (tmp_path / name).write_bytes(content)
+    with opened(
+        browser, tmp_path / "index.html", color_scheme=scheme, viewport={"width": width, "height": 900}
+    ) as seen:
+        assert seen.locator(".overview h2").all_inner_texts() == [
+            "Findings", "What went wrong, and when", "Ways to save", "Budget", "What these logs cannot tell",
+            "Cost and tokens over time", "Teams by cost",
+        ]  # fmt: skip
+        assert seen.evaluate("document.documentElement.scrollWidth") <= width
+        link = seen.locator(".columns a").first
+        link.click()
+        assert seen.url.endswith("teams.html#teams-tokens-by-team")
 
 
 def test_a_phone_shows_the_numbers_of_each_report_with_their_names(browser: Any, collection: Path) -> None:

@@ -1,0 +1,64 @@
+"""The numbers at a page's top come from what the page shows, and fit its subject."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aoai_analytics.reporting.render.cards import page_cards
+from aoai_analytics.reporting.render.pages import Page
+
+BUDGET = "Scope,State,ProjectedCost,LowCost,HighCost"
+
+
+def page(name: str, **csv: str) -> Page:
+    answers: list[dict[str, Any]] = [
+        {"name": query.replace("__", "/").replace("_", "-"), "csv": text} for query, text in csv.items()
+    ]
+    return Page(name, title=name, head={"time_zone": "UTC"}, answers=answers)
+
+
+def shown(made: Page, *others: Page) -> dict[str, tuple[str, str]]:
+    return {card["label"]: (card["value"], card["more"]) for card in page_cards(made, [made, *others])}
+
+
+def test_cost_has_its_range_change_forecast_budgets_and_estimated_share() -> None:
+    cost = page(
+        "cost",
+        cost__total="Cost,CostError,UnpricedRequests,UnknownRequests,EstimatedShare\n200.5,5,1,0,18.5\n",
+        cost__budget=f"{BUDGET}\n(all),over,400,380,420\nsub-a,within,20,,\nsub-b,,3,,\n",
+    )
+    overview = Page("overview", "Overview", overview={"measures": [{"label": "Cost in USD", "change": "+2.50 (+25%)"}]})
+    assert shown(cost, overview) == {
+        "Cost in USD": ("\N{GREATER-THAN OR EQUAL TO} 200.50", "\N{PLUS-MINUS SIGN} 9.80 (95%)"),
+        "Change from the period before": ("+2.50", "+25%"),
+        "Month's forecast in USD": ("400.00", "380.00 to 420.00 (95%)"),
+        "Budgets exceeded": ("1 of 2", "spent or expected"),
+        "Estimated share": ("18.5%", "of the cost"),
+    }
+
+
+def test_reliability_has_one_success_rate_with_its_bridge_and_the_worst_hour() -> None:
+    reliability = page(
+        "reliability",
+        reliability__outcomes=(
+            "Outcome,Requests,P95Time\nsuccess,850,2500\nserver-error,40,\nthrottled-gateway,60,\nunauthorized,50,\n"
+        ),
+        reliability__success_rate="CountedRequests,FailedRequests\n800,40\n90,0\n",
+        reliability__failures_over_time=(
+            "TimeGenerated,Outcome,Requests\n2026-11-09T13:00:00+00:00,server-error,30\n"
+            "2026-11-09T14:00:00+00:00,server-error,10\n2026-11-09T14:00:00+00:00,unauthorized,50\n"
+        ),
+    )
+    assert shown(reliability) == {
+        "Success rate": ("95.5%", "85% with callers' errors"),
+        "Failed at the service": ("40", "4% of 1,000 requests"),
+        "95% of answers within": ("2.5 s", "total time"),
+        "Throttled": ("60", "60 by the gateway's limits"),
+        "Worst hour": ("9 Nov 2026, 13:00", "30 service failures"),
+    }
+
+
+def test_a_page_without_such_answers_has_no_cards_of_its_own() -> None:
+    assert [page_cards(page(name), []) for name in ("cost", "reliability", "users", "models", "prompts", "health")] == [
+        []
+    ] * 6
