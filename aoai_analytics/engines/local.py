@@ -159,7 +159,7 @@ class LocalEngine:
                 nonlocal dynamic
                 try:
                     return answered()
-                except duckdb.BinderException:
+                except (duckdb.BinderException, duckdb.ConversionException):
                     dynamic = dialect.dynamic_names(kql)
                     return answered()
 

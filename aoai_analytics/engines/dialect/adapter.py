@@ -24,12 +24,28 @@ from .windows import RESTART, WINDOW_FUNCTIONS
 #: From a call, as duckdb-kql reads it, to SQL; None leaves it to the registry.
 _Rendered = Callable[[Any], str | None]
 #: What is no function of a registry, but is called as one.
-_BY_KUSTO = ("column_ifexists", "columnifexists", "materialize", "not", "table", "toscalar", "typeof")
+_BY_KUSTO = ("column_ifexists", "columnifexists", "materialize", "not", "pack_all", "table", "toscalar", "typeof")
 _ARITHMETIC = frozenset("+-*/%")
 #: Kusto's decimal has 34 digits, wherever the point is.
 _DECIMAL = "DECIMAL(38, 12)"
 #: Functions that give a dynamic value.
-DYNAMIC_FUNCTIONS = frozenset(("extract_all", "parse_json", "parse_url", "parsejson", "split", "todynamic", "toobject"))
+DYNAMIC_FUNCTIONS = frozenset(
+    (
+        *("array_concat", "array_slice", "array_sort_asc", "array_sort_desc", "bag_keys", "bag_merge", "bag_pack"),
+        *(
+            "extract_all",
+            "pack",
+            "pack_array",
+            "parse_json",
+            "parse_url",
+            "parsejson",
+            "split",
+            "todynamic",
+            "toobject",
+        ),
+        *(name for name, function in computed.FUNCTIONS.items() if function.type == "dynamic"),
+    )
+)
 #: Columns that hold dynamic values: named where arithmetic on one of them failed.
 dynamic_columns: ContextVar[frozenset[str]] = ContextVar("dynamic_columns", default=frozenset())
 #: The fewest and the most arguments of the functions that Python computes, those of duckdb-kql's own forms among them.
@@ -69,6 +85,9 @@ def install() -> None:
     for name, template in WRAPPED.items():
         forms[name] = _wrapped(forms[name], template)
     translate.render_expr = _with_types(translate.render_expr)
+    translate.render_path = _by_key(translate.render_path)
+    translate.render_in_list = _of_several(translate.render_in_list, _equals)
+    translate.render_has_list = _of_several(translate.render_has_list, translate._has_toscalar)
     for name, (arities, template) in SCALARS.items():
         functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, arities)
     for name, function in computed.FUNCTIONS.items():
@@ -268,6 +287,56 @@ def _with_types(known: Callable[..., str]) -> Callable[..., str]:
         return known(node)
 
     return render
+
+
+def _by_key(known: _Rendered) -> _Rendered:
+    """A part of a dynamic value by an expression: a key where it is text, else a place."""
+    from duckdb_kql import translate
+
+    def render(node: Any) -> str | None:
+        if translate._static_path(node.steps) is not None:
+            return known(node)
+        sql = str(translate.render_expr(node.base))
+        for step in node.steps:
+            path = translate._static_path((step,))
+            if path is not None:
+                sql = f"json_extract({sql}, {translate.quote_string(path)})"
+            else:
+                sql = f"kusto_part({sql}, {translate.render_expr(step.index)})"
+        return sql
+
+    return render
+
+
+def _of_several(known: _Rendered, matched: Callable[[Any, str, str], str]) -> _Rendered:
+    """``in`` and ``has_any`` with dynamic values that only running tells: an array is its items."""
+    from duckdb_kql import ir, translate
+
+    def render(node: Any) -> str | None:
+        maybe = ir.ColumnRef if isinstance(node, ir.HasList) else ()  # nothing fails there to tell that it is dynamic
+        several = [
+            item
+            for item in node.items
+            if isinstance(item, maybe) or (_is_dynamic(item) and not isinstance(item, ir.Literal))
+        ]
+        if node.subquery is not None or not several:
+            return known(node)
+        value = _text(node.value)
+        found = [matched(node, value, str(translate.render_expr(item))) for item in several]
+        if others := [item for item in node.items if item not in several]:
+            plain = replace(node, items=tuple(others), **({"negated": False} if hasattr(node, "negated") else {}))
+            found.append(str(known(plain)))
+        sql = f"coalesce({(' AND ' if getattr(node, 'require_all', False) else ' OR ').join(found)}, FALSE)"
+        return f"(NOT {sql})" if getattr(node, "negated", False) else sql
+
+    return render
+
+
+def _equals(node: Any, value: str, item: str) -> str:
+    """Whether *value* is one of the items of a dynamic *item*, or is it."""
+    if not node.case_insensitive:
+        return f"kusto_in({value}, {item})"
+    return f"kusto_in(lower({value}), CAST(lower(CAST(to_json({item}) AS VARCHAR)) AS JSON))"
 
 
 def _is_decimal(node: Any) -> bool:

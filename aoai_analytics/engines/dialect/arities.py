@@ -10,6 +10,7 @@ MANY = 1000
 #: Function -> the fewest and the most arguments.
 ARITIES: dict[str, tuple[int, int]] = {
     **dict.fromkeys(("any", "take_any", "pack_array", "set_union", "hash_many"), (1, MANY)),
+    "bag_pack_columns": (1, MANY),
     **dict.fromkeys(("arg_max", "arg_min", "argmax", "argmin"), (1, MANY)),
     **dict.fromkeys(("bag_pack", "pack", "pack_dictionary", "series_product"), (0, MANY)),
     **dict.fromkeys(("percentiles", "percentiles_array"), (2, MANY)),
@@ -36,6 +37,7 @@ ARITIES: dict[str, tuple[int, int]] = {
     "min_of": (1, MANY),
     "narrow": (0, 0),
     "not": (1, 1),
+    "pack_all": (0, 1),
     "pivot": (1, MANY),
     "series_fit_line": (1, 1),
     "series_stats": (1, 2),

@@ -359,6 +359,9 @@ FUNCTIONS: dict[str, Computed] = {
     "extract_json": _f(2, 2, "string", extract_json),
     "extractjson": _f(2, 2, "string", extract_json),
     "treepath": _f(1, 1, "dynamic", treepath),
+    "bag_without_empty": _f(
+        1, 1, "dynamic", lambda bag: {key: value for key, value in bag.items() if value not in (None, "")}
+    ),
     "bag_has_key": _f(2, 2, "bool", lambda bag, key: key in bag if isinstance(bag, dict) else None),
     "bag_remove_keys": _f(2, 2, "dynamic", bag_remove_keys),
     "bag_union": _f(1, _ANY, "dynamic", bag_union),

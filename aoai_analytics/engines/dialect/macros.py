@@ -36,6 +36,24 @@ MACROS: dict[str, tuple[tuple[str, str], ...]] = {
             "THEN coalesce(TRY_CAST(value AS JSON), to_json(value)) END",
         ),
     ),
+    # A dynamic array is its items, any other dynamic value itself.
+    "kusto_in": (
+        (
+            "value, item",
+            "CASE WHEN json_type(CAST(to_json(item) AS JSON)) = 'ARRAY' "
+            "THEN list_contains(CAST(CAST(to_json(item) AS JSON) AS VARCHAR[]), value) "
+            "ELSE json_extract_string(CAST(to_json(item) AS JSON), '$') = value END",
+        ),
+    ),
+    # A part of a dynamic value: by a key, or by a place, counted from the end where it is below 0.
+    "kusto_part": (
+        (
+            "value, part",
+            "system.main.json_extract(value, list_transform([json_extract_string(to_json(part), '$')], lambda _k: CASE "
+            "WHEN json_type(to_json(part)) = 'VARCHAR' THEN concat('$.\"', replace(_k, '\"', '\\\"'), '\"') "
+            "ELSE concat('$[', CASE WHEN _k LIKE '-%' THEN '#' END, _k, ']') END)[1])",
+        ),
+    ),
     # Kusto has no null strings.
     "kusto_text": (("value", "CASE WHEN value IS NULL AND typeof(value) = 'VARCHAR' THEN '' ELSE value END"),),
     # Times within a dynamic are text.

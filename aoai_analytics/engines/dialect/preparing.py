@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 
 from ..kql.flow import Flow, catalogue
 from ..kql.functions import shipped_functions
+from ..kql.parameters import literal
 from ..kql.rows import Rows
 from ..kql.tree import Node, bare, call, read, string_value
+from .naming import kql_name
 from .rewriting import rewritten
 
 
@@ -63,6 +65,10 @@ def _called(rewriter: Rewriter, node: Node) -> str:
     if node in rewriter.flow.exists:
         # A lake has every column it knows.
         return string_value(bare(arguments[0]).text) if rewriter.flow.exists[node] else rewriter.text(arguments[1])
+    if node in rewriter.flow.packed and not rewriter.flow.packed[node].opened:
+        pairs = (f"{literal(column, 'string')}, {kql_name(column)}" for column in rewriter.flow.packed[node].columns)
+        packed = f"bag_pack({', '.join(pairs)})"
+        return f"bag_without_empty({packed})" if arguments and arguments[0].text.lower() == "true" else packed
     return rewriter.inner(node)
 
 

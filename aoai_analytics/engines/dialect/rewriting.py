@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from ..kql.operators import unnamed
+from ..kql.parameters import literal
 from ..kql.tree import NAMES, Node, call, edited, named, read, readable
 from . import series
 from .let_functions import inlined
@@ -52,7 +53,12 @@ def _pack_dictionary(node: Node, arguments: list[str]) -> str | None:
     return f"bag_pack({', '.join(arguments)})"
 
 
+def _bag_pack_columns(node: Node, arguments: list[str]) -> str | None:
+    return "bag_pack(" + ", ".join(f"{literal(rule.name, 'string')}, {rule.text}" for rule in node.rules[1:]) + ")"
+
+
 REWRITES: dict[str, _Rewrite] = {
+    "bag_pack_columns": _bag_pack_columns,
     "pack_dictionary": _pack_dictionary,
     "extract": _typed,
     "extract_json": _typed,

@@ -195,13 +195,15 @@ def _search(node: Node, stage: Stage) -> str:
 
 def _if_exists(node: Node, stage: Stage) -> str:
     """``column_ifexists('Name', default)`` as the column, or the default where there is no such column."""
-    edits = []
-    for found in node.walk():
-        if call(found) in ("column_ifexists", "columnifexists"):
-            name = string_value(found.rules[1].text)
-            value = kql_name(name) if name in stage.columns else found.rules[2].text
-            edits.append((found.start - node.start, found.end - node.start, value))
-    return f"{stage.name} | {edited(node.text, edits)}"
+
+    def resolved(inner: Node) -> str:
+        if call(inner) in ("column_ifexists", "columnifexists"):
+            name = string_value(inner.rules[1].text)
+            return kql_name(name) if name in stage.columns else resolved(inner.rules[2])
+        parts = [(rule.start - inner.start, rule.end - inner.start, resolved(rule)) for rule in inner.rules]
+        return edited(inner.text, parts)
+
+    return f"{stage.name} | {resolved(node)}"
 
 
 HANDLERS: dict[str, Handler] = {"SearchOperator": _search}

@@ -31,7 +31,7 @@ _TELLS_NO_TEXT = listed(
     isascii isempty isfinite isnan isnotempty isnotnull isnull isutf8 not row_number row_rank_dense row_rank_min
     strcmp string_size strlen"""
 )
-_WHOLE_ROW = frozenset(("pack_all", "bag_pack_all"))
+_WHOLE_ROW = frozenset(("pack_all",))
 #: Comparisons and conditions: true or false.
 _TRUTHS = listed(
     """BetweenEqualityExpression EqualityExpression EqualsEqualityExpression ListEqualityExpression
@@ -52,6 +52,8 @@ class Flow:
         #: The columns that each operator is given, and which ``column_ifexists`` finds its column, for who rewrites.
         self.given: dict[Node, Rows] = {}
         self.exists: dict[Node, bool] = {}
+        #: The columns that a call of ``pack_all`` packs.
+        self.packed: dict[Node, Rows] = {}
         self.lets: list[Node] = []
 
     def query(self, kql: str) -> Rows:
@@ -269,6 +271,7 @@ class Flow:
             self.unknown.append((node, wrong))
         found = [self.text(argument, rows, scope) for argument in arguments]
         if name in _WHOLE_ROW:
+            self.packed[node] = rows
             return rows.text
         if name in _TELLS_NO_TEXT:
             return False
