@@ -225,7 +225,7 @@ KINDS: dict[str, Kind] = {
         "health/llm-zero-completions",
     ),
     "models-unpriced": Kind(
-        "Costs of these models: they are in no total.",
+        "Costs of these requests: they are in no total.",
         "Run 'aoai prices refresh' and use the new book, or add your own prices to aoai.toml.",
         "health/models-seen",
     ),

@@ -11,6 +11,7 @@ from typing import Any
 from ..dimensions import own_dimensions
 from ..format.numbers import is_missing, share
 from ..prices import own_prices
+from ..prices.book import PriceBook
 from .answers import Answers, hidden, severity, total, values
 from .findings import Finding, Hidden, finding
 from .hours import falls, runs
@@ -312,17 +313,42 @@ def llm_completions_zero(answers: Answers) -> Iterator[Finding]:
 
 
 def models_unpriced(answers: Answers) -> Iterator[Finding]:
-    """Models that the price book lacks, and those of them that are newer than it."""
+    """Models, service tiers and kinds of tokens that the price book lacks, and models that are newer than it."""
     book = own_prices().book
-    rows = [row for row in answers.rows("models-seen") if row["ModelName"] not in book.models]
-    if rows:
+    found = [(row, *_unpriced(row, book)) for row in answers.rows("models-seen")]
+    found = [(row, what, count) for row, what, count in found if count]
+    if found:
+        rows = [row for row, _, _ in found]
         newest = max(price.start for price in book)
-        count = total(rows, "Requests")
-        what = f"the price book, whose newest price is of {newest}, has no price for the models of {count:,} requests"
+        requests = sum(count for _, _, count in found)
+        named = "; ".join(f"{row['ModelName']}: {what}" for row, what, _ in found[:10])
+        more = f"; and {len(found) - 10} more" if len(found) > 10 else ""
+        what = f"the price book, whose newest price is of {newest}, has no price for {requests:,} requests"
         first = max(row["FirstSeen"] for row in rows)
         if first.date() > newest:
-            what += f"; the newest of them was first seen on {first:%Y-%m-%d}, after that date"
-        yield finding("models-unpriced", "note", what, Hidden(requests=count), where=values(rows, "ModelName"))
+            what += f"; the newest of these was first seen on {first:%Y-%m-%d}, after that date"
+        where = values(rows, "ModelName", "ServiceTier")
+        yield finding("models-unpriced", "note", f"{what} ({named}{more})", Hidden(requests=requests), where=where)
+
+
+def _unpriced(row: Row, book: PriceBook) -> tuple[str, int]:
+    """What *book* has no price for, of a model in a service tier, and of how many requests."""
+    requests, tier = int(row["Requests"]), row["ServiceTier"].lower()
+    tier = {"": "default", "standard": "default", "auto": "default", "fast": "priority"}.get(tier, tier)
+    prices = [price for price in book if price.model == row["ModelName"]]
+    if not prices:
+        return "the model", requests
+    priced = {price.direction for price in prices if price.tier == tier}
+    if "prompt" not in priced:
+        return f"the tier {tier}", requests
+    used = {
+        "completion": "CompletionRequests",
+        "cache-write": "CacheWriteRequests",
+        "cache-write-1h": "HourWriteRequests",
+    }
+    lacking = {kind: int(row[column]) for kind, column in used.items() if kind not in priced and row[column]}
+    what = ", ".join(f"{kind} tokens" for kind in lacking) + (f" in the tier {tier}" if tier != "default" else "")
+    return what, max(lacking.values(), default=0)
 
 
 def callers_unmapped(answers: Answers) -> Iterator[Finding]:

@@ -74,7 +74,8 @@ REQUESTS_LOGGED = Table(
     "AoaiRequestsLogged",
     columns_of(
         _REQUEST_COLUMNS
-        + "; PromptKind string; PromptBytes, CacheWriteHourTokens, Pictures, PictureBytes, BodyBytes long"
+        + """; PromptKind string;
+        PromptBytes, CacheWriteHourTokens, Pictures, PictureBytes, BodyBytes, LeastPromptTokens long"""
     ),
     key=("CorrelationId",),
 )

@@ -17,6 +17,7 @@ from aoai_analytics.lake.ingest import ingest
 from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.lake.records import SHAPES, table_of, to_arrow, to_row
 from aoai_analytics.library.queries import library
+from aoai_analytics.prices.book import shipped_book
 from tests.doctor.conftest import Sampled, lake_of
 
 # What the sample's generator plants that is no matter of coverage, or that a lake cannot show.
@@ -302,6 +303,47 @@ def test_what_is_outside_requests_unknown_or_set_aside_is_named(tmp_path: Path) 
     assert "2 of other categories: DeveloperPortalAuditLogs (2)" in aside.what
     assert findings["llm-completions-zero"].hidden.requests == 1
     assert findings["models-unpriced"].where == {"ModelName": ["gpt-99"]}
+
+
+def test_a_tier_and_a_kind_of_tokens_without_a_price_are_named(tmp_path: Path) -> None:
+    book = {price.model for price in shipped_book() if price.direction == "cache-write"}
+    tiers = {(price.model, price.tier) for price in shipped_book()}
+    model = next(m for m in shipped_book().models if m not in book and (m, "flex") not in tiers)
+    usage = {"prompt_tokens": 5000, "completion_tokens": 9, "total_tokens": 5009}
+    written = usage | {"prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 4000}}
+    bodies = {
+        "priced": {"usage": usage},
+        "flex": {"usage": usage, "service_tier": "flex"},
+        "written": {"usage": written},
+    }
+    lines = [
+        {
+            "time": "2026-11-02T08:00:00Z",
+            "category": "GatewayLogs",
+            "correlationId": name,
+            "properties": {
+                "method": "POST",
+                "url": GATEWAY_URL + "/openai/deployments/chat/chat/completions",
+                "backendUrl": "https://aoai-east.openai.azure.com/",
+                "responseCode": 200,
+                "backendResponseCode": 200,
+                "apiId": "api",
+                "responseBody": json.dumps({"object": "chat.completion", "model": model} | body),
+            },
+        }
+        for name, body in bodies.items()
+    ]
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "PT1H.json").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    lake = Lake.create(tmp_path / "lake")
+    ingest([logs], lake)
+    recompute(lake)
+    finding = next(finding for finding in found(lake.path) if finding.kind == "models-unpriced")
+    assert finding.hidden.requests == 2
+    assert f"{model}: the tier flex" in finding.what
+    assert f"{model}: cache-write tokens" in finding.what
+    assert finding.where == {"ModelName": [model], "ServiceTier": ["flex"]}
 
 
 def test_no_advice_buffers_streams_or_turns_on_a_log_that_is_on() -> None:

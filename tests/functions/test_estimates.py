@@ -360,3 +360,26 @@ def test_audio_whose_whole_answer_has_no_usage_is_billed_by_the_minute(tmp_path)
     minutes = linear("m", 300, 40, known=False, Surface="audio", ModelName="", DeploymentName="whisper")
     rows = estimated(tmp_path, [*tokens, minutes | {"BodyState": "full"}, minutes | {"CorrelationId": "unseen"}])
     assert list(rows.loc[["m", "unseen"], "TokenSource"]) == ["none", "none"]
+
+
+def _claude(name: str, least: int, prompt_bytes: int) -> dict[str, Any]:
+    """A Claude stream of which the LLM log alone is known: its prompt without what the cache read and wrote."""
+    sizes = {"RequestBytes": 600 + prompt_bytes, "ResponseBytes": 40_000, "BackendTime": 2000}
+    model = {"Surface": "messages", "ModelName": "claude-opus-5", "ModelVersion": None, "IsStream": True}
+    return logged(name, None, 85, **sizes, **model, PromptKind=None, LeastPromptTokens=least)
+
+
+@pytest.mark.parametrize("others", [0, 40])
+def test_a_prompt_that_may_have_been_cached_is_estimated_from_its_bytes(tmp_path, others):
+    rows = [_claude("cached", 26, 48_000), _claude("plain", 1000, 4_400), _claude("large", 12_500, 48_000)]
+    found = estimated(tmp_path / "lake", [*rows, *known_ones(others)])
+    assert found.loc["cached", "TokenSource"] == "estimated"
+    assert 8_000 < found.loc["cached", "PromptTokens"] < 16_000
+    assert found.loc["cached", "CompletionTokens"] == 85
+    assert found.loc["cached", "CompletionTokensError"] == 0
+    error = found.loc["cached", "PromptTokensError"] + found.loc["cached", "PromptTokensSharedError"]
+    assert error > 0.02 * found.loc["cached", "PromptTokens"]
+    # What Claude caches has 1,024 tokens or more: where the bytes leave no place for it, the log's prompt stands.
+    assert found.loc["plain", "PromptTokens"] == 1000
+    assert found.loc["plain", "TotalTokens"] == 1085
+    assert found.loc["large", "PromptTokens"] == 12_500

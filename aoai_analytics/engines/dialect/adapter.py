@@ -85,9 +85,12 @@ def install() -> None:
     for name, template in WRAPPED.items():
         forms[name] = _wrapped(forms[name], template)
     translate.render_expr = _with_types(translate.render_expr)
-    translate.render_path = _by_key(translate.render_path)
-    translate.render_in_list = _of_several(translate.render_in_list, _equals)
-    translate.render_has_list = _of_several(translate.render_has_list, translate._has_toscalar)
+    for render, changed in (
+        ("render_path", _by_key(translate.render_path)),
+        ("render_in_list", _of_several(translate.render_in_list, _equals)),
+        ("render_has_list", _of_several(translate.render_has_list, translate._has_toscalar)),
+    ):
+        setattr(translate, render, changed)
     for name, (arities, template) in SCALARS.items():
         functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, arities)
     for name, function in computed.FUNCTIONS.items():
@@ -98,8 +101,8 @@ def install() -> None:
         functions.AGGREGATE_FUNCTIONS[name] = functions.AggregateSpec(
             name, template, arities, name_prefix=prefix, name_is_argument=not prefix
         )
-    for render in ("render_join", "render_lookup"):
-        setattr(translate, render, _without_null_strings(getattr(translate, render)))
+    for name in ("render_join", "render_lookup"):
+        setattr(translate, name, _without_null_strings(getattr(translate, name)))
     translate.render_union = _union_without_null_strings(translate.render_union)
     for name in forms:  # so that they may be of aggregates too: bin(max(x), 1h)
         functions.SCALAR_FUNCTIONS.setdefault(name, functions.FunctionSpec(name, "template", "", ()))
