@@ -2,7 +2,7 @@
 
 ``functions`` holds functions as data, ``computed`` and ``series`` those that Python computes; ``rewriting`` and
 ``preparing`` say in KQL that duckdb-kql knows what it does not know; ``stages`` computes the ``operators`` and
-``windows`` that it lacks; ``adapter`` alone touches duckdb-kql.
+``windows`` that it lacks; ``adapter`` and ``rendering`` alone touch duckdb-kql.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from dataclasses import fields, replace
 from functools import cache, lru_cache
 from typing import Any
 
-from ...schema.sql import quoted
 from . import computed
 from .arities import ARITIES, MANY
 from .functions import AGGREGATES, BY_TYPE, NO_STRINGS, OPERATORS, SCALARS, STRINGS, WRAPPED
 from .plugins import PLUGINS
+from .rendering import by_key, union_without_null_strings, without_null_strings
 from .rewriting import REWRITES, SEVERAL
 from .windows import RESTART, WINDOW_FUNCTIONS
 
@@ -86,13 +86,15 @@ def install() -> None:
         forms[name] = _wrapped(forms[name], template)
     translate.render_expr = _with_types(translate.render_expr)
     for render, changed in (
-        ("render_path", _by_key(translate.render_path)),
+        ("render_path", by_key(translate.render_path)),
         ("render_in_list", _of_several(translate.render_in_list, _equals)),
         ("render_has_list", _of_several(translate.render_has_list, translate._has_toscalar)),
     ):
         setattr(translate, render, changed)
     for name, (arities, template) in SCALARS.items():
         functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, arities)
+    for registry in (forms, functions.SCALAR_FUNCTIONS):
+        registry.pop("parse_ipv6")  # its own reads no IPv4 address
     for name, function in computed.FUNCTIONS.items():
         known = functions.SCALAR_FUNCTIONS.get(name)
         functions.SCALAR_FUNCTIONS[name] = _computed_spec(functions.FunctionSpec, name, function, known)
@@ -102,8 +104,8 @@ def install() -> None:
             name, template, arities, name_prefix=prefix, name_is_argument=not prefix
         )
     for name in ("render_join", "render_lookup"):
-        setattr(translate, name, _without_null_strings(getattr(translate, name)))
-    translate.render_union = _union_without_null_strings(translate.render_union)
+        setattr(translate, name, without_null_strings(getattr(translate, name)))
+    translate.render_union = union_without_null_strings(translate.render_union)
     for name in forms:  # so that they may be of aggregates too: bin(max(x), 1h)
         functions.SCALAR_FUNCTIONS.setdefault(name, functions.FunctionSpec(name, "template", "", ()))
     for name in ("make_list", "make_set"):
@@ -292,25 +294,6 @@ def _with_types(known: Callable[..., str]) -> Callable[..., str]:
     return render
 
 
-def _by_key(known: _Rendered) -> _Rendered:
-    """A part of a dynamic value by an expression: a key where it is text, else a place."""
-    from duckdb_kql import translate
-
-    def render(node: Any) -> str | None:
-        if translate._static_path(node.steps) is not None:
-            return known(node)
-        sql = str(translate.render_expr(node.base))
-        for step in node.steps:
-            path = translate._static_path((step,))
-            if path is not None:
-                sql = f"json_extract({sql}, {translate.quote_string(path)})"
-            else:
-                sql = f"kusto_part({sql}, {translate.render_expr(step.index)})"
-        return sql
-
-    return render
-
-
 def _of_several(known: _Rendered, matched: Callable[[Any, str, str], str]) -> _Rendered:
     """``in`` and ``has_any`` with dynamic values that only running tells: an array is its items."""
     from duckdb_kql import ir, translate
@@ -387,46 +370,6 @@ def _of_dynamic(node: Any) -> str:
     made = f"({_number(node.left)} {node.op} {right})"
     whole = any(isinstance(side, ir.Literal) and side.kind in ("int", "long") for side in others)
     return f"CAST(trunc{made} AS BIGINT)" if whole else made
-
-
-def _without_null_strings(known: Callable[..., str]) -> Callable[..., str]:
-    """duckdb-kql's *known* rendering of a join, with the strings of rows without a partner empty, as in Kusto."""
-
-    def render(op: Any, prev: str, left: list[str], right_sql: str, right: list[str]) -> str:
-        from duckdb_kql.schema import join_output_columns, lookup_output_columns
-
-        made = known(op, prev, left, right_sql, right)
-        if not op.kind.endswith("outer"):
-            return made
-        if known.__name__ == "render_lookup":
-            names = lookup_output_columns(left, right, [key.right for key in op.keys])
-        else:
-            names = join_output_columns(left, right, "inner")
-        outer = {"leftouter": names[len(left) :], "rightouter": names[: len(left)]}.get(op.kind, names)
-        return _filled(made, names, outer)
-
-    return render
-
-
-def _union_without_null_strings(known: Callable[..., str]) -> Callable[..., str]:
-    """The same for a union, of tables that lack a column."""
-
-    def render(op: Any, prev: str, left: list[str], query: Any, schema: Any, leading: bool) -> str:
-        from duckdb_kql.schema import output_columns, surviving_branches, union_output_columns
-
-        made = known(op, prev, left, query, schema, leading)
-        arms = [left, *(output_columns(branch, schema) for branch in surviving_branches(op, schema))]
-        names = union_output_columns(op, left, schema)
-        lacking = [name for name in names if name != op.with_source and not all(name in arm for arm in arms)]
-        return _filled(made, names, lacking) if lacking else made
-
-    return render
-
-
-def _filled(sql: str, names: list[str], outer: list[str]) -> str:
-    """The rows of *sql*, null strings of the columns *outer* empty."""
-    filled = {name: f"kusto_text({quoted(name)}) AS {quoted(name)}" for name in outer}
-    return f"SELECT {', '.join(filled.get(name, quoted(name)) for name in names)} FROM ({sql})"
 
 
 def _rand(arguments: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Functions of IPv4 addresses, in Python."""
+"""Functions of IPv4 and IPv6 addresses, in Python."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ipaddress
 import re
 from typing import Any
 
+from .arities import MANY
 from .values import as_text
 
 
@@ -79,3 +80,82 @@ def has_ipv4(source: Any, *addresses: Any, prefix: bool = False) -> bool:
     else:
         flat = [item for item in flat if network_of(item) is not None]
     return any(re.search(rf"(?<![\w.]){re.escape(as_text(item))}{end}", text) for item in flat)
+
+
+def cidr_list(first: Any, last: Any) -> list[str] | None:
+    """The fewest networks that hold the addresses from *first* to *last*."""
+    start, end = network_of(first), network_of(last)
+    if start is None or end is None or start.network_address > end.network_address:
+        return None
+    return [str(found) for found in ipaddress.summarize_address_range(start.network_address, end.network_address)]
+
+
+def network6_of(text: Any, prefix: Any = 128) -> ipaddress.IPv6Network | None:
+    """An IPv6 address, or an IPv4 address as one, as a network; the shorter of the two prefixes counts."""
+    address, _, own = as_text(text).partition("/")
+    try:
+        found = ipaddress.ip_address(address)
+        length = int(own) if own else None
+        if "." in address:  # the length of an IPv4 prefix
+            if isinstance(found, ipaddress.IPv4Address):
+                found = ipaddress.IPv6Address(f"::ffff:{found}")
+            elif not found.ipv4_mapped:
+                found = ipaddress.IPv6Address(int(found) | 0xFFFF << 32)
+            length = length if length is None else 96 + length
+        length = min(128 if length is None else length, 128 if prefix is None else int(prefix))
+        return ipaddress.IPv6Network((found, length), strict=False)
+    except ValueError:
+        return None
+
+
+def compare6(one: Any, other: Any, prefix: Any = 128) -> int | None:
+    left, right = network6_of(one, prefix), network6_of(other, prefix)
+    if left is None or right is None:
+        return None
+    length = min(left.prefixlen, right.prefixlen)
+    first, second = (int(net.network_address) >> (128 - length) for net in (left, right))
+    return (first > second) - (first < second)
+
+
+def is_match6(one: Any, other: Any, prefix: Any = 128) -> bool | None:
+    compared = compare6(one, other, prefix)
+    return None if compared is None else compared == 0
+
+
+def is_in_range6(address: Any, *ranges: Any) -> bool | None:
+    found = network6_of(address)
+    flat = [item for value in ranges for item in (value if isinstance(value, list) else [value])]
+    networks = [network for item in flat if (network := network6_of(item)) is not None]
+    if found is None or not networks:
+        return None
+    return any(found.network_address in network for network in networks)
+
+
+def canonical6(address: Any, prefix: Any = 128) -> str:
+    found = network6_of(address, prefix)
+    return "" if found is None else found.network_address.exploded
+
+
+#: Function -> fewest and most arguments, the type of the result, and what computes it.
+FUNCTIONS: dict[str, tuple[int, int, str, Any]] = {
+    "parse_ipv4_mask": (2, 2, "long", masked),
+    "ipv4_is_in_range": (2, 2, "bool", is_in_range),
+    "ipv4_is_in_any_range": (2, MANY, "bool", is_in_range),
+    "ipv4_is_private": (1, 1, "bool", is_private),
+    "ipv4_is_match": (2, 3, "bool", is_match),
+    "ipv4_compare": (2, 3, "long", compare),
+    "ipv4_netmask_suffix": (1, 1, "long", suffix),
+    "ipv4_range_to_cidr_list": (2, 2, "dynamic", cidr_list),
+    "format_ipv4": (1, 2, "string", format_ipv4),
+    "format_ipv4_mask": (1, 2, "string", lambda address, prefix=32: format_ipv4(address, prefix, mask=True)),
+    "has_ipv4": (2, 2, "bool", has_ipv4),
+    "has_any_ipv4": (2, MANY, "bool", has_ipv4),
+    "has_ipv4_prefix": (2, 2, "bool", lambda source, start: has_ipv4(source, start, prefix=True)),
+    "has_any_ipv4_prefix": (2, MANY, "bool", lambda source, *starts: has_ipv4(source, *starts, prefix=True)),
+    "ipv6_compare": (2, 3, "long", compare6),
+    "ipv6_is_match": (2, 3, "bool", is_match6),
+    "ipv6_is_in_range": (2, 2, "bool", is_in_range6),
+    "ipv6_is_in_any_range": (2, MANY, "bool", is_in_range6),
+    "parse_ipv6": (1, 1, "string", canonical6),
+    "parse_ipv6_mask": (2, 2, "string", canonical6),
+}

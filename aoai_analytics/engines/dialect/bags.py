@@ -155,3 +155,28 @@ def jaccard(one: Any, other: Any) -> float | None:
         return None
     union = unique(one + other)
     return len(within(unique(one), other)) / len(union) if union else None
+
+
+def schema_of(values: Any) -> Any:
+    """The least schema that admits all *values*: a type, a list of types, or a bag of them; items are ``indexer``."""
+    types: list[Any] = []
+    bags: dict[str, list[Any]] = {}
+    is_bag = False
+    for value in values or []:
+        if isinstance(value, dict | list):
+            is_bag = True
+            pairs = value.items() if isinstance(value, dict) else (("`indexer`", item) for item in value)
+            for key, inner in pairs:
+                bags.setdefault(key, []).append(inner)
+        elif value is not None:
+            types.append(
+                "bool"
+                if isinstance(value, bool)
+                else "long"
+                if isinstance(value, int)
+                else "double"
+                if isinstance(value, float)
+                else "string"
+            )
+    found = [*unique(types), *([{key: schema_of(inner) for key, inner in bags.items()}] if is_bag else [])]
+    return found[0] if len(found) == 1 else found

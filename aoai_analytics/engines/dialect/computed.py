@@ -13,8 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import series
-from .addresses import compare, format_ipv4, has_ipv4, is_in_range, is_match, is_private, masked, suffix
+from . import addresses, coding, geography, probability, series
 from .bags import (
     array_iff,
     array_rotate,
@@ -29,6 +28,7 @@ from .bags import (
     jaccard,
     range_of,
     repeated,
+    schema_of,
     treepath,
     within,
     without,
@@ -45,6 +45,7 @@ UDF = "kusto_function"
 _READ = {
     "dynamic": "CAST({} AS JSON)",
     "string": "coalesce({}, '')",
+    "guid": "CAST({} AS UUID)",
     "long": "CAST({} AS BIGINT)",
     "int": "CAST({} AS INTEGER)",
     "real": "CAST({} AS DOUBLE)",
@@ -58,12 +59,16 @@ _MICROSECONDS = "epoch_us({})"
 
 @dataclass(frozen=True)
 class Computed:
-    """A function computed in Python. ``spans`` are the places of its arguments that are timespans."""
+    """A function computed in Python. ``spans`` are the places of its arguments that are timespans.
+
+    One that is ``typed`` is given the DuckDB type of its first argument before them.
+    """
 
     arities: range
     type: str
     function: Callable[..., Any]
     spans: frozenset[int] = frozenset()
+    typed: bool = False
 
     def sql(self, name: str, arguments: list[str]) -> str:
         """The call as SQL. Raises ValueError where the number of arguments is not one it takes."""
@@ -75,6 +80,7 @@ class Computed:
             _MICROSECONDS.format(argument) if place in self.spans else argument
             for place, argument in enumerate(arguments)
         ]
+        sent = [f"typeof({sent[0]})", *sent] if self.typed else sent
         return _READ[self.type].format(f"{UDF}('{name}', CAST(json_array({', '.join(sent)}) AS VARCHAR))")
 
 
@@ -112,6 +118,35 @@ def _indexof(text: Any, lookup: Any, start: Any = 0, length: Any = -1, occurrenc
         if place < 0:
             return -1
     return place
+
+
+def _indexof_regex(text: Any, pattern: Any, start: Any = 0, length: Any = -1, occurrence: Any = 1) -> int | None:
+    import re
+
+    text, start, length, occurrence = as_text(text), int(start or 0), int(length), int(occurrence)
+    if start < 0 or length < -1 or occurrence < 0:
+        return None
+    end = len(text) if length < 0 else min(len(text), start + length)
+    found = [match.start() for match in re.finditer(as_text(pattern), text[:end]) if match.start() >= start]
+    return found[occurrence - 1] if 0 < occurrence <= len(found) else -1
+
+
+def _has_any_index(text: Any, values: Any) -> int:
+    import re
+
+    for place, value in enumerate(values if isinstance(values, list) else []):
+        if re.search(rf"(?<![^\W_]){re.escape(as_text(value))}(?![^\W_])", as_text(text), re.IGNORECASE):
+            return place
+    return -1
+
+
+def _canonical(value: Any) -> str:
+    """JSON with the keys in order; a text at the top as it is."""
+    return (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    )
 
 
 def _strrep(value: Any, times: Any, delimiter: Any = "") -> str:
@@ -335,6 +370,10 @@ def _f(low: int, high: int, type_: str, function: Callable[..., Any], *spans: in
 
 FUNCTIONS: dict[str, Computed] = {
     "indexof": _f(2, 5, "long", _indexof),
+    "indexof_regex": _f(2, 5, "long", _indexof_regex),
+    "has_any_index": _f(2, 2, "long", _has_any_index),
+    "dynamic_to_json": _f(1, 1, "string", _canonical),
+    "buildschema_of": _f(1, 1, "dynamic", schema_of),
     "strrep": _f(2, 3, "string", _strrep),
     "translate": _f(3, 3, "string", _translate),
     "split": _f(3, 3, "dynamic", _split_item),
@@ -381,19 +420,6 @@ FUNCTIONS: dict[str, Computed] = {
     "set_difference": _f(2, _ANY, "dynamic", combined_sets(without)),
     "set_equals": _f(2, 2, "bool", lambda one, other: not without(one, other) and not without(other, one)),
     "jaccard_index": _f(2, 2, "real", jaccard),
-    "parse_ipv4_mask": _f(2, 2, "long", masked),
-    "ipv4_is_in_range": _f(2, 2, "bool", is_in_range),
-    "ipv4_is_in_any_range": _f(2, _ANY, "bool", is_in_range),
-    "ipv4_is_private": _f(1, 1, "bool", is_private),
-    "ipv4_is_match": _f(2, 3, "bool", is_match),
-    "ipv4_compare": _f(2, 3, "long", compare),
-    "ipv4_netmask_suffix": _f(1, 1, "long", suffix),
-    "format_ipv4": _f(1, 2, "string", format_ipv4),
-    "format_ipv4_mask": _f(1, 2, "string", lambda address, prefix=32: format_ipv4(address, prefix, mask=True)),
-    "has_ipv4": _f(2, 2, "bool", has_ipv4),
-    "has_any_ipv4": _f(2, _ANY, "bool", has_ipv4),
-    "has_ipv4_prefix": _f(2, 2, "bool", lambda source, start: has_ipv4(source, start, prefix=True)),
-    "has_any_ipv4_prefix": _f(2, _ANY, "bool", lambda source, *starts: has_ipv4(source, *starts, prefix=True)),
     "tohex": _f(1, 2, "string", _tohex),
     "bitset_count_ones": _f(1, 1, "long", lambda value: None if value is None else (int(value) % 2**64).bit_count()),
     "loggamma": _f(1, 1, "real", _loggamma),
@@ -402,5 +428,11 @@ FUNCTIONS: dict[str, Computed] = {
     "convert_volume": _f(3, 3, "real", _convert(_CUBIC_METRES)),
     "convert_energy": _f(3, 3, "real", _convert(_JOULES)),
     "convert_temperature": _f(3, 3, "real", _temperature),
-    **{name: _f(low, high, type_, function) for name, (low, high, type_, function) in series.FUNCTIONS.items()},
+    "hash": Computed(range(1, 3), "long", coding.hashed, typed=True),
+    "hash_xxhash64": Computed(range(1, 3), "long", coding.hashed, typed=True),
+    **{
+        name: _f(low, high, type_, function)
+        for module in (addresses, coding, geography, probability, series)
+        for name, (low, high, type_, function) in module.FUNCTIONS.items()
+    },
 }

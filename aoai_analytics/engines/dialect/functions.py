@@ -79,6 +79,29 @@ AGGREGATES: dict[str, tuple[tuple[int, ...], str, str]] = {
     "binary_all_or": ((1,), "bit_or({0})", ""),
     "binary_all_xor": ((1,), "bit_xor({0})", ""),
     "make_bag": ((1, 2), "CAST(kusto_function('bag_union', CAST(to_json(list({0})) AS VARCHAR)) AS JSON)", "bag"),
+    "make_bag_if": (
+        (2, 3),
+        "CAST(kusto_function('bag_union', "
+        "CAST(to_json(coalesce(list({0}) FILTER (WHERE {1}), [])) AS VARCHAR)) AS JSON)",
+        "bag",
+    ),
+    "make_set_if": (
+        (2, 3),
+        "to_json(list_transform([coalesce(list(kusto_item({0})) FILTER (WHERE ({1}) AND {0} IS NOT NULL), [])], "
+        "lambda _l: list_filter(_l, lambda _x, _i: list_position(_l, _x) = _i))[1])",
+        "set",
+    ),
+    "buildschema": (
+        (1,),
+        "CAST(kusto_function('buildschema_of', CAST(json_array(coalesce(list(to_json({0})), [])) AS VARCHAR)) AS JSON)",
+        "schema",
+    ),
+    "covariance": ((2,), "covar_samp({0}, {1})", "covariance"),
+    "covarianceif": ((3,), "covar_samp({0}, {1}) FILTER (WHERE {2})", "covarianceif"),
+    "covariancep": ((2,), "covar_pop({0}, {1})", "covariancep"),
+    "covariancepif": ((3,), "covar_pop({0}, {1}) FILTER (WHERE {2})", "covariancepif"),
+    "variancepif": ((2,), "coalesce(var_pop(kusto_number({0})) FILTER (WHERE {1}), 0.0)", "variancepif"),
+    "hll_if": ((2, 3), "to_json(coalesce(list(DISTINCT {0}) FILTER (WHERE ({1}) AND {0} IS NOT NULL), []))", "hll_if"),
     "make_list_with_nulls": ((1,), "coalesce(list(kusto_item({0})), [])", "list"),
     "anyif": ((2,), "any_value({0}) FILTER (WHERE {1})", "anyif"),
     "take_anyif": ((2,), "any_value({0}) FILTER (WHERE {1})", "take_anyif"),

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from ..kql.tree import NAMES, Node, bare, call, string_value
+from . import activity
 from .computed import FUNCTIONS
 from .naming import column as _column
 from .naming import kql_name, refused, sql_name
@@ -94,8 +95,9 @@ def _narrow(function: Node, stage: Stage) -> str:
     ).name
 
 
-def _ipv4_lookup(function: Node, stage: Stage) -> str:
+def _ip_lookup(function: Node, stage: Stage) -> str:
     table, address, network, *more = function.rules[1:]
+    matching = "ipv6_is_in_range" if call(function).lower() == "ipv6_lookup" else "ipv4_is_in_range"
     unmatched = any(re.search(r"\btrue\s*$", rule.text, re.IGNORECASE) for rule in more)
     keys = [rule.name for rule in more if rule.name]
     ranges = stage.kql(bare(table).text)
@@ -106,7 +108,7 @@ def _ipv4_lookup(function: Node, stage: Stage) -> str:
         f"kusto_text(r.{sql_name(name)}) AS {sql_name(new)}" for name, new in zip(shown, renamed, strict=True)
     )
     addresses = [f"l.{sql_name(_column(address))}", f"r.{sql_name(_column(network))}"]
-    matched = FUNCTIONS["ipv4_is_in_range"].sql("ipv4_is_in_range", addresses)
+    matched = FUNCTIONS[matching].sql(matching, addresses)
     same = "".join(f" AND l.{sql_name(key)} = r.{sql_name(key)}" for key in keys)
     kind = "LEFT " if unmatched else ""
     return stage.sql(
@@ -115,10 +117,19 @@ def _ipv4_lookup(function: Node, stage: Stage) -> str:
 
 
 PLUGINS: dict[str, Callable[[Node, Stage], str]] = {
-    "ipv4_lookup": _ipv4_lookup,
+    "ipv4_lookup": _ip_lookup,
+    "ipv6_lookup": _ip_lookup,
     "pivot": _pivot,
     "bag_unpack": _bag_unpack,
     "narrow": _narrow,
+    "identity": lambda function, stage: stage.name,
+    "active_users_count": activity.active_users_count,
+    "activity_counts_metrics": activity.activity_counts_metrics,
+    "activity_metrics": activity.activity_metrics,
+    "dcount_intersect": activity.dcount_intersect,
+    "rolling_percentile": activity.rolling_percentile,
+    "rows_near": activity.rows_near,
+    "sliding_window_counts": activity.sliding_window_counts,
 }
 
 _GROUPS = "use 'summarize count() by …' over the columns in question, or run the query on Azure"
@@ -129,9 +140,8 @@ INSTEAD = {
     **dict.fromkeys(("autocluster", "basket", "diffpatterns", "diffpatterns_text"), _GROUPS),
     **dict.fromkeys(
         (
-            *("active_users_count", "activity_counts_metrics", "activity_engagement", "activity_metrics"),
-            *("funnel_sequence", "funnel_sequence_completion", "new_activity_metrics", "session_count"),
-            *("sequence_detect", "sliding_window_counts"),
+            *("activity_engagement", "funnel_sequence", "funnel_sequence_completion", "new_activity_metrics"),
+            *("session_count", "sequence_detect"),
         ),
         _SESSIONS,
     ),
@@ -148,8 +158,6 @@ INSTEAD = {
 #: Operators and sources of KQL that the local engine lacks, by their grammar rule, and what to do instead.
 NOT_LOCAL = {
     "ExternalDataExpression": "externaldata: add the file with 'aoai lake table NAME FILE', then query NAME",
-    "GraphMatchOperator": "graph-match: run the query on Azure",
-    "MakeGraphOperator": "make-graph: run the query on Azure",
     "MacroExpandOperator": "macro-expand: run the query on Azure",
     "ReduceByOperator": "reduce: use 'summarize count() by replace_regex(…)'",
 }

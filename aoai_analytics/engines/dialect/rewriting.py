@@ -57,7 +57,38 @@ def _bag_pack_columns(node: Node, arguments: list[str]) -> str | None:
     return "bag_pack(" + ", ".join(f"{literal(rule.name, 'string')}, {rule.text}" for rule in node.rules[1:]) + ")"
 
 
+def _around(node: Node, arguments: list[str]) -> str | None:
+    if len(arguments) != 3:
+        return None
+    value, center, delta = arguments
+    return f"(({value}) >= ({center}) - ({delta}) and ({value}) <= ({center}) + ({delta}))"
+
+
+def _called(name: str) -> _Rewrite:
+    return lambda node, arguments: f"{name}({', '.join(arguments)})"
+
+
+#: Older names of functions -> the names that they have.
+_RENAMED = {
+    "argmax": "arg_max",
+    "argmin": "arg_min",
+    "array_strcat": "strcat_array",
+    "arraylength": "array_length",
+    "cnt": "count",
+    "datepart": "datetime_part",
+    "extractall": "extract_all",
+    "make_dictionary": "make_bag",
+    "makelist": "make_list",
+    "makeset": "make_set",
+    "notempty": "isnotempty",
+    "parseurl": "parse_url",
+    "parseurlquery": "parse_urlquery",
+    "totime": "totimespan",
+}
+
 REWRITES: dict[str, _Rewrite] = {
+    **{old: _called(new) for old, new in _RENAMED.items()},
+    "around": _around,
     "bag_pack_columns": _bag_pack_columns,
     "pack_dictionary": _pack_dictionary,
     "extract": _typed,

@@ -266,7 +266,7 @@ def _getschema(flow: Flow, node: Node, rows: Rows, scope: Scope) -> Rows:
 
 
 #: Plugin -> which of its arguments is a column of the rows that it is given.
-_OWN_COLUMN = {"bag_unpack": 0, "ipv4_lookup": 1, "pivot": 0}
+_OWN_COLUMN = {"bag_unpack": 0, "ipv4_lookup": 1, "ipv6_lookup": 1, "pivot": 0}
 
 
 def _evaluate(flow: Flow, node: Node, rows: Rows, scope: Scope) -> Rows:
