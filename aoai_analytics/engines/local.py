@@ -178,7 +178,8 @@ class LocalEngine:
             except QueryError as error:
                 cause = error.__cause__  # none where the time was up
                 too_much = duckdb.OutOfMemoryException | duckdb.InterruptException
-                if error.line is not None or cause is None or isinstance(cause, too_much):
+                is_plain = isinstance(cause, too_much) or str(error).startswith("assert()")
+                if error.line is not None or cause is None or is_plain:
                     raise
                 raise pinpointed(kql, self._attempt(seen.functions), str(error)) from error
             if not names_in(kql) & _UNSTEADY:
@@ -318,6 +319,8 @@ def _plain(error: duckdb.Error, kql: str) -> str:
     import duckdb
 
     first = str(error).split("\n\n")[0].split("\n")[0]
+    if asserted := re.search(r"assert\(\) has failed: .*", first):
+        return asserted[0]
     missing = re.search(r'Referenced column "([^"]+)" not found', first)
     if missing:
         return f"there is no column '{missing[1]}' where the query names it"

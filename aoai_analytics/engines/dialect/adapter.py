@@ -24,7 +24,17 @@ from .windows import RESTART, WINDOW_FUNCTIONS
 #: From a call, as duckdb-kql reads it, to SQL; None leaves it to the registry.
 _Rendered = Callable[[Any], str | None]
 #: What is no function of a registry, but is called as one.
-_BY_KUSTO = ("column_ifexists", "columnifexists", "materialize", "not", "pack_all", "table", "toscalar", "typeof")
+_BY_KUSTO = (
+    "column_ifexists",
+    "columnifexists",
+    "materialize",
+    "not",
+    "table",
+    "toscalar",
+    "typeof",
+    "bin_auto",
+    "pack_all",
+)
 _ARITHMETIC = frozenset("+-*/%")
 #: Kusto's decimal has 34 digits, wherever the point is.
 _DECIMAL = "DECIMAL(38, 12)"
@@ -93,8 +103,10 @@ def install() -> None:
         setattr(translate, render, changed)
     for name, (arities, template) in SCALARS.items():
         functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, arities)
-    for registry in (forms, functions.SCALAR_FUNCTIONS):
-        registry.pop("parse_ipv6")  # its own reads no IPv4 address
+    # Its own read no IPv4 address, and sort numbers with strings as texts.
+    for name in ("parse_ipv6", "array_sort_asc", "array_sort_desc"):
+        forms.pop(name, None)
+        functions.SCALAR_FUNCTIONS.pop(name, None)
     for name, function in computed.FUNCTIONS.items():
         known = functions.SCALAR_FUNCTIONS.get(name)
         functions.SCALAR_FUNCTIONS[name] = _computed_spec(functions.FunctionSpec, name, function, known)

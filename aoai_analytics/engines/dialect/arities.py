@@ -18,6 +18,7 @@ ARITIES: dict[str, tuple[int, int]] = {
     "bag_unpack": (1, 5),
     "bin": (2, 2),
     "bin_at": (3, 3),
+    "bin_auto": (1, 1),
     "case": (3, MANY),
     "coalesce": (1, MANY),
     "column_ifexists": (2, 2),

@@ -71,14 +71,50 @@ def bag_union(*bags: Any) -> dict[str, Any]:
 
 
 def bag_set_key(bag: Any, key: Any, value: Any) -> Any:
-    return {**bag, as_text(key): value} if isinstance(bag, dict) else None
+    """The bag with *key*, or with the key of an inner bag where *key* is a path such as ``$.a.b``."""
+    if not isinstance(bag, dict):
+        return None
+    if not as_text(key).startswith("$."):
+        return {**bag, as_text(key): value}
+    first, _, rest = as_text(key).removeprefix("$.").partition(".")
+    inner = bag.get(first)
+    return {**bag, first: bag_set_key(inner if isinstance(inner, dict) else {}, f"$.{rest}", value) if rest else value}
 
 
 def bag_zip(keys: Any, values: Any) -> Any:
-    if not isinstance(keys, list) or not isinstance(values, list):
+    if not isinstance(keys, list):
         return None
-    padded = values + [None] * (len(keys) - len(values))
+    known = values if isinstance(values, list) else []
+    padded = known + [None] * (len(keys) - len(known))
     return {key: value for key, value in zip(keys, padded, strict=False) if isinstance(key, str)}
+
+
+def _order(value: Any) -> tuple[int, Any]:
+    """Numbers come before strings, and those before all others."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return 0, value
+    return (1, value) if isinstance(value, str) else (2, as_text(value))
+
+
+def sorted_arrays(*, descending: bool) -> Callable[..., Any]:
+    """``array_sort_asc`` and ``array_sort_desc``: of several arrays a list, all in the order of the first."""
+
+    def arrays_in_order(*arrays: Any) -> Any:
+        nulls_last = arrays[-1] if isinstance(arrays[-1], bool) else True
+        given = [array for array in arrays if not isinstance(array, bool)]
+        if not isinstance(given[0], list):
+            return None if len(given) == 1 else [None] * len(given)
+        known = [place for place, value in enumerate(given[0]) if value is not None]
+        known.sort(key=lambda place: _order(given[0][place]), reverse=descending)
+        nulls = [place for place, value in enumerate(given[0]) if value is None]
+        places = known + nulls if nulls_last else nulls + known
+        found = [
+            [array[place] for place in places] if isinstance(array, list) and len(array) == len(places) else None
+            for array in given
+        ]
+        return found[0] if len(found) == 1 else found
+
+    return arrays_in_order
 
 
 def array_split(array: Any, at: Any) -> Any:

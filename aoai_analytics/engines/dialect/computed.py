@@ -29,6 +29,7 @@ from .bags import (
     range_of,
     repeated,
     schema_of,
+    sorted_arrays,
     treepath,
     within,
     without,
@@ -245,7 +246,7 @@ def _parse_path(text: Any) -> dict[str, str] | None:
     directory = re.split(r"[\\/]", plain.rstrip("/\\"))[:-1]
     return {
         "Scheme": scheme[1] if scheme else "",
-        "RootPath": match[0] if (match := re.match(r"[A-Za-z]:|/", plain)) else "",
+        "RootPath": match[0] if (match := re.match(r"[A-Za-z]:", plain)) else "",
         "DirectoryPath": plain[: len(plain) - len(parts[-1]) - 1] if len(parts) > 1 else "",
         "DirectoryName": directory[-1] if directory else "",
         "Filename": name,
@@ -409,6 +410,8 @@ FUNCTIONS: dict[str, Computed] = {
     "array_split": _f(2, 2, "dynamic", array_split),
     "array_rotate_left": _f(2, 2, "dynamic", array_rotate),
     "array_rotate_right": _f(2, 2, "dynamic", lambda array, count: array_rotate(array, -count)),
+    "array_sort_asc": _f(1, _ANY, "dynamic", sorted_arrays(descending=False)),
+    "array_sort_desc": _f(1, _ANY, "dynamic", sorted_arrays(descending=True)),
     "array_shift_left": _f(2, 3, "dynamic", array_shift),
     "array_shift_right": _f(2, 3, "dynamic", lambda array, count, fill=None: array_shift(array, -count, fill)),
     "array_iff": _f(3, 3, "dynamic", array_iff),

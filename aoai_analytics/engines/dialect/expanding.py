@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
+from ...schema.tables import TABLES
 from ..kql.literals import blank
 from ..kql.tree import Node, edited, read, statements
 
@@ -17,7 +18,8 @@ def expanded(kql: str, tables: Iterable[str]) -> str:
 
     Raises QueryError where it does not parse.
     """
-    tables = list(tables)
+    views = [node.rules[0].name for node in read(kql).find("LetViewDeclaration")] if "view" in kql else []
+    tables = [*views, *tables]
     edits = []
     for node in read(kql).walk():
         if node.kind == "UnionOperator":
@@ -41,11 +43,17 @@ def present(kql: str, known: Callable[[str], object]) -> str:
         return kql
     root = read(kql)
     lets = {statement.rules[0].name for statement in statements(root) if statement.kind.startswith("Let")}
+    named = [*lets, *TABLES]
     edits = []
     for union in root.find("UnionOperator"):
         fuzzy = any(rule.text.replace(" ", "").lower() == "isfuzzy=true" for rule in union.rules)
         tables = [rule for rule in union.rules if not rule.kind.endswith("Parameter")]
-        missing = [rule for rule in tables if (name := _head(rule)) and name not in lets and known(name) is None]
+        missing = [
+            rule
+            for rule in tables
+            if ((name := _head(rule)) and name not in lets and known(name) is None)
+            or (rule.kind.startswith("Wildcarded") and not any(fnmatchcase(one, rule.text.strip()) for one in named))
+        ]
         if not fuzzy or len(missing) == len(tables):
             continue
         for rule in missing:

@@ -28,6 +28,7 @@ SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
         (2,),
         "CAST(coalesce(list_position(CAST(to_json({0}) AS JSON[]), CAST(to_json({1}) AS JSON)) - 1, -1) AS BIGINT)",
     ),
+    "assert": ((2,), "CASE WHEN {0} THEN TRUE ELSE error(concat('assert() has failed: ', {1})) END"),
     "dcount_hll": ((1,), "json_array_length({0})"),
     "percentile_tdigest": ((2,), "list_aggregate(CAST({0} AS DOUBLE[]), 'quantile_disc', {1} / 100.0)"),
     "rank_tdigest": ((2,), "len(list_filter(CAST({0} AS DOUBLE[]), lambda _x: _x < {1}))"),

@@ -21,6 +21,8 @@ from .windows import windows_in, windows_of
 
 #: A column that tells apart the rows, or the parts, that a sub-query works on by themselves.
 _PART = "Part__"
+#: Columns that keep the order of an array's items, and of the rows that a sub-query makes of them.
+_ITEM, _ORDER = "Item__", "Order__"
 
 
 # Columns
@@ -145,6 +147,7 @@ def _first_of_parts(stage: Stage, count: str, keys: tuple[Node, ...]) -> Stage:
         stage = stage.then(f"| extend Key{place}__ = {expression}")
         way = "ASC NULLS FIRST" if re.search(r"\basc\b", key.text) else "DESC NULLS LAST"
         ordered.append(f"Key{place}__ {way}")
+    ordered = ordered or [sql_name(name) for name in (_ITEM,) if name in stage.columns]
     order = f"ORDER BY {', '.join(ordered)}" if ordered else ""
     gone = "".join(f" EXCLUDE (Key{place}__)" if len(keys) == 1 else "" for place in range(min(1, len(keys))))
     return stage.sql(
@@ -158,19 +161,27 @@ def _mv_apply(node: Node, stage: Stage) -> str:
     body = node.rules[-1]
     limit = next((rule.text for rule in node.rules if rule.kind == "MvapplyOperatorLimitClause"), "")
     items = [rule.text for rule in node.rules[:-1] if not rule.kind.endswith(("LimitClause", "Parameter", "IdClause"))]
+    index = next((rule.rules[-1].name for rule in node.rules if rule.words[:1] == ("with_itemindex",)), "")
     base = stage.sql(f'SELECT *, row_number() OVER () AS {_PART} FROM "{stage.name}"', stored=True)
-    expanded = base.then(f"| mv-expand {', '.join(items)} {limit}")
+    expanded = base.then(
+        f"| mv-expand with_itemindex={_ITEM} {', '.join(items)} {limit}"
+        + (f" | extend {kql_name(index)} = {_ITEM}" if index else "")
+        + f" | sort by {_PART} asc, {_ITEM} asc",
+        stored=True,
+    )
     new = [name for name in expanded.columns if name not in base.columns]
     taken = [
         _column(rule) for rule in node.rules[:-1] if rule.kind in NAMES or rule.kind == "MvapplyOperatorExpression"
     ]
     found = _in_parts(body, expanded)
+    found = found.sql(f'SELECT *, row_number() OVER () AS {_ORDER} FROM "{found.name}"', stored=True)
     added = [name for name in found.columns if name not in base.columns or (name in taken and name not in new)]
-    added = [name for name in added if name != _PART]
+    added = [name for name in added if name not in (_PART, _ITEM, _ORDER)]
     own = [name for name in stage.columns if name not in added]
     joined = ", ".join([*(f"b.{sql_name(name)}" for name in own), *(f"f.{sql_name(name)}" for name in added)])
     return stage.sql(
-        f'SELECT {joined} FROM "{base.name}" b JOIN "{found.name}" f ON b.{_PART} = f.{_PART} ORDER BY b.{_PART}',
+        f'SELECT {joined} FROM "{base.name}" b JOIN "{found.name}" f ON b.{_PART} = f.{_PART} '
+        f"ORDER BY b.{_PART}, f.{_ORDER}",
         stored=True,
     ).name
 
@@ -225,6 +236,8 @@ def _make_series(node: Node, stage: Stage) -> str:
     groups_sql = (
         f'SELECT DISTINCT {", ".join(map(sql_name, keys))} FROM "{found.name}"' if keys else "SELECT 1 AS One__"
     )
+    if not keys and not re.search(r"kind\s*=\s*nonempty", head):
+        groups_sql += f' WHERE EXISTS (FROM "{stage.name}")'
     same = " AND ".join(
         ["f.Axis__ = p.Axis__", *(f"f.{sql_name(k)} IS NOT DISTINCT FROM g.{sql_name(k)}" for k in keys)]
     )
@@ -235,7 +248,7 @@ def _make_series(node: Node, stage: Stage) -> str:
     shown = "strftime(p.Axis__, '%Y-%m-%dT%H:%M:%S.%f0Z')" if is_time else "p.Axis__"
     arrays.append(f"to_json(list({shown} ORDER BY p.Axis__)) AS {sql_name(axis)}")
     selected = ", ".join([*(f"g.{sql_name(key)}" for key in keys), *arrays])
-    by_keys = f" GROUP BY {', '.join(f'g.{sql_name(key)}' for key in keys)}" if keys else ""
+    by_keys = f" GROUP BY {', '.join(f'g.{sql_name(key)}' for key in keys)}" if keys else " HAVING count(*) > 0"
     return stage.sql(
         f'SELECT {selected} FROM ({groups_sql}) g CROSS JOIN ({points}) p LEFT JOIN "{found.name}" f ON {same}{by_keys}'
     ).name

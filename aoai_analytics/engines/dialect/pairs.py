@@ -18,7 +18,7 @@ def pairs(text: Any, keys: list[str], options: dict[str, str]) -> dict[str, str]
     if pattern := options.get("regex"):
         found = [(match[1], match[2]) for match in re.finditer(pattern, text)]
     elif "pair_delimiter" not in options or "kv_delimiter" not in options:
-        found = [(key, value) for key in keys if (value := _near(text, key, options.get("quote", ""))) is not None]
+        found = [(key, value) for key in keys if (value := _near(text, key, options)) is not None]
     elif options.get("greedy") == "true":
         found = _greedy(text, keys, options["kv_delimiter"], options["pair_delimiter"])
     else:
@@ -30,16 +30,18 @@ def pairs(text: Any, keys: list[str], options: dict[str, str]) -> dict[str, str]
     return values
 
 
-def _near(text: str, key: str, quote: str) -> str | None:
+def _near(text: str, key: str, options: dict[str, str]) -> str | None:
     """The word, or the quoted text, next to a key: any sign separates them."""
+    quote, escape = options.get("quote", ""), re.escape(options.get("escape", ""))
     signs = r"[^\w" + re.escape(quote) + "]*"
     match = re.search(rf"(?<!\w){re.escape(key)}(?!\w){signs}", text)
     if not match:
         return None
     rest = text[match.end() :]
-    quoted = quote and re.match(rf"{re.escape(quote[0])}(.*?){re.escape(quote[-1])}", rest, re.DOTALL)
+    inner = rf"(?:{escape}.|[^{escape}])*?" if escape else ".*?"
+    quoted = quote and re.match(rf"{re.escape(quote[0])}({inner}){re.escape(quote[-1])}", rest, re.DOTALL)
     if quoted:
-        return str(quoted[1])
+        return re.sub(rf"{escape}(.)", r"\1", quoted[1]) if escape else str(quoted[1])
     word = re.match(r"\w+", rest)
     return word[0] if word else ""
 

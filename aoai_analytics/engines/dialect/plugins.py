@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ..kql.tree import NAMES, Node, bare, call, string_value
+from ..kql.tree import NAMES, Node, bare, call, named, string_value
 from . import activity
 from .computed import FUNCTIONS
 from .naming import column as _column
@@ -27,7 +27,16 @@ def evaluate(node: Node, stage: Stage) -> str:
         name = call(function) if function else "evaluate"
         instead = INSTEAD.get(name.lower(), f"it has {', '.join(sorted(PLUGINS))}")
         raise refused(function or node, f"the local engine has no plugin '{name}'; {instead}")
-    return plugin(function, stage)
+    made = plugin(function, stage)
+    declared = [rule.rules for clause in node.find("EvaluateOperatorSchemaClause") for rule in clause.rules[0].rules]
+    if not declared:
+        return made
+    # The columns that the query says the plugin makes, null where it makes none.
+    columns = stage.kql(made).columns
+    cells = (
+        f"{name.text} = to{kind.text}({name.text if name.name in columns else repr('')})" for name, kind in declared
+    )
+    return f"{made} | project {', '.join(cells)}"
 
 
 def _pivot(function: Node, stage: Stage) -> str:
@@ -58,7 +67,17 @@ def _pivot(function: Node, stage: Stage) -> str:
 def _bag_unpack(function: Node, stage: Stage) -> str:
     column, *options = function.rules[1:]
     name = _column(column)
-    prefix = string_value(options[0].text) if options and options[0].kind.startswith("String") else ""
+    order = ("OutputColumnPrefix", "columnsConflict", "ignoredProperties")
+    given = {(names or [order[place]])[0]: value for place, (names, value) in enumerate(map(named, options))}
+    prefix, conflict = (
+        string_value(given[option].text) if option in given and given[option].kind.startswith("String") else ""
+        for option in order[:2]
+    )
+    ignored = (
+        {string_value(item.text) for item in given["ignoredProperties"].find("JsonString")}
+        if "ignoredProperties" in given
+        else set()
+    )
     bag = sql_name(name)
     kinds = stage.values(
         f"SELECT Key, list_sort(list(DISTINCT json_type(Bag, '$.\"' || Key || '\"'))) FROM (SELECT {bag} AS Bag, "
@@ -66,12 +85,21 @@ def _bag_unpack(function: Node, stage: Stage) -> str:
     )
     cells = []
     for key, types in kinds:
+        if str(key) in ignored or (conflict == "keep_source" and prefix + str(key) in stage.columns):
+            continue
         path = "'$.\"" + str(key).replace("'", "''") + "\"'"
         known = {str(kind) for kind in types if kind != "NULL"}  # type: ignore[attr-defined]
         sql_type = _bag_type(known)
         value = f"json_extract_string({bag}, {path})" if sql_type != "JSON" else f"json_extract({bag}, {path})"
         cells.append(f"TRY_CAST({value} AS {sql_type}) AS {sql_name(prefix + str(key))}")
-    others = [sql_name(other) for other in stage.columns if other != name]
+    made = {prefix + str(key) for key, _ in kinds if str(key) not in ignored}
+    twice = sorted(made & set(stage.columns) - {name})
+    if twice and not conflict:
+        raise refused(
+            function, f"bag_unpack() makes a column '{twice[0]}' that is there; say which with columnsConflict"
+        )
+    gone = made if conflict == "replace_source" else set()
+    others = [sql_name(other) for other in stage.columns if other != name and other not in gone]
     return stage.sql(f'SELECT {", ".join([*others, *cells])} FROM "{stage.name}"').name
 
 

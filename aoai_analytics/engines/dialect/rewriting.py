@@ -10,7 +10,7 @@ from ..kql.parameters import literal
 from ..kql.tree import NAMES, Node, call, edited, named, read, readable
 from . import series
 from .let_functions import inlined
-from .naming import kql_name
+from .naming import kql_name, refused
 
 _Rewrite = Callable[[Node, list[str]], str | None]
 
@@ -121,6 +121,8 @@ def _percentiles(node: Node, names: list[str], function: Node) -> str | None:
 def _percentiles_array(node: Node, names: list[str], function: Node) -> str:
     """An array of one percentile for each rank."""
     value, *ranks = (rule.text for rule in function.rules[1:])
+    if len(ranks) == 1 and function.rules[2].kind == "DynamicLiteralExpression":
+        ranks = [item.text for array in function.rules[2].find("JsonArray") for item in array.rules]
     name = names[0] if names else f"percentiles_{_word(value)}"
     return f"{name} = pack_array({', '.join(f'percentile({value}, {rank})' for rank in ranks)})"
 
@@ -139,16 +141,25 @@ def _tuple(node: Node, names: list[str], function: Node) -> str | None:
     )
 
 
+def _sorted(node: Node, names: list[str], function: Node) -> str | None:
+    """``(A, B) = array_sort_asc(a, b)``: a column for each array."""
+    if len(names) < 2:
+        return None
+    return ", ".join(f"{name} = {function.text}[{place}]" for place, name in enumerate(names))
+
+
 #: Calls that give several columns, by name.
 SEVERAL: dict[str, Callable[[Node, list[str], Node], str | None]] = {
     "percentiles": _percentiles,
     "percentilesw": _percentiles,
     "percentilew": _percentiles,
     "percentiles_array": _percentiles_array,
+    "array_sort_asc": _sorted,
+    "array_sort_desc": _sorted,
     **dict.fromkeys(series.TUPLES, _tuple),
 }
 #: A setting of the service.
-_SETTING = re.compile(r"^\s*set\s+\w+(?:\s*=\s*[^;]+)?;")
+_SETTING = re.compile(r"\s*set\s+(\w+)(?:\s*=\s*([^;]+))?;")
 _HIDDEN = re.compile(r"\b[hH]@?[\"']")
 _YEAR = re.compile(r"datetime\(\s*(\d{4})\s*\)")
 _NEGATIVE = re.compile(r"(?:time|timespan)\(\s*-\s*([\w.:]+)\s*\)")
@@ -158,7 +169,15 @@ _ANY_NAME = re.compile(r"\b(" + "|".join(sorted({*REWRITES, *SEVERAL})) + r")\s*
 
 def rewritten(kql: str) -> str:
     """*kql* with such calls in the form that duckdb-kql knows. Raises QueryError where it does not parse."""
-    kql = _SETTING.sub("", readable(kql))
+    kql = readable(kql)
+    settings = {}
+    while setting := _SETTING.match(kql):
+        settings[setting[1]] = setting[2] or "true"
+        kql = kql[setting.end() :]
+    if "bin_auto" in kql:
+        kql = edited(kql, filter(None, (_bin_auto(node, settings) for node in read(kql).walk())))
+    if "view" in kql:
+        kql = edited(kql, filter(None, map(_view, read(kql).walk())))
     if "query_parameters" in kql:
         kql = edited(kql, filter(None, map(_parameters, read(kql).walk())))
     if "summarize" in kql:
@@ -177,6 +196,28 @@ def rewritten(kql: str) -> str:
             break
         kql = edited(kql, [edit])
     return kql
+
+
+def _bin_auto(node: Node, settings: dict[str, str]) -> tuple[int, int, str] | None:
+    """``bin_auto``: the width and a point of the bins are settings of the query."""
+    if call(node) != "bin_auto" or len(node.rules) != 2:
+        return None
+    width = settings.get("query_bin_auto_size")
+    if width is None:
+        raise refused(node, "bin_auto() takes its width from 'set query_bin_auto_size=1h;' before the query")
+    point = settings.get("query_bin_auto_at")
+    value = node.rules[1].text
+    return node.start, node.end, f"bin_at({value}, {width}, {point})" if point else f"bin({value}, {width})"
+
+
+def _view(node: Node) -> tuple[int, int, str] | None:
+    """A view without parameters as what it shows."""
+    if node.kind != "LetViewDeclaration" or node.child("LetFunctionBody") is None:
+        return None
+    body = node.rules[-1]
+    if len(node.rules) != 2 or len(body.rules) != 1:
+        return None
+    return node.rules[0].end, node.end, f" = ({body.rules[0].text})"
 
 
 def _parse(node: Node) -> Iterator[tuple[int, int, str]]:

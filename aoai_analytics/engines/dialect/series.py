@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -84,6 +85,7 @@ def _fill_linear(values: Any, missing: Any = None, fill_edges: Any = True, const
     known = [place for place, number in enumerate(numbers) if number is not None]
     if not known:
         return [constant] * len(numbers)
+    whole = all(isinstance(value, int) for value in values if value is not None)
     filled: Series = []
     for place, number in enumerate(numbers):
         before = max((k for k in known if k <= place), default=None)
@@ -95,7 +97,8 @@ def _fill_linear(values: Any, missing: Any = None, fill_edges: Any = True, const
             filled.append(edge if fill_edges else None)
         else:
             low, high = float(numbers[before] or 0), float(numbers[after] or 0)
-            filled.append(low + (high - low) * (place - before) / (after - before))
+            between = low + (high - low) * (place - before) / (after - before)
+            filled.append(math.trunc(between) if whole else between)
     return [_tidy(number) for number in filled]
 
 
@@ -254,6 +257,15 @@ def _season(numbers: list[float]) -> int:
     return period if best > 2 / math.sqrt(count) and best > 0.3 else 0
 
 
+def _seasonal(values: Any, period: Any = -1) -> Any:
+    """The median of each place of the period, all along the series; zeros where it has no season."""
+    numbers = _known(_fill_linear(values)) if isinstance(values, list) else []
+    season = _season(numbers) if period == -1 else int(period or 0)
+    if season <= 0:
+        return [0.0] * len(numbers)
+    return [statistics.median(numbers[place % season :: season]) for place in range(len(numbers))]
+
+
 def _decompose(
     values: Any, seasonality: Any = -1, trend: Any = "avg", test_points: Any = 0, threshold: Any = 0.6
 ) -> dict[str, Any] | None:
@@ -352,6 +364,7 @@ FUNCTIONS: dict[str, _Row] = {
         "real",
         lambda values: math.prod(_known(values)) if _numbers(values) is not None else None,
     ),
+    "series_seasonal": (1, 2, "dynamic", _seasonal),
     "series_fill_const": (2, 3, "dynamic", _fill_const),
     "series_fill_forward": (1, 2, "dynamic", _fill_forward),
     "series_fill_backward": (1, 2, "dynamic", _fill_backward),

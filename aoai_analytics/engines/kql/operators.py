@@ -176,7 +176,7 @@ def _union(flow: Flow, node: Node, rows: Rows | None, scope: Scope) -> Rows:
             if rule.words and rule.words[0] in ("withsource", "with_source"):
                 columns[rule.rules[-1].text] = False
         elif "*" in rule.text and not rule.kind.startswith("Parenthesized"):
-            if not any(fnmatchcase(name, rule.text.strip()) for name in TABLES):
+            if not any(fnmatchcase(name, rule.text.strip()) for name in (*TABLES, *scope.bound)):
                 flow.unknown.append((rule, f"there is no table like '{rule.text.strip()}'"))
             found.append(UNKNOWN)
         else:
