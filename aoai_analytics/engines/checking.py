@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from ..errors import QueryError
 from ..lake.delta import Lake
 from ..lake.own import own_tables
 from .dialect import dynamic_names
 from .dialect.adapter import arities
+from .dialect.naming import kql_name
 from .dialect.plugins import INSTEAD, NOT_LOCAL
 from .kql.classic import newer
 from .kql.elsewhere import here
@@ -20,7 +24,9 @@ from .kql.inlining import scoped
 from .kql.placeholders import with_lets
 from .kql.several import first_table
 from .kql.tree import Node, bare, call, named, read, stages, statements
-from .kql.words import listed
+from .kql.words import lacking, listed
+from .lenient import refused
+from .local import LocalEngine
 
 #: What Azure Data Explorer has and Log Analytics has not: grammar rule -> word, and functions.
 #: https://learn.microsoft.com/azure/azure-monitor/logs/log-query-overview (differences of KQL)
@@ -39,6 +45,9 @@ _FEW = listed(
 #: Rows that the portal shows, and rows and bytes that one call returns; a query's text in bytes is believed only.
 #: https://learn.microsoft.com/azure/azure-monitor/service-limits
 PORTAL_ROWS, ROWS, RESULT_BYTES, TEXT_BYTES = 30_000, 500_000, 64 * 2**20, 2_000_000
+
+#: How long to look for types that only a lake takes.
+_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -65,13 +74,15 @@ def verdict(kql: str, own: Mapping[str, Mapping[str, str]] | None = None) -> Ver
 
 
 def verdict_of(kql: str, values: Mapping[str, Any], source: str) -> Verdict:
-    """The ``verdict`` on *kql* with *values* for its parameters; a lake at *source* lends its own tables.
+    """The ``verdict`` on *kql* with *values* for its parameters, and where a lake takes types that Azure refuses.
 
-    Raises QueryError.
+    A lake at *source* lends its own tables. Raises QueryError.
     """
     text, _ = with_lets(kql, values, undefined(kql))
     tables = own_tables(Lake(source)) if "://" not in source and Path(source).is_dir() else {}
-    return verdict(text, {name: table.columns for name, table in tables.items()})
+    own = {name: table.columns for name, table in tables.items()}
+    found = verdict(text, own)
+    return found if found.lacks else Verdict((), (*_lenient(first_table(here(text)[0])[0], own), *found.notes))
 
 
 def _at(node: Node, what: str) -> str:
@@ -87,6 +98,8 @@ def _lacks(root: Node) -> Iterator[str]:
             name = next((call(rule) for rule in node.rules if call(rule)), "").lower()
             if name in INSTEAD:
                 yield _at(node, f"a lake has no plugin '{name}'; {INSTEAD[name]}")
+        elif way := lacking(call(node).lower(), arities()):
+            yield _at(node, f"a lake has no function '{call(node)}'; {way}")
 
 
 def _own(kql: str, own: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
@@ -111,6 +124,29 @@ def _types(kql: str) -> Iterator[str]:
             key = bare(rule.rules[0] if rule.kind == "OrderedExpression" else rule)
             if key.kind == "FunctionCallOrPathPathExpression" or key.name in dynamic:
                 yield _at(key, f"Azure takes no dynamic value here: write tostring({key.text})")
+
+
+def _lenient(kql: str, own: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Types that a lake takes and Azure refuses. What takes too long to find is left out."""
+    made = "".join(
+        f"let {name} = datatable({', '.join(f'{kql_name(column)}: {kind}' for column, kind in columns.items())})[]; "
+        for name, columns in own.items()
+        if name in sources(kql)
+    )
+    until = time.monotonic() + _SECONDS
+
+    def types(text: str) -> dict[str, str] | None:
+        try:
+            return engine.types(made + newer(text)) if time.monotonic() < until else None
+        except QueryError:
+            return None
+
+    with TemporaryDirectory() as folder:
+        engine = LocalEngine(Lake.create(Path(folder) / "lake"), "types")
+        try:
+            return [_at(node, f"a lake takes this, Azure does not: {what}") for node, what in refused(kql, types)]
+        finally:
+            engine.close()
 
 
 def _size(kql: str) -> Iterator[str]:

@@ -186,6 +186,15 @@ class LocalEngine:
                 self._recent.put(asked, answer)
             return answer, stale, notices + several
 
+    def types(self, kql: str) -> dict[str, str] | None:
+        """The columns of *kql*'s answer and their types, without running it; None where that fails."""
+        with self._lock:
+            try:
+                seen = self._connected().show(kql, {name: (None, None) for name in TABLES}, None, {})
+            except QueryError:
+                return None
+            return self._attempt(seen.functions)(kql, False)
+
     def _attempt(self, functions: Functions) -> Try:
         """What tries a query: the types of its columns, None where it fails."""
         connection = self._connected().connection

@@ -20,6 +20,11 @@ def test_every_query_of_the_library_runs_everywhere() -> None:
     [
         ("AoaiRequests\n| reduce by User", "line 2, column 3: a lake cannot run reduce"),
         ("AoaiRequests | evaluate basket()", "line 1, column 16: a lake has no plugin 'basket'; use 'summarize"),
+        ("print hash_many(1, 2)", "line 1, column 7: a lake has no function 'hash_many'; use hash(strcat(…))"),
+        (
+            "print geo_line_length(dynamic({}))",
+            "line 1, column 7: a lake has no function 'geo_line_length'; a lake has",
+        ),
         ("externaldata(a: string)['https://x/y.csv']", "line 1, column 1: a lake cannot run externaldata"),
     ],
 )

@@ -9,7 +9,7 @@ MANY = 1000
 
 #: Function -> the fewest and the most arguments.
 ARITIES: dict[str, tuple[int, int]] = {
-    **dict.fromkeys(("any", "take_any", "pack_array", "set_union", "hash_many"), (1, MANY)),
+    **dict.fromkeys(("any", "take_any", "pack_array", "set_union"), (1, MANY)),
     "bag_pack_columns": (1, MANY),
     **dict.fromkeys(("arg_max", "arg_min", "argmax", "argmin"), (1, MANY)),
     **dict.fromkeys(("bag_pack", "pack", "pack_dictionary", "series_product"), (0, MANY)),

@@ -19,7 +19,7 @@ from .functions import Functions, names_in, own_lets
 from .operators import OPERATORS, SOURCES, unnamed
 from .rows import UNKNOWN, Bound, Function, Rows, Scope
 from .tree import NAMES, Node, bare, call, named, read, stages, statements, string_value
-from .words import listed, nearest
+from .words import lacking, listed, nearest
 
 #: Columns that hold what people wrote, or were answered. A service's message about an error may quote the request.
 TEXT_COLUMNS = LOGGED_TEXT | {"Prompt", "Response", "ErrorMessage", "Data", "event_s", "properties_s"}
@@ -265,7 +265,8 @@ class Flow:
             self.exists[node] = column in rows.columns
             return given if not rows.opened and column not in rows.columns else rows.is_text(column) or given
         if self._functions and name.lower() not in self._functions and self._known(name) is None:
-            hint = nearest(name, self._functions) or "; the local engine may lack it"
+            way = lacking(name.lower(), self._functions)
+            hint = f" here; {way}" * bool(way) or nearest(name, self._functions) or "; the local engine may lack it"
             self.unknown.append((node, f"there is no function '{name}'{hint}"))
         elif wrong := self.wrong_call(node):
             self.unknown.append((node, wrong))

@@ -82,6 +82,27 @@ _SYNONYMS = {
 }
 
 
+_PARTS = "a lake has geohashes, distances, circles and polygons of points; run the rest on Azure"
+_SERIES = "run the query on Azure, or compute with the result's DataFrame"
+_CLUSTER = "only a cluster knows it; run the query on Azure"
+#: Kusto's functions that the local engine lacks -> what to do instead; those of a family by how they begin.
+_LACKING = {
+    "geo_": _PARTS,
+    "graph_": "name the nodes and edges with make-graph in the query",
+    **dict.fromkeys(("hash_combine", "hash_many"), "use hash(strcat(…))"),
+    "parse_user_agent": "AoaiRequests has ClientName; elsewhere use extract()",
+    **dict.fromkeys(listed("series_fft series_ifft series_fit_2lines series_fit_poly series_periods_detect"), _SERIES),
+    **dict.fromkeys(("current_", "cursor_", "extent_", "ingestion_time", "rowstore_", "estimate_data_size"), _CLUSTER),
+}
+
+
+def lacking(name: str, known: Iterable[str]) -> str:
+    """What to do where a lake lacks Kusto's function *name*; '' where it has it, or Kusto lacks it too."""
+    if not name or name in known:
+        return ""
+    return next((way for start, way in _LACKING.items() if name.startswith(start)), "")
+
+
 def usage(word: str) -> str:
     """``'top' is written: top NUMBER by COLUMN``, or that the operator is not written as KQL expects."""
     written = USAGE.get(word.lower())
