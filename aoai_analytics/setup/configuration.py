@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import WrongUse
+from .teams import with_teams
 
 
 def _encrypted(url: str) -> str:
@@ -41,6 +42,8 @@ class Configuration(BaseModel):
     resource_group: str = Field(pattern=r"^[\w().-]{0,89}[\w()-]$")
     location: str = Field(min_length=3)
     parameters: dict[str, Any]
+    #: CSV file with teams, whose subscriptions and budgets are added to the parameters: ``teams``.
+    teams: Path | None = None
     #: Folder with functions.json and summary-rules.json for your own prices; None: the shipped ones.
     exports: Path | None = None
     #: Class of azure-identity; None: DefaultAzureCredential.
@@ -88,12 +91,15 @@ def read_configuration(path: Path) -> Configuration:
     if given.get("sandbox") is True:
         given = _of_sandbox(given, path)
     try:
-        return Configuration.model_validate(given)
+        found = Configuration.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(["setup", *map(str, first["loc"])])
         way_on = _WAYS_ON.get(first["type"])
         raise WrongUse(f"{path}: {name}: {first['msg']}{f' ({way_on})' if way_on else ''}") from error
+    if found.teams is None:
+        return found
+    return found.model_copy(update={"parameters": with_teams(found.parameters, path.parent / found.teams)})
 
 
 def _of_sandbox(given: dict[str, Any], path: Path) -> dict[str, Any]:

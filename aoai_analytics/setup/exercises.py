@@ -16,7 +16,8 @@ from .arm import MODELS_SCOPE
 from .calls import Answer
 from .findings import MET, NOT_ASKED, NOT_MET, Finding
 from .installation import Installation
-from .requirements.gateway import OPENAI_USER, PRODUCTS, subscriptions_of
+from .requirements.gateway import OPENAI_USER, subscriptions_of
+from .teams import PRODUCTS
 
 #: The gateway's built-in subscription for all APIs, which exists before any product.
 ALL_ACCESS = "master"

@@ -142,7 +142,14 @@ def _value_faults(value: Any, schema: Mapping[str, Any], where: str, types: Mapp
         for place, item in enumerate(value):
             yield from _value_faults(item, schema["items"], f"{where}[{place}]", types)
     if kind == "object" and "properties" in schema:
-        yield from _faults(schema["properties"], value, where, types)
+        declared, others = schema["properties"], schema.get("additionalProperties")
+        # A table whose keys are names of one's own, such as budgets by subscription.
+        free = isinstance(others, dict)
+        for name, item in value.items():
+            if name not in declared and isinstance(others, dict):
+                yield from _value_faults(item, others, f"{where}.{name}", types)
+        given = {name: item for name, item in value.items() if name in declared or not free}
+        yield from _faults(declared, given, where, types)
 
 
 def _resolved(schema: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import Any
 
 from ...config import shipped
 from ..installation import Installation
+from ..teams import PRODUCTS
 from .requirement import NotAskedFor, Requirement, differences
 
 #: Built-in role: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 OPENAI_USER = "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd"
-PRODUCTS = ("bronze", "silver", "gold", "unlimited")
 #: One route per style; the document has more.
 ROUTES = {"/deployments/{deployment-id}/chat/completions", "/v1/chat/completions", "/v1/responses"}
 
