@@ -18,7 +18,7 @@ _WRONG_KEY = "0" * 32
 
 @dataclass(frozen=True)
 class Told:
-    """What the client was told of a call. Tokens are None for a failure."""
+    """What the client was told of a call. Tokens are None for a failure; a status of 0: no answer came."""
 
     subscription: str
     surface: str
@@ -82,7 +82,7 @@ def _client(base: str, key: str) -> Any:
 
 
 def _call(client: Any, subscription: str, kind: str, deployment: str, question: str) -> Told:
-    from openai import APIStatusError
+    from openai import APIConnectionError, APIStatusError
 
     surface = {"stream": "chat"}.get(kind, kind)
     told = Told(subscription, surface, deployment)
@@ -104,3 +104,5 @@ def _call(client: Any, subscription: str, kind: str, deployment: str, question: 
         return told
     except APIStatusError as error:
         return replace(told, status=error.status_code)
+    except APIConnectionError:
+        return replace(told, status=0)

@@ -19,10 +19,11 @@ from aoai_analytics.sandbox.call import Call
 from aoai_analytics.sandbox.log import FLAWS_OF_SANDBOX
 from aoai_analytics.sandbox.serve import make, running
 from aoai_analytics.setup import open_setup
+from aoai_analytics.setup.exercises import Gateway
 from aoai_analytics.setup.proof_page import page as page_of
 from aoai_analytics.setup.proving import Proof, compared, cost_of
 from aoai_analytics.setup.steps import STEPS, modules_of
-from aoai_analytics.setup.told import Told, Total, totals
+from aoai_analytics.setup.told import Told, Total, call_many, totals
 
 
 @dataclass
@@ -120,6 +121,13 @@ def test_a_difference_is_a_failure_and_says_both_numbers() -> None:
     assert [row[-2:] for row in part.rows] == [("0", "same"), ("7 told, 6 logged", "different")]
     text = page_of(Proof(datetime.now(UTC), "<b>here</b>", [part]))
     assert "1 differences or failures" in text and "<b>here" not in text
+
+
+def test_a_gateway_that_does_not_answer_is_told_as_such() -> None:
+    pytest.importorskip("openai")
+    accounts = [{"deployments": [{"name": "chat", "model": "gpt-5.4-mini"}]}]
+    told = call_many({"sub-a": Gateway("http://127.0.0.1:9/openai", "key")}, accounts, 3)
+    assert {each.status for each in told} == {0}
 
 
 def test_a_proof_states_its_cost_and_asks_first(sandbox: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
