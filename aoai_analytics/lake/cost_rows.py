@@ -132,6 +132,9 @@ def _costs(row: dict[str, Any], given: Mapping[str, Any], dataset: str) -> None:
     if row["ListCost"] is None and price is not None and row["PricingQuantity"] is not None:
         rate = row["ExchangeRate"] if row["PricingCurrency"] not in ("", row["BillingCurrency"]) else 1.0
         row["ListCost"] = None if rate is None else price * row["PricingQuantity"] * rate
+    # Exports write 0 where they have no list price (Microsoft, FOCUS conformance report).
+    if row["ListCost"] == 0 and (cost or row["EffectiveCost"]):
+        row["ListCost"] = None
 
 
 def _meter(row: dict[str, Any], given: Mapping[str, Any]) -> None:

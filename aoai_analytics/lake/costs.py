@@ -12,6 +12,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
@@ -33,6 +34,8 @@ from .writing import widened
 MANIFEST = "manifest.json"
 _DAY = 86_400_000_000
 _PART = re.compile(r"(?i)part_?\d+(?:_\d+)*")
+#: The folder of a run: when it began.
+_RAN = re.compile(r"20\d{10}")
 #: Another version of these rules reads runs again that the lake has.
 _RULES = 1
 _ENTRIES = 1000
@@ -124,7 +127,11 @@ def _runs(blobs: Sequence[Blob], summary: CostsSummary) -> Iterator[Run]:
         parts.setdefault((blob.path.parent, _PART.sub("part", name) if _PART.search(name) else name), []).append(blob)
     for (folder, name), files in parts.items():
         named = "amortized" if re.search(r"(?i)amorti", f"{folder.name}/{name}") else ""
+        ran = next((part for part in reversed(folder.parts) if _RAN.fullmatch(part)), "")
+        # A copy of a file has the time of copying; the folder of a run has its own.
         when = max(file.modified for file in files) // 1000
+        with suppress(ValueError):
+            when = parse_time(datetime.strptime(ran, "%Y%m%d%H%M").replace(tzinfo=UTC))
         content = hashlib.blake2b("".join(map(content_hash, files)).encode(), digest_size=12).hexdigest()
         yield Run(files, redact(shown(folder / name)), content, when, AMORTIZED if named else "")
 

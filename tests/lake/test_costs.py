@@ -179,6 +179,19 @@ def test_what_is_no_cost_export_is_named(tmp_path: Path, lake: Lake) -> None:
         take(lake, tmp_path / "empty")
 
 
+def test_a_list_cost_of_nothing_is_unknown(tmp_path: Path, lake: Lake) -> None:
+    take(lake, file(tmp_path / "costs.csv", [focus(1, 5, ListCost=0)]))
+    (row,) = costs(lake)
+    assert row["ListCost"] != row["ListCost"]
+
+
+def test_copies_without_a_manifest_are_ordered_by_the_folders_of_their_runs(tmp_path: Path, lake: Lake) -> None:
+    for when, cost in (("202610310412", 8), ("202610300412", 7)):
+        file(tmp_path / f"x/costs/20261001-20261031/{when}/costs.csv", [focus(1, cost)])
+    take(lake, tmp_path / "x")
+    assert billed(lake) == {1: 8.0}
+
+
 def test_actual_cost_details_have_dates_and_list_prices_of_their_agreement(tmp_path: Path, lake: Lake) -> None:
     take(lake, file(tmp_path / "ea.csv.gz", [details("10/31/2026", 1.8)]))
     (row,) = costs(lake)
