@@ -85,26 +85,28 @@ def prepare(case: Case, folder: Path, requests: int) -> Counted:
     return Counted(read_truth(truth), delivered, lake)
 
 
-#: Outcomes that are charged for their prompt (Azure OpenAI's pricing), though a sample's truth counts answers only.
-CHARGED_REFUSALS = ("content-filter", "filter", "timeout")
+#: The codes of refusals: some are charged for their prompt (Azure OpenAI's pricing: content filter, time-out).
+REFUSED = ("400", "408")
 
 
 def read_truth(path: Path) -> pd.DataFrame:
     """``CorrelationId``, ``Tokens`` and the columns GROUPS of a truth file, one row per request.
 
-    A charged refusal whose tokens the file gives as 0 is left out: what it was charged is not known.
+    Where a file gives a request's code, refusals that may be charged and have no tokens there are left out, all alike:
+    a sample's truth counts answers only. To leave out those of the filter alone would make an estimate wrong for the
+    others, which look the same in the logs.
     """
     import pandas as pd
 
     wanted = ["CorrelationId", "TimeGenerated", "User", "SubscriptionId", "ModelName", "Surface"]
     wanted += ["PromptTokens", "CompletionTokens"]
-    text = dict.fromkeys(wanted[:6], "str")
-    kept = {*wanted, "Outcome"}
+    kept = {*wanted, "ResponseCode"}
+    text = dict.fromkeys((*wanted[:6], "ResponseCode"), "str")
     truth = pd.read_csv(path, usecols=lambda name: name in kept, dtype=text, keep_default_na=False)
     truth["Tokens"] = truth["PromptTokens"].astype("int64") + truth["CompletionTokens"].astype("int64")
     truth["Day"] = truth["TimeGenerated"].str[:10]
-    if "Outcome" in truth:
-        truth = truth[~(truth.pop("Outcome").isin(CHARGED_REFUSALS) & (truth["Tokens"] == 0))]
+    if "ResponseCode" in truth:
+        truth = truth[~(truth.pop("ResponseCode").isin(REFUSED) & (truth["Tokens"] == 0))]
     return truth.reset_index(drop=True)
 
 

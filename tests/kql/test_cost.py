@@ -152,6 +152,44 @@ def test_a_long_prompt_of_unknown_caching_is_taken_as_half_cached_without_eviden
     assert long["CostSharedError"] == pytest.approx(0.0125 / math.sqrt(12))
 
 
+def test_tokens_of_a_model_that_no_log_names_cost_what_the_subscription_s_others_do_on_average(tmp_path: Path) -> None:
+    tokens = {"PromptTokens": "1000", "CachedTokens": "0", "CompletionTokens": "100"}
+    named = [{"ModelName": "gpt-4.1", "SubscriptionId": "a"} | tokens] * 12
+    named += [{"ModelName": "gpt-4.1-nano", "SubscriptionId": "a"} | tokens] * 12
+    named += [{"ModelName": "gpt-4.1-nano", "SubscriptionId": "b"} | tokens] * 12
+    unknown = {"PromptTokens": "null", "CompletionTokens": "null", "TokenSource": "none"}
+    nameless = {"ModelName": ""}
+    of_a, of_b, of_c, counts_nothing, is_free, *priced = costs(
+        [
+            nameless | {"SubscriptionId": "a"} | tokens,
+            nameless | {"SubscriptionId": "b"} | tokens,
+            nameless | {"SubscriptionId": "c"} | tokens,
+            nameless | {"SubscriptionId": "a"} | unknown,
+            nameless | {"SubscriptionId": "a", "TokenSource": "not-billed", "PromptTokens": "0"},
+            *named,
+        ],
+        tmp_path,
+    )
+    # gpt-4.1 costs 2 and 8 USD a million, gpt-4.1-nano 0.1 and 0.4: on average 1.05 and 4.2 in a, each 0.95 and 3.8 off.
+    assert of_a["Cost"] == pytest.approx(1000 * 1.05e-6 + 100 * 4.2e-6)
+    of_all = 12 / 36 * 2 + 24 / 36 * 0.1, math.sqrt(12 / 36 * 24 / 36) * 1.9
+    error = math.sqrt(0.95**2 + of_all[1] ** 2 / 24)
+    assert of_a["CostSharedError"] == pytest.approx((1000 + 100 * 4) * error * 1e-6)
+    # One model alone is its price, as well as 12 requests can tell that there is no other.
+    assert of_b["Cost"] == pytest.approx(1000 * 0.1e-6 + 100 * 0.4e-6)
+    assert of_b["CostSharedError"] == pytest.approx((1000 + 100 * 4) * of_all[1] / math.sqrt(12) * 1e-6)
+    # Of c nothing is known: what all cost.
+    assert of_c["Cost"] == pytest.approx((1000 + 100 * 4) * of_all[0] * 1e-6)
+    assert of_c["CostSharedError"] == pytest.approx((1000 + 100 * 4) * of_all[1] * 1e-6)
+    assert [of_a["CostState"], counts_nothing["CostState"], is_free["CostState"]] == [
+        "priced",
+        "unknown-tokens",
+        "not-billed",
+    ]
+    assert [row["IsPriceEstimated"] for row in (of_a, of_b, of_c, counts_nothing, is_free)] == [True] * 3 + [False] * 2
+    assert not any(row["IsPriceEstimated"] for row in priced)
+
+
 def test_the_cached_share_of_a_long_prompt_is_that_of_its_team_and_model(tmp_path: Path) -> None:
     told = [{"PromptTokens": "2000", "CachedTokens": "1000" if i % 2 else "1500"} for i in range(12)]
     others = [{"PromptTokens": "2000", "CachedTokens": "0", "SubscriptionId": "sub-b"} for _ in range(12)]
