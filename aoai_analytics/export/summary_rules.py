@@ -16,7 +16,7 @@ from typing import Any
 from ..engines.kql.functions import definitions, names_in, needed
 from ..engines.kql.inlining import as_lets, with_names
 from ..engines.kql.parameters import declared
-from ..engines.kql.tree import without_comments
+from ..engines.kql.tree import edited, read, without_comments
 from ..errors import WrongUse
 from ..library import library
 from ..library.queries import Query
@@ -43,6 +43,8 @@ COLUMNS = {
 #: KQL type -> column type in Azure's resource model.
 _COLUMN_TYPES = {"datetime": "dateTime", "bool": "boolean"}
 _ROWS = ("AoaiRequests", "AoaiCosts")
+#: Signs that end a word, and of which none begins another together with what may follow it.
+_SIGNS = frozenset((",", "=", "==", "!=", "|", "+", "*"))
 _NARROWED = re.compile(rf"\b({'|'.join(_ROWS)})\s*\|\s*project\s+[\w,\s]+?(?=\s*[|;)])")
 _NOT_OF_SUMS = re.compile(
     r"\|\s*count\b|\b(?:percentiles?\w*|avg\w*|stdev\w*|variance\w*|min|max|minif|maxif|arg_m\w+|make_\w+|take_any\w*|hll\w*)\s*\("
@@ -100,10 +102,25 @@ let {llm}_Open = {llm}
 
 
 def _inlined(renamed: Mapping[str, str], own: Mapping[str, str] | None) -> str:
-    """``let`` statements of ``AoaiHourly`` and the functions it needs, without indentation."""
+    """``let`` statements of ``AoaiHourly`` and the functions it needs, without the blanks that nothing needs.
+
+    A template holds no text of more than 131,072 characters, and this one comes near.
+    """
     functions = definitions(own)
-    lets = "".join(as_lets(name, functions[name], renamed) for name in needed(HOURLY, functions))
-    return "".join(f"{line.strip()}\n" for line in lets.splitlines())
+    return "".join(_dense(as_lets(name, functions[name], renamed)) for name in needed(HOURLY, functions))
+
+
+def _dense(kql: str) -> str:
+    """*kql* without indentation, and without blanks around most signs."""
+    kql = "".join(f"{line.strip()}\n" for line in kql.splitlines())
+    blanks = {
+        place
+        for node in read(kql).walk()
+        if not node.kind and node.text in _SIGNS
+        for place in (node.start - 1, node.end)
+        if kql[place] == " "
+    }
+    return edited(kql, [(place, place + 1, "") for place in blanks])
 
 
 def of_sums() -> list[Query]:
