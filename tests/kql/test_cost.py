@@ -170,7 +170,7 @@ def test_tokens_of_a_model_that_no_log_names_cost_what_the_subscription_s_others
         ],
         tmp_path,
     )
-    # gpt-4.1 costs 2 and 8 USD a million, gpt-4.1-nano 0.1 and 0.4: on average 1.05 and 4.2 in a, each 0.95 and 3.8 off.
+    # A million tokens of gpt-4.1 cost 2 and 8 USD, of gpt-4.1-nano 0.1 and 0.4: on average 1.05 and 4.2.
     assert of_a["Cost"] == pytest.approx(1000 * 1.05e-6 + 100 * 4.2e-6)
     of_all = 12 / 36 * 2 + 24 / 36 * 0.1, math.sqrt(12 / 36 * 24 / 36) * 1.9
     error = math.sqrt(0.95**2 + of_all[1] ** 2 / 24)
