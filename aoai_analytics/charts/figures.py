@@ -225,8 +225,12 @@ def _line(data: Series, name: str, fill: bool) -> dict[str, Any]:
     if name == data.other:
         line["color"] = OTHER_COLOR
     # A point between two gaps has no line: only a marker shows it.
-    lonely = len(data.values) < 3 or bool(data.values[name].isna().any())
-    trace = {"type": "scatter", "mode": "lines+markers" if lonely else "lines", "line": line, "connectgaps": False}
+    known = data.values[name].notna()
+    alone = known & ~known.shift(1, fill_value=False) & ~known.shift(-1, fill_value=False)
+    marked = len(known) < 3 or bool(alone.any())
+    trace = {"type": "scatter", "mode": "lines+markers" if marked else "lines", "line": line, "connectgaps": False}
+    if marked and len(known) >= 3:
+        trace["marker"] = {"size": [7 if each else 0 for each in alone]}
     return trace | ({"stackgroup": "all"} if fill else {})
 
 
@@ -253,7 +257,7 @@ def _axes(data: Series, label: str, tight: bool, days: bool, units: Mapping[str,
             by["autorange"] = "reversed"
             height = 110 + 28 * len(names)
     elif data.kind == "time":
-        what = "Time" if not days else "Day" if data.category == "TimeGenerated" else humanised(data.category)
+        what = "Time" if not days else _grain(data) if data.category == "TimeGenerated" else humanised(data.category)
         by["type"] = "date" if len(data.values) > 1 else "category"
         by["title"] = {"text": f"{plotly_text(what)} ({plotly_text(data.zone)})"}
     else:
@@ -262,6 +266,12 @@ def _axes(data: Series, label: str, tight: bool, days: bool, units: Mapping[str,
     # A legend with many names takes several rows above the plot.
     rows = -(-data.values.shape[1] // 4) if data.values.shape[1] > 1 else 0
     return {along: by, across: measured, "height": max(height, 260) + 22 * rows}
+
+
+def _grain(data: Series) -> str:
+    """What a time on the axis begins: a day, or a week."""
+    steps = data.values.index.to_series().diff().dropna()
+    return "Week from" if len(steps) and steps.min().days >= 7 else "Day"
 
 
 def _in_words(data: Series, unit: Any) -> str:

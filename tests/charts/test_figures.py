@@ -167,6 +167,23 @@ def test_many_lines_are_small_plots_of_their_own_on_common_scales() -> None:
     assert [trace.yaxis for trace in few.data] == [None] * 3
 
 
+def test_a_dense_line_has_no_markers_but_where_a_point_has_no_neighbour() -> None:
+    days = pd.date_range("2026-01-01", periods=90, freq="D", tz="UTC")
+    values = [float(n) for n in range(90)]
+    gap, lonely = values.copy(), values.copy()
+    gap[50] = lonely[50] = lonely[52] = None  # type: ignore[call-overload]
+    chart = "line x=TimeGenerated y=Latency"
+    assert drawn(pd.DataFrame({"TimeGenerated": days, "Latency": gap}), chart).data[0].mode == "lines"
+    made = drawn(pd.DataFrame({"TimeGenerated": days, "Latency": lonely}), chart).data[0]
+    assert [n for n, size in enumerate(made.marker.size) if size] == [51]
+
+
+def test_an_axis_of_weeks_says_so() -> None:
+    weeks = pd.date_range("2026-01-05", periods=30, freq="7D", tz="UTC")
+    made = drawn(tokens(TimeGenerated=weeks, TotalTokens=[1] * 30), "bar x=TimeGenerated y=TotalTokens")
+    assert made.layout.xaxis.title.text == "Week from (UTC)"
+
+
 def test_lying_bars_have_their_value_at_their_end() -> None:
     result = drawn(tokens(User=["a", "b", "c"], TotalTokens=[1_234_567, 20, None]), "bar x=TotalTokens y=User")
     assert list(result.data[0].text) == ["1.23 M", "20", ""]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .places import Tab, Tile, View, requests
 from .use_tabs import USE
 
-__all__ = ["NOT_HERE", "OF_THE_INVOICE", "TABS", "Tab", "Tile", "View"]
+__all__ = ["NOT_HERE", "OF_THE_INVOICE", "OF_THE_REPORT", "TABS", "Tab", "Tile", "View"]
 
 TABS: tuple[Tab, ...] = (
     *USE,
@@ -240,6 +240,14 @@ TABS: tuple[Tab, ...] = (
     ),
 )
 
+#: Ways to save and what-if: each reads the price book twice, or every prompt, too much to wait for in a tab.
+OF_THE_REPORT = (
+    "cost/night-work",
+    "cost/resent-history",
+    "cost/smaller-model",
+    "cost/what-if",
+    "prompts/repeated",
+)
 #: Queries about the invoice: cost exports are read into a lake, and no workspace has them.
 OF_THE_INVOICE = (
     *("cost/focus", "cost/invoice-meters", "cost/invoice-verdict", "cost/reconciliation", "cost/remainder"),

@@ -12,7 +12,7 @@ from ...format.numbers import RANGE, is_missing, share
 from ...format.periods import in_words, utc, zone
 from ..render.blocks import Measure, Overview, Problem, Top
 from ..render.headline import AT_LEAST, amount, headline_numbers
-from ..render.overview import LEFT_OUT, MINUS, changed, written
+from ..render.overview import LEFT_OUT, changed, relative, written
 from .advice import advice
 from .rules import ALL, Rows, findings, trouble
 from .timeline import over_time
@@ -230,7 +230,4 @@ def _relative(value: float, old: float | None) -> str:
     """The change in percent."""
     if not old:
         return "new" if old is None else ""
-    if value == old:
-        return "±0"
-    sign, part = "+" if value > old else MINUS, share(abs(value - old), old)
-    return f"{sign}{part}" if part[0] != "<" else f"< {sign}0.1%"
+    return "±0" if value == old else relative(value, old)

@@ -254,7 +254,13 @@ def changed(name: str, value: float, old: float | None) -> str:
     if name == "SuccessRate":
         return f"{sign}{abs(change):.2f} percentage points"
     absolute = f"{sign}{written(name, abs(change))}"
-    return f"{absolute} ({sign}{share(abs(change), old)})" if old else absolute
+    return f"{absolute} ({relative(value, old)})" if old else absolute
+
+
+def relative(value: float, old: float) -> str:
+    """The change from *old*, which is not 0, in percent: ``+12.3%``, ``< +0.1%``."""
+    sign, part = "+" if value > old else MINUS, share(abs(value - old), old)
+    return part.replace("< ", f"< {sign}") if part.startswith("<") else f"{sign}{part}"
 
 
 def _marks(one: Entry) -> tuple[str, ...]:

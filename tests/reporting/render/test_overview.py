@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aoai_analytics.reporting.render.overview import Group, Row, groups, index_page
+from aoai_analytics.reporting.render.overview import Group, Row, groups, index_page, relative
 from tests.reporting.sample_collection import manifest, month
 
 
@@ -170,3 +170,11 @@ def test_a_key_that_names_no_day_is_another_period() -> None:
 
 def test_an_index_without_reports_says_so() -> None:
     assert "No reports yet" in index_page([])
+
+
+@pytest.mark.parametrize(
+    ("value", "old", "said"),
+    [(110, 100, "+10%"), (90, 100, "\N{MINUS SIGN}10%"), (100_001, 100_000, "< +0.1%"), (3, 1, "+200%")],
+)
+def test_a_change_in_percent_has_its_sign_and_is_never_nothing(value: float, old: float, said: str) -> None:
+    assert relative(value, old) == said
