@@ -22,6 +22,7 @@ from aoai_analytics.lake.costs import ingest_costs
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.library.queries import library
 from aoai_analytics.prices.invoice import in_one_currency, write_focus
+from aoai_analytics.reporting.run.notebooks import standing
 from aoai_analytics.sample import write_sample
 from aoai_analytics.sample.invoice import Plan, write_invoice
 from aoai_analytics.sample.world import PRICES
@@ -177,6 +178,11 @@ def test_reconcile_prints_the_verdict_and_writes_each_day(planted: Path, tmp_pat
 def test_a_lake_without_an_invoice_says_what_to_do(exact: Path, capsys: Any) -> None:
     assert main(["reconcile", "--source", str(exact / "lake")]) == 2
     assert "aoai ingest costs" in capsys.readouterr().err
+
+
+def test_a_report_has_the_invoices_page_only_where_there_is_an_invoice(exact: Path, planted: Path) -> None:
+    assert "invoice" not in standing(exact / "lake")
+    assert "invoice" in standing(planted / "lake")
 
 
 def test_two_currencies_are_never_added(exact: Path, tmp_path: Path) -> None:
