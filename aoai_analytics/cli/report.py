@@ -43,7 +43,7 @@ def report(
     time_zone: options.TimeZone = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Output folder; each period gets a subfolder.", metavar="DIR"),
+        typer.Option("--output", "-o", "--out", help="Output folder; each period gets a subfolder.", metavar="DIR"),
     ] = None,
     keep: Annotated[
         str | None,
@@ -79,10 +79,9 @@ def report(
 
     The last line of output is the path of the report's first page. Exits 1 if part of the report failed.
 
-    Each period has a subfolder in --out, and --out/index.html lists all reports. Running a period again replaces its
-    report. --backfill runs every period in its range; with --resume, only those that failed or are missing. --deliver
-    copies reports that are not yet at the destination; --due skips periods that are already there.
-    """
+    Each period has a subfolder in --output, and --output/index.html lists all reports. Running a period again
+    replaces its report. --backfill runs every period in its range; with --resume, only those that failed or are
+    missing. --deliver copies reports that are not yet at the destination; --due skips periods that are already there."""
     from ..reporting.due import BACK
     from ..reporting.due import due as periods_due
     from ..reporting.run.kernels import Kernels

@@ -46,7 +46,9 @@ def show(
         typer.Option("--logs", help="Logs to ingest into the lake first; repeatable.", metavar="LOGS"),
     ] = None,
     time_zone: options.TimeZone = None,
-    out: Annotated[str | None, typer.Option("--out", help="Folder for the pages.", metavar="DIR")] = None,
+    out: Annotated[
+        str | None, typer.Option("--output", "-o", "--out", help="Folder for the pages.", metavar="DIR")
+    ] = None,
     deliver: Annotated[
         str | None, typer.Option("--deliver", help="Folder or container to copy the pages to.", metavar="TO")
     ] = None,

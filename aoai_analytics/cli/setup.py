@@ -51,7 +51,9 @@ def run(
         list[str] | None, typer.Option("--only", help="Run only this step; repeatable.", metavar="STEP")
     ] = None,
     wait: Annotated[float, typer.Option("--wait-minutes", help="Longest time to wait for log rows.")] = 120,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the executed notebooks.")] = Path("setup-runs"),
+    out: Annotated[Path, typer.Option("--output", "-o", "--out", help="Folder for the executed notebooks.")] = Path(
+        "setup-runs"
+    ),
 ) -> None:
     """Run the setup notebooks in order; stop at the first failure. Safe to run again.
 

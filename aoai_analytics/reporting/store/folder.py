@@ -79,7 +79,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise ReportError(f"another run is writing '{folder}': wait for it to end, or choose another --out") from None
+        raise ReportError(f"another run is writing '{folder}': wait for it to end, or give another --output") from None
     except OSError as error:
         raise _not_writable(folder, error) from error
     try:
