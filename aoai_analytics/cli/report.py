@@ -81,7 +81,8 @@ def report(
 
     Each period has a subfolder in --output, and --output/index.html lists all reports. Running a period again
     replaces its report. --backfill runs every period in its range; with --resume, only those that failed or are
-    missing. --deliver copies reports that are not yet at the destination; --due skips periods that are already there."""
+    missing. --deliver copies reports that are not yet at the destination; --due skips periods that are already there.
+    """
     from ..reporting.due import BACK
     from ..reporting.due import due as periods_due
     from ..reporting.run.kernels import Kernels
