@@ -23,6 +23,32 @@ SHOWS_PROMPTS = "prompts"
 _COLUMNS = frozenset(column for table in TABLES.values() for column in table.columns)
 _WORD = re.compile(r"\w+")
 _HIDDEN = "[hidden: "
+#: Messages of API Management and Azure OpenAI that are always in these words, and so can quote no one. Only the whole
+#: of a text is compared, and nothing in them is free but numbers.
+_PUBLIC = re.compile(
+    "|".join(
+        (
+            r"Access denied due to missing subscription key\. Make sure to include subscription key when making "
+            r"requests to an API\.",
+            r"Access denied due to invalid subscription key\. Make sure to provide a valid key for an active "
+            r"subscription\.",
+            r"Access denied due to invalid subscription key or wrong API endpoint\. Make sure to provide a valid key "
+            r"for an active subscription and use a correct regional API endpoint for your resource\.",
+            r"(Rate|Token) limit is exceeded\. Try again in \d{1,9} seconds\.",
+            r"Out of call volume quota\. Quota will be replenished in [\d.:]{1,20}\.",
+            r"Resource not found",
+            r"Streaming requests are not yet allowed\.",
+            r"The API deployment for this resource does not exist\. If you created the deployment within the last 5 "
+            r"minutes, please wait a moment and try again\.",
+            r"The response was filtered due to the prompt triggering Azure OpenAI's content management policy\. Please "
+            r"modify your prompt and retry\. To learn more about our content filtering policies please read our "
+            r"documentation: https://go\.microsoft\.com/fwlink/\?linkid=2198766",
+            r"The server had an error while processing your request\. Sorry about that!",
+            r"Internal server error",
+            r"Operation timed out",
+        )
+    )
+)
 #: Names that Kusto gives by itself.
 _GIVEN = re.compile(r"Column\d+|print_\d+")
 
@@ -104,4 +130,6 @@ def is_hidden(value: Any) -> bool:
 def _length(value: Any) -> str:
     if value is None or (isinstance(value, str) and not value):
         return ""
+    if isinstance(value, str) and _PUBLIC.fullmatch(value):
+        return value
     return f"{_HIDDEN}{len(value if isinstance(value, str) else str(value)):,} characters]"

@@ -201,6 +201,26 @@ def test_texts_are_replaced_by_their_length_whatever_their_column_is_called() ->
     assert frame.Prompt[0] == "secret one"
 
 
+@pytest.mark.parametrize(
+    ("message", "is_public"),
+    [
+        # https://learn.microsoft.com/azure/api-management/rate-limit-policy, llm-token-limit-policy, and others' logs.
+        ("Rate limit is exceeded. Try again in 12 seconds.", True),
+        ("Token limit is exceeded. Try again in 60 seconds.", True),
+        ("Streaming requests are not yet allowed.", True),
+        ("Streaming requests are not yet allowed. Ada asked for one.", False),
+        ("Rate limit is exceeded. Try again in a few seconds.", False),
+        ("rate limit is exceeded. Try again in 12 seconds.", False),
+        ("Resource not found\n", False),
+        ("This model's maximum context length is 8192 tokens. However, your messages: tell Ada", False),
+    ],
+)
+def test_a_message_that_is_always_in_the_same_words_is_shown_and_no_other(message: str, is_public: bool) -> None:
+    result = QueryResult(pd.DataFrame({"ErrorMessage": [message]}), {"ErrorMessage": "string"})
+    cell = hidden(result, "AoaiRequests | project ErrorMessage").frame["ErrorMessage"][0]
+    assert cell == (message if is_public else f"[hidden: {len(message)} characters]")
+
+
 def test_a_column_named_by_a_text_is_renamed(tmp_path: Path) -> None:
     result = QueryResult(
         pd.DataFrame({"CorrelationId": ["a"], SECRET: [1]}), {"CorrelationId": "string", SECRET: "long"}
