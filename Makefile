@@ -122,8 +122,9 @@ lint: setup-test ## run ruff and mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+# Hundreds of commands and kernels that tests start would compile the package anew where the environment forbids to keep it.
 test: lint test-programs ## run everything that CI checks: lint, then the tests
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 # A cluster's URL, or that of Kusto's emulator in Docker, e.g. `make kusto CLUSTER=http://localhost:8080`; DATABASE too.
 kusto: setup-test ## ask a Kusto cluster (CLUSTER=URL) the documented cases and the library's queries, and compare

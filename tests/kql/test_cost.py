@@ -183,7 +183,7 @@ def test_tokens_of_a_model_that_no_log_names_cost_what_the_subscription_s_others
     assert of_c["CostSharedError"] == pytest.approx((1000 + 100 * 4) * of_all[1] * 1e-6)
     assert [of_a["CostState"], counts_nothing["CostState"], is_free["CostState"]] == [
         "priced",
-        "unknown-tokens",
+        "unpriced",
         "not-billed",
     ]
     assert [row["IsPriceEstimated"] for row in (of_a, of_b, of_c, counts_nothing, is_free)] == [True] * 3 + [False] * 2
