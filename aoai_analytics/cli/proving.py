@@ -6,6 +6,7 @@ import json
 import tempfile
 import urllib.request
 import uuid
+from contextlib import ExitStack, closing
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +36,8 @@ class LogQuestions:
         alerts = [query for query in chosen if query.section == "alerts"] if only else library().section("alerts")
         self.alerts = {query.name: query.bind() for query in alerts}
         self._only = set(self.library) if only else None
-        self._folder = tempfile.TemporaryDirectory(prefix="aoai-prove-")
+        self._made = ExitStack()
+        self._folder = self._made.enter_context(tempfile.TemporaryDirectory(prefix="aoai-prove-"))
 
     def workspace(self, guide: Guide) -> Ask:
         """Asks the workspace through the package's own engine."""
@@ -44,7 +46,8 @@ class LogQuestions:
         workspace = guide.arm.get(guide.installation().id_of("workspace"))
         assert workspace, "the step that makes it has succeeded"
         source = f"log-analytics://{workspace['properties']['customerId']}"
-        return _asking(connect(source, credential=guide.arm.credential, endpoint=guide.configuration.logs_endpoint))
+        engine = connect(source, credential=guide.arm.credential, endpoint=guide.configuration.logs_endpoint)
+        return _asking(self._made.enter_context(closing(engine)))
 
     def lake(self, guide: Guide) -> Ask:
         """Asks a lake made from the storage account, or from the sandbox's logs."""
@@ -59,10 +62,10 @@ class LogQuestions:
         else:
             _let_me_read(guide)
             logs = [f"{values['logStorageEndpoint'].rstrip('/')}/{name}" for name in _CONTAINERS[:2]]
-        lake = Lake.create(Path(self._folder.name) / "lake")
+        lake = Lake.create(Path(self._folder) / "lake")
         ingest(logs, lake, credential=guide.arm.credential)
         recompute(lake)
-        return _asking(connect(str(lake.path)))
+        return _asking(self._made.enter_context(closing(connect(str(lake.path)))))
 
     def workbook(self, start: datetime, end: datetime) -> dict[str, str]:
         """The workbook's tables and charts, with its own defaults; of *only*, those that show one of its queries."""
@@ -79,8 +82,8 @@ class LogQuestions:
         return found
 
     def close(self) -> None:
-        """Delete the lake."""
-        self._folder.cleanup()
+        """Close the engines, and delete the lake."""
+        self._made.close()
 
 
 def _asking(engine: Engine) -> Ask:

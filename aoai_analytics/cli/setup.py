@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import WrongUse
+from .options import put
+
 if TYPE_CHECKING:
     from ..setup import Guide
     from ..setup.findings import Table
@@ -107,6 +110,8 @@ def prove(
     from ..setup.proving import prove as run_proof
     from .proving import LogQuestions
 
+    if not out.parent.is_dir():
+        raise WrongUse(f"cannot write {out}: its folder is not there")
     given = _guide(config)
     parameters = {name: value for name, value in given.parameters.items() if name not in CLOSED}
     configuration = given.configuration
@@ -124,7 +129,7 @@ def prove(
         proof = run_proof(guide, questions, count=count, wait_minutes=wait, keep=keep, say=_say)
     finally:
         questions.close()
-    out.write_text(page(proof), "utf-8")
+    put(page(proof).encode(), out)
     print(out)
     if proof.failed:
         _say(f"{proof.failed:,} differences or failures.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ class LogsAsWorkspace:
                 if "Aoai" in query and not self._computed:
                     recompute(lake)
                     self._computed = True
-            result = connect(str(self._lake)).query(query, start=start, end=end)
+            with closing(connect(str(self._lake))) as engine:
+                result = engine.query(query, start=start, end=end)
         frame = result.frame.astype(object).where(result.frame.notna(), None)
         return dict(result.types), [[_plain(cell) for cell in row] for row in frame.itertuples(index=False)]
 

@@ -106,8 +106,8 @@ def prove(
 ) -> Proof:
     """Deploy, call, wait, ask, compare, and delete and purge unless *keep*.
 
-    The resource group must not exist. A step that fails is a row of the proof, and what was made is deleted all the
-    same. Raises SetupError if nothing was begun.
+    The resource group must not exist. A step that fails, also in a way that nobody foresaw, is a row of the proof, and
+    what was made is deleted all the same. Raises SetupError if nothing was begun.
     """
     group = guide.configuration.resource_group
     if guide.arm.get(guide.configuration.group_id) is not None:
@@ -118,8 +118,9 @@ def prove(
         for part in _run(guide, questions, count, wait_minutes, say):
             proof.parts.append(part)
             say(f"{part.title}: {part.failed} of {len(part.rows)} failed" if part.failed else f"{part.title}: good")
-    except AoaiError as error:
-        proof.parts.append(Part("Stopped", ("Reason",), [(str(error),)], failed=1))
+    except Exception as error:
+        # Hours of calls and answers are worth their page.
+        proof.parts.append(Part("Stopped", ("Reason",), [(_reason(error),)], failed=1))
     finally:
         if not keep:
             proof.parts.append(_removed(guide, say))
@@ -272,7 +273,12 @@ def _removed(guide: Guide, say: Callable[[str], None]) -> Part:
                 part.rows.append((name, "purged"))
             elif name in kept:
                 part.rows.append((name, "a deleted vault keeps its name for 90 days, at no cost"))
-    except AoaiError as error:
+    except Exception as error:
         part.failed += 1
-        part.rows.append((group, f"not deleted, it still costs: {error}"))
+        part.rows.append((group, f"not deleted, it still costs: {_reason(error)}"))
     return part
+
+
+def _reason(error: Exception) -> str:
+    """An error in words; what is unexpected may quote anything, prompts included."""
+    return str(error) if isinstance(error, AoaiError) else f"unexpected {type(error).__name__}"

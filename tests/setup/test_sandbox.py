@@ -20,6 +20,7 @@ from aoai_analytics.sandbox.log import FLAWS_OF_SANDBOX
 from aoai_analytics.sandbox.serve import make, running
 from aoai_analytics.setup import open_setup
 from aoai_analytics.setup.exercises import Gateway
+from aoai_analytics.setup.guide import Guide
 from aoai_analytics.setup.proof_page import page as page_of
 from aoai_analytics.setup.proving import Proof, compared, cost_of
 from aoai_analytics.setup.steps import STEPS, modules_of
@@ -111,6 +112,24 @@ def test_a_proof_deploys_calls_compares_and_removes_everything(
     assert "alerts/throttling" in text and "x HTTP 200" in text and "then HTTP 429" in text
     # Nothing of it is left, not even recoverable.
     assert sandbox.azure.state.get(GROUP) is None and sandbox.azure.deleted == {}
+
+
+def test_a_proof_that_stops_in_a_way_that_nobody_foresaw_has_its_page_and_deletes_all_the_same(
+    sandbox: Standing, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a prompt of somebody")
+
+    monkeypatch.setattr(Guide, "deploy", broken)
+    page = tmp_path / "proof.html"
+    words = ["setup", "prove", "--config", str(sandbox.config), "--yes"]
+    assert main([*words, "-o", str(page)]) == 1
+    text = page.read_text("utf-8")
+    assert "unexpected ZeroDivisionError" in text and "Deleted and purged" in text and "a prompt" not in text
+    assert sandbox.azure.state.get(GROUP) is None
+    capsys.readouterr()
+    assert main([*words, "-o", str(tmp_path / "missing/proof.html")]) == 2
+    assert "missing/proof.html: its folder is not there" in capsys.readouterr().err
 
 
 def test_a_difference_is_a_failure_and_says_both_numbers() -> None:
