@@ -27,16 +27,11 @@ def doctor(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if there is a problem or a warning.")] = False,
 ) -> None:
     """Find logging gaps: what is missing, which numbers it affects and which setting fixes it."""
-    from ..dimensions import own_functions
     from ..doctor import LIMITS, diagnose
-    from ..engines import connect
 
     first, last = options.time_span(since, start, end, period, time_zone)
-    engine = connect(options.source_or_default(source), functions=own_functions())
-    try:
+    with options.connected(options.source_or_default(source)) as engine:
         findings = diagnose(engine, first, last)
-    finally:
-        engine.close()
     if output_format == "json":
         import json
 

@@ -109,25 +109,19 @@ def workbook(
 
 
 def _preview(source: str, within: options.Span, show_prompts: bool, output: Path | None) -> None:
-    from ..dimensions import own_functions
-    from ..engines import connect
     from ..export.preview import preview_html
     from ..export.workbook import workbook as made
 
-    engine = connect(source, functions=own_functions())
-    try:
-        with progress.bar("Running the workbook's queries") as report:
-            page = preview_html(
-                made(),
-                engine,
-                start=within[0],
-                end=within[1],
-                show_prompts=show_prompts,
-                source=source,
-                progress=report,
-            )
-    finally:
-        engine.close()
+    with options.connected(source) as engine, progress.bar("Running the workbook's queries") as report:
+        page = preview_html(
+            made(),
+            engine,
+            start=within[0],
+            end=within[1],
+            show_prompts=show_prompts,
+            source=source,
+            progress=report,
+        )
     write(page, output)
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..config import default_source, found, settings
 from ..errors import WrongUse
 from ..format.periods import named, span
+
+if TYPE_CHECKING:
+    from ..engines import Engine
 
 Source = Annotated[
     str | None,
@@ -91,6 +96,19 @@ def source_or_default(source: str | None) -> str:
     if chosen not in (settings().source, str(settings().lake)):
         print(f"Source: {chosen}", file=sys.stderr)
     return chosen
+
+
+@contextmanager
+def connected(source: str) -> Iterator[Engine]:
+    """The engine of *source* with the user's own prices and dimensions; closed at the end."""
+    from ..dimensions import own_functions
+    from ..engines import connect
+
+    engine = connect(source, functions=own_functions())
+    try:
+        yield engine
+    finally:
+        engine.close()
 
 
 def time_span(

@@ -157,8 +157,6 @@ def showback(
     currency: Currency = None,
 ) -> None:
     """Write the amount to charge each subscription, to the cent, as a spreadsheet."""
-    from ..dimensions import own_functions
-    from ..engines import connect
     from ..format.periods import in_words
     from ..library import library
     from ..prices.invoice import SHOWBACK, ask_invoice, in_one_currency
@@ -171,8 +169,7 @@ def showback(
     first, last = options.time_span(since, start, end, period, time_zone)
     zone = options.zone_or_default(time_zone)
     name = options.source_or_default(source)
-    engine = connect(name, functions=own_functions())
-    try:
+    with options.connected(name) as engine:
         if scale_to_invoice:
             more = {"remainder": remainder, "shareGateway": share_gateway}
             result = ask_invoice(engine, SHOWBACK, first, last, time_zone=zone, **more)
@@ -180,8 +177,6 @@ def showback(
         else:
             kql = library().get(QUERY).bind(commitments=commitment or [])
             result = engine.query(kql, start=first, end=last)
-    finally:
-        engine.close()
     for warning in result.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     if result.partial:
@@ -204,16 +199,11 @@ def focus(
     currency: Currency = None,
 ) -> None:
     """Write each team's share of the invoice as FOCUS 1.2 rows, for FinOps tools."""
-    from ..dimensions import own_functions
-    from ..engines import connect
     from ..prices.invoice import FOCUS, ask_invoice, in_one_currency, write_focus
 
     first, last = options.time_span(since, start, end, period, time_zone)
-    engine = connect(options.source_or_default(source), functions=own_functions())
-    try:
+    with options.connected(options.source_or_default(source)) as engine:
         result = ask_invoice(engine, FOCUS, first, last, time_zone=options.zone_or_default(time_zone))
-    finally:
-        engine.close()
     frame = in_one_currency(result.frame, currency, "BillingCurrency")
     rows = write_focus(frame, output)
     print(

@@ -81,8 +81,6 @@ def query(
     check: Annotated[bool, typer.Option("--check", help="Check the query without running it.")] = False,
 ) -> None:
     """Run a query from the library, or your own KQL."""
-    from ..dimensions import own_functions
-    from ..engines import connect
     from ..engines.frames import days_in
     from ..engines.kql.placeholders import filled
     from ..library import library
@@ -111,8 +109,7 @@ def query(
         with _pointing(text):
             _check(*filled(text, first, last, values), options.source_or_default(source))
         return
-    engine = connect(options.source_or_default(source), functions=own_functions())
-    try:
+    with options.connected(options.source_or_default(source)) as engine:
         with _pointing(text):
             asked = ask(engine, text, query=named, start=first, end=last, parameters=values, show_prompts=show_prompts)
         result = replace(asked.result, frame=days_in(asked.result.frame, zone)) if local_days else asked.result
@@ -126,8 +123,6 @@ def query(
             print(_no_rows(engine, first is not None or last is not None, zone), file=sys.stderr)
         if result.partial:
             raise typer.Exit(1)
-    finally:
-        engine.close()
 
 
 @contextmanager

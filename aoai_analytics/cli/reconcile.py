@@ -32,8 +32,6 @@ def reconcile(
 
     Exit 1 if the invoice does not agree with what the logs can know.
     """
-    from ..dimensions import own_functions
-    from ..engines import connect
     from ..library import library
     from ..prices.invoice import DAYS, PARTS, VERDICT, ask_invoice
     from . import output as writing
@@ -41,16 +39,13 @@ def reconcile(
     file_format = writing.format_of(None, output) if output else ""
     first, last = options.time_span(since, start, end, period, time_zone)
     zone = options.zone_or_default(time_zone)
-    engine = connect(options.source_or_default(source), functions=own_functions())
-    try:
+    with options.connected(options.source_or_default(source)) as engine:
         verdicts = ask_invoice(engine, VERDICT, first, last, time_zone=zone)
         parts = ask_invoice(engine, PARTS, first, last, time_zone=zone)
         writing.write(parts, writing.format_of(output_format, None), None, zone, units=library().get(PARTS).units)
         if output:
             days = ask_invoice(engine, DAYS, first, last, time_zone=zone)
             writing.write(days, file_format, output, zone, units=library().get(DAYS).units)
-    finally:
-        engine.close()
     for warning in verdicts.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     rows: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in verdicts.frame.to_dict("records")]

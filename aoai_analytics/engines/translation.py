@@ -16,6 +16,7 @@ Functions = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @lru_cache(maxsize=256)
+@undisturbed()
 def translate(kql: str, functions: Functions = (), dynamic: frozenset[str] = frozenset()) -> str:
     """*kql* as DuckDB SQL. Cached: reading a long query costs more than running it on a small lake.
 
@@ -28,11 +29,10 @@ def translate(kql: str, functions: Functions = (), dynamic: frozenset[str] = fro
     schema = {name: list(table.columns) for name, table in TABLES.items()}
     schema |= {name: list(columns) for name, columns in functions}
     known = catalogue({}, {name: dict.fromkeys(columns, "") for name, columns in functions})
-    with undisturbed():
-        text, tables = cut(dialect.prepared(kql, known))
+    text, tables = cut(dialect.prepared(kql, known))
     schema |= {name: columns for name, (columns, _) in tables.items()}
     try:
-        with undisturbed(), dialect.computing(dynamic):
+        with dialect.computing(dynamic):
             sql = str(duckdb_kql.to_sql(text, schema=schema, allow_write=False))
     except (AssertionError, LookupError, TypeError, ValueError, RecursionError) as error:
         # What it does not foresee in a query is no reason to fail with a trace.

@@ -32,7 +32,6 @@ from .values import parse_time, utc_date
 from .writing import widened
 
 MANIFEST = "manifest.json"
-_DAY = 86_400_000_000
 _PART = re.compile(r"(?i)part_?\d+(?:_\d+)*")
 #: The folder of a run: when it began.
 _RAN = re.compile(r"20\d{10}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import WrongUse
 from ..format.periods import utc, zone
 from ..library import library
+from .showback import write_as
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,13 +68,7 @@ def write_focus(frame: pd.DataFrame, path: Path) -> int:
 
     A text that is '' is null. Raises WrongUse where the file's name ends otherwise or it cannot be written.
     """
-    writers = {".csv": _csv, ".parquet": _parquet}
-    if path.suffix.lower() not in writers:
-        raise WrongUse(f"'{path}' must end in .csv or .parquet")
-    try:
-        path.write_bytes(writers[path.suffix.lower()](frame))
-    except OSError as error:
-        raise WrongUse(f"cannot write {path}: {error.strerror}") from error
+    write_as(path, {".csv": lambda: _csv(frame), ".parquet": lambda: _parquet(frame)})
     return len(frame)
 
 

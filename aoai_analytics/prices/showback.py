@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,20 +53,25 @@ def write_showback(frame: pd.DataFrame, path: Path, *, period: str, source: str)
     is. Texts of the logs are never formulas. Raises WrongUse where the file's name ends otherwise or it cannot be
     written.
     """
-    writers = {".csv": _csv, ".xlsx": _xlsx}
-    if path.suffix.lower() not in writers:
-        raise WrongUse(f"'{path}' must end in .csv or .xlsx")
     columns, what = _COLUMNS, "Showback"
     if "Name" in frame.columns:
         currency, what = str(frame["Currency"].iloc[0]), "Showback of the invoice"
         columns = {name: (text.format(currency=currency), style) for name, (text, style) in _OF_INVOICE.items()}
     rows = [[_value(column, row[column]) for column in columns] for row in frame.to_dict("records")]
-    data = writers[path.suffix.lower()]([*rows, _totals(frame, columns)], columns, f"{what} for {source}, {period}")
+    table, title = [*rows, _totals(frame, columns)], f"{what} for {source}, {period}"
+    write_as(path, {".csv": lambda: _csv(table, columns), ".xlsx": lambda: _xlsx(table, columns, title)})
+    return int(frame["AmountCents"].sum())
+
+
+def write_as(path: Path, writers: Mapping[str, Callable[[], bytes]]) -> None:
+    """Write to *path* what the writer of its ending gives. Raises WrongUse where none has it or that fails."""
+    ending = path.suffix.lower()
+    if ending not in writers:
+        raise WrongUse(f"'{path}' must end in {' or '.join(writers)}")
     try:
-        path.write_bytes(data)
+        path.write_bytes(writers[ending]())
     except OSError as error:
         raise WrongUse(f"cannot write {path}: {error.strerror}") from error
-    return int(frame["AmountCents"].sum())
 
 
 def _value(column: str, value: Any) -> Any:
@@ -92,7 +98,7 @@ def _totals(frame: pd.DataFrame, columns: _Columns) -> list[Any]:
     return totals
 
 
-def _csv(rows: list[list[Any]], columns: _Columns, _title: str) -> bytes:
+def _csv(rows: list[list[Any]], columns: _Columns) -> bytes:
     import csv
 
     out = io.StringIO()

@@ -96,9 +96,6 @@ def _as(node: Node, stage: Stage) -> str:
 # Sub-queries for each part
 
 
-_ROW_WISE = ("WhereOperator", "ExtendOperator", "MvexpandOperator", "ParseOperator", "ProjectAwayOperator")
-
-
 def _in_parts(body: Node, stage: Stage) -> Stage:
     """The stage after the operators of *body*, computed for the rows of each part by themselves."""
     piped = [body] if body.kind.endswith("Operator") else list(body.rules)
