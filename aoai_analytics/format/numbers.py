@@ -130,9 +130,11 @@ def decimals_for(values: Any, unit: Unit) -> int:
 
 def _enough(number: float, decimals: int) -> int:
     """*decimals*, or as many as show two digits of a smaller *number*."""
-    if not number or abs(number) >= 10.0 ** (1 - decimals):
+    if not number or not math.isfinite(number):
         return decimals
-    return min(12, 1 - math.floor(math.log10(abs(number))))
+    # Of the rounded number: 0.0997 is 0.10, not 0.100.
+    exponent = int(f"{number:.1e}".partition("e")[2])
+    return min(12, max(decimals, 1 - exponent))
 
 
 def exact(value: Any, unit: Unit, decimals: int = 0) -> str:

@@ -79,6 +79,8 @@ def test_a_column_has_as_many_decimals_as_its_size_calls_for() -> None:
     assert decimals_for([12.5], Unit("s")) == 1
     assert decimals_for([12_345.5], Unit("tokens")) == 0
     assert decimals_for([1.0], UNITS["USD"]) == 2
+    # Two digits of the rounded number: 0.0997 is shown as 0.10.
+    assert [decimals_for([value], UNITS["USD"]) for value in (0.0997, 0.0994, 0.00996)] == [2, 3, 3]
 
 
 @pytest.mark.parametrize(
