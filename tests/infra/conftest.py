@@ -27,6 +27,8 @@ PLACE = {
     "deploymentName": None,
 }
 
+#: What azd sets for main.bicepparam.
+AZD = {"AZURE_ENV_NAME": "Try-1", "AZURE_LOCATION": "swedencentral", "PUBLISHER_EMAIL": "a@b.c"}
 #: Parameter files that stand for something people get wrong, or choose differently from both examples.
 ONE_ACCOUNT = """{ name: 'aoai-a', location: 'eastus2', deployments: [
   { name: 'chat', model: 'gpt-4o', version: '2024-11-20', sku: 'Standard', capacity: 10 }
@@ -182,12 +184,15 @@ def run_all(program: str, base: Path, folder: Path) -> dict[str, Ran]:
     # The program unpacks itself and keeps its cache there.
     home = base / "home"
     home.mkdir()
-    environment = {**os.environ, "HOME": str(home), "DOTNET_BUNDLE_EXTRACT_BASE_DIR": str(home)}
+    environment = {**os.environ, "HOME": str(home), "DOTNET_BUNDLE_EXTRACT_BASE_DIR": str(home), **AZD}
 
     with Conversation(program, environment) as bicep:
         compiled = bicep.ask("compile", path=str(folder / "main.bicep"))
         (folder / "main.json").write_text(compiled.get("contents") or "", "utf-8")
         said = {"build": Ran(0 if compiled["success"] else 1, _lines(compiled["diagnostics"]))}
+        of_azd = bicep.ask("compileParams", path=str(folder / "main.bicepparam"), parameterOverrides={})
+        said["parameters main"] = Ran(0 if of_azd["success"] else 1, _lines(of_azd["diagnostics"]))
+        (folder / "main.parameters.json").write_text(of_azd.get("parameters") or "", "utf-8")
         for name in ("dev", "prod", *VARIANTS):
             path = str(folder / f"{name}.bicepparam")
             if name not in VARIANTS:

@@ -13,7 +13,7 @@ from aoai_analytics.prices import shipped_book
 from aoai_analytics.prices.models import ENDING, STAGES, model_named, shipped_models
 from tests.conftest import REPO
 
-EXAMPLES = ("setup_scripts/infra/dev.bicepparam", "setup_scripts/infra/prod.bicepparam")
+EXAMPLES = tuple(f"setup_scripts/infra/{name}.bicepparam" for name in ("dev", "prod", "main"))
 NAMED = re.compile(r"""\bmodel\s*[:=]\s*['"]([\w.-]+)['"],?\s+version\s*[:=]\s*['"]([\w.-]+)['"]""")
 
 
