@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import WrongUse
 from ..format.labels import distinct, heading, humanised, named, plain, plotly_text, shortened
-from ..format.numbers import additive, human, unit_of
+from ..format.numbers import additive, human, is_missing, unit_of
 from .kinds import Chart, parse_chart
 from .series import MAX_CATEGORIES, Series, clock, has_unknown, is_number, listed, series, shown_time
 from .style import OTHER_COLOR, templates
@@ -316,27 +316,42 @@ def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zo
             return [value.isoformat() for value in values]
         return listed(values) if pd.api.types.is_numeric_dtype(values) else [plotly_text(value) for value in values]
 
-    def axis(column: str, values: Any) -> dict[str, Any]:
-        kind = "date" if pd.api.types.is_datetime64_any_dtype(values) else "category"
-        return {"type": kind, "title": {"text": plotly_text(humanised(column))}, "showgrid": False}
-
+    in_time = pd.api.types.is_datetime64_any_dtype(grid.index)
+    names = [f"{value:%Y-%m-%d}" for value in grid.index] if in_time else [str(name) for name in ticks(grid.index)]
+    columns = ticks(grid.columns)
+    cells = [(row, column) for row in range(len(names)) for column in range(len(columns))]
+    cells = [(row, column) for row, column in cells if not is_missing(grid.iat[row, column])]
+    amounts = listed([grid.iat[row, column] for row, column in cells], unit.factor)
+    dates = pd.api.types.is_datetime64_any_dtype(grid.columns)
+    by: dict[str, Any] = {"type": "date"} if dates else {"type": "category", "categoryorder": "array"}
+    shown = f"%{{customdata[1]:,.{0 if unit.decimals is None else unit.decimals}f}} {plotly_text(unit.label)}"
+    # Cells as bars of one row's height: reports carry the part of plotly.js that draws bars and lines alone.
     trace = {
-        "type": "heatmap",
-        "x": ticks(grid.columns),
-        "y": ticks(grid.index),
-        "z": [listed(row, unit.factor) for row in grid.to_numpy()],
-        "hoverongaps": False,
-        "xgap": 1,
-        "ygap": 1,
-        "colorbar": {"title": {"text": plotly_text(heading(z, unit.label))}, "outlinewidth": 0, "thickness": 12},
-        "hovertemplate": f"{plotly_text(humanised(y))} %{{y}}<br>{plotly_text(humanised(x))} %{{x}}<br>"
-        f"%{{z:,.{0 if unit.decimals is None else unit.decimals}f}} {plotly_text(unit.label)}<extra></extra>",
+        "type": "bar",
+        "x": [columns[column] for _, column in cells],
+        "base": [row - 0.48 for row, _ in cells],
+        "y": [0.96] * len(cells),
+        "customdata": [[names[row], amount] for (row, _), amount in zip(cells, amounts, strict=True)],
+        "marker": {
+            "color": amounts,
+            "showscale": True,
+            "line": {"width": 0},
+            "colorbar": {"title": {"text": plotly_text(heading(z, unit.label))}, "outlinewidth": 0, "thickness": 12},
+        },
+        "hovertemplate": f"{plotly_text(humanised(y))} %{{customdata[0]}}<br>{plotly_text(humanised(x))} %{{x}}<br>"
+        f"{shown}<extra></extra>",
     }
     layout = {
-        "xaxis": axis(x, grid.columns),
-        "yaxis": axis(y, grid.index) | {"autorange": "reversed"},
+        "xaxis": by | {"title": {"text": plotly_text(humanised(x))}, "showgrid": False}
+        | ({} if dates else {"categoryarray": columns}),
+        "yaxis": {
+            "title": {"text": plotly_text(humanised(y))}, "showgrid": False, "zeroline": False,
+            "range": [len(names) - 0.5, -0.5], "tickvals": list(range(len(names))),
+            "ticktext": names,
+        },
+        "bargap": 0.04,
         "height": max(260, 140 + 26 * len(grid)),
-    }
+    }  # fmt: skip
     top = rows.iloc[int(rows["z"].astype("float64").argmax())]
     return [trace], layout, f"Highest: {top['y']}, {top['x']}, {human(top['z'], unit)}.", notes
 

@@ -107,6 +107,5 @@ def _template(theme: dict[str, Any]) -> dict[str, Any]:
         },
         "data": {
             "bar": [{"marker": {"line": {"color": theme["paper"], "width": 0.5}}}],
-            "heatmap": [{"colorscale": theme["scale"]}],
         },
     }

@@ -280,7 +280,12 @@ def test_points_without_both_values_are_counted() -> None:
 def test_a_heatmap_leaves_an_empty_field_empty() -> None:
     frame = tokens(Hour=[0, 1, 1], Day=["Mon", "Mon", "Tue"], TotalTokens=[5, 6, 7])
     result = drawn(frame, "heatmap x=Hour y=Day color=TotalTokens")
-    assert [list(row) for row in result.data[0].z] == [[5, 6], [None, 7]]
+    (cells,) = result.data
+    assert list(zip(cells.x, cells.customdata, strict=True)) == [(0, ["Mon", 5]), (1, ["Mon", 6]), (1, ["Tue", 7])]
+    assert list(cells.marker.color) == [5, 6, 7] and list(result.layout.yaxis.ticktext) == ["Mon", "Tue"]
+    assert [cells.base[0] < 0 < cells.base[0] + cells.y[0], cells.base[2] < 1 < cells.base[2] + cells.y[2]] == [
+        True
+    ] * 2
 
 
 @pytest.mark.parametrize(

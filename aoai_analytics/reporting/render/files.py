@@ -41,7 +41,7 @@ def report_files(
             for page in pages
         }
         files["index.html"] = html.index(pages, in_collection=in_collection, **shown)
-        files["plotly.min.js"] = html.plotly_script()
+        files["plotly.min.js"] = html.plotly_script(pages)
         files["report.js"] = html.report_script()
     listed = dict(manifest) | {"files": sorted([*files, "manifest.json"])}
     files["manifest.json"] = json.dumps(listed, indent=2) + "\n"

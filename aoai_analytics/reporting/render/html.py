@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 #: Which scripts a page may run, for its Content-Security-Policy: those in its own folder; none.
 BESIDE, NONE = "'self' file:", "'none'"
+#: The npm package plotly.js-basic-dist-min as it comes, and the kinds of traces that it draws.
+PLOTLY_BASIC = Path(__file__).parent / "plotly/plotly-basic.min.js.gz"
+BASIC = {"bar", "pie", "scatter"}
 
 
 @cache
@@ -97,7 +101,7 @@ def page(page: Page, *, cards: Sequence[Mapping[str, Any]] = (), made: str, vers
     """A report's page; *cards* at its top instead of those of the coverage."""
     return render(
         "page.html", page=page, title=page.title, cards=cards, figure_style=_figure_style(), made=made, version=version,
-        **head_values(f"{BESIDE} {_allowed(_plotly())}" if page.has_figures else BESIDE),
+        **head_values(BESIDE),
     )  # fmt: skip
 
 
@@ -115,7 +119,7 @@ def index(pages: Sequence[Page], **values: Any) -> str:
         overview=overview,
         places={name: f"{page}.html#{place}" for name, (page, place) in places(pages).items()},
         figure_style=_figure_style(),
-        **head_values(f"{BESIDE} {_allowed(_plotly())}" if drawn else NONE),
+        **head_values(BESIDE if drawn else NONE),
         **values,
     )
 
@@ -133,9 +137,9 @@ def places(pages: Sequence[Page]) -> dict[str, tuple[str, str]]:
 def single(pages: Sequence[Page], **values: Any) -> str:
     """A report as one page with all in it, which needs no file beside it."""
     pages = sorted(pages, key=lambda page: page.overview is None)
-    figures = any(page.has_figures for page in pages)
-    scripts = [inline_script(text) for text in ([plotly_script()] if figures else []) + [report_script()]]
-    policy = " ".join(_allowed(script) for script in scripts + ([_plotly()] if figures else []))
+    figures = any(page.figures for page in pages)
+    scripts = ([plotly_script(pages)] if figures else []) + [inline_script(report_script())]
+    policy = " ".join(map(_allowed, scripts))
     return render(
         "single.html", pages=pages, same=same_cards(pages), scripts=scripts, figure_style=_figure_style(),
         **head_values(policy), **values,
@@ -151,24 +155,19 @@ def same_cards(pages: Sequence[Page]) -> list[dict[str, Any]] | None:
 
 
 @cache
-def _plotly() -> str:
+def _plotly(basic: bool) -> str:
     from plotly.offline import get_plotlyjs
 
-    return inline_script(str(get_plotlyjs()))
+    return gzip.decompress(PLOTLY_BASIC.read_bytes()).decode() if basic else str(get_plotlyjs())
 
 
-@cache
-def plotly_script() -> str:
-    """plotly.js as it comes with plotly, packed to two fifths, for report.js to unpack."""
-    text = _plotly()
-    licence = re.match(r"/\*\*(.*?)\*/", text, re.DOTALL)
-    filled = {
-        "size": f"{len(text):,}",
-        "licence": " ".join(licence[1].replace("*", " ").split()) if licence else "see plotly.js",
-        "packed": packed(text),
-    }
-    script = (TEMPLATES / "plotly.js").read_text("utf-8")
-    return re.sub(r"\{\{ (\w+) \}\}", lambda found: filled[found[1]], script)
+def plotly_script(pages: Sequence[Page] = ()) -> str:
+    """The script whose ``loadPlotly`` makes ``Plotly``, called for the first figure in view: until then nothing runs.
+
+    It is plotly.js-basic, a quarter of the whole; the whole only where a figure of *pages* has other kinds of traces.
+    """
+    kinds = {trace.get("type", "scatter") for page in pages for figure in page.figures for trace in figure["data"]}
+    return inline_script(f"window.loadPlotly = () => {{\n{_plotly(kinds <= BASIC)}\n}};\n")
 
 
 def report_script() -> str:

@@ -57,8 +57,10 @@ class Page:
     answers: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
-    def has_figures(self) -> bool:
-        return any(part["kind"] == "plot" or part.get("block", {}).get("figure") for part in self.parts)
+    def figures(self) -> list[Mapping[str, Any]]:
+        """The figures as plotly's JSON."""
+        found = (part.get("figure") or part.get("block", {}).get("figure") for part in self.parts)
+        return [figure for figure in found if figure]
 
     @property
     def sections(self) -> list[Section]:

@@ -38,7 +38,9 @@ HOSTILE = ["<img src=x onerror=alert(1)>", '<a href="javascript:alert(1)">pay he
 def drawn(page: Any) -> None:
     """Wait until every figure is drawn. (The page's policy forbids the evaluation that waiting for a script needs.)"""
     for plot in page.locator(".plot").all():
+        plot.scroll_into_view_if_needed()
         plot.locator(".main-svg").first.wait_for(state="attached")
+    page.evaluate("scrollTo(0, 0)")
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +148,19 @@ def test_the_sections_of_a_long_page_fold_and_what_a_link_leads_to_opens(browser
     assert page.evaluate(opened_now) == [True] * 4
     page.get_by_role("button", name="Close all sections").click()
     assert page.evaluate(opened_now) == [False] * 4
+    made.close()
+
+
+def test_a_page_runs_plotly_only_when_a_figure_comes_into_view(browser: Any, folded: Path) -> None:
+    """So the page answers its reader at once: nothing is unpacked, made or drawn while it loads."""
+    made = browser.new_context(viewport={"width": 1300, "height": 200})
+    page = made.new_page()
+    page.goto(folded.as_uri(), wait_until="load")
+    page.wait_for_timeout(100)
+    assert page.evaluate("[typeof loadPlotly, typeof Plotly]") == ["function", "undefined"]
+    page.locator(".plot").nth(2).scroll_into_view_if_needed()
+    page.locator(".plot").nth(2).locator(".main-svg").first.wait_for(state="attached")
+    assert page.evaluate("document.querySelectorAll('.plot:has(.main-svg)').length") < 12
     made.close()
 
 

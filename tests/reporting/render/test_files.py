@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
-import zlib
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from plotly.offline import get_plotlyjs
+from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
 from aoai_analytics.reporting.render.blocks import Finding, Measure, Overview, Top
 from aoai_analytics.reporting.render.files import report_files
-from aoai_analytics.reporting.render.html import inline_script
+from aoai_analytics.reporting.render.html import PLOTLY_BASIC, inline_script
 from tests.reporting.render.test_pages import code, markdown, read_page, shown
 from tests.reporting.sample_collection import manifest
 
@@ -64,7 +64,7 @@ def test_the_index_shows_the_period_in_brief_and_leads_to_what_it_found(pages: l
     assert "Changes are from October." in index and "3 more" in index
     place = re.search(r'href="one\.html#([^"]+)">Details', index)
     assert place and f'id="{place[1]}"' in files["one.html"].decode()
-    assert 'id="figure-index"' in index and '<script src="plotly.min.js">' in index and "'sha256-" in index
+    assert 'id="figure-index"' in index and '<script defer src="plotly.min.js">' in index
     assert 'href="overview.html"' not in index and 'href="two.html"' in index
     assert index.index("Findings") < index.index('href="two.html"')
 
@@ -95,6 +95,7 @@ def test_a_single_file_holds_everything_and_needs_no_file_beside_it(pages: list[
     files = report_files(pages, of, single_file=True, in_collection=True)
     assert set(files) == {"index.html", "manifest.json"}
     text = files["index.html"].decode()
+    text = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
     assert re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', text) == []
     ids = re.findall(r' id="([^"]+)"', text)
     assert len(ids) == len(set(ids)) and {"one", "two"} <= set(ids)
@@ -115,12 +116,20 @@ def test_the_policy_of_a_single_file_allows_its_scripts_by_their_text_and_no_oth
     policy = re.search(r"script-src ([^;]*);", text)
     assert policy
     scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
-    packed = re.search(r'window.packedPlotly = "([^"]+)"', scripts[0])
-    assert packed and len(scripts) == 2
-    plotly = zlib.decompress(base64.b64decode(packed[1]), wbits=-15).decode()
-    assert plotly == inline_script(get_plotlyjs())
-    digests = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in [*scripts, plotly]]
+    assert len(scripts) == 2 and scripts[0].startswith("window.loadPlotly = ")
+    digests = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in scripts]
     assert sorted(policy[1].split()) == sorted(f"'sha256-{digest}'" for digest in digests)
+
+
+def test_pages_carry_the_part_of_plotly_that_their_figures_need(pages: list[Any]) -> None:
+    """That part is the file of the npm package of the installed plotly's version; a notebook's map needs the whole."""
+    basic = gzip.decompress(PLOTLY_BASIC.read_bytes()).decode()
+    assert f"plotly.js (basic - minified) v{get_plotlyjs_version()}" in basic[:200]
+    script = report_files(pages, manifest(None))["plotly.min.js"].decode()
+    assert inline_script(basic) in script and len(script) < 1_250_000
+    own = {"kind": "plot", "figure": {"data": [{"type": "scattergeo"}], "layout": {"height": 400}}}
+    pages[0].parts.append(own)
+    assert inline_script(get_plotlyjs()) in report_files(pages, manifest(None))["plotly.min.js"].decode()
 
 
 def test_a_script_within_a_page_cannot_end_its_element() -> None:

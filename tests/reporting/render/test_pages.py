@@ -82,7 +82,7 @@ def test_no_markup_of_a_caller_or_of_prose_reaches_the_page(whole: str) -> None:
 
 def test_the_page_allows_no_network_and_no_script_within_it(whole: str) -> None:
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', whole)
-    assert policy and re.match(r"default-src 'none'; script-src 'self' file: 'sha256-[\w+/]{43}=';", policy[1])
+    assert policy and re.match(r"default-src 'none'; script-src 'self' file:;", policy[1])
     assert not re.search(r'(?:src|href)="(?:https?:)?//', whole)
 
 

@@ -106,9 +106,15 @@
   };
   const unpackedText = (base64) => new TextDecoder().decode(unpacked(base64));
 
+  // A large CSV file is unpacked when somebody is about to ask for it.
   document.querySelectorAll("a[data-packed]").forEach((link) => {
-    link.href = URL.createObjectURL(new Blob([unpacked(link.dataset.packed)], { type: "text/csv;charset=utf-8" }));
-    delete link.dataset.packed;
+    const unpack = () => {
+      if (!("packed" in link.dataset)) return;
+      link.href = URL.createObjectURL(new Blob([unpacked(link.dataset.packed)], { type: "text/csv;charset=utf-8" }));
+      delete link.dataset.packed;
+    };
+    link.href = "#";
+    ["pointerdown", "focus", "click"].forEach((event) => link.addEventListener(event, unpack));
   });
 
   // Sections fold: what a link leads to opens, and on paper all are open.
@@ -144,10 +150,6 @@
   addEventListener("afterprint", () => closed.forEach((section) => (section.open = false)));
   if (!plots.length) return;
 
-  const script = document.createElement("script");
-  script.textContent = unpackedText(window.packedPlotly);
-  document.head.append(script);
-  delete window.packedPlotly;
   const texts = new Map();
   const read = (plot) => {
     if (!texts.has(plot)) {
@@ -179,7 +181,7 @@
     const { layout } = figure;
     const axis = layout.yaxis ?? {};
     if (axis.ticktext) axis.ticktext = shortened(axis.ticktext, 16);
-    if (axis.type === "category") axis.title = undefined;
+    if (axis.ticktext || axis.type === "category") axis.title = undefined;
     const series = figure.data.filter((trace) => trace.showlegend).length;
     if (series) layout.height += 22 * (Math.ceil(series / 2) - Math.ceil(series / 4));
     layout.modebar = { ...layout.modebar, orientation: "h" };
@@ -199,27 +201,32 @@
     if (width) figure.layout.width = width;
     plot.dataset.narrow = room < NARROW;
     drawn.add(plot);
+    if (!window.Plotly) loadPlotly();
     Plotly.react(plot, figure.data, figure.layout, { ...style.config, responsive: !width });
     // The figure's label says what it shows; tick marks read out one by one do not.
     plot.querySelectorAll("svg.main-svg").forEach((svg) => svg.setAttribute("aria-hidden", "true"));
   };
-  const drawOnce = (plot) => drawn.has(plot) || draw(plot);
   const redraw = () => drawn.forEach((plot) => (plot.clientWidth ? draw(plot) : drawn.delete(plot)));
 
-  // What the reader sees is drawn first, the rest one by one while nothing else is to do.
-  const near = new IntersectionObserver(
-    (seen) => seen.filter((each) => each.isIntersecting).forEach((each) => drawOnce(each.target)),
+  // What the reader sees is drawn, one figure a frame, so that the page never stands still for long.
+  const near = new Set();
+  let busy = false;
+  const next = () => {
+    const plot = plots.find((each) => near.has(each) && !drawn.has(each) && each.clientWidth);
+    busy = plot !== undefined;
+    if (!busy) return;
+    if (window.Plotly) draw(plot);
+    else loadPlotly();
+    requestAnimationFrame(() => setTimeout(next));
+  };
+  const observer = new IntersectionObserver(
+    (seen) => {
+      seen.forEach((each) => near[each.isIntersecting ? "add" : "delete"](each.target));
+      if (!busy) next();
+    },
     { rootMargin: "400px" },
   );
-  plots.forEach((plot) => near.observe(plot));
-  const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 20));
-  const drawRest = () => {
-    const next = plots.find((plot) => !drawn.has(plot) && plot.clientWidth);
-    if (!next) return;
-    drawOnce(next);
-    idle(drawRest);
-  };
-  idle(drawRest);
+  plots.forEach((plot) => observer.observe(plot));
 
   scheme.addEventListener("change", redraw);
   addEventListener("resize", () => {
