@@ -9,7 +9,7 @@ import uuid
 from contextlib import ExitStack, closing
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..library import library
 
@@ -21,6 +21,22 @@ if TYPE_CHECKING:
 #: Storage Blob Data Reader: the archive is read with the login of whoever proves.
 _BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 _CONTAINERS = ("insights-logs-gatewaylogs", "insights-logs-gatewayllmlogs", "insights-logs-gatewaymcplogs")
+
+#: Alert -> thresholds that the run's own calls pass. The others need what no run can cause: prompts that a filter
+#: stops, all accounts down at once, a log that loses its tokens.
+_FIRING: dict[str, dict[str, Any]] = {
+    "alerts/throttling": {"maxShare": 0, "minRequests": 1},
+    "alerts/error-budget": {
+        "slo": 100,
+        "countGatewayThrottling": True,
+        "minFailures": 1,
+        "longWindow": "1d",
+        "shortWindow": "1d",
+    },
+    "alerts/budget-pace": {"budgets": ["(all)=0.000001"]},
+    "alerts/new-caller": {"history": "0d", "minTokens": 0},
+    "alerts/logs-stopped": {"minRecords": 1, "weekends": True},
+}
 
 
 class LogQuestions:
@@ -39,6 +55,11 @@ class LogQuestions:
         self._made = ExitStack()
         self._folder = self._made.enter_context(tempfile.TemporaryDirectory(prefix="aoai-prove-"))
 
+    def firing(self, until: datetime) -> dict[str, str]:
+        """The alerts that any run of calls, failures and used-up limits must fire, once their thresholds are low."""
+        wanted = dict(_FIRING, **{"alerts/logs-stopped": _FIRING["alerts/logs-stopped"] | {"until": until}})
+        return {name: library().get(name).bind(**values) for name, values in wanted.items() if name in self.alerts}
+
     def workspace(self, guide: Guide) -> Ask:
         """Asks the workspace through the package's own engine."""
         from ..engines import connect
@@ -47,7 +68,7 @@ class LogQuestions:
         assert workspace, "the step that makes it has succeeded"
         source = f"log-analytics://{workspace['properties']['customerId']}"
         engine = connect(source, credential=guide.arm.credential, endpoint=guide.configuration.logs_endpoint)
-        return _asking(self._made.enter_context(closing(engine)))
+        return asking(self._made.enter_context(closing(engine)))
 
     def lake(self, guide: Guide) -> Ask:
         """Asks a lake made from the storage account, or from the sandbox's logs."""
@@ -65,7 +86,7 @@ class LogQuestions:
         lake = Lake.create(Path(self._folder) / "lake")
         ingest(logs, lake, credential=guide.arm.credential)
         recompute(lake)
-        return _asking(self._made.enter_context(closing(connect(str(lake.path)))))
+        return asking(self._made.enter_context(closing(connect(str(lake.path)))))
 
     def workbook(self, start: datetime, end: datetime) -> dict[str, str]:
         """The workbook's tables and charts, with its own defaults; of *only*, those that show one of its queries."""
@@ -86,7 +107,7 @@ class LogQuestions:
         self._made.close()
 
 
-def _asking(engine: Engine) -> Ask:
+def asking(engine: Engine) -> Ask:
     """Rows as the engine gives them, prompts among them: the proof counts and compares them, and shows none."""
 
     def asked(kql: str, start: datetime, end: datetime) -> list[Row]:

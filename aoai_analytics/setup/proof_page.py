@@ -16,7 +16,7 @@ th, td { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0; bo
 
 def page(proof: Proof) -> str:
     """The whole page; everything in it is escaped."""
-    title = "Everything agrees" if not proof.failed else f"{proof.failed:,} differences or failures"
+    title = "Everything agrees" if not proof.failed else differing(proof)
     parts = "".join(map(_part, proof.parts))
     about = f"Run on {proof.started:%Y-%m-%d %H:%M} UTC against {html.escape(proof.place)}."
     return (
@@ -25,6 +25,11 @@ def page(proof: Proof) -> str:
         f"<main><h1>{title}</h1><p>{about} Calls went through OpenAI's library; what it was told of each call is "
         f"compared with the logs.</p>{parts}</main></html>\n"
     )
+
+
+def differing(proof: Proof) -> str:
+    """How much differs, in words: ``1 difference or failure``."""
+    return "1 difference or failure" if proof.failed == 1 else f"{proof.failed:,} differences or failures"
 
 
 def _part(part: Part) -> str:

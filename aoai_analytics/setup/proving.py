@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from ..errors import AoaiError, SetupError
@@ -16,7 +16,7 @@ from .findings import MET, NOT_ASKED, NOT_MET, Finding
 from .guide import Guide
 from .requirements.gateway import subscriptions_of
 from .steps import STEPS, modules_of
-from .told import Total, Totals, call_many, totals
+from .told import NUMBER, Told, Total, Totals, call_many, totals
 
 #: Hours that a run keeps the installation, at most in most cases.
 HOURS = 3
@@ -24,6 +24,8 @@ HOURS = 3
 _TOKENS_PER_CALL = 120
 #: Seconds between the calls that are compared and the exercises, so that clocks may differ.
 _PAUSE = 10.0
+#: How long after the run's end the alert on logs that stopped is asked: the calls are then those of the day before.
+_SILENCE = timedelta(days=1)
 #: Options that close the installation to whoever proves it, or that need a secret first.
 CLOSED = ("privateNetwork", "applicationGateway", "semanticCache")
 
@@ -32,6 +34,16 @@ ENDED = """AoaiRequests
 | extend Deployment = iff(ResponseCode == 200, DeploymentName, "")
 | summarize Requests = count(), Prompt = sum(PromptTokens), Completion = sum(CompletionTokens)
     by SubscriptionId, Surface, Deployment, ResponseCode"""
+
+#: Each call, by its number in the URL; a number that the log has twice is there twice.
+NUMBERED = f"""ApiManagementGatewayLogs
+| extend Number = toint(extract(@"[?&]{NUMBER}=(\\d+)", 1, Url))
+| where isnotnull(Number)
+| distinct CorrelationId, Number
+| join kind=leftouter hint.strategy=shuffle AoaiRequests on CorrelationId
+| extend Deployment = iff(ResponseCode == 200, DeploymentName, "")
+| project Number, SubscriptionId, Surface, Deployment, ResponseCode,
+    Prompt = PromptTokens, Completion = CompletionTokens"""
 
 Row = dict[str, Any]
 #: Asks a query of a period: rows. Raises AoaiError.
@@ -48,6 +60,9 @@ class Questions(Protocol):
     @property
     def alerts(self) -> Mapping[str, str]:
         """The queries of the alert rules."""
+
+    def firing(self, until: datetime) -> Mapping[str, str]:
+        """Queries of alert rules with thresholds so low that the run's own calls fire them; *until*: long after it."""
 
     def workbook(self, start: datetime, end: datetime) -> Mapping[str, str]:
         """The queries of the workbook for a period."""
@@ -117,7 +132,7 @@ def prove(
     try:
         for part in _run(guide, questions, count, wait_minutes, say):
             proof.parts.append(part)
-            say(f"{part.title}: {part.failed} of {len(part.rows)} failed" if part.failed else f"{part.title}: good")
+            say(f"{part.title}: {part.failed:,} of {len(part.rows):,} failed" if part.failed else f"{part.title}: good")
     except Exception as error:
         # Hours of calls and answers are worth their page.
         proof.parts.append(Part("Stopped", ("Reason",), [(_reason(error),)], failed=1))
@@ -144,7 +159,8 @@ def _run(
     gateways = {name: exercises.gateway_of(installation, name) for name in names or [exercises.ALL_ACCESS]}
     say(f"calling {count:,} times as {', '.join(gateways)}")
     began = datetime.now(UTC)
-    told = totals(call_many(gateways, guide.parameters["openAIAccounts"], count))
+    calls = call_many(gateways, guide.parameters["openAIAccounts"], count)
+    told = totals(calls)
     ended = datetime.now(UTC)
     time.sleep(_PAUSE if not guide.configuration.sandbox else 0)
     yield _found("The API, a limit and a failover", _exercises(guide))
@@ -161,8 +177,11 @@ def _run(
     lake = _lake(guide, questions, until)
     yield compared("Calls: clients and the workspace", told, logged)
     yield compared("Calls: clients and the archive", told, _ended(lake, began, ended))
+    yield one_by_one("Call by call: clients and the workspace", calls, workspace(NUMBERED, began, ended))
+    yield one_by_one("Call by call: clients and the archive", calls, lake(NUMBERED, began, ended))
     yield _same("Library queries: workspace and archive", questions.library, workspace, lake, began, done)
     yield _asked("Alert queries", questions.alerts, workspace, began, done)
+    yield _fired("Alerts that these calls must fire", questions.firing(done + _SILENCE), workspace, began, done)
     # The workbook's queries bring their own functions; the sandbox has these as tables of its lake.
     where = lake if guide.configuration.sandbox else workspace
     yield _asked("Workbook queries", questions.workbook(began, done), where, began, done)
@@ -219,6 +238,56 @@ def compared(title: str, told: Totals, logged: Totals) -> Part:
     return part
 
 
+def one_by_one(title: str, told: Sequence[Told], rows: Sequence[Row]) -> Part:
+    """Each call on its own: the page has those that differ, and how many are the same."""
+    part = Part(title, ("Call", "Clients were told", "The log says", ""))
+    logged: dict[int, list[Told]] = {}
+    for row in rows:
+        number, prompt, completion = (row[name] for name in ("Number", "Prompt", "Completion"))
+        record = Told(
+            row["SubscriptionId"] or "",
+            row["Surface"] or "",
+            row["Deployment"] or "",
+            int(row["ResponseCode"] or 0),
+            None if prompt is None else int(prompt),
+            None if completion is None else int(completion),
+            int(number),
+        )
+        logged.setdefault(record.number, []).append(record)
+    same = 0
+    for call in told:
+        if call.status == 0:
+            continue  # No answer came: nobody knows whether the gateway has a record.
+        good = call.status == 200
+        wanted = call if good else replace(call, deployment="", prompt=None, completion=None)
+        found = [each if good else replace(each, prompt=None, completion=None) for each in logged.get(call.number, [])]
+        if found == [wanted]:
+            same += 1
+            continue
+        part.failed += 1
+        said = " and ".join(map(_said, found)) or "nothing"
+        part.rows.append((str(call.number), _said(wanted), said, "different" if found else "not logged"))
+    part.rows.append((counted(same, "call"), "", "", "same"))
+    return part
+
+
+def _said(call: Told) -> str:
+    tokens = "" if call.prompt is None else f", {call.prompt:,} + {call.completion or 0:,} tokens"
+    where = f"{call.surface} {call.deployment}".strip()
+    return f"{call.subscription or 'no subscription'}, {where}, {call.status}{tokens}"
+
+
+def _fired(title: str, queries: Mapping[str, str], ask: Ask, start: datetime, end: datetime) -> Part:
+    part = _asked(title, queries, ask, start, end)
+    for place, (name, answer) in enumerate(part.rows):
+        if answer == "0 rows":
+            part.failed += 1
+            part.rows[place] = (name, "does not fire")
+        elif not answer.startswith("failed"):
+            part.rows[place] = (name, f"fires: {answer}")
+    return part
+
+
 def _same(title: str, queries: Mapping[str, str], one: Ask, other: Ask, start: datetime, end: datetime) -> Part:
     part = Part(title, ("Query", "Workspace", "Archive", ""))
     for name, kql in queries.items():
@@ -226,7 +295,7 @@ def _same(title: str, queries: Mapping[str, str], one: Ask, other: Ask, start: d
         broken = [found for found in (first, second) if isinstance(found, str)]
         same = not broken and sorted(map(repr, first)) == sorted(map(repr, second))
         part.failed += not same
-        sizes = [found if isinstance(found, str) else f"{len(found):,} rows" for found in (first, second)]
+        sizes = [found if isinstance(found, str) else counted(len(found), "row") for found in (first, second)]
         part.rows.append((name, *sizes, "same" if same else "failed" if broken else "different"))
     return part
 
@@ -236,7 +305,7 @@ def _asked(title: str, queries: Mapping[str, str], ask: Ask, start: datetime, en
     for name, kql in queries.items():
         found = _rows(ask, kql, start, end)
         part.failed += isinstance(found, str)
-        part.rows.append((name, found if isinstance(found, str) else f"{len(found):,} rows"))
+        part.rows.append((name, found if isinstance(found, str) else counted(len(found), "row")))
     return part
 
 
@@ -247,6 +316,11 @@ def _rows(ask: Ask, kql: str, start: datetime, end: datetime) -> list[list[Any]]
     except AoaiError as error:
         return f"failed: {error}"
     return [[_cell(value) for value in row.values()] for row in found]
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _cell(value: Any) -> Any:

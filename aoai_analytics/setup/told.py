@@ -1,4 +1,7 @@
-"""Mixed calls through OpenAI's own library, and what it was told of each: the truth that logs are compared with."""
+"""Mixed calls through OpenAI's own library, and what it was told of each: the truth that logs are compared with.
+
+Each call has its number in the query of its URL, where the gateway's log shows it; the gateway's policy removes it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from . import calls
 from .exercises import Gateway
 
 _QUESTIONS = ("What is the capital of France?", "Name three rivers.", "Write one sentence about the sea.")
+#: Query parameter with a call's number.
+NUMBER = "proof"
 _WRONG_KEY = "0" * 32
 
 
@@ -26,6 +31,7 @@ class Told:
     status: int = 200
     prompt: int | None = None
     completion: int | None = None
+    number: int = 0
 
 
 @dataclass
@@ -68,7 +74,14 @@ def call_many(
         subscription = "" if number % 50 == 49 else rng.choice(sorted(gateways))
         kind = kinds[number % len(kinds)]
         deployment = "no-such-deployment" if number % 40 == 39 else embed if kind == "embeddings" else chat
-        return _call(clients[subscription], subscription, kind, str(deployment), rng.choice(_QUESTIONS))
+        told = _call(
+            clients[subscription].with_options(default_query={NUMBER: str(number)}),
+            subscription,
+            kind,
+            str(deployment),
+            rng.choice(_QUESTIONS),
+        )
+        return replace(told, number=number)
 
     with ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(one, range(count)))

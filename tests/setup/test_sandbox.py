@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from aoai_analytics.setup import open_setup
 from aoai_analytics.setup.exercises import Gateway
 from aoai_analytics.setup.guide import Guide
 from aoai_analytics.setup.proof_page import page as page_of
-from aoai_analytics.setup.proving import Proof, compared, cost_of
+from aoai_analytics.setup.proving import Proof, compared, cost_of, one_by_one
 from aoai_analytics.setup.steps import STEPS, modules_of
 from aoai_analytics.setup.told import Told, Total, call_many, totals
 
@@ -109,6 +110,8 @@ def test_a_proof_deploys_calls_compares_and_removes_everything(
     assert "Everything agrees" in text and "key-of-" not in text
     for part in ("Calls: clients and the workspace", "Calls: clients and the archive", "Library queries", "Alert"):
         assert f"{part}" in text
+    assert "Call by call: clients and the workspace: good" in text and ">60 calls<" in text
+    assert re.search(r"alerts/throttling</td><td>fires: \d+ rows?<", text)
     assert "alerts/throttling" in text and "x HTTP 200" in text and "then HTTP 429" in text
     # Nothing of it is left, not even recoverable.
     assert sandbox.azure.state.get(GROUP) is None and sandbox.azure.deleted == {}
@@ -139,7 +142,34 @@ def test_a_difference_is_a_failure_and_says_both_numbers() -> None:
     assert part.failed == 1
     assert [row[-2:] for row in part.rows] == [("0", "same"), ("7 told, 6 logged", "different")]
     text = page_of(Proof(datetime.now(UTC), "<b>here</b>", [part]))
-    assert "1 differences or failures" in text and "<b>here" not in text
+    assert "1 difference or failure<" in text and "<b>here" not in text
+
+
+def test_each_call_is_found_again_and_one_that_differs_is_shown() -> None:
+    told = [
+        Told("sub-a", "chat", "chat-mini", 200, 14, 7, 0),
+        Told("sub-a", "chat", "chat-mini", 200, 14, 7, 1),
+        Told("sub-a", "chat", "no-such", 404, number=2),
+        Told("", "chat", "chat-mini", 401, number=3),
+        Told("sub-a", "chat", "chat-mini", 0, number=4),
+        Told("sub-a", "chat", "chat-mini", 200, 9, 1, 5),
+    ]
+
+    def row(number: int, status: int = 200, **other: object) -> dict[str, object]:
+        deployment = "chat-mini" if status == 200 else ""
+        found = {"Number": number, "SubscriptionId": "sub-a", "Surface": "chat", "Deployment": deployment}
+        return found | {"ResponseCode": status, "Prompt": 14, "Completion": 7} | other
+
+    # Two calls whose tokens were exchanged have the same totals: call by call they differ.
+    rows = [row(0, Completion=8), row(1, Completion=6), row(2, 404, Prompt=0), row(3, 401, SubscriptionId="")]
+    part = one_by_one("Calls", told, [*rows, row(5, Prompt=9, Completion=1), row(5, Prompt=9, Completion=1)])
+    assert part.failed == 3 and [row[0] for row in part.rows] == ["0", "1", "5", "2 calls"]
+    assert part.rows[0][1:] == (
+        "sub-a, chat chat-mini, 200, 14 + 7 tokens", "sub-a, chat chat-mini, 200, 14 + 8 tokens", "different"
+    )  # fmt: skip
+    assert " and " in part.rows[2][2], "a call that is logged twice"
+    missing = one_by_one("Calls", told[:1], [])
+    assert missing.failed == 1 and missing.rows[0][2:] == ("nothing", "not logged")
 
 
 def test_a_gateway_that_does_not_answer_is_told_as_such() -> None:
