@@ -105,7 +105,7 @@ def prove(
     The group is yours with -prove at its end. States the cost and asks first. Exits 1 if anything differs or fails.
     """
     from ..setup.guide import Guide as Installation
-    from ..setup.proof_page import page
+    from ..setup.proof_page import differing, page
     from ..setup.proving import CLOSED, cost_of
     from ..setup.proving import prove as run_proof
     from .proving import LogQuestions
@@ -132,8 +132,42 @@ def prove(
     put(page(proof).encode(), out)
     print(out)
     if proof.failed:
-        _say(f"{proof.failed:,} differences or failures.")
+        _say(f"{differing(proof)}.")
         raise typer.Exit(1)
+
+
+@app.command()
+def budgets(
+    config: Config = CONFIG,
+    act: Annotated[
+        bool, typer.Option("--suspend", help="Suspend subscriptions over their budget: their keys are refused.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show what each subscription spent of its monthly budget. With --suspend, suspend those over it; for a timer.
+
+    A subscription is over its budget if no error of estimates explains it. Running step 05 lets it in again.
+    """
+    from ..setup.findings import Table
+    from ..setup.subscriptions import suspend
+    from .spending import spending, to_suspend
+
+    guide = _guide(config)
+    found = spending(guide)
+    rows = [
+        (
+            each.subscription,
+            f"{each.budget:,.2f}",
+            f"{each.spent:,.2f}",
+            "over" if each.over else "",
+            f"{each.unknown:,}",
+        )
+        for each in found
+    ]
+    _show(Table(("Subscription", "Budget", "Spent", "State", "Requests of unknown cost"), rows), json)
+    if act:
+        for name in suspend(guide.installation(), to_suspend(found)):
+            _say(f"subscription {name}: over its budget, suspended")
 
 
 @app.command("clean-up")

@@ -47,6 +47,7 @@ PERMISSIONS = {
     "lifecycle": "Microsoft.CognitiveServices/locations/models/read",
     "quota": "Microsoft.CognitiveServices/locations/usages/read",
     "group": "Microsoft.Resources/subscriptions/resourceGroups/read",
+    "subnets": "Microsoft.Network/virtualNetworks/read, Microsoft.Network/virtualNetworks/subnets/read",
     "rights": "Microsoft.Authorization/permissions/read",
     "names": "Microsoft.CognitiveServices/deletedAccounts/read, "
     "Microsoft.CognitiveServices/checkDomainAvailability/action, "
@@ -54,6 +55,8 @@ PERMISSIONS = {
     "Microsoft.KeyVault/deletedVaults/read, Microsoft.KeyVault/checkNameAvailability/action, "
     "Microsoft.Storage/checkNameAvailability/read",
 }
+#: Use of a subnet of one's own -> what it must be delegated to.
+_DELEGATIONS = {"gateway": "Microsoft.Web/serverFarms", "reports": "Microsoft.App/environments"}
 #: A model that ends sooner is none to begin with.
 ENDING = timedelta(days=90)
 
@@ -106,6 +109,7 @@ class Before:
             "lifecycle": ("No model is retired, deprecated, or ends within 90 days", self.ending_models),
             "quota": ("There is quota for every deployment", self.missing_quota),
             "group": ("The resource group is where it should be", self.misplaced_group),
+            "subnets": ("Your own subnets are there, in the region, and delegated", self.unfit_subnets),
             "rights": ("You may make resources and assign roles", self.missing_rights),
         }
         found = [login]
@@ -172,19 +176,20 @@ class Before:
                 if offered and location.replace(" ", "").lower() not in offered:
                     yield f"{provider}/{kind} is not offered in {location}", "choose another location in aoai.toml"
 
-    def _models(self, location: str) -> list[dict[str, Any]]:
-        path = f"{self.subscription}/providers/Microsoft.CognitiveServices/locations/{location}"
-        found = self.arm.list(f"{path}/models")
-        return [entry["model"] for entry in found if entry.get("kind") == "OpenAI"]
-
     @cached_property
-    def _offers(self) -> dict[str, list[dict[str, Any]]]:
-        locations = {account["location"] for account in self.parameters["openAIAccounts"]}
-        return {location: self._models(location) for location in locations}
+    def _listed(self) -> dict[str, list[dict[str, Any]]]:
+        locations = sorted({account["location"] for account in self.parameters["openAIAccounts"]})
+        path = f"{self.subscription}/providers/Microsoft.CognitiveServices/locations"
+        return {location: list(self.arm.list(f"{path}/{location}/models")) for location in locations}
 
-    def _sku(self, location: str, deployment: dict[str, Any]) -> dict[str, Any] | None:
-        for model in self._offers[location]:
-            if (model["name"], model["version"]) == (deployment["model"], deployment["version"]):
+    def _offers(self, account: dict[str, Any]) -> list[dict[str, Any]]:
+        """The models that an account of this kind can have in its region."""
+        kind = account.get("kind", "OpenAI")
+        return [entry["model"] for entry in self._listed[account["location"]] if entry.get("kind") == kind]
+
+    def _sku(self, account: dict[str, Any], deployment: dict[str, Any]) -> dict[str, Any] | None:
+        for model in self._offers(account):
+            if _is(model, deployment):
                 return next((sku for sku in model.get("skus", []) if sku["name"] == deployment["sku"]), None)
         return None
 
@@ -193,11 +198,15 @@ class Before:
         for account in self.parameters["openAIAccounts"]:
             location = account["location"]
             for deployment in account["deployments"]:
-                if self._sku(location, deployment):
+                if self._sku(account, deployment):
                     continue
-                versions = [m for m in self._offers[location] if m["name"] == deployment["model"]]
+                versions = [m for m in self._offers(account) if m["name"] == deployment["model"]]
                 exact = [m for m in versions if m["version"] == deployment["version"]]
-                if exact:
+                if exact and not any(_is(m, deployment) for m in exact):
+                    offer = (
+                        f"its format is {exact[0].get('format', 'OpenAI')}, not {deployment.get('format', 'OpenAI')}"
+                    )
+                elif exact:
                     skus = ", ".join(sku["name"] for sku in exact[0].get("skus", []))
                     offer = f"it offers that version as {skus or 'nothing'}"
                 elif versions:
@@ -212,7 +221,7 @@ class Before:
         now = datetime.now(UTC)
         seen: set[tuple[str, ...]] = set()
         for account in self.parameters["openAIAccounts"]:
-            offers = self._offers[account["location"]]
+            offers = self._offers(account)
             for deployment in account["deployments"]:
                 wanted = (deployment["model"], deployment["version"])
                 model = next((m for m in offers if (m["name"], m["version"]) == wanted), None)
@@ -234,13 +243,13 @@ class Before:
 
     def missing_quota(self) -> Iterator[tuple[str, str]]:
         """Quota that the deployments need beyond the free quota; their existing quota counts as theirs."""
-        for location in sorted(self._offers):
+        for location in sorted(self._listed):
             path = f"{self.subscription}/providers/Microsoft.CognitiveServices/locations/{location}/usages"
             usages = {usage["name"]["value"]: usage for usage in self.arm.list(path)}
             needed: dict[str, int] = {}
             for account in self.parameters["openAIAccounts"]:
                 for deployment in account["deployments"] if account["location"] == location else ():
-                    sku = self._sku(location, deployment)
+                    sku = self._sku(account, deployment)
                     if sku and sku.get("usageName"):
                         name = sku["usageName"]
                         more = deployment["capacity"] - self._standing_capacity(account["name"], deployment["name"])
@@ -287,6 +296,25 @@ class Before:
                 "wait until it is gone, or name another resource_group",
             )
 
+    def unfit_subnets(self) -> Iterator[tuple[str, str]]:
+        """Subnets of the network of your own that are missing, elsewhere, or not delegated as their use needs."""
+        for use, path in (self.parameters.get("subnets") or {}).items():
+            network, _, name = path.partition("/subnets/")
+            found = self.arm.get(path) if name else None
+            if found is None:
+                yield f"subnets.{use}: {path} does not exist or is not visible", "correct the subnet's resource id"
+                continue
+            services = {
+                delegation["properties"]["serviceName"].lower()
+                for delegation in found["properties"].get("delegations", [])
+            }
+            wanted = _DELEGATIONS.get(use)
+            if wanted and wanted.lower() not in services:
+                yield f"subnets.{use}: {name} is not delegated to {wanted}", f"delegate it to {wanted}"
+            region = str((self.arm.get(network) or {}).get("location", "")).replace(" ", "").lower()
+            if region and region != self.arm.configuration.location.replace(" ", "").lower():
+                yield f"subnets.{use}: its network is in {region}", "use a network in the gateway's region"
+
     def missing_rights(self) -> Iterator[tuple[str, str]]:
         """Actions that the deployments need and you may not perform."""
         scope = self.arm.configuration.group_id if self._group else self.subscription
@@ -315,6 +343,8 @@ class Before:
         another = "choose another 'name' in aoai.toml"
         deleted = deleted_resources(self.arm)
         accounts = {a["name"]: a.get("restore", False) for a in self.parameters["openAIAccounts"]}
+        of_account = {a["name"]: a.get("kind", "OpenAI") for a in self.parameters["openAIAccounts"]}
+        kinds = {path: of_account[short] for short, path in installation.account_ids.items()}
         asked = [
             *(
                 (path, accounts[short], f"restore = true at the account {short}")
@@ -336,15 +366,15 @@ class Before:
                     yield f"{name} ({provider}/{kind}) was deleted lately and still holds its name", way
             elif restoring:
                 yield f"{name} is to be restored, but nothing of that name was deleted", f"take {restore} out again"
-            elif (why := self._unavailable(provider, kind, name)) is not None:
+            elif (why := self._unavailable(provider, kind, name, kinds.get(path, "OpenAI"))) is not None:
                 yield f"{name} ({provider}/{kind}) is taken in all of Azure{why}", another
 
-    def _unavailable(self, provider: str, kind: str, name: str) -> str | None:
+    def _unavailable(self, provider: str, kind: str, name: str, account_kind: str) -> str | None:
         """None if the name is available, otherwise Azure's message about it."""
         action = "checkDomainAvailability" if kind == "accounts" else "checkNameAvailability"
         body = {"name": name, "subdomainName": name, "type": f"{provider}/{kind}"}
         if kind == "accounts":
-            body = {"subdomainName": name, "type": f"{provider}/{kind}", "kind": "OpenAI"}
+            body = {"subdomainName": name, "type": f"{provider}/{kind}", "kind": account_kind}
         elif kind == "service":
             body = {"name": name}
         else:
@@ -353,6 +383,14 @@ class Before:
         if answer.get("nameAvailable", answer.get("isSubdomainAvailable")):
             return None
         return f": {answer['reason']}" if answer.get("reason") else ""
+
+
+def _is(model: dict[str, Any], deployment: dict[str, Any]) -> bool:
+    """Whether a deployment is of this model of the region's list."""
+    named = ("name", "model"), ("version", "version")
+    return all(model[key] == deployment[asked] for key, asked in named) and (
+        model.get("format", "OpenAI") == deployment.get("format", "OpenAI")
+    )
 
 
 def _ending(model: dict[str, Any], now: datetime) -> str | None:

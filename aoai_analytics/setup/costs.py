@@ -60,7 +60,10 @@ def monthly(parameters: Mapping[str, Any]) -> list[Cost]:
         # The gateway, the vault and the workspace's scope; the reports' pages have two, and their registry one.
         counts["privateEndpoint"] = 3 + len(accounts) + safety + archive + events + 3 * reports
         # Of the gateway, the models, the vault and the blobs, and four of Azure Monitor.
-        counts["privateZone"] = 8 + safety + events + 2 * reports
+        foundry = any(account.get("kind") == "AIServices" for account in accounts)
+        counts["privateZone"] = (
+            8 + safety + events + 2 * reports + foundry if parameters.get("privateDnsZones", True) else 0
+        )
     if parameters.get("applicationGateway"):
         # application-gateway.bicep keeps at least one instance.
         counts |= {"applicationGateway": 1, "capacityUnit": _UNITS_PER_INSTANCE, "publicAddress": 1}

@@ -16,7 +16,8 @@ from .arm import MODELS_SCOPE
 from .calls import Answer
 from .findings import MET, NOT_ASKED, NOT_MET, Finding
 from .installation import Installation
-from .requirements.gateway import OPENAI_USER, subscriptions_of
+from .requirements.gateway import role_for, subscriptions_of
+from .requirements.models import endpoint
 from .teams import PRODUCTS
 
 #: The gateway's built-in subscription for all APIs, which exists before any product.
@@ -63,20 +64,20 @@ def try_models(installation: Installation) -> Iterator[Finding]:
             yield Finding(short, what, NOT_MET, "the account does not exist.", "run notebooks/setup/01-openai")
             continue
         headers = {"Authorization": f"Bearer {installation.arm.token(MODELS_SCOPE)}"}
-        url = calls.chat_url(f"{account['properties']['endpoint']}openai", deployment)
+        url = calls.chat_url(f"{endpoint(account)}openai", deployment)
         answer = calls.send(url, calls.chat_body(), headers)
         if answer.status in (401, 403):
             detail = (
-                f"HTTP {answer.status}: calling a model needs the role Cognitive Services OpenAI User, which owners "
-                "do not have by default; setup.let_me_ask() assigns it to you. Notebook 03 assigns the gateway's."
+                f"HTTP {answer.status}: calling a model needs the role {role_for(account.get('kind', ''))[1]}, which "
+                "owners do not have by default; setup.let_me_ask() assigns it to you, notebook 03 to the gateway."
             )
             yield Finding(short, what, NOT_ASKED, detail)
         else:
             yield _expected(short, what, answer, 200)
 
 
-def let_me_ask(installation: Installation) -> list[str]:
-    """Assign the logged-in identity the role Cognitive Services OpenAI User on each account; return the accounts."""
+def let_me_ask(installation: Installation) -> dict[str, str]:
+    """Assign the logged-in identity the role that may call models on each account: account -> the role's name."""
     import uuid
 
     arm = installation.arm
@@ -84,12 +85,14 @@ def let_me_ask(installation: Installation) -> list[str]:
     if not who:
         raise SetupError("the login does not include your object id: assign yourself the role in the portal")
     role = f"/subscriptions/{arm.configuration.subscription}/providers/Microsoft.Authorization/roleDefinitions/"
-    for path in installation.account_ids.values():
+    kinds = {account["name"]: account.get("kind", "OpenAI") for account in installation.parameters["openAIAccounts"]}
+    for short, path in installation.account_ids.items():
+        wanted, _ = role_for(kinds[short])
         # The name is derived from the assignment, so that a second run finds the first one's.
-        name = uuid.uuid5(uuid.NAMESPACE_URL, f"{path.lower()}/{who}/{OPENAI_USER}")
-        properties = {"roleDefinitionId": f"{role}{OPENAI_USER}", "principalId": who}
+        name = uuid.uuid5(uuid.NAMESPACE_URL, f"{path.lower()}/{who}/{wanted}")
+        properties = {"roleDefinitionId": f"{role}{wanted}", "principalId": who}
         arm.put(f"{path}/providers/Microsoft.Authorization/roleAssignments/{name}", {"properties": properties})
-    return list(installation.account_ids)
+    return {short: role_for(kinds[short])[1] for short in installation.account_ids}
 
 
 def try_api(installation: Installation) -> Iterator[Finding]:
@@ -159,7 +162,7 @@ def use_up_a_limit(installation: Installation, most: int = 12) -> Iterator[Findi
     """
     name, product = next(iter(subscriptions_of(installation.parameters).items()), ("", ""))
     what = "The gateway refuses a caller over its tokens/min limit"
-    if product in ("", "unlimited"):
+    if product in ("", "unlimited") or product not in limits_of(installation.parameters):
         detail = "aoai.toml has no subscriptions of a limited product"
         yield Finding("limit", what, NOT_ASKED, detail)
         return
@@ -256,4 +259,9 @@ def limits_of(parameters: dict[str, Any]) -> dict[str, tuple[int, int]]:
         asked = parameters.get(product, {})
         minute = asked.get("tokensPerMinute", values[f"{product}-tokens-per-minute"]["value"])
         limits[product] = (int(minute), int(asked.get("tokensPerMonth", values[f"{product}-token-quota"]["value"])))
+    for team in parameters.get("teams", []):
+        if team["product"] in limits:
+            minute, month = limits[team["product"]]
+            own = (team.get("tokensPerMinute", minute), team.get("tokensPerMonth", month))
+            limits[f"team-{team['subscription']}"] = own
     return limits

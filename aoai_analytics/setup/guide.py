@@ -21,6 +21,7 @@ from .installation import Installation
 from .parameters import checked, for_step, left_for_later
 from .requirements import find, requirements_of
 from .steps import STEPS, Step, modules_of, step_named
+from .subscriptions import suspend_removed
 
 #: Seconds to wait for a provider's registration before it is reported as unfinished.
 REGISTERING = 600
@@ -113,6 +114,9 @@ class Guide:
         chosen = step_named(step)
         if not modules_of(chosen):
             raise SetupError(f"{chosen.name} deploys nothing: open notebooks/setup/{chosen.name}")
+        if "products" in modules_of(chosen):
+            # Before the deployment: its record then no longer names them.
+            suspend_removed(self.installation(), self.say)
         found = deploy(self.arm, chosen, self._parameters(chosen), self.say)
         return Table(
             ("Output", "Value"), [(name, str(value)) for name, value in found.items() if value not in ("", [])]
@@ -170,8 +174,7 @@ class Guide:
 
     def let_me_ask(self) -> Table:
         """Give yourself the role to call the models directly."""
-        accounts = exercises.let_me_ask(self.installation())
-        return Table(("Account", "Role"), [(name, "Cognitive Services OpenAI User") for name in accounts])
+        return Table(("Account", "Role"), list(exercises.let_me_ask(self.installation()).items()))
 
     def try_api(self) -> Findings:
         """The API as clients use it."""

@@ -87,8 +87,11 @@ class Installation:
     def standing(self) -> Standing:
         """What later steps or manual changes have already created."""
         vault = self.get(self.id_of("keyVault")) is not None
+        # In a network of one's own, a closed gateway is the sign that step 07 has run.
+        access = (self.gateway or {}).get("properties", {}).get("publicNetworkAccess")
+        closed = bool(self.parameters.get("subnets")) and access == "Disabled"
         return Standing(
-            network=self.get(self.id_of("network")) is not None,
+            network=closed or self.get(self.id_of("network")) is not None,
             vault=vault,
             cache=self.of_gateway("caches/default") is not None,
         )

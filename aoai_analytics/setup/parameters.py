@@ -15,6 +15,7 @@ from typing import Any
 
 from ..config import settings
 from ..errors import WrongUse
+from .names import name_faults
 from .template import saved_functions, whole
 
 _PYTHON_TYPES: dict[str, type] = {
@@ -43,6 +44,7 @@ def checked(parameters: Mapping[str, Any], exports: Path | None = None) -> dict[
     """
     template = whole()
     faults = list(_faults(template["parameters"], parameters, "setup.parameters", template["definitions"]))
+    faults = faults or list(name_faults(parameters))
     if faults:
         raise WrongUse("; ".join(faults))
     return {**_own(exports), **parameters}
@@ -93,6 +95,7 @@ def for_step(parameters: Mapping[str, Any], *, final: bool, readers: bool, stand
     private = final or standing.network
     if not private:
         given.pop("privateNetwork", None)
+        given.pop("subnets", None)
     if not (private and standing.vault):
         given.pop("applicationGateway", None)
     if not (standing.cache or (final and standing.vault)):

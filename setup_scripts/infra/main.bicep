@@ -6,6 +6,8 @@ targetScope = 'resourceGroup'
 import {
   openAIAccount
   principal
+  team
+  ownSubnets
   savedFunction
   limits
   entraCallers
@@ -92,6 +94,9 @@ param gold limits = {}
 
 @description('Subscriptions of the product unlimited, limited only by the deployments.')
 param unlimitedSubscriptions string[] = []
+
+@description('Teams with limits of their own: tokens/min, tokens per month, allowed deployments. "aoai setup" fills it from a CSV file.')
+param teams team[] = []
 
 @description('Callers with a Microsoft Entra token instead of a subscription key: whether to accept them, the required tenant, audience and application role, and the limits per caller. Off until you give the audience of your app registration.')
 param entra entraCallers = { accept: false }
@@ -180,7 +185,13 @@ param alerts alertSettings?
 @description('true puts everything behind private endpoints in a virtual network and closes it to the internet.')
 param privateNetwork bool = false
 
-@description('Address space of the virtual network, /22 or larger.')
+@description('Subnets of a virtual network of your own; needs privateNetwork. Null: the template makes a network.')
+param subnets ownSubnets?
+
+@description('false makes no private DNS zones and registers no names: your network\'s own zones, or a policy, must resolve the private endpoints.')
+param privateDnsZones bool = true
+
+@description('Address space of the virtual network that the template makes, /22 or larger.')
 param networkAddressPrefix string = '10.64.0.0/22'
 
 @description('Application Gateway with a firewall as the public entrance; needs privateNetwork, and its certificate in the vault first. Null: none.')
@@ -213,8 +224,12 @@ var offers = map(openAIAccounts, account => join(clientDeployments(account), ', 
 var uneven = filter(openAIAccounts, account => join(clientDeployments(account), ', ') != first(offers))
 var accounts = !empty(wrongAccounts)
   ? fail('openAIAccounts: ${first(wrongAccounts)!.name} cannot be part of a host name. Use lower-case letters, digits and single hyphens inside')
+  : !empty(takenNames)
+  ? fail('openAIAccounts: ${first(takenNames)} is the gateway\'s own backend for something else, or the name of two accounts. Choose another')
   : !empty(wrongDeployments)
   ? fail('openAIAccounts: ${first(wrongDeployments)} cannot be the name of a deployment. Use letters, digits, hyphens, underscores and dots')
+  : !empty(wrongFormats)
+  ? fail('openAIAccounts: ${first(wrongFormats)}')
   : empty(uneven)
   ? openAIAccounts
   : fail('openAIAccounts: ${first(uneven)!.name} offers the deployments ${join(clientDeployments(first(uneven)!), ', ')}, but ${first(openAIAccounts)!.name} offers ${first(offers)}. Give the accounts of the pool deployments of the same names')
@@ -232,17 +247,58 @@ var checkedName = canBeName(name)
   ? name
   : fail('name: ${name} cannot be part of resource names. Use lower-case letters, digits and single hyphens inside')
 var wrongAccounts = filter(openAIAccounts, account => !canBeName(account.name))
+// An account's name is also its backend's.
+var accountNames = map(openAIAccounts, account => account.name)
+var takenNames = filter(
+  accountNames,
+  name =>
+    contains([poolName, contentSafetyBackend, embeddingsBackend], name) || length(filter(accountNames, other => other == name)) > 1
+)
 var wrongDeployments = filter(
   flatten(map(openAIAccounts, account => map(account.deployments, deployment => deployment.name))),
   deploymentName => !hasOnly(toLower(deploymentName), 'abcdefghijklmnopqrstuvwxyz0123456789-_.')
 )
+// The accounts of the kind OpenAI have OpenAI's models only. Claude has an API of its own, which this gateway does not route.
+var wrongFormats = flatten(map(
+  openAIAccounts,
+  account =>
+    map(
+      filter(
+        account.deployments,
+        deployment =>
+          (deployment.?format ?? 'OpenAI') == 'Anthropic' || (account.?kind ?? 'OpenAI') == 'OpenAI' && (deployment.?format ?? 'OpenAI') != 'OpenAI'
+      ),
+      deployment =>
+        deployment.?format == 'Anthropic'
+          ? '${deployment.name} is a model of Anthropic, which answers at /anthropic/v1/messages only: this gateway has the routes of OpenAI\'s API. Leave it out'
+          : '${account.name} is an Azure OpenAI account, which has no models of ${deployment.?format ?? 'OpenAI'}. Set its kind to AIServices, or leave ${deployment.name} out'
+    )
+))
 var wrongSubscriptions = filter(
-  concat(bronze.?subscriptions ?? [], silver.?subscriptions ?? [], gold.?subscriptions ?? [], unlimitedSubscriptions),
+  concat(
+    bronze.?subscriptions ?? [],
+    silver.?subscriptions ?? [],
+    gold.?subscriptions ?? [],
+    unlimitedSubscriptions,
+    map(teams, team => team.subscription)
+  ),
   subscription => toLower(subscription) == 'master' || !hasOnly(toLower(subscription), 'abcdefghijklmnopqrstuvwxyz0123456789-_.')
 )
 var subscriptionsOf = empty(wrongSubscriptions)
   ? { bronze: bronze.?subscriptions ?? [], silver: silver.?subscriptions ?? [], gold: gold.?subscriptions ?? [], unlimited: unlimitedSubscriptions }
   : fail('subscriptions: ${first(wrongSubscriptions)} cannot be the name of a subscription. Use letters, digits, hyphens, underscores and dots; master is the gateway\'s own')
+
+var unknownModels = flatten(map(
+  teams,
+  team =>
+    map(
+      filter(team.?models ?? [], model => !contains(clientDeployments(first(openAIAccounts)!), model)),
+      model => '${team.subscription} may use ${model}, which no account has'
+    )
+))
+var checkedTeams = empty(unknownModels)
+  ? teams
+  : fail('teams: ${first(unknownModels)}. Name deployments of openAIAccounts')
 
 // Scale units that a tier can have: https://learn.microsoft.com/azure/api-management/api-management-capacity
 var mostUnits = { BasicV2: 10, StandardV2: 10, PremiumV2: 30, Developer: 1, Basic: 2, Standard: 4, Premium: 12 }
@@ -265,6 +321,13 @@ var entrance = applicationGateway != null && !privateNetwork
   ? fail('applicationGateway: it stands before a private gateway. Set privateNetwork to true, or leave applicationGateway out')
   : applicationGateway
 
+var privately = subnets != null && !privateNetwork
+  ? fail('subnets: they are used in a private network only. Set privateNetwork to true, or leave subnets out')
+  : subnets != null && applicationGateway != null && subnets.?applicationGateway == null
+  ? fail('subnets: applicationGateway needs a subnet of its own. Give subnets.applicationGateway')
+  : subnets != null && reportSchedule != null && subnets.?reports == null
+  ? fail('subnets: reportSchedule needs a subnet for its job. Give subnets.reports')
+  : privateNetwork
 var schedule = reportSchedule != null && privateNetwork && (!empty(reportSchedule.?readerIpRanges ?? []) || (reportSchedule.?anyoneMayRead ?? false))
   ? fail('reportSchedule: the pages are read inside the private network. Leave readerIpRanges and anyoneMayRead out, or set privateNetwork to false')
   : reportSchedule
@@ -300,7 +363,14 @@ var networkName = 'vnet-${checkedName}'
 var pagesAccountName = take('strep${replace(checkedName, '-', '')}${suffix}', 24)
 var registryName = 'cr${replace(checkedName, '-', '')}${suffix}'
 var openAINames = map(openAIAccounts, account => '${account.name}-${suffix}')
-var gatewaySubnetId = resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'gateway')
+var gatewaySubnetId = subnets.?gateway ?? resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'gateway')
+var endpointsSubnetId = subnets.?endpoints ?? resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'endpoints')
+var entranceSubnetId = subnets.?applicationGateway ?? resourceId(
+  'Microsoft.Network/virtualNetworks/subnets',
+  networkName,
+  'application-gateway'
+)
+var reportsSubnetId = subnets.?reports ?? resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'reports')
 
 // ---- Logs: where they go
 
@@ -345,6 +415,7 @@ module openAI 'modules/openai-account.bicep' = [
       name: openAINames[index]
       location: account.location
       tags: tags
+      kind: account.?kind ?? 'OpenAI'
       deployments: account.deployments
       publicNetworkAccess: open
       restore: account.?restore ?? false
@@ -373,7 +444,7 @@ module keyVault 'modules/key-vault.bicep' = {
 
 // ---- Network
 
-module network 'modules/network.bicep' = if (privateNetwork) {
+module network 'modules/network.bicep' = if (privately && subnets == null) {
   params: {
     name: networkName
     location: location
@@ -387,13 +458,15 @@ module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) 
     name: checkedName
     location: location
     tags: tags
-    networkId: resourceId('Microsoft.Network/virtualNetworks', networkName)
-    subnetId: resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'endpoints')
+    networkId: first(split(endpointsSubnetId, '/subnets/'))!
+    subnetId: endpointsSubnetId
+    dnsZones: privateDnsZones
     gatewayId: resourceId('Microsoft.ApiManagement/service', gatewayName)
     openAIAccounts: [
       for (account, index) in openAIAccounts: {
         name: account.name
         id: resourceId('Microsoft.CognitiveServices/accounts', openAINames[index])
+        foundry: account.?kind == 'AIServices'
       }
     ]
     contentSafetyId: contentSafety ? resourceId('Microsoft.CognitiveServices/accounts', contentSafetyName) : ''
@@ -446,6 +519,7 @@ module roles 'modules/roles.bicep' = {
     gatewayName: gatewayName
     gatewayPrincipalId: gateway.outputs.principalId
     openAIAccountNames: openAINames
+    foundryAccountNames: filter(openAINames, (name, index) => openAIAccounts[index].?kind == 'AIServices')
     contentSafetyAccountName: contentSafety ? contentSafetyName : ''
     keyVaultName: keyVaultName
     gatewayReadsSecrets: cache != null
@@ -529,6 +603,7 @@ module products 'modules/products.bicep' = {
     silverSubscriptions: subscriptionsOf.silver
     goldSubscriptions: subscriptionsOf.gold
     unlimitedSubscriptions: subscriptionsOf.unlimited
+    teams: checkedTeams
   }
   dependsOn: [namedValues, api]
 }
@@ -554,7 +629,7 @@ module publicEntrance 'modules/application-gateway.bicep' = if (entrance != null
     name: 'agw-${checkedName}'
     location: location
     tags: tags
-    subnetId: resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'application-gateway')
+    subnetId: entranceSubnetId
     gatewayHostName: replace(gateway.outputs.gatewayUrl, 'https://', '')
     keyVaultName: keyVaultName
     certificateName: entrance!.certificateName
@@ -638,7 +713,7 @@ module reports 'modules/report-schedule.bicep' = if (schedule != null) {
     readerIpRanges: schedule.?readerIpRanges ?? []
     anyoneMayRead: schedule.?anyoneMayRead ?? false
     registryName: registryName
-    subnetId: privateNetwork ? resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'reports') : ''
+    subnetId: privateNetwork ? reportsSubnetId : ''
     publicNetworkAccess: open
   }
   dependsOn: [network, workspace]

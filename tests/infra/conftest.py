@@ -38,6 +38,8 @@ param name = 'aoai-try'
 param publisherEmail = 'platform-team@contoso.com'
 param publisherName = 'Contoso'
 """
+#: A network of one's own, in another resource group.
+OWN = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub/subnets"
 VARIANTS = {
     "uneven-deployments": f"""{HEAD}
 param openAIAccounts = [
@@ -78,6 +80,72 @@ param openAIAccounts = [{ONE_ACCOUNT}]
 """,
     "account-name": f"""{HEAD}
 param openAIAccounts = [{ONE_ACCOUNT.replace("aoai-a", "aoai_East")}]
+""",
+    "account-called-like-the-pool": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT.replace("aoai-a", "aoai-pool")}]
+""",
+    "two-accounts-of-a-name": f"""{HEAD}
+param openAIAccounts = [
+  {ONE_ACCOUNT}
+  {ONE_ACCOUNT.replace("eastus2", "westus3")}
+]
+""",
+    "others-at-openai": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT.replace("sku:", "format: 'xAI', sku:")}]
+""",
+    "claude": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT.replace("sku:", "format: 'Anthropic', sku:").replace("'chat'", "'claude'")}]
+""",
+    "foundry": f"""{HEAD}
+param openAIAccounts = [
+  {{ name: 'aoai-a', location: 'eastus2', deployments: [
+    {{ name: 'grok', model: 'gpt-5.4-mini', version: '2026-03-17', sku: 'GlobalStandard', capacity: 10 }}
+  ] }}
+  {{ name: 'foundry-b', kind: 'AIServices', location: 'westus3', deployments: [
+    {{ name: 'grok', format: 'xAI', model: 'grok-4', version: '1', sku: 'GlobalStandard', capacity: 10 }}
+  ] }}
+]
+param privateNetwork = true
+""",
+    "teams": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param gold = {{ tokensPerMinute: 70000, subscriptions: ['sub-shared'] }}
+param teams = [
+  {{ subscription: 'sub-checkout', product: 'gold', tokensPerMinute: 5000, models: ['chat'] }}
+  {{ subscription: 'sub-search', product: 'bronze', tokensPerMonth: 900000 }}
+  {{ subscription: 'sub-lab', product: 'unlimited', models: ['chat'] }}
+]
+""",
+    "team-of-unlimited": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param teams = [{{ subscription: 'sub-a', product: 'unlimited', tokensPerMinute: 5 }}]
+""",
+    "team-with-unknown-model": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param teams = [{{ subscription: 'sub-a', product: 'gold', models: ['chatt'] }}]
+""",
+    "team-listed-twice": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param gold = {{ subscriptions: ['sub-a'] }}
+param teams = [{{ subscription: 'sub-a', product: 'gold', models: ['chat'] }}]
+""",
+    "own-network": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param privateNetwork = true
+param privateDnsZones = false
+param reportSchedule = {{}}
+param applicationGateway = {{ hostName: 'ai.contoso.com', certificateName: 'ai-contoso-com' }}
+param subnets = {{ gateway: '{OWN}/gw', endpoints: '{OWN}/pe', applicationGateway: '{OWN}/agw', reports: '{OWN}/jobs' }}
+""",
+    "subnets-in-the-open": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param subnets = {{ gateway: '{OWN}/gw', endpoints: '{OWN}/pe' }}
+""",
+    "subnets-without-reports": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param privateNetwork = true
+param reportSchedule = {{}}
+param subnets = {{ gateway: '{OWN}/gw', endpoints: '{OWN}/pe' }}
 """,
     "deployment-name": f"""{HEAD}
 param openAIAccounts = [{ONE_ACCOUNT.replace("'chat'", "'chat/prod'")}]

@@ -56,17 +56,24 @@ def with_options(text: str, options: Sequence[str]) -> str:
     return text
 
 
-def effective(product: str | None = None, *, options: Sequence[str] = (), first: str = "") -> str:
+def effective(
+    product: str | None = None, *, options: Sequence[str] = (), first: str = "", models: str | None = None
+) -> str:
     """The effective policy: the API's, with its inbound ``<base />`` replaced by the product's inbound policies.
 
-    ``first`` is XML put before everything, to stand for a step of the gateway itself.
+    ``first`` is XML put before everything, to stand for a step of the gateway itself. ``models`` are the deployments of
+    a team's own product, as ``products.bicep`` puts them in.
     """
     root = ET.fromstring(with_options((POLICIES / "api.xml").read_text(), options))
     inbound = root.find("inbound")
     assert inbound is not None and inbound[0].tag == "base"
     outer = list(ET.fromstring(f"<first>{first}</first>"))
     if product:
-        section = ET.parse(POLICIES / f"product-{product}.xml").getroot().find("inbound")
+        text = (POLICIES / f"product-{product}.xml").read_text()
+        if models is not None:
+            assert "<!-- models -->" in text
+            text = text.replace("<!-- models -->", f'<set-variable name="allowed-models" value="{models}" />')
+        section = ET.fromstring(text).find("inbound")
         assert section is not None
         outer += [policy for policy in section if policy.tag != "base"]
     inbound[0:1] = outer

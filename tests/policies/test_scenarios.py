@@ -16,7 +16,9 @@ FILES = sorted((gateway.REPO / "tests/policies/scenarios").glob("*.json"))
 def test_a_scenario_ends_as_it_says(file):
     case = json.loads(file.read_text())
     product, expected = case.get("product"), case["expect"]
-    policy = gateway.effective(product, options=case.get("options", ()), first=case.get("first", ""))
+    policy = gateway.effective(
+        product, options=case.get("options", ()), first=case.get("first", ""), models=case.get("models")
+    )
     result = gateway.send(policy, gateway.scenario(case["scenario"], product=product))
 
     client = result["client"]

@@ -12,7 +12,9 @@ from aoai_analytics.dimensions.mapping import own_dimensions
 from aoai_analytics.errors import WrongUse
 from aoai_analytics.sandbox.azure.record import setup_table
 from aoai_analytics.setup import open_setup
+from aoai_analytics.setup.exercises import limits_of
 from aoai_analytics.setup.parameters import checked
+from aoai_analytics.setup.requirements.gateway import subscriptions_of
 from aoai_analytics.setup.teams import with_teams
 
 HEAD = "Key,Value,Team,CostCenter,Product,MonthlyBudget\n"
@@ -43,6 +45,45 @@ def _read_anew() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_read_anew")
+def test_limits_and_models_of_a_team_are_its_own(tmp_path: Path) -> None:
+    head = "Key,Value,Product,TokensPerMinute,TokensPerMonth,Models\n"
+    rows = ("sub-a,gold,5000,,chat-mini embed-small", "sub-b,bronze,,900000,", "sub-c,gold,,,")
+    (tmp_path / "teams.csv").write_text(head + "".join(f"subscription,{row}\n" for row in rows), "utf-8")
+    made = with_teams(PARAMETERS, tmp_path / "teams.csv")
+    assert made["teams"] == [
+        {"subscription": "sub-a", "product": "gold", "tokensPerMinute": 5000, "models": ["chat-mini", "embed-small"]},
+        {"subscription": "sub-b", "product": "bronze", "tokensPerMonth": 900000},
+    ]
+    assert made["gold"]["subscriptions"] == [*PARAMETERS["gold"]["subscriptions"], "sub-c"]
+    assert checked(made) and subscriptions_of(made)["sub-a"] == "team-sub-a"
+    assert limits_of(made)["team-sub-a"] == (5000, limits_of(PARAMETERS)["gold"][1])
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("sub-a,gold,many,,", "TokensPerMinute must be a whole number above 0, not 'many'"),
+        ("sub-a,gold,,0,", "TokensPerMonth must be a whole number above 0"),
+        ("sub-a,gold,99999999999,,", "TokensPerMinute must be a whole number"),
+        ("sub-a,unlimited,5,,", "the product unlimited has no limits"),
+        ("sub-a,,5,,", "sub-a has limits, but no Product to start from"),
+        ("sub-try-out,bronze,5,,", "sub-try-out is listed without limits of its own before"),
+        ("sub-a,gold,5,,\nsubscription,sub-a,gold,6,,", "line 3: sub-a has other limits before"),
+    ],
+)
+def test_wrong_limits_are_said_with_their_place(tmp_path: Path, row: str, said: str) -> None:
+    head = "Key,Value,Product,TokensPerMinute,TokensPerMonth,Models\n"
+    (tmp_path / "teams.csv").write_text(f"{head}subscription,{row}\n", "utf-8")
+    with pytest.raises(WrongUse, match=said):
+        with_teams(PARAMETERS, tmp_path / "teams.csv")
+
+
+def test_a_model_that_no_account_has_is_said(tmp_path: Path) -> None:
+    team = {"subscription": "sub-a", "product": "gold", "models": ["chatt"]}
+    with pytest.raises(WrongUse, match="sub-a may use chatt, which no account has"):
+        checked({**PARAMETERS, "teams": [team]})
+
+
 def test_the_same_file_names_the_team_in_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     teams(tmp_path, ROWS)
     lines = ["[setup]", 'teams = "teams.csv"', *(f'{k} = "{v}"' for k, v in setup_table().items() if k != "parameters")]

@@ -11,10 +11,13 @@ from typing import Any
 from ...config import shipped
 from ..installation import Installation
 from ..teams import PRODUCTS
+from .models import endpoint
 from .requirement import NotAskedFor, Requirement, differences
 
 #: Built-in role: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 OPENAI_USER = "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd"
+#: Microsoft Foundry's models of others than OpenAI need this one.
+SERVICES_USER = "a97b65f3-24c7-4388-baec-2e87135dc908"
 #: One route per style; the document has more.
 ROUTES = {"/deployments/{deployment-id}/chat/completions", "/v1/chat/completions", "/v1/responses"}
 
@@ -70,11 +73,19 @@ def key_header(installation: Installation) -> Iterator[str]:
     yield from differences("the API", installation.of_gateway(installation.api_path), wanted)
 
 
+def role_for(kind: str) -> tuple[str, str]:
+    """Id and name of the role that may call the models of an account of this kind."""
+    if kind == "AIServices":
+        return SERVICES_USER, "Cognitive Services User"
+    return OPENAI_USER, "Cognitive Services OpenAI User"
+
+
 def gateway_has_its_role(installation: Installation) -> Iterator[str]:
     principal = ((installation.gateway or {}).get("identity") or {}).get("principalId")
     if not principal:
         yield "the gateway has no identity"
         return
+    kinds = {account["name"]: account.get("kind", "OpenAI") for account in installation.parameters["openAIAccounts"]}
     for short, path in installation.account_ids.items():
         given = installation.list(f"{path}/providers/Microsoft.Authorization/roleAssignments")
         roles = {
@@ -82,8 +93,9 @@ def gateway_has_its_role(installation: Installation) -> Iterator[str]:
             for assignment in given
             if assignment["properties"]["principalId"] == principal
         }
-        if OPENAI_USER not in roles:
-            yield f"the gateway lacks the role Cognitive Services OpenAI User on {short}"
+        role, called = role_for(kinds[short])
+        if role not in roles:
+            yield f"the gateway lacks the role {called} on {short}"
 
 
 def named_values(installation: Installation) -> Iterator[str]:
@@ -105,9 +117,8 @@ def _backend_properties(installation: Installation, name: str) -> dict[str, Any]
 def backends(installation: Installation) -> Iterator[str]:
     for short, path in installation.account_ids.items():
         account = installation.get(path)
-        endpoint = account["properties"].get("endpoint", "") if account else ""
         found = _backend_properties(installation, short)
-        yield from differences(f"backend {short}", found, {"url": f"{endpoint}openai"})
+        yield from differences(f"backend {short}", found, {"url": f"{endpoint(account) if account else ''}openai"})
 
 
 def breakers(installation: Installation) -> Iterator[str]:
@@ -183,6 +194,22 @@ def products(installation: Installation) -> Iterator[str]:
         policy = installation.get(f"{path}/policies/policy")
         if policy is None or structure(policy["properties"]["value"]) != structure(_policy_file(f"product-{name}.xml")):
             yield f"product {name} lacks its shipped policy, and with it its limits"
+    yield from _teams(installation)
+
+
+def _teams(installation: Installation) -> Iterator[str]:
+    """Products of teams with limits of their own."""
+    for team in installation.parameters.get("teams", []):
+        product = f"team-{team['subscription']}"
+        found = installation.of_gateway(f"products/{product}")
+        yield from differences(f"product {product}", found, {"properties.state": "published"})
+        policy = installation.of_gateway(f"products/{product}/policies/policy") if found else None
+        text = policy["properties"]["value"] if policy else ""
+        numbers = {f'tokens-per-minute="{team["tokensPerMinute"]}"'} if "tokensPerMinute" in team else set()
+        numbers |= {f'token-quota="{team["tokensPerMonth"]}"'} if "tokensPerMonth" in team else set()
+        numbers |= {f'value="{" ".join(team["models"])}"'} if "models" in team else set()
+        if found and not all(number in text for number in numbers):
+            yield f"product {product} lacks the limits of its team"
 
 
 def subscriptions(installation: Installation) -> Iterator[str]:
@@ -201,7 +228,9 @@ def subscriptions_of(parameters: dict[str, Any]) -> dict[str, str]:
     named = [
         (name, product) for product in PRODUCTS[:3] for name in parameters.get(product, {}).get("subscriptions", [])
     ]
-    return dict([*named, *((name, "unlimited") for name in parameters.get("unlimitedSubscriptions", []))])
+    unlimited = [(name, "unlimited") for name in parameters.get("unlimitedSubscriptions", [])]
+    own = [(team["subscription"], f"team-{team['subscription']}") for team in parameters.get("teams", [])]
+    return dict([*named, *unlimited, *own])
 
 
 def another_to_fail_over_to(installation: Installation) -> Iterator[str]:

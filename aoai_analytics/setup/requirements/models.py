@@ -12,8 +12,19 @@ from .requirement import Requirement, differences
 def accounts_exist(installation: Installation) -> Iterator[str]:
     for account in installation.parameters["openAIAccounts"]:
         found = installation.get(installation.account_ids[account["name"]])
-        wanted = {"kind": "OpenAI", "properties.provisioningState": "Succeeded", "location": account["location"]}
+        kind = account.get("kind", "OpenAI")
+        wanted = {"kind": kind, "properties.provisioningState": "Succeeded", "location": account["location"]}
         yield from differences(f"account {account['name']}", found, wanted)
+
+
+def endpoint(account: dict[str, Any]) -> str:
+    """Where an account answers OpenAI's API, ending in a slash; '' if unknown.
+
+    A Microsoft Foundry resource (kind AIServices) names its general endpoint; these routes are at another host name.
+    """
+    if account.get("kind") == "AIServices":
+        return f"https://{account['properties'].get('customSubDomainName') or account['name']}.openai.azure.com/"
+    return str(account["properties"].get("endpoint", ""))
 
 
 def key_access_off(installation: Installation) -> Iterator[str]:
@@ -34,6 +45,7 @@ def _wanted(deployment: dict[str, Any]) -> dict[str, Any]:
     wanted = {
         "properties.provisioningState": "Succeeded",
         "properties.model.name": deployment["model"],
+        "properties.model.format": deployment.get("format", "OpenAI"),
         "properties.model.version": deployment["version"],
         "sku.name": deployment["sku"],
         "sku.capacity": deployment["capacity"],
@@ -44,7 +56,7 @@ def _wanted(deployment: dict[str, Any]) -> dict[str, Any]:
 
 
 REQUIREMENTS = (
-    Requirement("accounts", "01-openai", "Every Azure OpenAI account exists in its region", accounts_exist),
+    Requirement("accounts", "01-openai", "Every model account exists in its region", accounts_exist),
     Requirement("key-access-off", "01-openai", "No account can be used with a key", key_access_off),
     Requirement(
         "deployments", "01-openai", "Every deployment has its model, version, sku, capacity", deployments_as_asked

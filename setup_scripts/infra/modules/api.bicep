@@ -22,6 +22,7 @@ param semanticCache bool = false
 param subscriptionRequired bool = true
 
 var fragments = {
+  'allowed-models': loadTextContent('../../policies/fragments/allowed-models.xml')
   'answer-traces': loadTextContent('../../policies/fragments/answer-traces.xml')
   'backend-attempts': loadTextContent('../../policies/fragments/backend-attempts.xml')
   'backend-errors': loadTextContent('../../policies/fragments/backend-errors.xml')

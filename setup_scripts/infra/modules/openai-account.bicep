@@ -1,4 +1,4 @@
-metadata description = 'An Azure OpenAI account with key access turned off, and its model deployments.'
+metadata description = 'A model account (Azure OpenAI, or Microsoft Foundry) with key access turned off, and its model deployments.'
 
 import { modelDeployment } from 'types.bicep'
 
@@ -9,6 +9,9 @@ param name string
 
 @description('Azure region.')
 param location string
+
+@description('OpenAI, or AIServices for a Microsoft Foundry resource.')
+param kind 'OpenAI' | 'AIServices' = 'OpenAI'
 
 @description('Tags for the account.')
 param tags object = {}
@@ -23,6 +26,7 @@ param publicNetworkAccess bool = true
 @description('true recovers a soft-deleted account of this name.')
 param restore bool = false
 
+var foundry = kind == 'AIServices'
 var names = map(deployments, deployment => deployment.name)
 
 // Deployments that spill over come last, for their target has to exist.
@@ -45,10 +49,13 @@ resource account 'Microsoft.CognitiveServices/accounts@2025-06-01' = {
   name: name
   location: location
   tags: tags
-  kind: 'OpenAI'
+  kind: kind
   sku: { name: 'S0' }
+  // A Foundry resource has an identity for its projects; the gateway needs neither.
+  identity: foundry ? { type: 'SystemAssigned' } : null
   properties: {
     customSubDomainName: name
+    allowProjectManagement: foundry ? true : null
     disableLocalAuth: true
     publicNetworkAccess: publicNetworkAccess ? 'Enabled' : 'Disabled'
     networkAcls: { defaultAction: publicNetworkAccess ? 'Allow' : 'Deny' }
@@ -64,7 +71,7 @@ resource plainDeployments 'Microsoft.CognitiveServices/accounts/deployments@2025
     name: deployment.name
     sku: { name: deployment.sku, capacity: deployment.capacity }
     properties: {
-      model: { format: 'OpenAI', name: deployment.model, version: deployment.version }
+      model: { format: deployment.?format ?? 'OpenAI', name: deployment.model, version: deployment.version }
       versionUpgradeOption: deployment.?versionUpgradeOption ?? 'NoAutoUpgrade'
       raiPolicyName: deployment.?contentFilter ?? 'Microsoft.DefaultV2'
     }
@@ -78,7 +85,7 @@ resource spillingDeployments 'Microsoft.CognitiveServices/accounts/deployments@2
     name: deployment.name
     sku: { name: deployment.sku, capacity: deployment.capacity }
     properties: {
-      model: { format: 'OpenAI', name: deployment.model, version: deployment.version }
+      model: { format: deployment.?format ?? 'OpenAI', name: deployment.model, version: deployment.version }
       versionUpgradeOption: deployment.?versionUpgradeOption ?? 'NoAutoUpgrade'
       raiPolicyName: deployment.?contentFilter ?? 'Microsoft.DefaultV2'
       spilloverDeploymentName: deployment.?spilloverDeploymentName
@@ -93,5 +100,6 @@ output id string = account.id
 @description('Name of the account.')
 output name string = account.name
 
-@description('Endpoint of the account, ending in a slash.')
-output endpoint string = account.properties.endpoint
+// A Foundry resource names its general endpoint (cognitiveservices); the routes of OpenAI's API are at this one.
+@description('Endpoint of OpenAI\'s API at the account, ending in a slash.')
+output endpoint string = foundry ? 'https://${account.name}.openai.azure.com/' : account.properties.endpoint

@@ -21,8 +21,7 @@ param targetId string
 @allowed(['account', 'vault', 'blob', 'web', 'registry', 'namespace', 'Gateway', 'azuremonitor'])
 param groupId string
 
-@description('Names of the DNS zones for the records, in this resource group.')
-@minLength(1)
+@description('Names of the DNS zones for the records, in this resource group; empty for no records.')
 param zones string[]
 
 resource endpoint 'Microsoft.Network/privateEndpoints@2024-05-01' = {
@@ -43,7 +42,7 @@ resource endpoint 'Microsoft.Network/privateEndpoints@2024-05-01' = {
     ]
   }
 
-  resource records 'privateDnsZoneGroups' = {
+  resource records 'privateDnsZoneGroups' = if (!empty(zones)) {
     name: 'default'
     properties: {
       privateDnsZoneConfigs: [

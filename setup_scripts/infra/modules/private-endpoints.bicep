@@ -13,15 +13,18 @@ param tags object = {}
 @description('Resource id of the network.')
 param networkId string
 
+@description('false makes no DNS zones and registers no names.')
+param dnsZones bool = true
+
 @description('Subnet of the endpoints.')
 param subnetId string
 
 @description('Resource id of the API Management service.')
 param gatewayId string
 
-@description('Azure OpenAI accounts: short name and resource id.')
+@description('Model accounts: short name, resource id, and whether each is a Microsoft Foundry resource.')
 @minLength(1)
-param openAIAccounts { name: string, id: string }[]
+param openAIAccounts { name: string, id: string, foundry: bool }[]
 
 @description('Resource id of the Content Safety account; empty for none.')
 param contentSafetyId string = ''
@@ -49,6 +52,7 @@ var zones = {
   gateway: 'privatelink.azure-api.net'
   openAI: 'privatelink.openai.azure.com'
   cognitiveServices: 'privatelink.cognitiveservices.azure.com'
+  foundry: 'privatelink.services.ai.azure.com'
   keyVault: 'privatelink.vaultcore.azure.net'
   blob: 'privatelink.blob.${environment().suffixes.storage}'
   web: 'privatelink.web.${environment().suffixes.storage}'
@@ -60,10 +64,12 @@ var zones = {
   agents: 'privatelink.agentsvc.azure-automation.net'
 }
 
-module dns 'private-dns.bicep' = {
+var anyFoundry = !empty(filter(openAIAccounts, account => account.foundry))
+
+module dns 'private-dns.bicep' = if (dnsZones) {
   params: {
     networkId: networkId
-    zones: map(items(zones), zone => zone.value)
+    zones: map(filter(items(zones), zone => zone.key != 'foundry' || anyFoundry), zone => zone.value)
     tags: tags
   }
 }
@@ -98,7 +104,7 @@ var targets = concat(
     name: account.name
     id: account.id
     groupId: 'account'
-    zones: [zones.openAI, zones.cognitiveServices]
+    zones: concat([zones.openAI, zones.cognitiveServices], account.foundry ? [zones.foundry] : [])
   })
 )
 
@@ -114,7 +120,7 @@ module endpoints 'private-endpoint.bicep' = [
       subnetId: subnetId
       targetId: target.id
       groupId: target.groupId
-      zones: target.zones
+      zones: dnsZones ? target.zones : []
     }
     dependsOn: [dns, monitorPrivateLink]
   }

@@ -1,5 +1,7 @@
 metadata description = 'Products, each with its own limits, and their subscriptions.'
 
+import { team } from 'types.bicep'
+
 @description('Name of the API Management service.')
 param gatewayName string
 
@@ -18,8 +20,11 @@ param goldSubscriptions string[] = []
 @description('Subscriptions of unlimited.')
 param unlimitedSubscriptions string[] = []
 
+@description('Teams with limits of their own, each with a product.')
+param teams team[] = []
+
 // Names as in the logs' ProductId; the limits are in the policies, by named values.
-var products = [
+var shared = [
   {
     name: 'bronze'
     displayName: 'Bronze'
@@ -49,6 +54,34 @@ var products = [
     subscriptions: unlimitedSubscriptions
   }
 ]
+
+var policyOf = toObject(shared, product => product.name, product => product.policy)
+var wrongTeams = filter(teams, team => team.product == 'unlimited' && (team.?tokensPerMinute ?? team.?tokensPerMonth) != null)
+// A team's policy is its product's, with its own numbers instead of the named values, and the deployments it may use.
+var own = [
+  for team in empty(wrongTeams)
+    ? teams
+    : fail('teams: ${first(wrongTeams)!.subscription} has limits, but the product unlimited has none. Choose bronze, silver or gold'): {
+    name: 'team-${team.subscription}'
+    displayName: 'Team ${team.subscription}'
+    description: 'A product for one team, made from ${team.product}.'
+    policy: replace(
+      replace(
+        replace(
+          policyOf[team.product],
+          '{{${team.product}-tokens-per-minute}}',
+          string(team.?tokensPerMinute ?? '{{${team.product}-tokens-per-minute}}')
+        ),
+        '{{${team.product}-token-quota}}',
+        string(team.?tokensPerMonth ?? '{{${team.product}-token-quota}}')
+      ),
+      '<!-- models -->',
+      team.?models == null ? '' : '<set-variable name="allowed-models" value="${join(team.models!, ' ')}" />'
+    )
+    subscriptions: [team.subscription]
+  }
+]
+var products = concat(shared, own)
 
 var subscriptionNames = flatten(map(products, product => product.subscriptions))
 var subscriptions = length(union(subscriptionNames, [])) != length(subscriptionNames) ? fail('Two products have a subscription of the same name. Subscription names are unique in the gateway: rename one') : flatten(map(products, product => map(product.subscriptions, name => { name: name, product: product.name })))

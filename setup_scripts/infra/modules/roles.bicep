@@ -13,6 +13,9 @@ param gatewayPrincipalId string
 @minLength(1)
 param openAIAccountNames string[]
 
+@description('Those of them that are Microsoft Foundry resources: models of others than OpenAI need the wider role.')
+param foundryAccountNames string[] = []
+
 @description('Name of the Log Analytics workspace.')
 param workspaceName string
 
@@ -68,9 +71,12 @@ resource storage 'Microsoft.Storage/storageAccounts@2024-01-01' existing = if (!
 resource gatewayCallsModels 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (name, index) in openAIAccountNames: {
     scope: accounts[index]
-    name: guid(accounts[index].id, gateway.id, cognitiveServicesOpenAIUser)
+    name: guid(accounts[index].id, gateway.id, contains(foundryAccountNames, name) ? cognitiveServicesUser : cognitiveServicesOpenAIUser)
     properties: {
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cognitiveServicesOpenAIUser)
+      roleDefinitionId: subscriptionResourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        contains(foundryAccountNames, name) ? cognitiveServicesUser : cognitiveServicesOpenAIUser
+      )
       principalId: gatewayPrincipalId
       principalType: 'ServicePrincipal'
     }

@@ -18,6 +18,10 @@ type modelDeployment = {
   @minLength(1)
   version: string
 
+  @description('Who makes the model, as the region\'s model list says it: OpenAI, DeepSeek, xAI, Meta, Mistral AI, Microsoft, Cohere, OpenAI-OSS and more. All but OpenAI need an account of the kind AIServices. Default: OpenAI.')
+  @minLength(1)
+  format: string?
+
   @description('Standard processes in the account\'s region, DataZoneStandard in its data zone, GlobalStandard anywhere. The three Provisioned kinds are bought in provisioned throughput units (PTU), by the hour.')
   sku:
     | 'Standard'
@@ -42,7 +46,7 @@ type modelDeployment = {
 }
 
 @export()
-@description('An Azure OpenAI account with its deployments and its place in the backend pool.')
+@description('A model account, of Azure OpenAI or Microsoft Foundry, with its deployments and its place in the backend pool.')
 type openAIAccount = {
   @description('Short name, for example aoai-eastus2. It is the backend id in the gateway and the start of the account\'s own name.')
   @minLength(3)
@@ -52,6 +56,9 @@ type openAIAccount = {
   @description('Azure region of the account; it need not be the gateway\'s.')
   @minLength(3)
   location: string
+
+  @description('OpenAI, or AIServices: a Microsoft Foundry resource, which also has the models of others. Default: OpenAI.')
+  kind: ('OpenAI' | 'AIServices')?
 
   @description('Backends with the lowest number are asked first; higher numbers only while those are tripped. Default: 1.')
   @minValue(0)
@@ -109,6 +116,26 @@ type limits = {
 }
 
 @export()
+@description('A team with limits of its own: its subscription, and what differs from the product that it starts from.')
+type team = {
+  @description('Name of its subscription, which is not in a product\'s list.')
+  @minLength(1)
+  @maxLength(80)
+  subscription: string
+  @description('Product that it starts from. It gets a product of its own, team- and the name of the subscription.')
+  product: 'bronze' | 'silver' | 'gold' | 'unlimited'
+  @description('Tokens/min. Default: as the product.')
+  @minValue(1)
+  tokensPerMinute: int?
+  @description('Tokens a calendar month. Default: as the product.')
+  @minValue(1)
+  tokensPerMonth: int?
+  @description('Deployments that it may use. Default: all.')
+  @minLength(1)
+  models: string[]?
+}
+
+@export()
 @description('Callers with a Microsoft Entra token: what the token must have, and the limits of each caller.')
 type entraCallers = {
   @description('false refuses every request without a subscription key.')
@@ -129,6 +156,23 @@ type entraCallers = {
   @description('Tokens a calendar month. Default: as in policies/named-values.json.')
   @minValue(1)
   tokensPerMonth: int?
+}
+
+@export()
+@description('Subnets of a virtual network of your own, by resource id. The network is in the gateway\'s region.')
+type ownSubnets = {
+  @description('For the gateway\'s outbound traffic: delegated to Microsoft.Web/serverFarms, /27 or larger, used by nothing else.')
+  @minLength(1)
+  gateway: string
+  @description('For the private endpoints.')
+  @minLength(1)
+  endpoints: string
+  @description('For the Application Gateway, used by nothing else; needed with applicationGateway.')
+  @minLength(1)
+  applicationGateway: string?
+  @description('For the job that makes reports: delegated to Microsoft.App/environments; needed with reportSchedule.')
+  @minLength(1)
+  reports: string?
 }
 
 @export()
