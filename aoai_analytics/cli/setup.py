@@ -104,6 +104,7 @@ def prove(
 
     The group is yours with -prove at its end. States the cost and asks first. Exits 1 if anything differs or fails.
     """
+    from ..setup.firing import with_low_thresholds
     from ..setup.guide import Guide as Installation
     from ..setup.proof_page import differing, page
     from ..setup.proving import CLOSED, cost_of
@@ -113,7 +114,7 @@ def prove(
     if not out.parent.is_dir():
         raise WrongUse(f"cannot write {out}: its folder is not there")
     given = _guide(config)
-    parameters = {name: value for name, value in given.parameters.items() if name not in CLOSED}
+    parameters = with_low_thresholds({name: value for name, value in given.parameters.items() if name not in CLOSED})
     configuration = given.configuration
     if not configuration.sandbox:
         configuration = configuration.model_copy(update={"resource_group": f"{configuration.resource_group}-prove"})

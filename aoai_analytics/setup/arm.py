@@ -32,6 +32,7 @@ API_VERSIONS = {
     "Microsoft.KeyVault": "2024-11-01",
     "Microsoft.Network": "2024-05-01",
     "Microsoft.EventHub": "2024-01-01",
+    "Microsoft.AlertsManagement": "2019-05-05-preview",
 }
 MODELS_SCOPE = "https://cognitiveservices.azure.com/.default"
 

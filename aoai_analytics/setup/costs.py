@@ -47,7 +47,7 @@ def _prices() -> dict[str, tuple[str, Decimal]]:
 
 
 def monthly(parameters: Mapping[str, Any]) -> list[Cost]:
-    """The fixed costs of an installation with these parameters of ``main.json``, the largest first."""
+    """The fixed costs with these parameters of ``main.json``, the largest first, without what is ``unpriced``."""
     counts: dict[str, int] = {parameters.get("gatewayTier", "StandardV2"): parameters.get("gatewayCapacity", 1)}
     accounts = parameters["openAIAccounts"]
     for deployment in (each for account in accounts for each in account["deployments"]):
@@ -67,16 +67,25 @@ def monthly(parameters: Mapping[str, Any]) -> list[Cost]:
     if parameters.get("applicationGateway"):
         # application-gateway.bicep keeps at least one instance.
         counts |= {"applicationGateway": 1, "capacityUnit": _UNITS_PER_INSTANCE, "publicAddress": 1}
-    found = [Cost(_prices()[key][0], count, _prices()[key][1]) for key, count in counts.items() if count]
+    known = [key for key, count in counts.items() if count and key in _prices()]
+    found = [Cost(_prices()[key][0], counts[key], _prices()[key][1]) for key in known]
     return sorted(found, key=lambda cost: -cost.month)
+
+
+def unpriced(parameters: Mapping[str, Any]) -> str:
+    """What costs too, but has no price here: the classic tiers of the gateway; '' if nothing."""
+    tier = str(parameters.get("gatewayTier", "StandardV2"))
+    return "" if tier in _prices() else f"the gateway's tier {tier}, whose price is not known here"
 
 
 def said(parameters: Mapping[str, Any]) -> str:
     """The monthly cost in a sentence."""
     costs = monthly(parameters)
-    parts = ", ".join(f"{cost.what} {cost.month:,.0f}" for cost in costs[:4])
+    parts = ", ".join(f"{cost.what} {cost.month:,.0f}" for cost in costs[:4]) or "nothing else"
     total = sum(cost.month for cost in costs)
     more = "tokens, logs and the semantic cache's Redis" if parameters.get("semanticCache") else "tokens and logs"
+    if gateway := unpriced(parameters):
+        more = f"{gateway}, {more}"
     return f"{total:,.0f} USD per month without use ({parts}; list prices of {AS_OF}); {more} come on top"
 
 

@@ -13,6 +13,7 @@ from ..errors import AoaiError, SetupError
 from . import exercises
 from .before import deleted_resources
 from .findings import MET, NOT_ASKED, NOT_MET, Finding
+from .firing import fired
 from .guide import Guide
 from .requirements.gateway import subscriptions_of
 from .steps import STEPS, modules_of
@@ -100,13 +101,14 @@ class Proof:
 
 def cost_of(guide: Guide, count: int) -> str:
     """What a run costs, in a sentence."""
-    from .costs import AS_OF, hourly
+    from .costs import AS_OF, hourly, unpriced
 
+    gateway = unpriced(guide.parameters)
     price = hourly(guide.parameters) * HOURS
     tokens = count * _TOKENS_PER_CALL + 2 * sum(minute for minute, _ in exercises.limits_of(guide.parameters).values())
     return (
         f"about {max(1, math.ceil(price)):,} USD for {HOURS} hours of {guide.configuration.resource_group} "
-        f"(list prices of {AS_OF}), and up to {tokens:,} tokens of the first chat model"
+        f"(list prices of {AS_OF}){', ' * bool(gateway)}{gateway}, and up to {tokens:,} tokens of the first chat model"
     )
 
 
@@ -181,6 +183,7 @@ def _run(
     yield one_by_one("Call by call: clients and the archive", calls, lake(NUMBERED, began, ended))
     yield _same("Library queries: workspace and archive", questions.library, workspace, lake, began, done)
     yield _asked("Alert queries", questions.alerts, workspace, began, done)
+    yield _found("Alert rules in Azure", fired(guide, until))
     yield _fired("Alerts that these calls must fire", questions.firing(done + _SILENCE), workspace, began, done)
     # The workbook's queries bring their own functions; the sandbox has these as tables of its lake.
     where = lake if guide.configuration.sandbox else workspace

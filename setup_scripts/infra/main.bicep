@@ -7,7 +7,6 @@ import {
   openAIAccount
   principal
   team
-  ownSubnets
   savedFunction
   limits
   entraCallers
@@ -16,6 +15,7 @@ import {
   alertSettings
   sumSettings
 } from 'modules/types.bicep'
+import { ownSubnets } from 'modules/network.bicep'
 import { gatewaySku } from 'modules/gateway.bicep'
 import { summaryRule } from 'modules/summary-rules.bicep'
 import { savedFunctions } from 'functions.bicep'

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
+import pytest
+
 from aoai_analytics.sandbox.azure.record import setup_table
 from aoai_analytics.setup import Guide
 from aoai_analytics.setup.costs import HOURS, hourly, monthly, said
+from aoai_analytics.setup.template import whole
 from tests.setup.recording import VARIANTS, recorded
 
 PARAMETERS = setup_table()["parameters"]
@@ -31,6 +34,13 @@ def test_provisioned_throughput_is_by_unit_and_hour() -> None:
     (first, *_) = monthly({"gatewayTier": "BasicV2", "openAIAccounts": [account, account]})
     assert first.what == "Provisioned throughput, data zone" and first.month == Decimal("1.1") * 100 * HOURS
     assert said({"openAIAccounts": [account], "semanticCache": {"embeddings": "e"}}).endswith("Redis come on top")
+
+
+@pytest.mark.parametrize("tier", whole()["definitions"]["gatewaySku"]["allowedValues"])
+def test_every_tier_has_a_price_or_is_said_to_have_none(tier: str) -> None:
+    parameters = {**PARAMETERS, "gatewayTier": tier, "gatewayCapacity": 1}
+    priced = any(cost.what.startswith("API Management") for cost in monthly(parameters))
+    assert (f"the gateway's tier {tier}, whose price is not known here" in said(parameters)) is not priced
 
 
 def test_the_check_before_a_deployment_says_it(guide: Guide) -> None:

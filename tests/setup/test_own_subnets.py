@@ -6,10 +6,10 @@ from aoai_analytics.setup import Guide
 from aoai_analytics.setup.before import Before
 from aoai_analytics.setup.costs import monthly
 from aoai_analytics.setup.parameters import Standing, checked, for_step
-from tests.infra.conftest import OWN
-from tests.setup.arm_service import ArmService
+from tests.setup.arm_service import GROUP, ArmService
 
-NETWORK = OWN.removesuffix("/subnets")
+NETWORK = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/hub"
+OWN = f"{NETWORK}/subnets"
 SUBNETS = {"gateway": f"{OWN}/gw", "endpoints": f"{OWN}/pe"}
 
 
@@ -23,6 +23,7 @@ def said(guide: Guide) -> list[str]:
 
 
 def test_a_subnet_that_is_missing_elsewhere_or_not_delegated_is_named(azure: ArmService, guide: Guide) -> None:
+    azure.state.put(GROUP, {"location": "eastus2", "properties": {}})
     assert len(said(guide)) == 2 and all("does not exist or is not visible" in each for each in said(guide))
     azure.state.put(NETWORK, {"location": "West Europe", "properties": {}})
     made(azure, "gw")

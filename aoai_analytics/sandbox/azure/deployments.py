@@ -42,7 +42,12 @@ MODULE_OF = (
     ("microsoft.apimanagement/service", "gateway"),
 )
 #: Variable that holds a parameter once it is checked -> the parameter.
-CHECKED_AS = {"schedule": "reportSchedule", "cache": "semanticCache", "entrance": "applicationGateway"}
+CHECKED_AS = {
+    "schedule": "reportSchedule",
+    "cache": "semanticCache",
+    "entrance": "applicationGateway",
+    "privately": "privateNetwork",
+}
 #: Outputs of nested deployments that other modules read: output -> where it stands in the module's first resource.
 OUTPUTS = {
     "principalId": "identity.principalId",
@@ -224,9 +229,11 @@ def module_of(kind: str, path: str) -> str:
 
 
 def _holds(condition: str, template: dict[str, Any], parameters: dict[str, Any]) -> bool:
-    """Whether a module's condition holds: an option that is true, or one that is set."""
+    """Whether a module's condition holds: an option that is true, that is set, or that is true without another."""
     if not condition:
         return True
+    if alone := re.fullmatch(r"\[and\(variables\('(\w+)'\), equals\(parameters\('(\w+)'\), null\(\)\)\)\]", condition):
+        return bool(parameters.get(CHECKED_AS[alone[1]])) and parameters.get(alone[2]) is None
     if option := re.fullmatch(r"\[parameters\('(\w+)'\)\]", condition):
         return bool(parameters.get(option[1], template["parameters"][option[1]].get("defaultValue")))
     found = re.fullmatch(r"\[not\(equals\((parameters|variables)\('(\w+)'\), null\(\)\)\)\]", condition)

@@ -1,5 +1,22 @@
 metadata description = 'Virtual network with a subnet for each use (gateway, endpoints, application-gateway, reports), and their security groups.'
 
+@export()
+@description('Subnets of a virtual network of your own, by resource id. The network is in the gateway\'s region.')
+type ownSubnets = {
+  @description('For the gateway\'s outbound traffic: delegated to Microsoft.Web/serverFarms, /27 or larger, used by nothing else.')
+  @minLength(1)
+  gateway: string
+  @description('For the private endpoints.')
+  @minLength(1)
+  endpoints: string
+  @description('For the Application Gateway, used by nothing else; needed with applicationGateway.')
+  @minLength(1)
+  applicationGateway: string?
+  @description('For the job that makes reports: delegated to Microsoft.App/environments; needed with reportSchedule.')
+  @minLength(1)
+  reports: string?
+}
+
 @description('Name of the network; the security groups are named after it.')
 @minLength(2)
 @maxLength(58)
