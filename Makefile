@@ -124,7 +124,7 @@ lint: setup-test ## run ruff and mypy --strict
 
 # Hundreds of commands and kernels that tests start would compile the package anew where the environment forbids to keep it.
 test: lint test-programs ## run everything that CI checks: lint, then the tests
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # A cluster's URL, or that of Kusto's emulator in Docker, e.g. `make kusto CLUSTER=http://localhost:8080`; DATABASE too.
 kusto: setup-test ## ask a Kusto cluster (CLUSTER=URL) the documented cases and the library's queries, and compare

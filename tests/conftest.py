@@ -37,6 +37,30 @@ gc.set_threshold(50_000, 20, 20)
 settings.load_profile("new" if "FAULTS_MINUTES" in os.environ else "the-same")
 
 
+#: Files that take longest, in seconds of a core: they begin first, so that no worker is left alone with one at the end.
+LONGEST = (
+    "kql/test_two_engines.py",
+    "export/test_workbook.py",
+    "policies/test_scenarios.py",
+    "lake/test_recompute.py",
+    "contract/test_every_engine_agrees.py",
+    "notebooks/test_analysis.py",
+    "doctor/test_diagnosis.py",
+    "notebooks/test_sources.py",
+    "kql/test_everywhere.py",
+    "setup/test_sandbox.py",
+    "export/test_grafana.py",
+    "lake/test_upkeep.py",
+    "contract/test_faults.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; the Makefile keeps xdist from reordering them."""
+    ranks = {REPO / "tests" / name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.upper().startswith("AOAI_")]:

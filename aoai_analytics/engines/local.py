@@ -151,9 +151,7 @@ class LocalEngine:
             seen = views.show(kql, ranges, among, own)
             stale = () if computing else self._stale.warnings([name for name, _ in seen.of], ranges)
             dynamic: frozenset[str] = frozenset()
-            stages = Stages(
-                views.connection, lambda text, known: translate(text, (*seen.functions, *known), dynamic), _kusto_type
-            )
+            stages = Stages(views, lambda text, known: translate(text, (*seen.functions, *known), dynamic), _kusto_type)
 
             def work() -> tuple[Hashable, Answer]:
                 nonlocal dynamic
@@ -169,7 +167,7 @@ class LocalEngine:
                 answer = self._recent.get(asked)
                 if answer is None:
                     views.keep(seen)
-                    answer = _run(views.connection, sql, limit_to)
+                    answer = _run(views, sql, limit_to)
                 return asked, answer
 
             try:
@@ -197,19 +195,16 @@ class LocalEngine:
 
     def _attempt(self, functions: Functions) -> Try:
         """What tries a query: the types of its columns, None where it fails."""
-        connection = self._connected().connection
+        views = self._connected()
 
         def attempt(kql: str, running: bool) -> dict[str, str] | None:
-            stages = Stages(connection, lambda text, known: translate(text, (*functions, *known)), _kusto_type)
+            stages = Stages(views, lambda text, known: translate(text, (*functions, *known)), _kusto_type)
             try:
                 with _refusals(kql), closing(stages):
-                    relation = connection.sql(stages.sql(dialect.staged(kql, stages)))
+                    sql = stages.sql(dialect.staged(kql, stages))
                     if running:
-                        relation.limit(_TRIED_ROWS).fetchall()
-                    return {
-                        name: _kusto_type(str(kind))
-                        for name, kind in zip(relation.columns, relation.types, strict=True)
-                    }
+                        views.rows(f"SELECT * FROM ({sql}) LIMIT {_TRIED_ROWS}")
+                    return {name: _kusto_type(kind) for name, kind in views.columns(sql)}
             except QueryError:
                 return None
 
@@ -232,13 +227,8 @@ class LocalEngine:
 
     def _connected(self) -> Views:
         if self._views is None:
-            import duckdb
-
-            dialect.install()
             # A query may read the lake's own files and nothing else: no other file, no Python variable.
-            connection = duckdb.connect(config={"python_enable_replacements": "false"})
-            connection.execute("SET TimeZone='UTC'")
-            dialect.register(connection)
+            connection = dialect.connection()
             connection.execute("SET parquet_metadata_cache=true")  # the files never change
             # On a terminal DuckDB would draw a bar on standard output; elsewhere the setting may not even be named.
             if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
@@ -278,14 +268,12 @@ class _Recent:
             self._bytes -= rows.nbytes
 
 
-def _run(connection: duckdb.DuckDBPyConnection, sql: str, limit_to: str) -> Answer:
+def _run(views: Views, sql: str, limit_to: str) -> Answer:
     """The rows of *sql* as an Arrow table, and the columns' Kusto types."""
-    relation = connection.sql(sql)
-    types = {name: _kusto_type(str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)}
+    types = {name: _kusto_type(kind) for name, kind in views.columns(sql)}
     fetched = ", ".join(f"CAST({quoted(n)} AS {DUCKDB_TYPES[kind]}) AS {quoted(n)}" for n, kind in types.items())
-    if limit_to:
-        relation = relation.filter(limit_to)
-    return relation.project(fetched).to_arrow_table(), types
+    where = f" WHERE {limit_to}" if limit_to else ""
+    return views.arrow(f"SELECT {fetched} FROM ({sql}){where}"), types
 
 
 @contextmanager

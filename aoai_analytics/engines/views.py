@@ -1,9 +1,13 @@
-"""What a connection sees of a lake: its tables in a range of time, and the functions of the semantic layer."""
+"""What a connection sees of a lake: its tables in a range of time, and the functions of the semantic layer.
+
+A table is a view of DuckDB. A function is put before a statement that names it: as a view, DuckDB would read its text
+when it is made, and again for each view and statement that names it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,6 +21,7 @@ from ..schema.tables import GATEWAY_LOGS, REQUESTS, TABLES
 from .kql.functions import computed, names_in, shipped_functions
 from .kql.inlining import Range
 from .kql.tree import names, read, stages, statements, string_value
+from .shapes import Columns, shapes
 from .translation import Functions, translate
 
 if TYPE_CHECKING:
@@ -56,6 +61,8 @@ _MOST_KEPT_ROWS = 4_000_000
 _KEPT_TABLES = ("AoaiMessages",)
 #: Of the memory that DuckDB may take, the part that such a table may.
 _MOST_KEPT_SHARE = 1 / 4
+#: The table of an answer while it is read.
+_ANSWER = quoted("the answer")
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,10 @@ class Views:
         self._added = {name: added for name, added in stages.items() if added}
         #: Table or function -> what its view was made of.
         self._made: dict[str, Hashable] = {}
-        self._columns: dict[str, tuple[str, ...]] = {}
+        #: Function or stage -> its SQL, which may name others of these, tables and what is kept.
+        self._selects: dict[str, str] = {}
+        #: All that a statement may name, with its columns.
+        self._columns: dict[str, Columns] = {}
         #: Those whose rows are kept as they are now.
         self._kept: set[str] = set()
         #: What the questions that were computed before saw last.
@@ -126,7 +136,7 @@ class Views:
                 of[name] = (str(given.path), given.path.stat().st_mtime_ns)
                 if self._made.get(name) != of[name]:
                     cells = ", ".join(_column(column, kind) for column, kind in given.columns.items())
-                    self._define(name, f"SELECT {cells} FROM {_read([str(given.path)])}", of[name])
+                    self._define(name, f"SELECT {cells} FROM {_read([str(given.path)])}", of[name], given.columns)
         for name, text in texts.items():
             of[name] = (
                 text,
@@ -134,9 +144,10 @@ class Views:
                 tuple(known for inner, known in of.items() if inner in names_in(text)),
             )
             if self._made.get(name) != of[name]:
-                self._define(name, translate(text, tuple(columns.items())), of[name])
-                self._columns[name] = self._columns_of(name)
-            columns[name] = self._columns[name]
+                self._let_go(name)
+                self.add(name, translate(text, tuple(columns.items())))
+                self._made[name] = of[name]
+            columns[name] = tuple(column for column, _ in self._columns[name])
         return Seen(tuple(columns.items()), tuple(of.items()))
 
     def _show_table(self, table: Table, asked: Range, request: str) -> Hashable:
@@ -154,7 +165,8 @@ class Views:
         rows = (sql, stages, *map(self._made.get, others))
         self._define_stored(stored, table, sql)
         if self._made.get(table.name) != rows:
-            self._define(table.name, translate(f"{stored}\n{stages}", ((stored, tuple(table.columns)),)), rows)
+            self.add(table.name, translate(f"{stored}\n{stages}", ((stored, tuple(table.columns)),)))
+            self._made[table.name] = rows
         return rows
 
     def _define_stored(self, name: str, table: Table, sql: str) -> None:
@@ -164,7 +176,7 @@ class Views:
         if self._made.get(name) == sql:
             return
         try:
-            self._define(name, sql, sql)
+            self._define(name, sql, sql, table.columns)
         except duckdb.BinderException:
             # An earlier version wrote these files, and knew fewer columns.
             files = _read(self._files[table.name])
@@ -172,7 +184,7 @@ class Views:
                 f"CAST(NULL AS {_STORED_TYPES[kind]}) AS {quoted(n)}" for n, kind in table.columns.items()
             )
             every = f"(FROM {files} UNION ALL BY NAME SELECT {nulls} WHERE false)"
-            self._define(name, sql.replace(files, every), sql)
+            self._define(name, sql.replace(files, every), sql, table.columns)
 
     def _only(self, among: Among | None) -> None:
         """Let the tables that *among* has files of show only its requests."""
@@ -204,25 +216,78 @@ class Views:
             if not likely or name in self._kept or not self._fits(name):
                 continue
             try:
-                self.connection.execute(f"CREATE TEMP TABLE {_kept(name)} AS SELECT * FROM {quoted(name)}")
+                self.connection.execute(self._with_functions(f"SELECT * FROM {quoted(name)}", stored_as=_kept(name)))
             except duckdb.Error:
                 continue  # no memory, or the query fails too, and says why
-            self._define(name, f"SELECT * FROM {_kept(name)}", rows)
+            select = f"SELECT * FROM {_kept(name)}"
+            if name in self._selects:
+                self._selects[name] = select
+            else:
+                self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {select}")
             self._kept.add(name)
         self._asked.update(seen.of)
 
-    def _define(self, name: str, select: str, rows: Hashable) -> None:
-        """Make a view, whose rows *rows* tells, and let go what is kept of another one."""
+    def add(self, name: str, select: str, *, stored: bool = False) -> Columns:
+        """Let statements name the rows of *select*, which are computed now where *stored*; its columns.
+
+        Raises duckdb.Error.
+        """
+        self._columns[name] = self.columns(select)
+        if stored:
+            self.connection.execute(self._with_functions(select, stored_as=quoted(name)))
+        else:
+            self._selects[name] = select
+        return self._columns[name]
+
+    def remove(self, name: str) -> None:
+        """Forget what ``add`` added."""
+        self._columns.pop(name, None)
+        if self._selects.pop(name, None) is None:
+            self.connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+
+    def columns(self, sql: str) -> Columns:
+        """The columns of a statement's answer. Raises duckdb.Error."""
+        return shapes().of(sql, {name: self._columns[name] for name in _named(sql, self._columns)})
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """A statement's rows. Raises duckdb.Error."""
+        return self.connection.execute(self._with_functions(sql)).fetchall()
+
+    def arrow(self, sql: str) -> pa.Table:
+        """A statement's rows. Raises duckdb.Error."""
+        # By way of a table, DuckDB reads the statement once, and what does not fit in memory goes to disk.
+        self.connection.execute(self._with_functions(sql, stored_as=_ANSWER))
+        try:
+            return self.connection.sql(f"FROM {_ANSWER}").to_arrow_table()
+        finally:
+            self.connection.execute(f"DROP TABLE {_ANSWER}")
+
+    def _with_functions(self, sql: str, *, stored_as: str = "") -> str:
+        """*sql* with the functions and stages that it names before it; its rows as a table where *stored_as* says."""
+        needed: dict[str, str] = {}
+
+        def add(text: str) -> None:
+            for name in _named(text, self._selects):
+                if name not in needed and text is not self._selects[name]:
+                    add(self._selects[name])
+                    needed[name] = self._selects[name]
+
+        add(sql)
+        parts = ", ".join(f"{quoted(name)} AS ({select})" for name, select in needed.items())
+        made = f"CREATE TEMP TABLE {stored_as} AS " if stored_as else ""
+        return f"{made}WITH {parts} SELECT * FROM ({sql})" if parts else f"{made}{sql}"
+
+    def _define(self, name: str, select: str, rows: Hashable, columns: Mapping[str, str]) -> None:
+        """Make the view of a table, whose rows *rows* tells, and let go what is kept of another one."""
         self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {select}")
         self._made[name] = rows
+        self._columns[name] = tuple((column, DUCKDB_TYPES[kind]) for column, kind in columns.items())
+        self._let_go(name)
+
+    def _let_go(self, name: str) -> None:
         if name in self._kept:
             self.connection.execute(f"DROP TABLE {_kept(name)}")
             self._kept.remove(name)
-
-    def _columns_of(self, name: str) -> tuple[str, ...]:
-        # Asking the catalogue spares reading the view once more.
-        sql = f"SELECT column_name FROM duckdb_columns() WHERE table_name = {sql_text(name)} ORDER BY column_index"
-        return tuple(row[0] for row in self.connection.execute(sql).fetchall())
 
     def _fits(self, name: str) -> bool:
         if name in _PARTS:
@@ -277,6 +342,11 @@ def _stages_added(name: str, functions: Mapping[str, str]) -> str:
     """The stages that follow the package's own text of a function in *functions*; '' for another text."""
     own, shipped = functions[name], shipped_functions()[name].rstrip()
     return own.removeprefix(shipped).strip() if own.startswith(shipped) else ""
+
+
+def _named(sql: str, names: Iterable[str]) -> list[str]:
+    """Those of *names* that *sql* has as a word."""
+    return [name for name in names if name in sql and re.search(rf"\b{re.escape(name)}\b", sql)]
 
 
 def _kept(name: str) -> str:

@@ -75,9 +75,10 @@ def test_the_notebooks_of_the_sections_show_every_question_of_theirs() -> None:
     assert asked - shown <= {"prompts/completions"}, "the search without words shows the same"
 
 
-def test_a_notebook_runs_from_top_to_bottom_in_a_fresh_kernel(path: Path, sample_lake: Path, tmp_path: Path) -> None:
+def test_each_notebook_runs_from_top_to_bottom_in_a_fresh_kernel(sample_lake: Path, tmp_path: Path) -> None:
+    options = ("--nbval-lax", "--nbval-current-env", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "-q", "-p", "no:cacheprovider", path],
+        [sys.executable, "-m", "pytest", *options, *NOTEBOOKS],
         env=os.environ | {"AOAI_SOURCE": str(sample_lake), "PYTHONPATH": str(REPO)},
         cwd=tmp_path,
         capture_output=True,

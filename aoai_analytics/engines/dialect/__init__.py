@@ -22,7 +22,27 @@ from .stages import staged as _staged
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["computing", "dynamic_names", "expanded", "install", "prepared", "present", "register", "staged"]
+__all__ = [
+    "computing",
+    "connection",
+    "dynamic_names",
+    "expanded",
+    "install",
+    "prepared",
+    "present",
+    "register",
+    "staged",
+]
+
+
+def connection() -> duckdb.DuckDBPyConnection:
+    """A database in memory that runs what is translated, and reads no Python variable."""
+    import duckdb
+
+    connection = duckdb.connect(config={"python_enable_replacements": "false"})
+    connection.execute("SET TimeZone='UTC'")
+    register(connection)
+    return connection
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:

@@ -17,7 +17,7 @@ from ..kql.syntax import place
 from ..kql.tree import Node, edited, names, operator, read, statements
 
 if TYPE_CHECKING:
-    import duckdb
+    from ..views import Views
 
 #: From KQL, and the stages with their columns, to SQL.
 Known = tuple[tuple[str, tuple[str, ...]], ...]
@@ -29,14 +29,11 @@ Handler = Callable[[Node, "Stage"], str]
 class Stages:
     """The stages of one query, and the columns of each."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, translate: Translate, kusto_type: Callable[[str], str]
-    ) -> None:
-        self.connection = connection
+    def __init__(self, views: Views, translate: Translate, kusto_type: Callable[[str], str]) -> None:
+        self.views = views
         self.translate = translate
         self.kusto_type = kusto_type
         self.columns: dict[str, dict[str, str]] = {}
-        self.tables: dict[str, str] = {}
         #: What each stage was made of, in order.
         self.definitions: list[tuple[str, str]] = []
 
@@ -53,20 +50,16 @@ class Stages:
         """The name of a stage with the rows of *select*; *stored* where their order must not change."""
         name = name or f"Stage{hashlib.sha256(select.encode()).hexdigest()[:12]}"
         if name not in self.columns:
-            kind = "TABLE" if stored else "VIEW"
-            self.connection.execute(f'CREATE OR REPLACE TEMP {kind} "{name}" AS {select}')
-            described = self.connection.execute(f'DESCRIBE "{name}"').fetchall()
-            self.columns[name] = {row[0]: self.kusto_type(row[1]) for row in described}
-            self.tables[name] = kind
+            columns = self.views.add(name, select, stored=stored)
+            self.columns[name] = {column: self.kusto_type(kind) for column, kind in columns}
             self.definitions.append((name, select))
         return name
 
     def close(self) -> None:
         """Remove the stages."""
-        for name in reversed(self.tables):
-            self.connection.execute(f'DROP {self.tables[name]} IF EXISTS "{name}"')
+        for name in self.columns:
+            self.views.remove(name)
         self.columns.clear()
-        self.tables.clear()
 
 
 class Stage:
@@ -96,7 +89,7 @@ class Stage:
 
     def values(self, sql: str) -> list[tuple[object, ...]]:
         """The rows of an SQL statement."""
-        return self.stages.connection.execute(sql).fetchall()
+        return self.stages.views.rows(sql)
 
 
 def staged(kql: str, stages: Stages, handlers: Mapping[str, Handler], needs: Callable[[Node], Handler | None]) -> str:
