@@ -45,6 +45,8 @@ def name_faults(parameters: Mapping[str, Any]) -> Iterator[str]:
     units = parameters.get("gatewayCapacity", 1)
     if units > _MOST_UNITS[tier]:
         yield f"{where}.gatewayCapacity: {tier} has at most {_MOST_UNITS[tier]} units, not {units}"
+    if parameters.get("gatewayRegions") and tier != "Premium":
+        yield f"{where}.gatewayRegions: {tier} has one region: use the tier Premium"
     yield from _accounts(parameters["openAIAccounts"], f"{where}.openAIAccounts")
     yield from _subscriptions(parameters, where)
     offered = {deployment["name"] for deployment in parameters["openAIAccounts"][0]["deployments"]}

@@ -16,7 +16,7 @@ import {
   sumSettings
 } from 'modules/types.bicep'
 import { ownSubnets } from 'modules/network.bicep'
-import { gatewaySku } from 'modules/gateway.bicep'
+import { gatewaySku, gatewayRegion } from 'modules/gateway.bicep'
 import { summaryRule } from 'modules/summary-rules.bicep'
 import { savedFunctions } from 'functions.bicep'
 
@@ -69,6 +69,9 @@ param gatewayTier gatewaySku = 'StandardV2'
 @minValue(1)
 @maxValue(30)
 param gatewayCapacity int = 1
+
+@description('Further regions of the gateway, each with units of its own. Only the tier Premium has them. Clients reach the nearest one by the same host name.')
+param gatewayRegions gatewayRegion[] = []
 
 @description('Email address for Azure\'s notifications about the gateway.')
 @minLength(3)
@@ -503,6 +506,9 @@ module gateway 'modules/gateway.bicep' = {
     tags: tags
     sku: tier
     capacity: capacity
+    regions: !empty(gatewayRegions) && gatewayTier != 'Premium'
+      ? fail('gatewayRegions: ${gatewayTier} has one region. Set gatewayTier to Premium, or leave gatewayRegions out')
+      : gatewayRegions
     publisherEmail: publisherEmail
     publisherName: publisherName
     subnetId: privateNetwork ? gatewaySubnetId : ''

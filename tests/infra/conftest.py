@@ -147,6 +147,15 @@ param privateNetwork = true
 param reportSchedule = {{}}
 param subnets = {{ gateway: '{OWN}/gw', endpoints: '{OWN}/pe' }}
 """,
+    "two-regions": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param gatewayTier = 'Premium'
+param gatewayRegions = [{{ location: 'westeurope', capacity: 2 }}]
+""",
+    "two-regions-of-a-small-tier": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param gatewayRegions = [{{ location: 'westeurope', capacity: 2 }}]
+""",
     "deployment-name": f"""{HEAD}
 param openAIAccounts = [{ONE_ACCOUNT.replace("'chat'", "'chat/prod'")}]
 """,

@@ -56,6 +56,14 @@ def test_the_pool_holds_every_account_at_its_place(
         assert re.match(r"\[format\('\{0\}openai', .*outputs\.endpoint\.value\)\]", backend["properties"]["url"])
 
 
+def test_a_gateway_has_its_further_regions_and_otherwise_one(bicep: Bicep) -> None:
+    (gateway,) = properties(bicep, "two-regions", GATEWAY).values()
+    further = [{"location": "westeurope", "sku": {"name": "Premium", "capacity": 2}}]
+    assert gateway["additionalLocations"] == further
+    (single,) = properties(bicep, "dev", GATEWAY).values()
+    assert single.get("additionalLocations") is None
+
+
 def test_prod_deploys_every_kind_and_spills_provisioned_traffic_over(bicep: Bicep) -> None:
     deployments = resources(bicep, "prod", "Microsoft.CognitiveServices/accounts/deployments")
     everywhere = [

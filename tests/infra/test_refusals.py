@@ -33,6 +33,7 @@ def test_a_snapshot_has_no_diagnostics(bicep: Bicep, example: str) -> None:
         ("team-listed-twice", ["Two products have a subscription of the same name"]),
         ("subnets-in-the-open", ["subnets: they are used in a private network only"]),
         ("subnets-without-reports", ["reportSchedule needs a subnet for its job"]),
+        ("two-regions-of-a-small-tier", ["gatewayRegions: StandardV2 has one region", "gatewayTier to Premium"]),
         ("deployment-name", ["openAIAccounts: chat/prod cannot be the name of a deployment"]),
         ("subscription-master", ["subscriptions: Master cannot be the name", "master is the gateway's own"]),
         ("too-many-units", ["gatewayCapacity: StandardV2 has at most 10 units, not 20"]),

@@ -9,6 +9,7 @@ import pytest
 
 from aoai_analytics.errors import SetupError
 from aoai_analytics.setup import Guide, open_setup
+from aoai_analytics.setup.before import Before
 from aoai_analytics.setup.findings import Finding
 from tests.setup.arm_service import GROUP, PROVIDERS, SUBSCRIPTION, ArmService, Fault, model
 from tests.setup.conftest import install
@@ -228,3 +229,21 @@ def test_a_read_that_azure_refuses_is_not_asked_and_names_its_permission(ready: 
 def test_throttled_reads_are_repeated(ready: Guide, azure: ArmService) -> None:
     azure.faults.append(Fault("GET", "/locations/eastus2/models", 429, {}, {"Retry-After": "0"}, times=2))
     assert found(ready, "models").state == "met"
+
+
+def test_a_foundry_resource_is_asked_about_models_of_its_own_kind(ready: Guide, azure: ArmService) -> None:
+    """The region's list has a model once for each kind of account that can have it, with its maker as format."""
+    grok = model("grok-4", "1", GlobalStandard="AIServices.GlobalStandard.grok-4")
+    grok |= {"kind": "AIServices"}
+    grok["model"] |= {"format": "xAI"}
+    azure.offers["eastus2"] = [*azure.offers["eastus2"], grok]
+    deployment = {"name": "chat", "model": "grok-4", "version": "1", "sku": "GlobalStandard", "capacity": 1}
+
+    def said(kind: str, form: str) -> str:
+        account = {"name": "a", "kind": kind, "location": "eastus2", "deployments": [{**deployment, "format": form}]}
+        before = Before(ready.arm, {**ready.parameters, "openAIAccounts": [account]})
+        return "; ".join(what for what, _ in before.missing_models())
+
+    assert said("AIServices", "xAI") == ""
+    assert "its format is xAI, not OpenAI" in said("AIServices", "OpenAI")
+    assert "it does not offer that model" in said("OpenAI", "xAI")

@@ -42,6 +42,10 @@ def named(deployment: str) -> dict[str, Any]:
         (PARAMETERS | {"gatewayName": "g" * 51}, r"gatewayName: must be at least 1 characters and at most 50"),
         (PARAMETERS | {"gatewayTier": "StandardV2", "gatewayCapacity": 20}, "StandardV2 has at most 10 units, not 20"),
         (PARAMETERS | {"gatewayTier": "Developer", "gatewayCapacity": 2}, "Developer has at most 1 units, not 2"),
+        (
+            PARAMETERS | {"gatewayRegions": [{"location": "westus3", "capacity": 1}]},
+            "has one region: use the tier Premium",
+        ),
         (with_account(name="aoai_East"), r"openAIAccounts\[0\]\.name: aoai_East cannot be part of a host name"),
         (with_account(name="aoai-pool"), "aoai-pool is the gateway's own backend"),
         (with_account(name="content-safety"), "content-safety is the gateway's own backend"),

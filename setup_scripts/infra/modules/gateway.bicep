@@ -1,6 +1,18 @@
 metadata description = 'The API Management service with its system-assigned identity.'
 
 @export()
+@description('A further region of the gateway, with its own units.')
+type gatewayRegion = {
+  @description('Azure region.')
+  @minLength(3)
+  location: string
+  @description('Scale units there.')
+  @minValue(1)
+  @maxValue(12)
+  capacity: int
+}
+
+@export()
 @description('Pricing tiers: the v2 ones, and the classic ones for those who have them. Private networks need StandardV2 or PremiumV2.')
 type gatewaySku = 'BasicV2' | 'StandardV2' | 'PremiumV2' | 'Developer' | 'Basic' | 'Standard' | 'Premium'
 
@@ -22,6 +34,9 @@ param sku gatewaySku = 'StandardV2'
 @minValue(1)
 @maxValue(30)
 param capacity int = 1
+
+@description('Further regions of the gateway, for the tier Premium.')
+param regions gatewayRegion[] = []
 
 @description('Address that Azure writes to about the service.')
 @minLength(3)
@@ -53,6 +68,9 @@ resource service 'Microsoft.ApiManagement/service@2024-06-01-preview' = {
   properties: {
     publisherEmail: publisherEmail
     publisherName: publisherName
+    additionalLocations: empty(regions)
+      ? null
+      : map(regions, region => { location: region.location, sku: { name: sku, capacity: region.capacity } })
     virtualNetworkType: networked ? 'External' : 'None'
     virtualNetworkConfiguration: networked ? { subnetResourceId: subnetId } : null
     publicNetworkAccess: publicNetworkAccess ? 'Enabled' : 'Disabled'
