@@ -269,6 +269,7 @@ def _pull(source: str, lake: Lake, start: datetime | None, end: datetime | None,
 
 def _pull_metrics(resources: list[str], region: str, lake: Lake, start: datetime | None, end: datetime | None) -> None:
     from ..lake.metrics_pull import pull_metrics
+    from ..lake.recompute import recompute
 
     with bar("Pulling metrics") as progress:
         summary = pull_metrics(
@@ -280,6 +281,8 @@ def _pull_metrics(resources: list[str], region: str, lake: Lake, start: datetime
             credential=settings().credential,
             progress=progress,
         )
+    with bar("Computing requests by day") as progress:
+        recompute(lake, progress=progress)
     _tell_pulled(summary)
 
 

@@ -34,7 +34,7 @@ from aoai_analytics.lake.writing import (
     writing,
 )
 from aoai_analytics.schema.table import Table
-from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, TABLES
+from aoai_analytics.schema.tables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -317,7 +317,7 @@ class Lake:
         if strange:
             names = ", ".join(sorted(map(str, strange)))
             raise LakeError(f"{table_name} got rows for {names}, which are not among the dates to replace")
-        note = self._note(dates, computed_from, functions)
+        note = self._note(table_name, dates, computed_from, functions)
         if unchanged:
             rows = rows.filter(pc.invert(pc.is_in(rows["date"], pa.array(list(unchanged), pa.string()))))
         staged = self.stage(table_name, rows)
@@ -354,14 +354,14 @@ class Lake:
                 kept.append(others.append_column("date", pa.repeat(day, others.num_rows)))
         schema = self._table(table_name).arrow_schema()
         parts = [rows.select(schema.names).cast(schema), *(widened(part, schema) for part in kept)]
-        note = self._note(dates, computed_from, functions)
+        note = self._note(table_name, dates, computed_from, functions)
         self.commit(table_name, self.stage(table_name, pa.concat_tables(parts)), remove=remove, note=note)
 
     @staticmethod
-    def _note(dates: list[str], files: LogFiles | None, functions: str | None) -> Any:
+    def _note(table_name: str, dates: list[str], files: LogFiles | None, functions: str | None) -> Any:
         if files is None:
             return None
-        return lambda delta: freshness.commit_note(delta, dates, files, functions)
+        return lambda delta: freshness.commit_note(delta, table_name, dates, files, functions)
 
     def discard(self, table_name: str, staged: Sequence[StagedFile]) -> None:
         """Removes staged files that will not be committed."""
@@ -418,7 +418,7 @@ class Lake:
         """The log tables' present files, as ``replace_dates`` takes them; ask before reading the tables."""
         from aoai_analytics.lake.rewriting import under_way
 
-        deltas = {name: self._delta(name) for name in (GATEWAY_LOGS.name, LLM_LOG.name)}
+        deltas = {name: self._delta(name) for name in freshness.SOURCES}
         return freshness.log_files(deltas, under_way(self))
 
     def stale_dates(
@@ -429,7 +429,7 @@ class Lake:
         An LLM record may belong to a request across midnight and so concerns the days beside its own too. With
         *functions*, dates computed with another version of the KQL functions are stale as well.
         """
-        return freshness.stale_dates(self._delta(table_name), files or self.log_files(), functions)
+        return freshness.stale_dates(self._delta(table_name), table_name, files or self.log_files(), functions)
 
     def dirty_dates(self, *, functions: str | None = None) -> list[str]:
         """The dates for which any computed table is older than the logs; see ``stale_dates``."""

@@ -12,11 +12,12 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from aoai_analytics.schema.sources import AZURE_METRICS
 from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, REQUESTS_LOGGED
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 #: Dates that are computed. No record of another one is taken; a lake that has some from before is not stopped by them.
 EARLIEST, LATEST = "2015-01-01", "2099-12-31"
 COMPUTED = (REQUESTS_LOGGED, MESSAGES, REQUESTS)
+#: Tables that they are computed from.
+SOURCES = (GATEWAY_LOGS.name, LLM_LOG.name, AZURE_METRICS.name)
 #: In a computed table's commit: {date: [functions or null, ids of gateway files, ids of LLM files]}, ids run together;
 #: with a fourth member, 1, for a date whose texts have expired: what was computed from them cannot be computed again.
 _COMPUTED = "aoai.computed.files"
@@ -33,10 +36,14 @@ _ID = 10
 
 @dataclass(frozen=True)
 class LogFiles:
-    """The files of both log tables, by date: {date: {id: path within the table's folder}}. From ``log_files``."""
+    """The files of both log tables, by date: {date: {id: path within the table's folder}}. From ``log_files``.
+
+    ``metrics`` is how many values of Azure's metrics each date has: they calibrate ``AoaiRequests``.
+    """
 
     gateway: Mapping[str, Mapping[str, str]]
     llm: Mapping[str, Mapping[str, str]]
+    metrics: Mapping[str, int] = field(default_factory=dict)
 
     def of_gateway(self, day: str) -> dict[str, str]:
         """The gateway log's files of a date."""
@@ -88,15 +95,29 @@ def log_files(
             for name in made_of.get(unquote(path)) or (path,):
                 by_date[added["partition.date"]][file_id(name)] = path
         found.append(dict(by_date))
-    return LogFiles(*found)
+    metrics: dict[str, int] = defaultdict(int)
+    delta = deltas.get(AZURE_METRICS.name)
+    for added in added_files(delta) if delta is not None else ():
+        metrics[added["partition.date"]] += added["num_records"]
+    gateway, llm = found
+    return LogFiles(gateway, llm, dict(metrics))
 
 
-def commit_note(delta: DeltaTable, days: Collection[str], files: LogFiles, functions: str | None) -> dict[str, str]:
+def version(table_name: str, functions: str | None, day: str, files: LogFiles) -> str | None:
+    """What a date of a computed table is computed by: the version of the functions, with the count of metrics."""
+    values = files.metrics.get(day, 0) if table_name == REQUESTS.name else 0
+    return f"{functions}/{values}" if functions is not None and values else functions
+
+
+def commit_note(
+    delta: DeltaTable, table_name: str, days: Collection[str], files: LogFiles, functions: str | None
+) -> dict[str, str]:
     """The metadata of a computed table's commit that follows *delta*: *days* were computed from *files*."""
     notes = computed_notes(delta)
     for day in sorted(days):
         settled = notes.get(day, [])[3:]
-        notes[day] = [functions, "".join(sorted(files.of_gateway(day))), "".join(sorted(files.of_llm(day))), *settled]
+        by = version(table_name, functions, day, files)
+        notes[day] = [by, "".join(sorted(files.of_gateway(day))), "".join(sorted(files.of_llm(day))), *settled]
     return _note(notes)
 
 
@@ -142,7 +163,7 @@ def _note(notes: Mapping[str, Any]) -> dict[str, str]:
     return {_COMPUTED: json.dumps(notes, separators=(",", ":"))}
 
 
-def stale_dates(delta: DeltaTable | None, files: LogFiles, functions: str | None) -> dict[str, Stale]:
+def stale_dates(delta: DeltaTable | None, table_name: str, files: LogFiles, functions: str | None) -> dict[str, Stale]:
     """The dates of a computed table that are not up to date."""
     notes = {} if delta is None else computed_notes(delta)
     stale: dict[str, Stale] = {}
@@ -150,7 +171,8 @@ def stale_dates(delta: DeltaTable | None, files: LogFiles, functions: str | None
     for day in sorted(day for day in files.gateway if EARLIEST <= day <= LATEST):
         note = notes.get(day)
         settled = note is not None and len(note) > 3
-        if note is None or (functions is not None and functions != note[0] and not settled):
+        by = version(table_name, functions, day, files)
+        if note is None or (by is not None and by != note[0] and not settled):
             stale[day] = Stale(None, None)
             continue
         now = (files.of_gateway(day), files.of_llm(day))

@@ -20,6 +20,7 @@ from ..engines.kql.functions import computed, shipped_functions
 from ..engines.local import LocalEngine
 from ..engines.views import Among
 from ..library.queries import library
+from ..schema.sources import AZURE_METRICS
 from ..schema.table import Table
 from ..schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, REQUESTS_LOGGED
 from .delta import Lake
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Log bytes (compressed) computed at once: it bounds memory, and few large steps are faster than many small ones.
 _STEP_BYTES = 192 * 2**20
+#: ``AoaiRequests`` before its estimates are calibrated by Azure's metrics.
+ESTIMATED = "AoaiRequestsEstimated"
 #: Where new files are so large a part of a date's, the whole date is computed: looking for its requests saves nothing.
 _MOST_NEW = 0.5
 
@@ -183,7 +186,9 @@ class _Run:
         dates += [day for day in self.dirty if month.isoformat() <= day <= last and day not in dates]
         if not dates:
             return
-        rows = _of_month(self.engine, self.kql[REQUESTS.name], month)
+        # Without metrics there is nothing to calibrate by.
+        name = REQUESTS.name if self._has_metrics(month) else ESTIMATED
+        rows = _of_month(self.engine, self.kql[name], month)
         changed = _changed(self.lake, rows, sorted(dates))
         self.lake.replace_dates(
             REQUESTS.name,
@@ -193,6 +198,10 @@ class _Run:
             functions=self.functions,
             unchanged=sorted({*dates} - {*changed}),
         )
+
+    def _has_metrics(self, month: date) -> bool:
+        begin = (month - timedelta(days=1)).replace(day=1)
+        return any(begin.isoformat() <= day < _next_month(month).isoformat() for day in self.files.metrics)
 
 
 def _changed(lake: Lake, rows: pa.Table, dates: list[str]) -> list[str]:
@@ -238,7 +247,8 @@ def _of_month(engine: LocalEngine, kql: str, month: date) -> pa.Table:
     """``AoaiRequests`` of the month that begins on *month*."""
     end = _next_month(month)
     begin = (month - timedelta(days=1)).replace(day=1)
-    ranges = {REQUESTS_LOGGED.name: (_midnight(begin.isoformat()), _midnight(end.isoformat()))}
+    within = (_midnight(begin.isoformat()), _midnight(end.isoformat()))
+    ranges = {REQUESTS_LOGGED.name: within, AZURE_METRICS.name: within}
     rows, _ = engine.arrow(kql, ranges, limit_to=f"TimeGenerated >= TIMESTAMP '{month.isoformat()}'")
     return _as_stored(rows, REQUESTS)
 

@@ -64,7 +64,8 @@ REQUESTS = Table(
         + """; PromptTokensError, CompletionTokensError, PromptTokensSharedError,
         CompletionTokensSharedError, TokensOwnVariance, TokensSharedError real;
         Team, CostCenter, Environment, Application, CallerName string; CacheWriteHourTokens long;
-        EstimateBasis string"""
+        EstimateBasis string; Calibrated bool; UncalibratedTokens long;
+        UncalibratedOwnVariance, UncalibratedSharedError real"""
     ),
     key=("CorrelationId",),
 )

@@ -38,5 +38,13 @@ def calibration(m: Measured) -> str:
     return "\n".join(lines)
 
 
+def line(m: Measured) -> str:
+    """Total and users in one line: errors and how the stated ones hold."""
+    users, stated = m.by["User"], m.stated["User"]
+    held = "/".join(f"{100 * share:.0f}" for share in (stated.within_1, stated.within_2, stated.within_3))
+    spread = f"{users.median:.2f}/{users.p90:.2f}/{users.most:.2f}%"
+    return f"total {m.error:+.3f} ± {m.stated_error:.3f}%, users {spread}, within 1/2/3 stated {held}%"
+
+
 def _in_sigmas(m: Measured) -> str:
     return "more than any number" if m.sigmas is None else f"{m.sigmas:.2f}"
