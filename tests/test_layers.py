@@ -21,7 +21,7 @@ LAYERS = (
     {"engines"},
     {"library"},
     {"lake.recompute"},
-    {"lake.pull", "lake.metrics_pull"},
+    {"lake.pull", "lake.accounts", "lake.metrics_pull"},
     {"charts", "prices", "prompts"},
     {"dimensions", "lake.cost_rows"},
     {"lake.costs"},

@@ -70,7 +70,7 @@ def ingest(
         list[str],
         typer.Argument(
             help="Folders, files or https:// containers with gateway logs, one log-analytics:// source, the word costs "
-            "and then cost exports, or, with --resource, the word metrics.",
+            "and then cost exports, or, with --subscription or --resource, the word metrics.",
             metavar="LOGS...",
         ),
     ],
@@ -82,6 +82,10 @@ def ingest(
     resource: Annotated[
         list[str] | None,
         typer.Option("--resource", help="Resource id of a model account with metrics; repeatable.", metavar="ID"),
+    ] = None,
+    subscription: Annotated[
+        list[str] | None,
+        typer.Option("--subscription", help="Subscription of model accounts with metrics; repeatable.", metavar="ID"),
     ] = None,
     region: Annotated[str, typer.Option("--region", help="Azure region of these accounts.", metavar="REGION")] = "",
     since: options.Since = None,
@@ -102,15 +106,17 @@ def ingest(
         raise WrongUse("a log-analytics:// source cannot be combined with other logs: ingest it in a run of its own")
     if sources and not (since or start):
         raise WrongUse("--since or --start is required for a workspace, e.g. --since 30d or --start 2026-11-01")
-    if resource or region:
-        if logs != ["metrics"] or not resource:
-            raise WrongUse("--resource and --region go with metrics: aoai ingest metrics --resource ID --region REGION")
+    if resource or region or subscription:
+        if logs != ["metrics"] or not (resource or subscription) or bool(resource) != bool(region):
+            raise WrongUse(
+                "metrics need accounts: aoai ingest metrics --subscription ID, or --resource ID --region REGION"
+            )
         if follow:
             raise WrongUse("--follow applies to files and containers, not to metrics")
         if not (since or start):
             raise WrongUse("--since or --start is required for metrics, e.g. --since 7d")
         begin, until = options.time_span(since, start, end)
-        _pull_metrics(resource, region, Lake.create(folder), begin, until)
+        _pull_metrics(_by_region(subscription or [], resource, region), Lake.create(folder), begin, until)
         return
     if logs[0] == "costs" and len(logs) > 1:
         if follow or since or start or end:
@@ -267,23 +273,35 @@ def _pull(source: str, lake: Lake, start: datetime | None, end: datetime | None,
     _tell_pulled(summary)
 
 
-def _pull_metrics(resources: list[str], region: str, lake: Lake, start: datetime | None, end: datetime | None) -> None:
-    from ..lake.metrics_pull import pull_metrics
+def _by_region(subscriptions: list[str], resources: list[str] | None, region: str) -> dict[str, list[str]]:
+    from ..lake.accounts import accounts_by_region
+
+    found = {region: list(resources)} if resources else {}
+    for subscription in subscriptions:
+        for place, ids in accounts_by_region(subscription, credential=settings().credential).items():
+            found[place] = [*found.get(place, []), *ids]
+    return found
+
+
+def _pull_metrics(by_region: dict[str, list[str]], lake: Lake, start: datetime | None, end: datetime | None) -> None:
+    from ..lake.metrics_pull import MetricsSummary, pull_metrics
     from ..lake.recompute import recompute
 
-    with bar("Pulling metrics") as progress:
-        summary = pull_metrics(
-            resources,
-            lake,
-            region=region,
-            start=start or datetime.min,
-            end=end,
-            credential=settings().credential,
-            progress=progress,
-        )
+    total = MetricsSummary()
+    for region, resources in by_region.items():
+        with bar(f"Pulling metrics, {region}") as progress:
+            total += pull_metrics(
+                resources,
+                lake,
+                region=region,
+                start=start or datetime.min,
+                end=end,
+                credential=settings().credential,
+                progress=progress,
+            )
     with bar("Computing requests by day") as progress:
         recompute(lake, progress=progress)
-    _tell_pulled(summary)
+    _tell_pulled(total)
 
 
 def _tell_pulled(summary: PullSummary | MetricsSummary) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -51,6 +51,9 @@ class MetricsSummary:
     hours: int = 0
     known: int = 0
     seconds: float = 0.0
+
+    def __add__(self, other: MetricsSummary) -> MetricsSummary:
+        return MetricsSummary(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
 def pull_metrics(

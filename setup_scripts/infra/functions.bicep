@@ -20,8 +20,9 @@ var savedFunctions savedFunction[] = [
   { alias: 'AoaiAnswerFits', query: loadTextContent('../../kql/functions/AoaiAnswerFits.kql') }
   { alias: 'AoaiPromptFits', query: loadTextContent('../../kql/functions/AoaiPromptFits.kql') }
   { alias: 'AoaiTokenEstimates', query: loadTextContent('../../kql/functions/AoaiTokenEstimates.kql') }
-  { alias: 'AoaiRequests', query: loadTextContent('../../kql/functions/AoaiRequests.kql') }
+  { alias: 'AoaiRequestsEstimated', query: loadTextContent('../../kql/functions/AoaiRequestsEstimated.kql') }
   { alias: 'AoaiAccountMetrics', query: loadTextContent('../../kql/functions/AoaiAccountMetrics.kql') }
+  { alias: 'AoaiRequests', query: loadTextContent('../../kql/functions/AoaiRequests.kql') }
   { alias: 'AoaiAgreement', query: loadTextContent('../../kql/functions/AoaiAgreement.kql') }
   { alias: 'AoaiMcp', query: loadTextContent('../../kql/functions/AoaiMcp.kql') }
   { alias: 'AoaiCosts', query: loadTextContent('../../kql/functions/AoaiCosts.kql') }

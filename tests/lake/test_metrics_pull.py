@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -16,6 +17,7 @@ from azure.core.credentials import AccessToken
 from aoai_analytics.cli import main
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.errors import PartialResult, SourceError, WrongUse
+from aoai_analytics.lake.accounts import accounts_by_region
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.metrics_pull import pull_metrics
 
@@ -37,6 +39,7 @@ class Azure:
         self.asked: list[dict[str, str]] = []
         self.status = 200
         self.most_series = 1
+        self.subscription = "0a1b"
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         parts = urlsplit(path)
@@ -44,7 +47,7 @@ class Azure:
         self.asked.append(asked)
         if self.status != 200:
             return self.status, {"error": {"code": "Forbidden", "message": "no"}}
-        assert parts.path == "/subscriptions/0a1b/metrics:getBatch"
+        assert parts.path == f"/subscriptions/{self.subscription}/metrics:getBatch"
         begin, end = (datetime.fromisoformat(asked[name]).astimezone(UTC) for name in ("starttime", "endtime"))
         data = [
             {"timeStamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}", "total": total}
@@ -153,4 +156,85 @@ def test_what_is_no_account_or_region_is_said_before_anything_is_asked(azure: Az
         pulled(azure, lake, region="evil.example/")
     assert azure.asked == []
     assert main(["ingest", "logs", "--resource", RESOURCE, "--lake", str(tmp_path / "lake")]) == 2
-    assert "aoai ingest metrics --resource" in capsys.readouterr().err
+    assert "--resource ID --region REGION" in capsys.readouterr().err
+
+
+SUBSCRIPTION = "00000000-0000-0000-0000-00000000000a"
+
+
+class Manager(BaseHTTPRequestHandler):
+    """Resource Manager: two pages of accounts, in its documented form. ``next_host`` is where it says the second is."""
+
+    asked: ClassVar[list[tuple[str, str | None]]] = []
+    status = 200
+    next_host = ""
+
+    def do_GET(self) -> None:
+        self.asked.append((self.path, self.headers["Authorization"]))
+        own = f"http://{self.headers['Host']}"
+        place = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.CognitiveServices/accounts"
+        account = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/ai/providers/Microsoft.CognitiveServices/accounts/"
+        first = [("one", "OpenAI", "swedencentral"), ("speech", "SpeechServices", "swedencentral")]
+        kinds = [("two", "AIServices", "West Europe"), ("three", "OpenAI", "swedencentral")]
+        page = {"value": [{"id": account + name, "kind": k, "location": at} for name, k, at in first]}
+        if "page=2" in self.path:
+            page = {"value": [{"id": account + name, "kind": k, "location": at} for name, k, at in kinds]}
+        elif self.status == 200:
+            page["nextLink"] = f"{self.next_host or own}{place}?api-version=2024-10-01&page=2"
+        content = json.dumps(page if self.status == 200 else {"error": {"code": "AuthorizationFailed"}}).encode()
+        self.send_response(self.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(Manager, "asked", [])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Manager)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_model_accounts_of_a_subscription_are_found_by_region(manager: str) -> None:
+    found = accounts_by_region(SUBSCRIPTION, credential=Credential(), endpoint=manager)
+    names = {region: [resource.rpartition("/")[2] for resource in ids] for region, ids in found.items()}
+    assert names == {"swedencentral": ["one", "three"], "westeurope": ["two"]}
+    assert [token for _, token in Manager.asked] == ["Bearer none"] * 2
+
+
+def test_accounts_that_cannot_be_listed_are_an_error_that_names_the_role(
+    manager: str, monkeypatch: pytest.MonkeyPatch, tmp_path, capsys
+) -> None:
+    with pytest.raises(WrongUse, match="id of a subscription"):
+        accounts_by_region("mine", credential=Credential(), endpoint=manager)
+    monkeypatch.setattr(Manager, "next_host", "http://127.0.0.1:1")
+    with pytest.raises(SourceError, match="another host"):
+        accounts_by_region(SUBSCRIPTION, credential=Credential(), endpoint=manager)
+    monkeypatch.setattr(Manager, "status", 403)
+    with pytest.raises(SourceError, match="Monitoring Reader"):
+        accounts_by_region(SUBSCRIPTION, credential=Credential(), endpoint=manager)
+    assert main(["ingest", "logs", "--subscription", SUBSCRIPTION, "--lake", str(tmp_path / "lake")]) == 2
+    assert "aoai ingest metrics --subscription" in capsys.readouterr().err
+
+
+def test_metrics_of_all_accounts_of_a_subscription_come_into_the_lake(
+    azure: Azure, manager: str, monkeypatch: pytest.MonkeyPatch, tmp_path, capsys
+) -> None:
+    azure.tokens = {START: 10.0}
+    azure.subscription = SUBSCRIPTION
+    endpoint = azure.endpoint  # type: ignore[attr-defined]
+    monkeypatch.setattr("aoai_analytics.lake.accounts.credential_for", lambda _: Credential())
+    monkeypatch.setattr("aoai_analytics.lake.metrics_pull.credential_for", lambda _: Credential())
+    monkeypatch.setattr("aoai_analytics.lake.accounts.checked_endpoint", lambda _: manager)
+    monkeypatch.setattr("aoai_analytics.lake.metrics_pull.checked_endpoint", lambda _: endpoint)
+    lake = tmp_path / "lake"
+    assert main(["ingest", "metrics", "--subscription", SUBSCRIPTION, "--since", "3d", "--lake", str(lake)]) == 0
+    assert re.search(r"^new +3$", capsys.readouterr().out, re.MULTILINE)
+    assert hourly(Lake(lake)) == [10, 10, 10]
