@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGE = "aoai_analytics"
 #: Modules on higher layers than the rest of their room; a test compares them with tests/test_layers.py.
-APART = ("lake.recompute", "lake.pull", "lake.metrics_pull", "lake.cost_rows", "lake.costs")
+APART = ("lake.recompute", "lake.pull", "lake.accounts", "lake.metrics_pull", "lake.cost_rows", "lake.costs")
 #: What every room may import, and the command line, which may import every room.
 LEFT_OUT = {"", "errors", "config", "extras", "cli"}
 _TOP = """# Rooms of the package
