@@ -20,12 +20,13 @@ from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.errors import WrongUse
 from aoai_analytics.lake.costs import ingest_costs
 from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
 from aoai_analytics.library.queries import library
 from aoai_analytics.prices.invoice import in_one_currency, write_focus
 from aoai_analytics.reporting.run.notebooks import standing
 from aoai_analytics.sample import write_sample
 from aoai_analytics.sample.invoice import Plan, write_invoice
-from aoai_analytics.sample.world import PRICES
+from aoai_analytics.sample.world import PRICES, REGIONS
 from tests.lakes import Once, lake_of
 from tests.prices.focus_rules import violations
 
@@ -82,6 +83,51 @@ def assert_found(found: dict[str, float], told: dict[str, Any]) -> None:
 
 def test_each_planted_remainder_is_found_to_the_cent(planted: Path) -> None:
     assert_found(parts(planted / "lake"), json.loads((planted / "truth.json").read_text()))
+
+
+def test_what_azures_metrics_do_not_confirm_is_not_called_past_the_gateway(
+    planted: Path, exact: Path, tmp_path: Path
+) -> None:
+    """Azure counts what was planted past the gateway on the last day, and not on the day before."""
+    truth = json.loads((planted / "truth.json").read_text())
+    counted: dict[tuple[str, str, str, str], int] = {}
+    days = []
+    with (exact / "sample/truth.csv").open(encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            if line["ModelName"] and line["BackendHost"]:
+                days.append(f"{datetime.fromisoformat(line['TimeGenerated']):%Y-%m-%d}")
+                for name, column in (
+                    ("ProcessedPromptTokens", "PromptTokens"),
+                    ("GeneratedTokens", "CompletionTokens"),
+                ):
+                    key = (days[-1], line["BackendHost"], line["ModelName"][:-11], name)
+                    counted[key] = counted.get(key, 0) + int(line[column] or 0)
+    first, last = (datetime.fromisoformat(day(days)) for day in (min, max))
+    account = next(iter(REGIONS))
+    for name, tokens in zip(("ProcessedPromptTokens", "GeneratedTokens"), Plan.past_tokens, strict=True):
+        key = (max(days), account, Plan.past_model[:-11], name)
+        counted[key] = counted.get(key, 0) + tokens
+        for day in (first - timedelta(days=1), last + timedelta(days=1)):
+            counted[f"{day:%Y-%m-%d}", account, "gpt-4o", name] = 1
+    (tmp_path / "metrics.json").write_text(
+        "\n".join(
+            json.dumps(
+                {
+                    "time": f"{day}T12:00:00Z", "metricName": name, "timeGrain": "PT1H", "total": total,
+                    "resourceId": f"/subscriptions/0/providers/Microsoft.CognitiveServices/accounts/{at}",
+                    "dimensions": {"ModelDeploymentName": "chat", "ModelName": model},
+                }
+            )
+            for (day, at, model, name), total in counted.items()
+        )
+    )  # fmt: skip
+    lake = Lake(Path(shutil.copytree(planted / "lake", tmp_path / "lake")))
+    ingest([tmp_path / "metrics.json"], lake)
+    half = Decimal(truth["parts"]["past the gateway"]) / 2
+    assert_found(
+        parts(tmp_path / "lake"),
+        truth | {"parts": truth["parts"] | {"past the gateway": half, "not in Azure's count": half}},
+    )
 
 
 def test_days_of_another_time_zone_and_another_currency_are_found(exact: Path, tmp_path: Path) -> None:
