@@ -110,6 +110,8 @@ param privateNetwork = true
     "teams": f"""{HEAD}
 param openAIAccounts = [{ONE_ACCOUNT}]
 param gold = {{ tokensPerMinute: 70000, subscriptions: ['sub-shared'] }}
+param gatewayTier = 'Premium'
+param gatewayRegions = [{{ location: 'westeurope', capacity: 2 }}]
 param teams = [
   {{ subscription: 'sub-checkout', product: 'gold', tokensPerMinute: 5000, models: ['chat'] }}
   {{ subscription: 'sub-search', product: 'bronze', tokensPerMonth: 900000 }}
@@ -124,11 +126,6 @@ param teams = [{{ subscription: 'sub-a', product: 'unlimited', tokensPerMinute: 
 param openAIAccounts = [{ONE_ACCOUNT}]
 param teams = [{{ subscription: 'sub-a', product: 'gold', models: ['chatt'] }}]
 """,
-    "team-listed-twice": f"""{HEAD}
-param openAIAccounts = [{ONE_ACCOUNT}]
-param gold = {{ subscriptions: ['sub-a'] }}
-param teams = [{{ subscription: 'sub-a', product: 'gold', models: ['chat'] }}]
-""",
     "own-network": f"""{HEAD}
 param openAIAccounts = [{ONE_ACCOUNT}]
 param privateNetwork = true
@@ -140,17 +137,6 @@ param subnets = {{ gateway: '{OWN}/gw', endpoints: '{OWN}/pe', applicationGatewa
     "subnets-in-the-open": f"""{HEAD}
 param openAIAccounts = [{ONE_ACCOUNT}]
 param subnets = {{ gateway: '{OWN}/gw', endpoints: '{OWN}/pe' }}
-""",
-    "subnets-without-reports": f"""{HEAD}
-param openAIAccounts = [{ONE_ACCOUNT}]
-param privateNetwork = true
-param reportSchedule = {{}}
-param subnets = {{ gateway: '{OWN}/gw', endpoints: '{OWN}/pe' }}
-""",
-    "two-regions": f"""{HEAD}
-param openAIAccounts = [{ONE_ACCOUNT}]
-param gatewayTier = 'Premium'
-param gatewayRegions = [{{ location: 'westeurope', capacity: 2 }}]
 """,
     "two-regions-of-a-small-tier": f"""{HEAD}
 param openAIAccounts = [{ONE_ACCOUNT}]

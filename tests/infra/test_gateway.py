@@ -57,7 +57,7 @@ def test_the_pool_holds_every_account_at_its_place(
 
 
 def test_a_gateway_has_its_further_regions_and_otherwise_one(bicep: Bicep) -> None:
-    (gateway,) = properties(bicep, "two-regions", GATEWAY).values()
+    (gateway,) = properties(bicep, "teams", GATEWAY).values()
     further = [{"location": "westeurope", "sku": {"name": "Premium", "capacity": 2}}]
     assert gateway["additionalLocations"] == further
     (single,) = properties(bicep, "dev", GATEWAY).values()
