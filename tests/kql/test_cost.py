@@ -22,7 +22,7 @@ from tests.kql.cases import REST, cases, engine_over
 #: Questions about the invoice have planted answers: tests/prices/test_reconciliation.py.
 COST = [query.name for query in library() if query.section == "cost" and query.name not in OF_THE_INVOICE]
 #: What could be saved on requests with a known cost: no sum of cost.
-SAVINGS = ("cost/what-if", "cost/smaller-model", "cost/night-work", "cost/resent-history")
+SAVINGS = ("cost/what-if", "cost/smaller-model", "cost/night-work", "cost/resent-history", "cost/ptu-break-even")
 AT = {"TimeGenerated": "2026-11-02 08:00", "TokenSource": "usage", "CompletionTokens": "0"}
 
 

@@ -144,7 +144,11 @@ def test_what_a_step_reads_are_the_latest_texts(engine: LocalEngine, name: str) 
 
 
 def test_every_question_about_prompts_is_held_to_an_answer() -> None:
-    files = (Path(__file__), Path(__file__).parents[1] / "functions/test_conversation.py")
+    files = (
+        Path(__file__),
+        Path(__file__).with_name("test_asked.py"),
+        Path(__file__).parents[1] / "functions/test_conversation.py",
+    )
     text = "".join(path.read_text("utf-8") for path in files)
     names = [query.name.removeprefix("prompts/") for query in library() if query.section == "prompts"]
     assert [name for name in names if f'"{name}"' not in text and f'prompts/{name}"' not in text] == []

@@ -243,9 +243,12 @@ TABS: tuple[Tab, ...] = (
 #: Ways to save and what-if: each reads the price book twice, or every prompt, too much to wait for in a tab.
 OF_THE_REPORT = (
     "cost/night-work",
+    "cost/ptu-break-even",
     "cost/resent-history",
     "cost/smaller-model",
     "cost/what-if",
+    "prompts/cache-misses",
+    "prompts/max-tokens",
     "prompts/repeated",
 )
 #: Queries about the invoice: cost exports are read into a lake, and no workspace has them.

@@ -8,11 +8,11 @@ from typing import Any
 from ...format.labels import named
 from ...format.numbers import UNITS, human, share
 from ..render.blocks import Finding
-from .rules import ALL, Asker
+from .rules import ALL, NOTABLE, Asker, requests_of
 
 #: The smallest share of the period's cost that advice is about.
 _WORTHWHILE = 0.02
-_MOST = 4
+_MOST = 5
 
 
 def advice(asker: Asker) -> tuple[Finding, ...]:
@@ -64,15 +64,67 @@ def resent_history(asker: Asker) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def cache_misses(asker: Asker) -> Iterator[Finding]:
+    """Prompts that begin like the one before, and were not cached."""
+    for low, high, top in _range(_stable(asker)):
+        accounts = top["Accounts"]
+        spread = f", over {accounts} accounts" if accounts > 1 else ""
+        yield from _saving(
+            asker, low, high, "prompts/cache-misses", "Caching the beginnings that prompts share",
+            f"{_team(top)} sends the same ones to {named(top['ModelName'])}{spread}: "
+            + ("keep a caller on one account, and " if accounts > 1 else "")
+            + "set prompt_cache_key",
+        )  # fmt: skip
+
+
+def _stable(asker: Asker) -> list[dict[str, Any]]:
+    return asker.now("prompts/cache-misses", topN=ALL)
+
+
 def missed_caching(asker: Asker) -> Iterator[Finding]:
-    """Long prompts that the cache did not have."""
-    rows = asker.now("cost/caching-savings")
+    """Long prompts that the cache did not have, where no text tells which of them could have been cached."""
+    rows = [] if _stable(asker) else asker.now("cost/caching-savings")
     missed = sum(row["MissedSavings"] or 0.0 for row in rows)
     if missed > 0:
         top = max(rows, key=lambda row: row["MissedSavings"] or 0.0)
         yield from _saving(
             asker, 0.0, missed, "cost/caching-savings", "Prompt caching",
             f"{share(top['MissedSavings'], missed)} of it on {named(top['ModelName'])}: put fixed text first",
+        )  # fmt: skip
+
+
+def output_limits(asker: Asker) -> Iterator[Finding]:
+    """Limits of responses far above all that were given: the service reserves them while a request runs."""
+    notable = NOTABLE * requests_of(asker)
+    rows = [
+        row
+        for row in asker.now("prompts/max-tokens", topN=ALL)
+        if row["LowFreed"] > row["ReservedTokens"] / 2
+        and row["Requests"] >= (20 if row["ThrottledRequests"] else max(20, notable))
+    ]
+    if not rows:
+        return
+    top = max(rows, key=lambda row: (row["ThrottledRequests"], row["LowFreed"]))
+    low, high = (share(top[name], top["ReservedTokens"]) for name in ("LowFreed", "HighFreed"))
+    throttled = f", and {top['ThrottledRequests']:,} were throttled" if top["ThrottledRequests"] else ""
+    yield Finding(
+        f"A lower max_tokens could free {low if low == high else f'{low} to {high}'} of the quota that the requests of "
+        f"{_team(top)} to {named(top['DeploymentName'])} reserve: they ask for {top['UsualLimit']:,} tokens and get "
+        f"{top['LargestResponse']:,} at most{throttled}.",
+        "prompts/max-tokens",
+        "",
+        top["ThrottledRequests"] / requests_of(asker) / 2,
+    )
+
+
+def provisioned_throughput(asker: Asker) -> Iterator[Finding]:
+    """Deployments whose tokens cost more than PTUs with a reservation would."""
+    rows = [row for row in asker.now("cost/ptu-break-even", topN=ALL) if row["HighSavings"]]
+    for low, high, top in _range(rows):
+        yield from _saving(
+            asker, low, high, "cost/ptu-break-even", "Provisioned throughput",
+            f"{top['Ptus']} PTUs for {named(top['Deployment'])} pay off in {top['ReservedHoursAbove']:,} of "
+            f"{top['Hours']:,} hours with a reservation, in {top['HoursAbove']:,} without",
         )  # fmt: skip
 
 
@@ -95,7 +147,10 @@ ADVICE: tuple[Callable[[Asker], Iterator[Finding]], ...] = (
     night_work,
     repeated,
     resent_history,
+    cache_misses,
     missed_caching,
+    output_limits,
+    provisioned_throughput,
     idle_deployments,
 )
 

@@ -20,7 +20,7 @@ from ..render.overview import MINUS
 #: Rows of a query's answer: null is None, times are datetimes.
 Rows = list[dict[str, Any]]
 #: The smallest share of the period's cost or requests that is worth a sentence.
-_NOTABLE = 0.05
+NOTABLE = 0.05
 #: Outcomes that the service, not the caller or the gateway's own limits, is responsible for.
 _SERVICE = ("server-error", "throttled-backend")
 _MOST = 5
@@ -68,7 +68,7 @@ def cost_changes(asker: Asker) -> Iterator[Finding]:
     for name in dict.fromkeys((max(changes, key=changes.__getitem__), min(changes, key=changes.__getitem__))):
         change, (now, new_error), (before, old_error) = changes[name], *(of.get(name, (0.0, 0.0)) for of in (new, old))
         error = RANGE * (new_error**2 + old_error**2) ** 0.5
-        if abs(change) < _NOTABLE * total or abs(change) <= error:
+        if abs(change) < NOTABLE * total or abs(change) <= error:
             continue
         by = f"{'+' if change > 0 else MINUS}{share(abs(change), before)}, " if before else ""
         yield Finding(
@@ -88,7 +88,7 @@ def expensive_day(asker: Asker) -> Iterator[Finding]:
     usual, total = median(day["Cost"] for day in days), sum(day["Cost"] for day in days)
     top = max(days, key=lambda day: day["Cost"])
     error = RANGE * (top["CostError"] or 0.0)
-    if top["Cost"] - error < 2 * usual or top["Cost"] - usual < _NOTABLE * total:
+    if top["Cost"] - error < 2 * usual or top["Cost"] - usual < NOTABLE * total:
         return
     times = f"{top['Cost'] / usual:.1f} times the median day ({_usd(usual)})" if usual else "the median day nothing"
     yield Finding(
@@ -109,7 +109,7 @@ def failing_hours(asker: Asker) -> Iterator[Finding]:
         part[row["TimeGenerated"]] = part.get(row["TimeGenerated"], 0.0) + row["Share"]
     whole = sum(failed.values())
     runs: list[list[datetime]] = []
-    for hour in sorted(at for at, count in failed.items() if count >= 10 and part[at] >= 100 * _NOTABLE):
+    for hour in sorted(at for at, count in failed.items() if count >= 10 and part[at] >= 100 * NOTABLE):
         if runs and hour - runs[-1][-1] <= timedelta(hours=1):
             runs[-1].append(hour)
         else:
@@ -124,7 +124,7 @@ def failing_hours(asker: Asker) -> Iterator[Finding]:
             f"{percent(100 * count / requests)} of the requests then, {share(count, whole)} of all service failures.",
             "reliability/failures-over-time",
             "bad",
-            count / _requests(asker),
+            count / requests_of(asker),
         )
 
 
@@ -138,7 +138,7 @@ def throttled_deployment(asker: Asker) -> Iterator[Finding]:
                 f"({share(throttled, requests)}), most in the hour from {said(row['WorstHour'], asker.time_zone)}.",
                 "reliability/throttling-by-deployment",
                 "bad",
-                throttled / _requests(asker),
+                throttled / requests_of(asker),
             )
 
 
@@ -155,7 +155,7 @@ def missed_target(asker: Asker) -> Iterator[Finding]:
         f"{row['CountedRequests']:,} requests succeeded, {row['FailedRequests']:,} failed{others}.",
         "reliability/success-rate",
         "bad",
-        row["FailedRequests"] / _requests(asker),
+        row["FailedRequests"] / requests_of(asker),
     )
 
 
@@ -201,7 +201,7 @@ def uncosted(asker: Asker) -> Iterator[Finding]:
     """Requests that are in no total of the cost."""
     for row in asker.now("cost/total"):
         unknown, unpriced, requests = row["UnknownRequests"], row["UnpricedRequests"], row["Requests"]
-        if requests and unknown + unpriced >= _NOTABLE * requests:
+        if requests and unknown + unpriced >= NOTABLE * requests:
             counts = {"have unknown tokens": unknown, "have no price": unpriced}
             parts = [f"{count:,} {words}" for words, count in counts.items() if count]
             yield Finding(
@@ -224,7 +224,8 @@ RULES: tuple[Callable[[Asker], Iterator[Finding]], ...] = (
 TROUBLE: tuple[Callable[[Asker], Iterator[Finding]], ...] = (failing_hours, throttled_deployment)
 
 
-def _requests(asker: Asker) -> int:
+def requests_of(asker: Asker) -> int:
+    """How many requests the period has, at least 1."""
     return sum(row["Requests"] for row in asker.now("reliability/outcomes")) or 1
 
 

@@ -55,6 +55,9 @@ EVEN: dict[str, list[dict[str, Any]]] = {
     "cost/night-work": [],
     "cost/resent-history": [],
     "prompts/repeated": [],
+    "prompts/cache-misses": [],
+    "prompts/max-tokens": [],
+    "cost/ptu-break-even": [],
     "models/unused-deployments": [],
 }  # fmt: skip
 
@@ -205,8 +208,20 @@ def test_missed_caching_is_an_upper_bound() -> None:
     ]
 
 
+def test_what_texts_tell_of_caching_replaces_the_upper_bound() -> None:
+    missed = [{"ModelName": "gpt-5.1", "FullPriceCost": 80.0, "CacheSavings": 10.0, "MissedSavings": 40.0}]
+    known = [saving(4.0, 6.0, ModelName="gpt-4.1", Accounts=1)]
+    (said,) = advised(cost__caching_savings=missed, prompts__cache_misses=known)
+    assert said.startswith("Caching the beginnings that prompts share could save 4.00 to 6.00 USD")
+
+
 def saving(low: float, high: float, **more: Any) -> dict[str, Any]:
     return {"SubscriptionId": "sub-a", "LowSavings": low, "HighSavings": high} | more
+
+
+def limits(**more: Any) -> dict[str, Any]:
+    usual = {"SubscriptionId": "sub-a", "DeploymentName": "chat", "Requests": 90, "UsualLimit": 16_000}
+    return usual | {"LargestResponse": 400, "ReservedTokens": 3_000} | more
 
 
 @pytest.mark.parametrize(
@@ -238,6 +253,39 @@ def saving(low: float, high: float, **more: Any) -> dict[str, Any]:
             [saving(0.0, 8.0, User="bot", Turns=300, ResentTokens=4_000_000)],
             "Shorter histories in conversations could save up to 8.00 USD (up to 8% of the cost); bot sent 4 M tokens "
             "again in 300 turns.",
+        ),
+        (
+            "prompts__cache_misses",
+            [saving(4.0, 6.0, ModelName="gpt-4.1", Accounts=3), saving(0.0, 1.0, ModelName="gpt-5", Accounts=1)],
+            "Caching the beginnings that prompts share could save 4.00 to 7.00 USD (4% to 7% of the cost); team sub-a "
+            "sends the same ones to gpt-4.1, over 3 accounts: keep a caller on one account, and set prompt_cache_key.",
+        ),
+        (
+            "cost__ptu_break_even",
+            [
+                saving(10.0, 30.0, Deployment="aoai-1/chat", Ptus=25, Hours=168, HoursAbove=60, ReservedHoursAbove=110),
+                saving(0.0, 0.0, Deployment="aoai-2/chat", Ptus=15, Hours=168, HoursAbove=0, ReservedHoursAbove=0),
+            ],
+            "Provisioned throughput could save 10.00 to 30.00 USD (10% to 30% of the cost); 25 PTUs for aoai-1/chat "
+            "pay off in 110 of 168 hours with a reservation, in 60 without.",
+        ),
+        (
+            "prompts__max_tokens",
+            [
+                limits(ThrottledRequests=120, LowFreed=2_730, HighFreed=2_850),
+                limits(ThrottledRequests=0, LowFreed=2_900, HighFreed=2_950),
+                limits(ThrottledRequests=500, LowFreed=100, HighFreed=2_000),
+                limits(ThrottledRequests=500, LowFreed=2_900, HighFreed=2_900, Requests=3),
+                limits(ThrottledRequests=0, LowFreed=2_900, HighFreed=2_900, Requests=400),
+            ],
+            "A lower max_tokens could free 91% to 95% of the quota that the requests of team sub-a to chat reserve: "
+            "they ask for 16,000 tokens and get 400 at most, and 120 were throttled.",
+        ),
+        (
+            "prompts__max_tokens",
+            [limits(ThrottledRequests=0, LowFreed=2_850, HighFreed=2_850, Requests=600)],
+            "A lower max_tokens could free 95% of the quota that the requests of team sub-a to chat reserve: they ask "
+            "for 16,000 tokens and get 400 at most.",
         ),
         (
             "models__unused_deployments",
