@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .cards import cards
 from .figures import describe, figure, note
 from .headlines import headline
 from .kinds import KINDS, Chart, parse_chart
@@ -12,6 +13,7 @@ __all__ = [
     "CONFIG",
     "KINDS",
     "Chart",
+    "cards",
     "describe",
     "figure",
     "headline",

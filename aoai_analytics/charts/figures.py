@@ -11,7 +11,7 @@ from ..format.labels import distinct, heading, humanised, named, plain, plotly_t
 from ..format.numbers import additive, human, is_missing, unit_of
 from .kinds import Chart, parse_chart
 from .series import MAX_CATEGORIES, Series, clock, has_unknown, is_number, listed, series, shown_time
-from .style import OTHER_COLOR, templates
+from .style import KNOWN_COLORS, OTHER_COLOR, templates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,8 @@ def figure(
     if drawn is None:
         return None
     traces, layout, alt, notes = drawn
-    if colors is not None and spec.color and spec.row.trace != "heatmap" and len(traces) > 1:
+    colors = {} if colors is None else colors
+    if spec.color and spec.row.trace != "heatmap" and len(traces) > 1:
         _fix_colors(traces, colors.setdefault(spec.color, {}), "dark" if dark else "light")
     from plotly.graph_objects import Figure
 
@@ -86,6 +87,8 @@ def _fix_colors(traces: list[dict[str, Any]], known: dict[str, int], theme: str)
     """Give each trace the colour that its name has in *known*; ``meta`` has its number, for another theme."""
     palette = templates()[theme]["layout"]["colorway"]
     own = [trace for trace in traces if trace.get("marker", trace.get("line", {})).get("color") != OTHER_COLOR]
+    if any(trace["name"] in KNOWN_COLORS for trace in own):
+        known |= {name: place for name, (place, _) in KNOWN_COLORS.items()}
     taken = {known[trace["name"]] for trace in own if trace["name"] in known}
     for trace in own:
         name = trace["name"]

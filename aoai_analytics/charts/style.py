@@ -22,6 +22,27 @@ _DARK = [
     "#F0E442", "#9C8FE0", "#6FD3C3", "#D0668F", "#C8C8C8",
 ]  # fmt: skip
 
+#: How a request ended: names that have their colour everywhere, as places in the palettes above. Workbooks have names
+#: of their own for colours.
+KNOWN_COLORS = {
+    "success": (2, "green"),
+    "cache-hit": (8, "turquoise"),
+    "server-error": (5, "redBright"),
+    "throttled-backend": (1, "orange"),
+    "throttled-gateway": (6, "yellow"),
+    "client-error": (0, "blue"),
+    "unauthorized": (7, "purple"),
+    "content-filter": (3, "magenta"),
+    "not-found": (4, "lightBlue"),
+    "client-closed": (10, "gray"),
+}
+
+
+def color_of(name: str) -> str:
+    """The colour of a name of ``KNOWN_COLORS`` on white, as ``#rrggbb``."""
+    return _LIGHT[KNOWN_COLORS[name][0]]
+
+
 #: plotly's settings for every figure. Without the first two, a figure has a button that uploads its data to plotly.com.
 CONFIG = {
     "showSendToCloud": False,

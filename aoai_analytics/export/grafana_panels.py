@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ..charts.cards import cards_of
+from ..charts.style import KNOWN_COLORS, color_of
 from ..format.labels import heading, humanised
 from ..format.numbers import UNITS, UNKNOWN, unit_of
 from .grafana_queries import CHOICES, Shown
@@ -101,10 +103,10 @@ def _link(shown: Shown, column: str, value: str) -> list[dict[str, Any]]:
 def _stat(shown: Shown) -> dict[str, Any]:
     overrides = [
         _override(
-            name,
-            {"displayName": _name(name, shown.units)} | _unit(name, shown.units) | {"thresholds": _thresholds(name)},
+            card.column,
+            {"displayName": card.label} | _unit(card.column, shown.units) | {"thresholds": _thresholds(card.column)},
         )
-        for name in shown.units
+        for card in cards_of(shown.query)
     ]
     options = {
         "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": "/.*/"},
@@ -208,8 +210,15 @@ def _timeseries(shown: Shown) -> dict[str, Any]:
         defaults["displayName"] = f"${{__field.labels.{shown.color}}}"
         defaults["links"] = _link(shown, shown.color, f"${{__field.labels.{shown.color}:percentencode}}")
     options = {"legend": _legend(several), "tooltip": {"mode": "multi", "sort": "desc"}}
-    overrides = [] if shown.color else _named(shown)
+    overrides = _colored(shown) if shown.color else _named(shown)
     return {"type": "timeseries", "options": options} | _fields(defaults, overrides)
+
+
+def _colored(shown: Shown) -> list[dict[str, Any]]:
+    """The colours of outcomes, which are the same in reports and workbook."""
+    if shown.color != "Outcome":
+        return []
+    return [_override(name, {"color": {"mode": "fixed", "fixedColor": color_of(name)}}) for name in KNOWN_COLORS]
 
 
 def _named(shown: Shown) -> list[dict[str, Any]]:
@@ -242,7 +251,7 @@ def _bars(shown: Shown) -> dict[str, Any]:
     if not shown.color:
         return {"type": "barchart", "options": options | {"xField": shown.axis}} | _fields(defaults, _named(shown))
     drawing = {"type": "barchart", "options": options, "transformations": _pivot(shown)}
-    return drawing | _fields(defaults)
+    return drawing | _fields(defaults, _colored(shown))
 
 
 def _pie(shown: Shown) -> dict[str, Any]:

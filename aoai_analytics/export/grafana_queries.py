@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..charts.cards import cards_of
 from ..charts.kinds import Chart, parse_chart
 from ..format.labels import NONE
 from ..format.numbers import additive
@@ -26,33 +27,6 @@ CHOICES = {
     "ModelName": "Models",
     "User": "Users",
     "EndUserId": "Users",
-}
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """A query's headline numbers: the KQL that computes them from its rows, and each column's unit."""
-
-    fold: str
-    units: Mapping[str, str]
-
-
-NUMBERS = {
-    "health/coverage-head": Numbers(
-        "| extend Tokens = iff(Requests > 0 and UnknownRequests + NotBilledRequests == Requests, long(null),"
-        " KnownTokens + EstimatedTokens)\n"
-        "| extend EstimatedShare = iff(Tokens > 0, round(100.0 * EstimatedTokens / Tokens, 1), real(null))\n",
-        {"Requests": "requests", "Tokens": "tokens", "EstimatedShare": "%", "UnknownRequests": "requests"},
-    ),
-    "cost/total": Numbers(
-        "", {"Cost": "USD", "CostError": "USD", "CacheSavings": "USD", "UnpricedRequests": "requests"}
-    ),
-    "reliability/success-rate": Numbers(
-        "| summarize CountedRequests = sum(CountedRequests), FailedRequests = sum(FailedRequests)\n"
-        "| extend SuccessRate = iff(CountedRequests > 0,"
-        " round(100.0 * (CountedRequests - FailedRequests) / CountedRequests, 3), real(null))\n",
-        {"SuccessRate": "%", "FailedRequests": "requests"},
-    ),
 }
 
 
@@ -76,7 +50,9 @@ class Shown:
 
     @property
     def units(self) -> Mapping[str, str]:
-        return NUMBERS[self.query.name].units if self.how == "stat" else self.query.units
+        if self.how == "stat":
+            return {card.column: self.query.units[card.column] for card in cards_of(self.query)}
+        return self.query.units
 
     @property
     def how(self) -> str:
@@ -142,7 +118,7 @@ class Shown:
         if how == "table":
             return ""
         if how == "stat":
-            return f"{NUMBERS[self.query.name].fold}| project {', '.join(self.units)}\n"
+            return f"| project {', '.join(self.units)}\n"
         if how == "matrix":
             return f"| project {_written(chart.y[0])}, {_written(chart.x[0])}, {chart.color}\n"
         if how == "states":

@@ -17,6 +17,11 @@ from ..errors import UnknownName, WrongUse
 
 #: The folder that defines tables as functions; all other folders hold questions.
 FUNCTIONS = "functions"
+#: The order of subjects in reports, workbook, dashboards and lists of queries. Others follow by name.
+SUBJECTS = (
+    *("overview", "tokens", "models", "users", "user", "teams", "prompts", "reliability"),
+    *("cost", "invoice", "health", "trust", "mcp", "alerts"),
+)
 _HEADER = re.compile(r"^//[ \t]*(?P<key>[a-z][a-z-]*)[ \t]*:[ \t]*(?P<value>.*?)[ \t]*$")
 
 
@@ -63,8 +68,8 @@ class Library:
 
     @property
     def sections(self) -> list[str]:
-        """The sections that hold a query, in order of their names."""
-        return sorted({query.section for query in self})
+        """The sections that hold a query, in the order of subjects."""
+        return sorted({query.section for query in self}, key=place_of)
 
     def section(self, name: str) -> list[Query]:
         """The queries of a section. Raises UnknownName."""
@@ -91,6 +96,11 @@ def library() -> Library:
     return Library(shipped("kql"))
 
 
+def place_of(subject: str) -> tuple[int, str]:
+    """What to sort subjects by."""
+    return (SUBJECTS.index(subject) if subject in SUBJECTS else len(SUBJECTS), subject)
+
+
 def own_query(text: str) -> Query:
     """A query of one's own, not of the library; its header lines are optional. Raises WrongUse for a malformed one."""
     header = {"title": "A question of your own", "question": ""} | _header(text)
@@ -98,7 +108,7 @@ def own_query(text: str) -> Query:
 
 
 def _read(folder: Path) -> Iterator[Query]:
-    for path in sorted(folder.glob("*/*.kql")):
+    for path in sorted(folder.glob("*/*.kql"), key=lambda path: (place_of(path.parent.name), path.stem)):
         text = path.read_text(encoding="utf-8")
         header = _header(text)
         for key in ("title", "question"):

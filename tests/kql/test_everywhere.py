@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aoai_analytics.charts import figure, headline, parse_chart
+from aoai_analytics.charts.cards import FIELD, cards_of
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.library.queries import Query, library
 from tests.kql.cases import engine_over
@@ -59,6 +60,7 @@ def answer(query: Query, engine: LocalEngine, user: str = "ann"):
     assert set(query.units) <= set(result.frame.columns), "a unit of a column that is not there"
     figure(result.frame, query.chart, title=query.title, units=query.units)
     headline(result.frame, query.header.get("headline", ""), query.units)
+    assert {name for card in cards_of(query) for name in (card.column, *FIELD.findall(card.note))} <= set(query.units)
     return result.frame
 
 

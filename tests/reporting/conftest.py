@@ -28,10 +28,22 @@ HEAD = {
     "EstimatedRequests": 30,
     "NotBilledRequests": 20,
     "UnknownRequests": 41,
+    "Tokens": 1_284_567,
+    "TokensMargin": 2_940.8,
+    "EstimatedShare": 3.9,
+    "LoggedShare": 92.8,
+    "UnknownShare": 4.1,
     "FirstRequest": pd.Timestamp("2026-11-01T00:30Z"),
     "LastRequest": pd.Timestamp("2026-11-02T23:10Z"),
 }
-NOTHING = {name: 0 for name in HEAD} | {"KnownTokens": None, "FirstRequest": pd.NaT, "LastRequest": pd.NaT}
+NOTHING = {name: 0 for name in HEAD} | {
+    "KnownTokens": None,
+    "Tokens": 0,
+    "EstimatedShare": None,
+    "LoggedShare": None,
+    "FirstRequest": pd.NaT,
+    "LastRequest": pd.NaT,
+}
 QUERY = """// title: Tokens by team
 // question: Which team uses the tokens?
 // chart: bar x=TotalTokens y=Team

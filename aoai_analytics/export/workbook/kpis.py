@@ -1,90 +1,56 @@
-"""Headline numbers as tiles: KQL that aggregates a query's rows into lines of Kpi, Value and Note."""
+"""A query's cards as tiles: KQL that turns its row into lines of Kpi, Value and Note."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ...charts.cards import FIELD, Card, cards_of
+from ...format.numbers import unit_of
+from ...library.queries import Query
 
 
-@dataclass(frozen=True)
-class Kpi:
-    """A number: its title, its column, its prefix and suffix, and the KQL of its note."""
+def folded(query: Query) -> str:
+    """The KQL to append to *query*, which converts its row to the tiles Place, Kpi, Value, Note.
 
-    title: str
-    column: str
-    note: str
-    before: str = ""
-    after: str = ""
-
-
-@dataclass(frozen=True)
-class Headline:
-    """``title`` is the heading; ``fold`` reduces a query's rows to one row with the columns of ``kpis``."""
-
-    title: str
-    fold: str
-    kpis: tuple[Kpi, ...]
-
-
-HEADLINES: dict[str, Headline] = {
-    "health/coverage-head": Headline(
-        "Requests and tokens",
-        """| extend Answered = Requests - NotBilledRequests, Told = LlmLogRequests + UsageRequests + FragmentRequests
-| extend Tokens = iff(UnknownRequests < Answered, KnownTokens + EstimatedTokens, long(null))
-| extend ToldShare = iff(Answered > 0, 100.0 * Told / Answered, real(null))
-| extend EstimatedShare = round(100.0 * EstimatedTokens / Tokens, 1), Margin = round(1.96 * EstimatedTokensError, 0)
-| extend TokensNote = strcat(EstimatedShare, "% estimated, ± ", tolong(Margin))""",
-        (
-            Kpi("Requests", "Requests", 'strcat(NotBilledRequests, " not billed: refused, failed or cached")'),
-            Kpi("Tokens", "Tokens", 'iff(EstimatedTokens > 0, TokensNote, "all logged")'),
-            Kpi("Requests with logged tokens", "ToldShare", '"of answered requests"', after="%"),
-            Kpi("Requests with unknown tokens", "UnknownRequests", '"not in token or cost totals"'),
-        ),
-    ),
-    "cost/total": Headline(
-        "Cost",
-        """| extend Margin = round(1.96 * CostError, 2), NotInIt = UnpricedRequests + UnknownRequests
-| extend FullPriceCost = round(FullPriceCost, 2)""",
-        (
-            Kpi("Cost", "Cost", 'strcat("± ", Margin, "; ", NotInIt, " requests not included")', before="$"),
-            Kpi("Saved by prompt caching", "CacheSavings", 'strcat("of $", FullPriceCost, " without it")', before="$"),
-        ),
-    ),
-    "reliability/success-rate": Headline(
-        "Reliability",
-        """| summarize Requests = sum(Requests), Counted = sum(CountedRequests), Failed = sum(FailedRequests)
-| extend Rate = iff(Counted > 0, 100.0 * (Counted - Failed) / Counted, real(null))""",
-        (
-            Kpi("Success rate", "Rate", '"without caller errors"', after="%"),
-            Kpi("Failed requests", "Failed", 'strcat("of ", Requests)'),
-        ),
-    ),
-}
-
-
-def folded(query: str) -> str:
-    """The KQL to append to *query*, which converts its rows to the tiles Place, Kpi, Value, Note.
-
-    Value is an abbreviated number (1.23 M), ``unknown`` if it is null.
+    Numbers are abbreviated (1.23 M), ``unknown`` if null; a note of which a part is null is empty.
     """
-    headline = HEADLINES[query]
-    kpis = headline.kpis
-
-    def pick(values: list[str]) -> str:
-        *first, last = values
-        return f"case({', '.join(f'Place == {n}, {value}' for n, value in enumerate(first, 1))}, {last})"
-
-    places = ", ".join(str(place) for place in range(1, len(kpis) + 1))
-    before, after = (pick([f'"{getattr(k, side)}"' for k in kpis]) for side in ("before", "after"))
-    return f"""{headline.fold}
-| extend Place = dynamic([{places}])
+    made = cards_of(query)
+    places = ", ".join(str(place) for place in range(1, len(made) + 1))
+    return f"""| extend Place = dynamic([{places}])
 | mv-expand Place to typeof(long)
-| extend Number = {pick([f"todouble({k.column})" for k in kpis])}
-| extend Scale = case(Number >= 1e9, 1e9, Number >= 1e6, 1e6, Number >= 1e4, 1e3, 1.0)
-| extend Letter = case(Number >= 1e9, " B", Number >= 1e6, " M", Number >= 1e4, " k", "")
-| extend Digits = replace_regex(tostring(round(Number / Scale, 2)), @"[.]0+$", "")
-| extend Said = strcat({before}, Digits, Letter, {after})
-| project Place, Kpi = {pick([f'"{k.title}"' for k in kpis])},
-    Value = iff(isnull(Number), "unknown", Said),
-    Note = {pick([k.note for k in kpis])}
+| project Place, Kpi = {_pick([f'"{card.label}"' for card in made])},
+    Value = {_pick([_number(card.column, _suffix(query, card.column, tight=True)) for card in made])},
+    Note = {_pick([_note(query, card) for card in made])}
 | sort by Place asc
 """
+
+
+def _pick(values: list[str]) -> str:
+    *first, last = values
+    return f"case({', '.join(f'Place == {n}, {value}' for n, value in enumerate(first, 1))}, {last})" if first else last
+
+
+def _number(column: str, suffix: str) -> str:
+    shown = (
+        f"case({column} >= 1e9, strcat(round({column} / 1e9, 2), ' B'), {column} >= 1e6, "
+        f"strcat(round({column} / 1e6, 2), ' M'), {column} >= 1e4, strcat(round({column} / 1e3, 1), ' k'), "
+        f"tostring(round(todouble({column}), 2)))"
+    )
+    if suffix == "%":  # a share is never rounded to 0 or 100
+        places = f"iff({column} > 99.9, 2, 1)"
+        shown = f"iff({column} > 0 and {column} < 0.1, '< 0.1', tostring(round(todouble({column}), {places})))"
+    return f"""iff(isnull({column}), "unknown", strcat(replace_regex({shown}, @"[.]0+($| )", @"\\1"), "{suffix}"))"""
+
+
+def _suffix(query: Query, column: str, *, tight: bool = False) -> str:
+    unit = unit_of(column, query.units)
+    return unit.label if unit.tight else "" if tight or not unit.label else f" {unit.label}"
+
+
+def _note(query: Query, card: Card) -> str:
+    columns = FIELD.findall(card.note)
+    texts = FIELD.split(card.note)
+    parts = [
+        _number(text, _suffix(query, text)) if place % 2 else f'"{text}"' for place, text in enumerate(texts) if text
+    ]
+    if not columns:
+        return f'"{card.note}"'
+    return f'iff({" or ".join(f"isnull({name})" for name in columns)}, "", strcat({", ".join(parts)}))'

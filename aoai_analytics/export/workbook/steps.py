@@ -10,7 +10,7 @@ from ...charts import parse_chart
 from ...library import library
 from ...library.privacy import SHOWS_PROMPTS
 from ...library.queries import Query, own_query
-from .kpis import HEADLINES, folded
+from .kpis import folded
 from .layout import TABS
 from .parameters import EVERYWHERE, IN_QUERY, NAMESPACE, WORKSPACE, fields, value_kql
 from .parts import Parts, coded
@@ -139,12 +139,12 @@ def tile_step(where: str, tile: Tile, parts: Parts) -> dict[str, Any]:
         kql = kql.rstrip() + f"\n| extend {KEY} = {coded(tile.key)}\n"
         content["exportedParameters"] = [{"fieldName": KEY, "parameterName": tile.sets, "parameterType": 1}]
     if show == "kpi":
-        kql = kql.rstrip() + "\n" + folded(tile.query)
+        kql = kql.rstrip() + "\n" + folded(query)
         content |= {
             "size": _TINY,
             "visualization": "tiles",
             "tileSettings": tile_settings(),
-            "title": HEADLINES[tile.query].title,
+            "title": query.title,
         }
     elif show == "matrix":
         kql, settings = with_matrix(kql, query), _matrix_settings(query)

@@ -17,7 +17,7 @@ USE: tuple[Tab, ...] = (
                 (
                     Tile("health/coverage-head", 50, "kpi"),
                     Tile("cost/total", 25, "kpi"),
-                    Tile("reliability/success-rate", 25, "kpi"),
+                    Tile("reliability/success", 25, "kpi"),
                     Tile("models/share-over-time", 60),
                     Tile("tokens/by-subscription", 40, "pie"),
                     Tile("cost/over-time", 60),

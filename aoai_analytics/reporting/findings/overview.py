@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from ...charts.cards import cards, label_of
 from ...format.labels import named
 from ...format.numbers import RANGE, is_missing, share
 from ...format.periods import in_words, utc, zone
+from ...library import library
 from ..render.blocks import Measure, Overview, Problem, Top
-from ..render.headline import AT_LEAST, amount, headline_numbers
+from ..render.headline import AT_LEAST, SUCCESS, amount, headline_numbers
 from ..render.overview import LEFT_OUT, changed, relative, written
 from .advice import advice
 from .rules import ALL, Rows, findings, trouble
@@ -23,13 +25,13 @@ if TYPE_CHECKING:
 #: (rows, problems) of a library query between two times, which are keywords, with its parameters.
 Ask = Callable[..., tuple["pd.DataFrame", tuple[Problem, ...]]]
 
-#: Headline numbers: label, and whether more is good (None: neither).
+#: Headline numbers: the query whose card has the label, and whether more is good (None: neither).
 _MEASURES = {
-    "Cost": ("Cost in USD", False),
-    "Tokens": ("Tokens", None),
-    "Requests": ("Requests", None),
-    "SuccessRate": ("Success rate", True),
-    "Users": ("Users", None),
+    "Cost": ("cost/total", False),
+    "Tokens": ("health/coverage-head", None),
+    "Requests": ("health/coverage-head", None),
+    "SuccessRate": ("reliability/success", True),
+    "Users": ("", None),
 }
 #: The lists: title, query, column of names.
 _TOPS = (
@@ -184,21 +186,19 @@ def _numbers(rows: Callable[..., Rows | None]) -> dict[str, Any]:
     """The headline numbers, and the number of users."""
     (head,) = rows("health/coverage-head") or [{}]
     (cost,) = rows("cost/total") or [{}]
-    rates = rows("reliability/success-rate") or []
-    success = {name: sum(row[name] for row in rates) for name in ("CountedRequests", "FailedRequests")}
+    (success,) = rows("reliability/success") or [{}]
     answers: list[dict[str, Any]] = [
         {"name": "cost/total", "totals": cost},
-        {"name": "reliability/success-rate", "totals": success},
+        {"name": SUCCESS, "totals": success},
     ]
-    good = sum(
-        row["Requests"] for row in rows("reliability/outcomes") or [] if row["Outcome"] in ("success", "cache-hit")
-    )
-    return headline_numbers(head, answers) | {"Good": good, "Users": len(rows("cost/by-user", topN=ALL) or [])}
+    bridge = cards(library().get("reliability/success"), success)[0]["more"] if success else ""
+    return headline_numbers(head, answers) | {"Bridge": bridge, "Users": len(rows("cost/by-user", topN=ALL) or [])}
 
 
 def _measures(numbers: dict[str, Any], earlier: dict[str, Any] | None) -> list[Measure]:
     made = []
-    for name, (label, more_is_good) in _MEASURES.items():
+    for name, (query, more_is_good) in _MEASURES.items():
+        label = label_of(library().get(query), name) if query else name
         value, old = numbers.get(name), earlier.get(name) if earlier else None
         if value is None:
             made.append(Measure(label, "unknown"))
@@ -207,7 +207,7 @@ def _measures(numbers: dict[str, Any], earlier: dict[str, Any] | None) -> list[M
         text = AT_LEAST * partly + (f"{value:,}" if name == "Users" else written(name, value).removesuffix(" USD"))
         change = "" if earlier is None else changed("Requests" if name == "Users" else name, value, old)
         good = None if old is None or value == old or more_is_good is None else (value > old) == more_is_good
-        bridge = f"{share(numbers['Good'], numbers['Requests'])} with callers' errors" if name == "SuccessRate" else ""
+        bridge = numbers["Bridge"] if name == "SuccessRate" else ""
         made.append(Measure(label, text, change.replace(" USD", ""), good, bridge))
     return made
 

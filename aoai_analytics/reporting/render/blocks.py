@@ -42,9 +42,9 @@ class Head:
 class Answer:
     """A question and its answer. ``figure`` is plotly's JSON without a template, or None; ``table`` is safe HTML.
 
-    ``table_behind``: the table is folded, as there is a figure. ``csv`` has the first ``csv_rows`` of the
-    ``rows``; ``digest`` is the SHA-256 of the query as run. ``totals`` are the sums, over all rows, of the columns that
-    can be added up; None where no row has a value, and no totals where the result is in doubt.
+    ``table_behind``: the table is folded, as there is a figure or there are ``cards``. ``csv`` has the first
+    ``csv_rows`` of the ``rows``; ``digest`` is the SHA-256 of the query as run. ``totals`` are the sums, over all rows,
+    of the columns that can be added up; None where no row has a value, and no totals where the result is in doubt.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Answer:
     alt: str = ""
     note: str = ""
     table_behind: bool = False
+    cards: tuple[dict[str, str], ...] = ()
     totals: dict[str, float | None] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     kind: str = "answer"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ...format.numbers import RANGE, Unit, human, percent, share
+from ...format.numbers import Unit, human, percent, share
 from ...format.periods import said, utc
 from .headline import AT_LEAST, amount
 from .pages import Page
@@ -34,6 +34,10 @@ class Shown:
         answer = self.answers.get(query)
         return list(csv.DictReader(io.StringIO(answer["csv"]))) if answer else []
 
+    def cards(self, query: str) -> list[Card]:
+        """The cards of the answer to *query*."""
+        return list(self.answers[query]["cards"]) if query in self.answers else []
+
 
 def page_cards(page: Page, pages: Sequence[Page]) -> list[Card]:
     """The cards of *page*; none for a page that has none of its own, whose coverage then speaks for it."""
@@ -50,12 +54,12 @@ def _cost(shown: Shown) -> Iterator[Card]:
     if not totals:
         return
     for row in totals:
-        error = RANGE * float(row["CostError"] or 0)
-        partly = int(row["UnpricedRequests"]) + int(row["UnknownRequests"]) > 0
-        more = f"± {amount(error)} (95%)" if error else ""
-        yield _card("Cost in USD", AT_LEAST * partly + amount(float(row["Cost"])), more, marked=partly)
-        if (cost := shown.measures.get("Cost in USD")) and cost["change"]:
-            yield _card("Change from the period before", cost["change"].split(" (")[0], _in_brackets(cost["change"]))
+        partly = int(row["NotIncludedRequests"]) > 0
+        (cost, *_) = shown.cards("cost/total")
+        yield cost | {"value": AT_LEAST * partly + cost["value"], "marked": partly}
+        if (before := shown.measures.get(cost["label"])) and before["change"]:
+            change = before["change"]
+            yield _card("Change from the period before", change.split(" (")[0], _in_brackets(change))
     for row in shown.rows("cost/budget"):
         if row["Scope"] == "(all)" and row["ProjectedCost"]:
             low, high = (amount(float(row[name])) if row[name] else "" for name in ("LowCost", "HighCost"))
@@ -72,15 +76,8 @@ def _cost(shown: Shown) -> Iterator[Card]:
 
 
 def _reliability(shown: Shown) -> Iterator[Card]:
+    yield from (card | {"marked": False} for card in shown.cards("reliability/success"))
     outcomes = {row["Outcome"]: row for row in shown.rows("reliability/outcomes")}
-    requests = sum(int(row["Requests"]) for row in outcomes.values())
-    rates = shown.rows("reliability/success-rate")
-    counted, failed = (sum(int(row[name]) for row in rates) for name in ("CountedRequests", "FailedRequests"))
-    if not requests or not counted:
-        return
-    good = sum(int(outcomes[name]["Requests"]) for name in ("success", "cache-hit") if name in outcomes)
-    yield _card("Success rate", share(counted - failed, counted), f"{share(good, requests)} with callers' errors")
-    yield _card("Failed at the service", f"{failed:,}", f"{share(failed, requests)} of {requests:,} requests")
     if (answered := outcomes.get("success")) and answered["P95Time"]:
         yield _card("95% of answers within", human(float(answered["P95Time"]) / 1000, Unit("s")), "total time")
     refused = {name: int(row["Requests"]) for name, row in outcomes.items() if name.startswith("throttled")}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...format.numbers import Unit, human, percent, share
+from ...charts.cards import cards, cards_of, label_of
+from ...format.numbers import Unit, human, percent
+from ...library import library
 
 #: The queries whose totals give what the coverage lacks.
 COST, SUCCESS = "cost/total", "reliability/success-rate"
@@ -52,16 +54,11 @@ def of_coverage(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def coverage_cards(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The cards (label, value, marked) of a coverage's *numbers*; those that call for care are marked."""
-    requests, unknown = numbers["Requests"], numbers["UnknownRequests"]
-    shown = [
-        _card("Requests", f"{requests:,}" if requests < 1_000_000 else human(requests)),
-        _card("Known tokens", human(numbers["KnownTokens"] or 0)),
-    ]
-    if numbers["EstimatedRequests"]:
-        shown.append(_card("Estimated tokens", human(numbers["EstimatedTokens"] or 0), marked=True))
-    shown.append(_card("Requests with unknown tokens", share(unknown, requests), marked=unknown > 0))
-    return shown
+    """The cards (label, value, more, marked) of a coverage's *numbers*; those that call for care are marked."""
+    care = {"Tokens": numbers["EstimatedRequests"], "UnknownShare": numbers["UnknownRequests"]}
+    query = library().get("health/coverage-head")
+    made = zip(cards_of(query), cards(query, numbers), strict=True)
+    return [shown | {"marked": bool(care.get(card.column))} for card, shown in made]
 
 
 def money_and_success(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -71,9 +68,9 @@ def money_and_success(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
         partly = bool(numbers.get("UncostedRequests"))
         # A card has room for some seven digits, and cents of thousands do not matter.
         value = amount(cost) if abs(cost) < 999.995 else human(cost, Unit("", decimals=0))
-        shown.append(_card("Cost in USD", AT_LEAST * partly + value, marked=partly))
+        shown.append(_card(label_of(library().get(COST), "Cost"), AT_LEAST * partly + value, marked=partly))
     if (rate := numbers.get("SuccessRate")) is not None:
-        shown.append(_card("Success rate", percent(rate)))
+        shown.append(_card(label_of(library().get("reliability/success"), "SuccessRate"), percent(rate)))
     return shown
 
 

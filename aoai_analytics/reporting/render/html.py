@@ -76,6 +76,7 @@ def plain_text(block: Block) -> str:
         numbers = [f"{each.label}: {' '.join(filter(None, (each.value, each.change)))}" for each in block.measures]
         return "\n".join([block.period, *numbers, *(finding.text for finding in block.findings), *warnings])
     lines = [block.title, block.question, *warnings]
+    lines += [" ".join(filter(None, (card["label"] + ":", card["value"], card["more"]))) for card in block.cards]
     lines += [line for line in (block.headline, block.alt, f"{block.rows:,} rows", block.note) if line]
     return "\n".join(lines)
 

@@ -13,12 +13,13 @@ from ...config import shipped
 from ...dimensions import own_dimensions
 from ...engines import connect
 from ...errors import UnknownName, WrongUse
+from ...library.queries import place_of
 
 
 def notebooks(folder: Path | None = None) -> dict[str, Path]:
-    """The analysis notebooks by name: those in *folder*, or those of the package."""
+    """The analysis notebooks by name, in the order of subjects: those in *folder*, or those of the package."""
     folder = folder or shipped("notebooks") / "analysis"
-    return {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+    return {path.stem: path for path in sorted(folder.glob("*.ipynb"), key=lambda path: place_of(path.stem))}
 
 
 def standing(source: str | Path, folder: Path | None = None) -> list[str]:

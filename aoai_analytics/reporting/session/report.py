@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ...charts import describe, figure, headline, note, table_html
+from ...charts import cards, describe, figure, headline, note, table_html
 from ...charts.tables import MAX_ROWS
 from ...config import default_source, found, settings
 from ...dimensions import only_setting, own_functions
@@ -260,6 +260,7 @@ class Report:
             rows = MAX_ROWS if drawn is None else ROWS_BELOW_A_FIGURE
             table = table_html(frame, types, units, caption=query.title, time_zone=self.time_zone, max_rows=rows)
         problems = _problems(query.title, result)
+        shown = tuple(cards(query, frame.iloc[0].to_dict())) if len(frame) == 1 else ()
         return Answer(
             name=query.name,
             title=query.title,
@@ -275,7 +276,8 @@ class Report:
             figure=_bare(drawn) if drawn is not None else None,
             alt=describe(drawn) if drawn is not None else "",
             note=" ".join(filter(None, notes)),
-            table_behind=drawn is not None,
+            table_behind=drawn is not None or bool(shown),
+            cards=shown,
             problems=problems,
             totals={} if problems else _totals(frame, types, units),
         )

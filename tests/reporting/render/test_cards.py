@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
+import pandas as pd
+
+from aoai_analytics.charts.cards import cards, cards_of
+from aoai_analytics.library import library
 from aoai_analytics.reporting.render.cards import page_cards
 from aoai_analytics.reporting.render.pages import Page
 
@@ -11,9 +16,11 @@ BUDGET = "Scope,State,ProjectedCost,LowCost,HighCost"
 
 
 def page(name: str, **csv: str) -> Page:
-    answers: list[dict[str, Any]] = [
-        {"name": query.replace("__", "/").replace("_", "-"), "csv": text} for query, text in csv.items()
-    ]
+    answers: list[dict[str, Any]] = []
+    for key, text in csv.items():
+        query = library().get(key.replace("__", "/").replace("_", "-"))
+        rows = pd.read_csv(io.StringIO(text)).to_dict("records")
+        answers.append({"name": query.name, "csv": text, "cards": cards(query, rows[0]) if cards_of(query) else ()})
     return Page(name, title=name, head={"time_zone": "UTC"}, answers=answers)
 
 
@@ -24,12 +31,15 @@ def shown(made: Page, *others: Page) -> dict[str, tuple[str, str]]:
 def test_cost_has_its_range_change_forecast_budgets_and_estimated_share() -> None:
     cost = page(
         "cost",
-        cost__total="Cost,CostError,UnpricedRequests,UnknownRequests,EstimatedShare\n200.5,5,1,0,18.5\n",
+        cost__total="Cost,CostMargin,NotIncludedRequests,EstimatedShare,CacheSavings,FullPriceCost\n200.5,9.8,1,18.5,4,204.5\n",
         cost__budget=f"{BUDGET}\n(all),over,400,380,420\nsub-a,within,20,,\nsub-b,,3,,\n",
     )
     overview = Page("overview", "Overview", overview={"measures": [{"label": "Cost in USD", "change": "+2.50 (+25%)"}]})
     assert shown(cost, overview) == {
-        "Cost in USD": ("\N{GREATER-THAN OR EQUAL TO} 200.50", "\N{PLUS-MINUS SIGN} 9.80 (95%)"),
+        "Cost in USD": (
+            "\N{GREATER-THAN OR EQUAL TO} 200.50",
+            "\N{PLUS-MINUS SIGN} 9.80 USD (95%), 1 request not included",
+        ),
         "Change from the period before": ("+2.50", "+25%"),
         "Month's forecast in USD": ("400.00", "380.00 to 420.00 (95%)"),
         "Budgets exceeded": ("1 of 2", "spent or expected"),
@@ -43,7 +53,7 @@ def test_reliability_has_one_success_rate_with_its_bridge_and_the_worst_hour() -
         reliability__outcomes=(
             "Outcome,Requests,P95Time\nsuccess,850,2500\nserver-error,40,\nthrottled-gateway,60,\nunauthorized,50,\n"
         ),
-        reliability__success_rate="CountedRequests,FailedRequests\n800,40\n90,0\n",
+        reliability__success="Requests,FailedRequests,SuccessRate,AnsweredShare,FailedShare\n1000,40,95.506,85,4\n",
         reliability__failures_over_time=(
             "TimeGenerated,Outcome,Requests\n2026-11-09T13:00:00+00:00,server-error,30\n"
             "2026-11-09T14:00:00+00:00,server-error,10\n2026-11-09T14:00:00+00:00,unauthorized,50\n"

@@ -149,5 +149,12 @@ def test_outputs_of_cells_of_ones_own_are_shown_as_text_or_picture() -> None:
 
 
 def test_a_share_of_unknown_tokens_never_rounds_to_none() -> None:
-    numbers = {"Requests": 100_000, "KnownTokens": 5, "EstimatedRequests": 0, "UnknownRequests": 3}
-    assert coverage_cards(numbers)[-1] == {"label": "Requests with unknown tokens", "value": "< 0.1%", "marked": True}
+    numbers = {
+        "Requests": 100_000,
+        "KnownTokens": 5,
+        "EstimatedRequests": 0,
+        "UnknownRequests": 3,
+        "UnknownShare": 0.003,
+    }
+    card = {"label": "Requests with unknown tokens", "value": "< 0.1%", "more": "3 requests, in no total"}
+    assert coverage_cards(numbers)[-1] == card | {"marked": True}
