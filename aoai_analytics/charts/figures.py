@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 _FEW_BARS = 6
 _MOMENT = "%a %-d %b %Y, %H:%M"
 _DAY = "%a %-d %b %Y"
+#: Up to this count an axis of counts has a mark for each.
+_FEW_COUNTS = 6
 #: More bars than this touch, without edges, which would look like hatching.
 _MANY_BARS = 40
 #: More lines than this in one plot are a tangle: each then has a small plot of its own.
 _MOST_LINES = 4
-#: Room to the right of bars for their values, as a share of the longest.
-_ROOM = 1.16
+#: Room beyond bars for their values, as a share of the plot.
+_ROOM = 0.16
+#: Bars that lie have at least this height with their axis, others this one.
+_LYING, _UPRIGHT = 150, 260
 
 
 def figure(
@@ -137,7 +141,7 @@ def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], t
         if customdata:
             trace["customdata"] = customdata
         traces.append(trace | (_bar(data, name) if as_bars else _line(data, name, kind.fill)))
-    layout = _axes(data, unit.label, unit.tight, days, units)
+    layout = _axes(data, days, units)
     if data.kind == "time" and kind.trace == "scatter" and not kind.fill and len(traces) > _MOST_LINES:
         return traces, _small_multiples(traces, layout), _in_words(data, unit), data.notes
     layout["barmode"] = "relative" if kind.stacked else "group"
@@ -166,8 +170,9 @@ def _label_bars(trace: dict[str, Any], layout: dict[str, Any], unit: Any) -> Non
         "cliponaxis": False,
         "textfont": {"size": 12},
     }
-    low, high = min(amounts), max(amounts)
-    layout["xaxis"]["range"] = [_ROOM * low if low < 0 else 0, _ROOM * high if high > 0 else 0]
+    low, high = min(0, *amounts), max(0, *amounts)
+    room = _ROOM * (high - low)
+    layout["xaxis"]["range"] = [low - room if low < 0 else 0, high + room if high > 0 else 0]
 
 
 def _small_multiples(traces: list[dict[str, Any]], layout: dict[str, Any]) -> dict[str, Any]:
@@ -237,12 +242,20 @@ def _line(data: Series, name: str, fill: bool) -> dict[str, Any]:
     return trace | ({"stackgroup": "all"} if fill else {})
 
 
-def _axes(data: Series, label: str, tight: bool, days: bool, units: Mapping[str, str]) -> dict[str, Any]:
+def _axes(data: Series, days: bool, units: Mapping[str, str]) -> dict[str, Any]:
+    unit = unit_of(data.measure, units)
+    label, tight = unit.label, unit.tight
     measured: dict[str, Any] = {"title": {"text": plotly_text(heading(data.measure, label))}, "rangemode": "tozero"}
     if data.several:
         measured["title"] = {"text": plotly_text(label[:1].upper() + label[1:])}
     if tight:
         measured["ticksuffix"] = label
+    numbers: Any = data.values
+    if numbers.abs().max(axis=None) * unit.factor < 1:
+        measured["exponentformat"] = "none"  # 0.00001, not 10µ
+    most = numbers.sum(axis=1).max() if data.additive else 0
+    if unit.additive and unit.decimals is None and 0 < most <= _FEW_COUNTS:
+        measured["dtick"] = 1  # there is no half request
     by: dict[str, Any] = {"showgrid": False}
     height = 360
     if data.kind == "category":
@@ -268,7 +281,7 @@ def _axes(data: Series, label: str, tight: bool, days: bool, units: Mapping[str,
     along, across = ("yaxis", "xaxis") if data.horizontal else ("xaxis", "yaxis")
     # A legend with many names takes several rows above the plot.
     rows = -(-data.values.shape[1] // 4) if data.values.shape[1] > 1 else 0
-    return {along: by, across: measured, "height": max(height, 260) + 22 * rows}
+    return {along: by, across: measured, "height": max(height, _LYING if data.horizontal else _UPRIGHT) + 22 * rows}
 
 
 def _grain(data: Series) -> str:
@@ -295,11 +308,14 @@ def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zo
     x, y, z = spec.x[0], spec.y[0], spec.color
     if not is_number(frame[z]):
         raise WrongUse(f"a heatmap's color must be a numeric column; {z} is not")
-    axes = {}
+    axes: dict[str, Any] = {}
+    zones: dict[str, str] = {}
     for key in (x, y):
         column = frame[key]
-        moment = pd.api.types.is_datetime64_any_dtype(column)
-        axes[key] = shown_time(column, time_zone)[0] if moment else column if is_number(column) else column.map(named)
+        if pd.api.types.is_datetime64_any_dtype(column):
+            axes[key], zones[key] = shown_time(column, time_zone)
+        else:
+            axes[key] = column if is_number(column) else column.map(named)
     rows = pd.DataFrame({"x": axes[x], "y": axes[y], "z": frame[z].astype("Float64")}).dropna(subset=["x", "y"])
     if rows.duplicated(["x", "y"]).any():
         raise WrongUse(f"several rows share a cell of the heatmap of {x} and {y}: summarize by both")
@@ -327,6 +343,7 @@ def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zo
     amounts = listed([grid.iat[row, column] for row, column in cells], unit.factor)
     dates = pd.api.types.is_datetime64_any_dtype(grid.columns)
     by: dict[str, Any] = {"type": "date"} if dates else {"type": "category", "categoryorder": "array"}
+    across = f"Time ({zones[x]})" if x == "TimeGenerated" and x in zones else humanised(x)
     shown = f"%{{customdata[1]:,.{0 if unit.decimals is None else unit.decimals}f}} {plotly_text(unit.label)}"
     # Cells as bars of one row's height: reports carry the part of plotly.js that draws bars and lines alone.
     trace = {
@@ -345,7 +362,7 @@ def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zo
         f"{shown}<extra></extra>",
     }
     layout = {
-        "xaxis": by | {"title": {"text": plotly_text(humanised(x))}, "showgrid": False}
+        "xaxis": by | {"title": {"text": plotly_text(across)}, "showgrid": False}
         | ({} if dates else {"categoryarray": columns}),
         "yaxis": {
             "title": {"text": plotly_text(humanised(y))}, "showgrid": False, "zeroline": False,
@@ -353,7 +370,7 @@ def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zo
             "ticktext": names,
         },
         "bargap": 0.04,
-        "height": max(260, 140 + 26 * len(grid)),
+        "height": max(_LYING, 140 + 26 * len(grid)),
     }  # fmt: skip
     top = rows.iloc[int(rows["z"].astype("float64").argmax())]
     return [trace], layout, f"Highest: {top['y']}, {top['x']}, {human(top['z'], unit)}.", notes

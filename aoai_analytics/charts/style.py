@@ -86,6 +86,7 @@ def _template(theme: dict[str, Any]) -> dict[str, Any]:
         "tickfont": {"color": theme["muted"], "size": 12},
         "title": {"font": {"color": theme["muted"], "size": 12}, "standoff": 10},
         "automargin": True,
+        "ticklabeloverflow": "allow",  # the last day has its label too
         # 1.2M and 3B rather than 1.2e6 and 3G.
         "exponentformat": "B",
         "separatethousands": True,
@@ -110,7 +111,7 @@ def _template(theme: dict[str, Any]) -> dict[str, Any]:
                 "font": {"size": 12},
                 "bgcolor": "rgba(0,0,0,0)",
             },
-            "margin": {"l": 8, "r": 12, "t": 24, "b": 8},
+            "margin": {"l": 8, "r": 24, "t": 24, "b": 8},
             "bargap": 0.25,
             "hoverlabel": {
                 "bgcolor": theme["paper"],

@@ -109,7 +109,7 @@ def percent(share: float) -> str:
         return "< 0.1%"
     if 99.9 < share < 100:
         return f"{share:.2f}%" if share < 99.995 else "> 99.99%"
-    return f"{share:,.1f}".removesuffix(".0") + "%"
+    return f"{share:,.0f}%" if abs(share) >= 1000 else f"{share:,.1f}".removesuffix(".0") + "%"
 
 
 def share(part: float, whole: float) -> str:

@@ -256,6 +256,26 @@ def test_long_names_keep_what_differs_between_them() -> None:
     assert all(len(text) <= 28 for text in result.layout.yaxis.ticktext)
 
 
+def test_labels_of_negative_bars_have_room_beside_the_names() -> None:
+    """Room for labels is a share of the plot: of the smallest bar's own length it would be hardly any."""
+    frame = pd.DataFrame({"User": ["a", "b"], "Change": [100.0, -1.0]})
+    result = drawn(frame, "bar x=Change y=User")
+    assert list(result.layout.xaxis.range) == pytest.approx([-17.16, 116.16])
+
+
+def test_counts_have_no_mark_between_two() -> None:
+    assert drawn(tokens(User=["a", "b"], TotalTokens=[2, 1]), "bar x=TotalTokens y=User").layout.xaxis.dtick == 1
+    assert drawn(tokens(User=["a", "b"], TotalTokens=[9, 1]), "bar x=TotalTokens y=User").layout.xaxis.dtick is None
+
+
+def test_a_single_bar_that_lies_has_its_own_width_and_a_tiny_amount_no_prefix() -> None:
+    result = drawn(pd.DataFrame({"User": ["a"], "Cost": [0.000027]}), "bar x=Cost y=User")
+    assert result.layout.height < 200 and result.layout.xaxis.exponentformat == "none"
+    assert (
+        drawn(pd.DataFrame({"User": ["a"], "Cost": [1200.0]}), "bar x=Cost y=User").layout.xaxis.exponentformat is None
+    )
+
+
 def test_numbers_and_dates_as_names_stay_names() -> None:
     result = drawn(tokens(User=["2024-08-06", "17"], TotalTokens=[2, 1]), "bar x=TotalTokens y=User")
     assert result.layout.yaxis.type == "category"
