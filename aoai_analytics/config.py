@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import WrongUse
+from .format.periods import zone
 
 FILE = "aoai.toml"
 #: What marks a project's root.
@@ -86,6 +87,7 @@ class Settings:
     azure-identity class; ``query_memory`` (``50%``, ``4GB``) and ``query_seconds`` limit a query of a lake;
     ``prices`` is the raw ``[prices]`` table, which ``prices.own`` reads, and ``dimensions`` that of ``dimensions``;
     ``terms_shared_by`` is how many users must share a word before a report without texts shows it as a topic's;
+    ``budgets`` are USD per month by subscription, or ``(all)`` for the total, in reports and ``cost/budget``;
     ``only`` are ``COLUMN=VALUE`` of the requests to keep (in ``AOAI_ONLY`` a JSON list).
     """
 
@@ -103,7 +105,13 @@ class Settings:
     terms_shared_by: int = 5
     prices: dict[str, Any] = field(default_factory=dict)
     dimensions: dict[str, Any] = field(default_factory=dict)
+    budgets: dict[str, float] = field(default_factory=dict)
     only: list[str] = field(default_factory=list)
+
+
+def own_budgets() -> str:
+    """The budgets of the settings as the parameter ``budgets`` takes them: ``(all)=900.0,sub-claims=120.5``."""
+    return ",".join(f"{name}={amount}" for name, amount in settings().budgets.items())
 
 
 @cache
@@ -132,6 +140,7 @@ def settings() -> Settings:
         terms_shared_by: int = Field(default=Settings.terms_shared_by, ge=2)
         prices: dict[str, Any] = {}
         dimensions: dict[str, Any] = {}
+        budgets: dict[str, float] = {}
         only: list[str] = []
 
         @classmethod
@@ -146,13 +155,23 @@ def settings() -> Settings:
             return init_settings, env_settings, InitSettingsSource(settings_cls, given)
 
     try:
-        return Settings(**Read().model_dump())
+        made = Settings(**Read().model_dump())
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0])
-        variable = f"AOAI_{name.upper()}"
-        where = variable if variable in os.environ or file is None else _shown(file)
-        raise WrongUse(f"{where}: '{name}' must be {_EXPECTED.get(first['type'], 'another value')}") from error
+        place = ".".join(map(str, first["loc"]))
+        what = f"'{place}' must be {_EXPECTED.get(first['type'], 'another value')}"
+        raise WrongUse(f"{_where(str(first['loc'][0]), file)}: {what}") from error
+    try:
+        zone(made.time_zone)
+    except WrongUse as error:
+        raise WrongUse(f"{_where('time_zone', file)}: {error}") from error
+    return made
+
+
+def _where(name: str, file: Path | None) -> str:
+    """Where the setting *name* comes from: a variable, else *file*."""
+    variable = f"AOAI_{name.upper()}"
+    return variable if variable in os.environ or file is None else _shown(file)
 
 
 #: What the validator expects, in words.

@@ -21,7 +21,7 @@ _CLI_TOP = """# The command line
 Data goes to standard output, messages to standard error. Exit codes: 0 done, 1 failed, 2 usage error. An error is one
 line; `--debug` adds the traceback. Settings come from flags first, then `AOAI_*` variables, then `aoai.toml`: `source`,
 `lake`, `reports`, `time_zone`, `credential`, `keep`, `deliver`, `link`, `deliver_prompts`, `query_memory`,
-`query_seconds`, `terms_shared_by`.
+`query_seconds`, `terms_shared_by`, `[budgets]`.
 
 `make docs` generates this page from the commands' help; a test keeps it current.
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aoai_analytics.config import default_source, found, settings
+from aoai_analytics.config import default_source, found, own_budgets, settings
 from aoai_analytics.errors import WrongUse
 from aoai_analytics.lake.delta import Lake
 
@@ -66,6 +66,8 @@ def test_folders_in_the_file_are_beside_it(project: Path) -> None:
         ("[qqq]\n", "unknown setting 'qqq'; use lake, source,"),
         ("query_memory = 'much'\n", "'query_memory' must be a share or size such as '50%' or '4GB'"),
         ("query_seconds = -1\n", "'query_seconds' must be a number above 0"),
+        ("time_zone = 'Mars/X'\n", "unknown time zone 'Mars/X': use an IANA name, e.g. UTC or Europe/Berlin"),
+        ("[budgets]\n'(all)' = 'much'\n", "'budgets.(all)' must be a number"),
         ("time_zone = 3\n", "'time_zone' must be text in quotes"),
         ("deliver_prompts = 'perhaps'\n", "'deliver_prompts' must be true or false"),
     ],
@@ -76,3 +78,10 @@ def test_a_wrong_setting_is_named_in_plain_words(project: Path, text: str, messa
         settings()
     assert message in str(refused.value) and "aoai.toml" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_budgets_are_those_of_the_file(project: Path) -> None:
+    assert own_budgets() == ""
+    settings.cache_clear()
+    (project / "aoai.toml").write_text("[budgets]\n'(all)' = 900\nsub-claims = 120.5\n")
+    assert own_budgets() == "(all)=900.0,sub-claims=120.5"

@@ -14,7 +14,7 @@ import typer
 
 from ..config import default_source, found, settings
 from ..errors import WrongUse
-from ..format.periods import named, span
+from ..format.periods import named, span, zone
 
 if TYPE_CHECKING:
     from ..engines import Engine
@@ -161,5 +161,5 @@ def put(data: bytes, path: Path | None) -> None:
 
 
 def zone_or_default(time_zone: str | None) -> str:
-    """*time_zone*, else the setting."""
-    return time_zone or settings().time_zone
+    """*time_zone*, else the setting. Raises WrongUse for one that is unknown."""
+    return zone(time_zone or settings().time_zone).key

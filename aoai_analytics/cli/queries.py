@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ..config import own_budgets
 from ..errors import AoaiError, QueryError, WrongUse
 from . import options
 
@@ -100,6 +101,8 @@ def query(
     if named is not None:
         if "timeZone" in named.parameters and zone != "UTC":
             local_days = values.setdefault("timeZone", zone) == zone
+        if "budgets" in named.parameters and (budgets := own_budgets()):
+            values.setdefault("budgets", budgets)
         text = named.bind(**values)
         values = {}
     else:

@@ -139,7 +139,9 @@ def month_of(start: datetime | None, end: datetime | None, last: datetime) -> da
 
 
 def _budget(periods: Periods, start: datetime | None, budgets: str | Sequence[str]) -> Iterator[str]:
-    rows = periods._rows("cost/budget", start, periods.end, {"budgets": budgets})
+    rows = periods._rows(
+        "cost/budget", start, periods.end, {"budgets": budgets if isinstance(budgets, str) else tuple(budgets)}
+    )
     for row in rows:
         if row["ProjectedCost"] is None:
             continue
@@ -154,7 +156,7 @@ def _budget(periods: Periods, start: datetime | None, budgets: str | Sequence[st
         elif row["Scope"] == "(all)":
             yield f"The month is expected to cost {amount(row['ProjectedCost'])} USD{reach}."
     if rows and not any(row["Budget"] for row in rows):
-        yield "No budget is set: run aoai report -p 'budgets=(all)=900', or one for each subscription."
+        yield "No budget is set: add [budgets] to aoai.toml, with '\"(all)\" = 900' or an amount for each subscription."
 
 
 def _blind(head: dict[str, Any], totals: Rows) -> Iterator[str]:

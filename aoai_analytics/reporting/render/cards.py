@@ -70,7 +70,7 @@ def _cost(shown: Shown) -> Iterator[Card]:
     if states:
         yield _card("Budgets exceeded", f"{late} of {len(states)}", "spent or expected", marked=late > 0)
     else:
-        yield _card("Budgets", "none set", "parameter budgets")
+        yield _card("Budgets", "none set", "[budgets] in aoai.toml")
     for row in totals:
         yield _card("Estimated share", percent(float(row["EstimatedShare"] or 0)), "of the cost")
 

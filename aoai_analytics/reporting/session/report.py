@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...charts import cards, describe, figure, headline, note, table_html
 from ...charts.tables import MAX_ROWS
-from ...config import default_source, found, settings
+from ...config import default_source, found, own_budgets, settings
 from ...dimensions import only_setting, own_functions
 from ...engines import Engine, QueryResult, connect
 from ...engines.frames import days_in
@@ -183,7 +183,7 @@ class Report:
     def overview(self, budgets: str | Sequence[str] = "") -> Overview:
         """The period in brief: its numbers beside the period before, its daily cost, top lists, findings in words.
 
-        *budgets* are as the question cost/budget takes them. Raises QueryError or SourceError where the engine fails.
+        *budgets* are as the question cost/budget takes them; default: the setting. Raises QueryError or SourceError where the engine fails.
         """
 
         def answer(
@@ -193,7 +193,7 @@ class Report:
             asked = ask(self.engine, query.bind(**parameters), query=query, start=start, end=end)
             return asked.result.frame, _problems(query.title, asked.result)
 
-        return overview(answer, self.start, self.end, self.time_zone, budgets)
+        return overview(answer, self.start, self.end, self.time_zone, budgets or own_budgets())
 
     def _fitted(self, query: Query, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """*parameters*, with the report's ``timeZone`` and a ``step`` that fits the period where they lack them."""
@@ -206,7 +206,9 @@ class Report:
         # The table of a figure sums up the rows that it does not show, and all.
         if "topN" in types and query.chart.startswith("bar"):
             fitting["topN"] = ALL_ROWS
-        return fitting | dict(parameters)
+        if "budgets" in types and (budgets := own_budgets()):
+            fitting["budgets"] = budgets
+        return fitting | {name: value for name, value in parameters.items() if name != "budgets" or value}
 
     def _step(self) -> str | None:
         """The time between two points of a chart: an hour up to two days, a day up to three months, then a week.
