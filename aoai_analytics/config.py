@@ -12,9 +12,9 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .errors import WrongUse
-from .format.periods import zone
 
 FILE = "aoai.toml"
 #: What marks a project's root.
@@ -162,9 +162,10 @@ def settings() -> Settings:
         what = f"'{place}' must be {_EXPECTED.get(first['type'], 'another value')}"
         raise WrongUse(f"{_where(str(first['loc'][0]), file)}: {what}") from error
     try:
-        zone(made.time_zone)
-    except WrongUse as error:
-        raise WrongUse(f"{_where('time_zone', file)}: {error}") from error
+        ZoneInfo(made.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        what = f"unknown time zone '{made.time_zone}': use an IANA name, e.g. UTC or Europe/Berlin"
+        raise WrongUse(f"{_where('time_zone', file)}: {what}") from error
     return made
 
 

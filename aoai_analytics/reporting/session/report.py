@@ -183,8 +183,8 @@ class Report:
     def overview(self, budgets: str | Sequence[str] = "") -> Overview:
         """The period in brief: its numbers beside the period before, its daily cost, top lists, findings in words.
 
-        *budgets* are as the question cost/budget takes them; default: the setting. Raises QueryError or SourceError where
-        the engine fails.
+        *budgets* are as the question cost/budget takes them; default: the setting. Raises QueryError or SourceError
+        where the engine fails.
         """
 
         def answer(
