@@ -293,13 +293,7 @@ def expected(what: Shown, frame: pd.DataFrame) -> pd.DataFrame:
     if what.how == "table":
         return frame
     if what.how == "stat":
-        (row,) = frame.sum(numeric_only=True).to_frame().T.to_dict("records")
-        if what.query.name == "health/coverage-head":
-            tokens = row["KnownTokens"] + row["EstimatedTokens"]
-            row |= {"Tokens": tokens, "EstimatedShare": round(100 * row["EstimatedTokens"] / tokens, 1)}
-        if what.query.name == "reliability/success-rate":
-            row["SuccessRate"] = round(100 * (1 - row["FailedRequests"] / row["CountedRequests"]), 3)
-        return pd.DataFrame([row])[list(what.units)]
+        return frame[list(what.units)]
     found = frame[list(what.columns)].copy()
     if what.joined:
         found[what.axis] = found[what.axis].astype(str) + " · " + frame[what.chart.color].astype(str)

@@ -43,7 +43,7 @@ def test_cards_have_the_same_labels_and_numbers_everywhere(query: Any, tmp_path:
     engine = engine_over(REQUESTS, tmp_path / "lake")
     (row,) = engine.query(query.text).frame.to_dict("records")
     report = cards(query, row)
-    tiles = engine.query(f"{query.text.rstrip()}\n{folded(query)}").frame.to_dict("records")
+    tiles = engine.query(f"{query.text.rstrip()}\n{folded(query.name)}").frame.to_dict("records")
     assert [tile["Kpi"] for tile in tiles] == [card["label"] for card in report]
     names = [each["properties"][0]["value"] for each in panel(Shown(query, "kpi"))["fieldConfig"]["overrides"]]
     assert names == [card["label"] for card in report]

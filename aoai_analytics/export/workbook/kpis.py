@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from ...charts.cards import FIELD, Card, cards_of
 from ...format.numbers import unit_of
-from ...library.queries import Query
+from ...library import Query, library
 
 
-def folded(query: Query) -> str:
-    """The KQL to append to *query*, which converts its row to the tiles Place, Kpi, Value, Note.
+def folded(name: str) -> str:
+    """The KQL to append to the library's query *name*, which converts its row to the tiles Place, Kpi, Value, Note.
 
     Numbers are abbreviated (1.23 M), ``unknown`` if null; a note of which a part is null is empty.
     """
+    query = library().get(name)
     made = cards_of(query)
     places = ", ".join(str(place) for place in range(1, len(made) + 1))
     return f"""| extend Place = dynamic([{places}])

@@ -139,7 +139,7 @@ def tile_step(where: str, tile: Tile, parts: Parts) -> dict[str, Any]:
         kql = kql.rstrip() + f"\n| extend {KEY} = {coded(tile.key)}\n"
         content["exportedParameters"] = [{"fieldName": KEY, "parameterName": tile.sets, "parameterType": 1}]
     if show == "kpi":
-        kql = kql.rstrip() + "\n" + folded(query)
+        kql = kql.rstrip() + "\n" + folded(tile.query)
         content |= {
             "size": _TINY,
             "visualization": "tiles",
