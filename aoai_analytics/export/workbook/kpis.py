@@ -36,8 +36,8 @@ def _number(column: str, suffix: str) -> str:
         f"tostring(round(todouble({column}), 2)))"
     )
     if suffix == "%":  # a share is never rounded to 0 or 100
-        places = f"iff({column} > 99.9, 2, 1)"
-        shown = f"iff({column} > 0 and {column} < 0.1, '< 0.1', tostring(round(todouble({column}), {places})))"
+        near = f"iff({column} > 99.9, round(todouble({column}), 2), round(todouble({column}), 1))"
+        shown = f"iff({column} > 0 and {column} < 0.1, '< 0.1', tostring({near}))"
     return f"""iff(isnull({column}), "unknown", strcat(replace_regex({shown}, @"[.]0+($| )", @"\\1"), "{suffix}"))"""
 
 
