@@ -31,7 +31,7 @@ from .kql.functions import in_force, names_in
 from .kql.inlining import Range
 from .kql.parameters import bind
 from .kql.several import first_table
-from .kql.tree import read
+from .kql.tree import read, string_value
 from .pinpointing import Try, pinpointed
 from .protocol import QueryResult
 from .running import remove, spill_folder, stoppable
@@ -271,7 +271,12 @@ class _Recent:
 def _run(views: Views, sql: str, limit_to: str) -> Answer:
     """The rows of *sql* as an Arrow table, and the columns' Kusto types."""
     types = {name: _kusto_type(kind) for name, kind in views.columns(sql)}
-    fetched = ", ".join(f"CAST({quoted(n)} AS {DUCKDB_TYPES[kind]}) AS {quoted(n)}" for n, kind in types.items())
+    # DuckDB casts a list of JSON by way of its text, and writes its nulls as NULL.
+    casts = {
+        name: "to_json({0})" if kind == "dynamic" else f"CAST({{0}} AS {DUCKDB_TYPES[kind]})"
+        for name, kind in types.items()
+    }
+    fetched = ", ".join(f"{cast.format(quoted(name))} AS {quoted(name)}" for name, cast in casts.items())
     where = f" WHERE {limit_to}" if limit_to else ""
     return views.arrow(f"SELECT {fetched} FROM ({sql}){where}"), types
 
@@ -316,8 +321,10 @@ def _plain(error: duckdb.Error, kql: str) -> str:
     import duckdb
 
     first = str(error).split("\n\n")[0].split("\n")[0]
-    if asserted := re.search(r"assert\(\) has failed: .*", first):
-        return asserted[0]
+    if asserted := re.search(r"assert\(\) has failed: (.*)", first):
+        # Kusto takes a literal only; what a message is computed from may be a prompt.
+        written = {string_value(node.text) for node in read(kql).find("StringLiteralExpression")}
+        return asserted[0] if asserted[1] in written else "assert() has failed"
     missing = re.search(r'Referenced column "([^"]+)" not found', first)
     if missing:
         return f"there is no column '{missing[1]}' where the query names it"

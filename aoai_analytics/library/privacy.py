@@ -49,6 +49,9 @@ _PUBLIC = re.compile(
         )
     )
 )
+#: Functions that spell a text in numbers.
+_SPELLING = frozenset(("to_utf8", "unicode_codepoints_from_string", "base64_decode_toarray"))
+_NUMBERS = ("int", "long", "real", "decimal")
 #: Names that Kusto gives by itself.
 _GIVEN = re.compile(r"Column\d+|print_\d+")
 
@@ -76,7 +79,7 @@ def shown(
     if show_prompts:
         return result, False
     rows = columns_of(kql)
-    texts = _texts(result, rows, no_text)
+    texts = _texts(result, rows, kql, no_text)
     return (hidden(result, kql, no_text=no_text), True) if texts or rows.rest else (result, False)
 
 
@@ -88,24 +91,26 @@ def no_text(query: Query) -> frozenset[str]:
 def hidden(result: QueryResult, kql: str, *, no_text: Collection[str] = ()) -> QueryResult:
     """*result* of *kql* with each text that may be someone's replaced by its length.
 
-    Numbers, moments and truth values stay. A column whose very name may come from a text is renamed.
+    Numbers, moments and truth values stay, unless the numbers spell a text. A column whose very name may come from a
+    text is renamed.
     """
+    import pandas as pd
+
     rows = columns_of(kql)
     frame = result.frame.copy()
-    for column in _texts(result, rows, no_text):
-        frame[column] = [_length(value) for value in frame[column]]
+    kinds = dict(result.types)
+    for column in _texts(result, rows, kql, no_text):
+        kinds[column] = "string" if kinds[column] in _NUMBERS else kinds[column]
+        frame[column] = pd.Series([_length(value) for value in frame[column]], index=frame.index, dtype="str")
     names = _safe_names(list(result.types), rows, kql)
-    types = {names[column]: kql_type for column, kql_type in result.types.items()}
+    types = {names[column]: kql_type for column, kql_type in kinds.items()}
     return replace(result, frame=frame.rename(columns=names), types=types)
 
 
-def _texts(result: QueryResult, rows: Rows, no_text: Collection[str]) -> list[str]:
+def _texts(result: QueryResult, rows: Rows, kql: str, no_text: Collection[str]) -> list[str]:
     """The columns of *result* that may hold what people wrote."""
-    return [
-        name
-        for name, kind in result.types.items()
-        if kind in ("string", "dynamic") and name not in no_text and rows.is_text(name)
-    ]
+    texts = ("string", "dynamic", *(_NUMBERS if any(name in kql for name in _SPELLING) else ()))
+    return [name for name, kind in result.types.items() if kind in texts and name not in no_text and rows.is_text(name)]
 
 
 def _safe_names(columns: list[str], rows: Rows, kql: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aoai_analytics.cli.output import write
 from aoai_analytics.engines import QueryResult
 from aoai_analytics.engines.kql.flow import TEXT_COLUMNS
 from aoai_analytics.engines.local import LocalEngine
@@ -25,6 +26,12 @@ SECRET = "planted secret"
 @pytest.mark.parametrize(
     ("kql", "reads"),
     [
+        ("ApiManagementGatewayLogs | project A = RequestHeaders['User-Agent']", True),
+        ("ApiManagementGatewayLogs | project LastErrorMessage", True),
+        ("ApiManagementGatewayLogs | mv-expand E = Errors | project E", True),
+        ("ApiManagementGatewayLogs | project TraceRecords", True),
+        ("AppExceptions | project OuterMessage", True),
+        ("ApiManagementGatewayLogs | project ResponseCode, LastErrorReason, Url", False),
         ("AoaiMessages | take 1", True),
         ("AoaiRequests | join AoaiMessages on CorrelationId", True),
         ("ApiManagementGatewayLogs | project B = ResponseBody", True),
@@ -84,6 +91,9 @@ WAYS = [
     "AoaiConversation | project Role",
     "ApiManagementGatewayLlmLog | mv-expand M = RequestMessages | project M",
     "materialize(AoaiMessages | project ApiId = Prompt)",
+    "AoaiMessages | where assert(strlen(Prompt) < 0, Prompt)",
+    "AoaiMessages | extend A = bag_pack(Prompt, 1), B = A | evaluate bag_unpack(A) | evaluate bag_unpack(B)",
+    "ApiManagementGatewayLogs | project X = LastErrorMessage, Y = RequestHeaders, Z = tostring(Errors), TraceRecords",
 ]
 
 
@@ -219,6 +229,26 @@ def test_a_message_that_is_always_in_the_same_words_is_shown_and_no_other(messag
     result = QueryResult(pd.DataFrame({"ErrorMessage": [message]}), {"ErrorMessage": "string"})
     cell = hidden(result, "AoaiRequests | project ErrorMessage").frame["ErrorMessage"][0]
     assert cell == (message if is_public else f"[hidden: {len(message)} characters]")
+
+
+@pytest.mark.parametrize("spelt", ["unicode_codepoints_from_string(Prompt)", "to_utf8(Prompt)"])
+def test_numbers_that_spell_a_text_are_hidden(engine: LocalEngine, spelt: str) -> None:
+    kql = f"AoaiMessages | take 1 | mv-expand C = {spelt} to typeof(long) | project C, N = strlen(Prompt)"
+    result, is_hidden = shown(engine.query(kql), kql, show_prompts=False)
+    assert is_hidden and set(result.frame.C) <= {"[hidden: 2 characters]", "[hidden: 3 characters]"}
+    assert result.types == {"C": "string", "N": "long"} and set(result.frame.N) == {len(SECRET)}
+
+
+def test_an_assert_says_its_own_words_only(engine: LocalEngine) -> None:
+    assert told(engine, "AoaiMessages | where assert(strlen(Prompt) < 0, 'too long')").endswith("failed: too long")
+
+
+def test_an_answer_without_rows_is_written_in_any_format(engine: LocalEngine, tmp_path: Path) -> None:
+    kql = "AoaiMessages | where Prompt == 'another' | project X = bag_pack('a', Prompt), Prompt"
+    result, _ = shown(engine.query(kql), kql, show_prompts=False)
+    for form in ("table", "csv", "json", "html", "xlsx", "parquet"):
+        write(result, form, tmp_path / form, "UTC")
+        assert (tmp_path / form).stat().st_size
 
 
 def test_a_column_named_by_a_text_is_renamed(tmp_path: Path) -> None:

@@ -24,6 +24,19 @@ _TIMESPAN = """
 #: Ticks of 100 ns, from the year 1 for a moment.
 _TICKS = "(epoch_us(value) + 62135596800000000) * 10.0"
 
+#: Added up as whole numbers of 1/1024 and of 2^-72, which is the same in any order of rows, and so on any number of
+#: threads. DuckDB adds doubles in the order in which its threads have them. Out of these bounds it adds as it does.
+_IN_BOUNDS = "max(abs(value)){0} BETWEEN 1e-6 AND 9e15"
+_SUM = """(CAST(sum(TRY_CAST(trunc(value * 1024) AS BIGINT)){0} AS DOUBLE)
+    + CAST(sum(TRY_CAST((value * 1024 - trunc(value * 1024)) * 4611686018427387904 AS BIGINT)){0} AS DOUBLE)
+    / 4611686018427387904) / 1024"""
+_REAL_SUM = f"CASE WHEN {_IN_BOUNDS} THEN {_SUM} ELSE coalesce(sum(value){{0}}, 0.0) END"
+_REAL_AVG = f"""CASE WHEN {_IN_BOUNDS} THEN {_SUM} / count(value){{0}}
+    ELSE coalesce(avg(value){{0}}, CAST('NaN' AS DOUBLE)) END"""
+_CHOSEN = " FILTER (WHERE chosen)"
+#: DuckDB takes a form for doubles for any number that no other form is for.
+_WHOLE = ("BIGINT", "HUGEINT", "UBIGINT", "DECIMAL(38, 12)")
+
 #: name -> parameters and expression of each form.
 MACROS: dict[str, tuple[tuple[str, str], ...]] = {
     # A null within JSON is null.
@@ -96,6 +109,8 @@ MACROS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "kusto_sum": (
         ("value INTERVAL", "to_microseconds(CAST(coalesce(sum(epoch_us(value)), 0) AS BIGINT))"),
+        *((f"value {kind}", "coalesce(sum(value), 0)") for kind in _WHOLE),
+        ("value DOUBLE", _REAL_SUM.format("")),
         ("value", "coalesce(sum(value), 0)"),
     ),
     "kusto_sumif": (
@@ -103,16 +118,25 @@ MACROS: dict[str, tuple[tuple[str, str], ...]] = {
             "value INTERVAL, chosen",
             "to_microseconds(CAST(coalesce(sum(epoch_us(value)) FILTER (WHERE chosen), 0) AS BIGINT))",
         ),
+        *((f"value {kind}, chosen", "coalesce(sum(value) FILTER (WHERE chosen), 0)") for kind in _WHOLE),
+        ("value DOUBLE, chosen", _REAL_SUM.format(_CHOSEN)),
         ("value, chosen", "coalesce(sum(value) FILTER (WHERE chosen), 0)"),
     ),
     "kusto_avg": (
         ("value INTERVAL", "to_microseconds(CAST(avg(epoch_us(value)) AS BIGINT))"),
         ("value TIMESTAMP", "make_timestamp(CAST(avg(epoch_us(value)) AS BIGINT))"),
+        *((f"value {kind}", "coalesce(avg(value), CAST('NaN' AS DOUBLE))") for kind in _WHOLE),
+        ("value DOUBLE", _REAL_AVG.format("")),
         ("value", "coalesce(avg(value), CAST('NaN' AS DOUBLE))"),
     ),
     "kusto_avgif": (
         ("value INTERVAL, chosen", "to_microseconds(CAST(avg(epoch_us(value)) FILTER (WHERE chosen) AS BIGINT))"),
         ("value TIMESTAMP, chosen", "make_timestamp(CAST(avg(epoch_us(value)) FILTER (WHERE chosen) AS BIGINT))"),
+        *(
+            (f"value {kind}, chosen", "coalesce(avg(value) FILTER (WHERE chosen), CAST('NaN' AS DOUBLE))")
+            for kind in _WHOLE
+        ),
+        ("value DOUBLE, chosen", _REAL_AVG.format(_CHOSEN)),
         ("value, chosen", "coalesce(avg(value) FILTER (WHERE chosen), CAST('NaN' AS DOUBLE))"),
     ),
 }

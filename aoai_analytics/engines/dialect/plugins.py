@@ -93,11 +93,9 @@ def _bag_unpack(function: Node, stage: Stage) -> str:
         value = f"json_extract_string({bag}, {path})" if sql_type != "JSON" else f"json_extract({bag}, {path})"
         cells.append(f"TRY_CAST({value} AS {sql_type}) AS {sql_name(prefix + str(key))}")
     made = {prefix + str(key) for key, _ in kinds if str(key) not in ignored}
-    twice = sorted(made & set(stage.columns) - {name})
-    if twice and not conflict:
-        raise refused(
-            function, f"bag_unpack() makes a column '{twice[0]}' that is there; say which with columnsConflict"
-        )
+    if made & set(stage.columns) - {name} and not conflict:
+        # Which one is not said: a key may be someone's text.
+        raise refused(function, "bag_unpack() makes a column that is there; say which to keep with columnsConflict")
     gone = made if conflict == "replace_source" else set()
     others = [sql_name(other) for other in stage.columns if other != name and other not in gone]
     return stage.sql(f'SELECT {", ".join([*others, *cells])} FROM "{stage.name}"').name

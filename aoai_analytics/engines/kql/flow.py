@@ -21,8 +21,12 @@ from .rows import UNKNOWN, Bound, Function, Rows, Scope
 from .tree import NAMES, Node, bare, call, named, read, stages, statements, string_value
 from .words import lacking, listed, nearest
 
-#: Columns that hold what people wrote, or were answered. A service's message about an error may quote the request.
-TEXT_COLUMNS = LOGGED_TEXT | {"Prompt", "Response", "ErrorMessage", "Data", "event_s", "properties_s"}
+#: Columns that hold what people wrote, or were answered. A service's message about an error may quote the request, a
+#: trace or a header may carry a part of it.
+TEXT_COLUMNS = LOGGED_TEXT | listed(
+    """Prompt Response Data Error ErrorMessage LastErrorMessage Errors OuterMessage InnermostMessage Details
+    TraceRecords RequestHeaders ResponseHeaders BackendRequestHeaders BackendResponseHeaders event_s properties_s"""
+)
 #: Tables of Azure Monitor that hold numbers and names of resources, and no one's text.
 _NUMBERS_ONLY = listed("""AppMetrics AzureMetrics Heartbeat Perf Usage""")
 #: Functions whose result tells a text's size or form, not the text.
