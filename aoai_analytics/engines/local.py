@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 import time
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import settings
 from ..errors import QueryError
-from ..lake.delta import Lake
+from ..lake.delta import TRANSLATIONS, Lake
 from ..lake.journal import SetAside, set_aside
 from ..lake.own import OwnTable, own_tables
 from ..schema.sql import quoted, sql_text
@@ -26,10 +27,11 @@ from .dialect.stages import Stages
 from .frames import frame_from_arrow
 from .kql.classic import CLASSIC_TABLES, newer
 from .kql.elsewhere import here
-from .kql.flow import catalogue, checked
+from .kql.flow import catalogue, checked, columns_of
 from .kql.functions import in_force, names_in
 from .kql.inlining import Range
 from .kql.parameters import bind
+from .kql.remembered import beside, recalled
 from .kql.several import first_table
 from .kql.tree import read, string_value
 from .pinpointing import Try, pinpointed
@@ -83,6 +85,8 @@ class LocalEngine:
         self._functions = {**CLASSIC_TABLES, **in_force(functions)}
         self._own: dict[str, OwnTable] = {}
         self._known = catalogue(self._functions)
+        #: Tells the functions' texts.
+        self._texts = hashlib.sha256(repr(sorted(self._functions.items())).encode()).hexdigest()
         self._lake = lake
         self._views: Views | None = None
         self._recent = _Recent()
@@ -134,19 +138,17 @@ class LocalEngine:
         """See ``arrow``; with what is missing from the answer, and what else its reader should know."""
         import duckdb
 
-        dialect.install()
         kql = kql.rstrip()  # as it is read again when it is translated
-        with self._lock:
+        with self._lock, beside(self._lake.folder / TRANSLATIONS, kql):
+            if not computing:
+                columns_of(kql)  # so that what hides texts afterwards is remembered too
             own = own_tables(self._lake)
             if own != self._own:
                 # Made anew only then: what functions answer with is worked out once for each catalogue.
                 self._own = own
                 self._known = catalogue(self._functions, {name: table.columns for name, table in own.items()})
-            kql, notices = here(kql)
-            kql, several = first_table(kql)
-            kql = dialect.present(newer(kql), self._known)
-            checked(kql, self._known, arities())
-            kql = dialect.expanded(kql, TABLES)
+            whole = (kql, self._texts, [(name, table.columns) for name, table in own.items()])
+            kql, notices = recalled(("prepared", *whole), lambda: self._prepared(kql))
             views = self._connected()
             seen = views.show(kql, ranges, among, own)
             stale = () if computing else self._stale.warnings([name for name, _ in seen.of], ranges)
@@ -162,7 +164,12 @@ class LocalEngine:
                     return answered()
 
             def answered() -> tuple[Hashable, Answer]:
-                sql = stages.sql(dialect.staged(kql, stages))
+                staged = recalled(
+                    ("staged", kql, seen.functions),
+                    lambda: dialect.staged(kql, stages),
+                    lambda: not stages.definitions,  # a stage can depend on the rows
+                )
+                sql = stages.sql(staged)
                 asked = (sql, limit_to, seen.of, tuple(stages.definitions))
                 answer = self._recent.get(asked)
                 if answer is None:
@@ -182,7 +189,15 @@ class LocalEngine:
                 raise pinpointed(kql, self._attempt(seen.functions), str(error)) from error
             if not names_in(kql) & _UNSTEADY:
                 self._recent.put(asked, answer)
-            return answer, stale, notices + several
+            return answer, stale, tuple(notices)
+
+    def _prepared(self, kql: str) -> tuple[str, tuple[str, ...]]:
+        """*kql* as it is to be translated, and what its reader should know. Raises QueryError where it is wrong."""
+        kql, notices = here(kql)
+        kql, several = first_table(kql)
+        kql = dialect.present(newer(kql), self._known)
+        checked(kql, self._known, arities())
+        return dialect.expanded(kql, TABLES), notices + several
 
     def types(self, kql: str) -> dict[str, str] | None:
         """The columns of *kql*'s answer and their types, without running it; None where that fails."""
@@ -285,20 +300,21 @@ def _run(views: Views, sql: str, limit_to: str) -> Answer:
 def _refusals(kql: str) -> Iterator[None]:
     """What duckdb-kql and DuckDB refuse of *kql*, raised as QueryError."""
     import duckdb
-    from duckdb_kql import KqlError, KqlUnsupportedError
 
     try:
         yield
-    except KqlUnsupportedError as error:
-        raise _unsupported(kql) from error
-    except KqlError as error:
-        raise QueryError(
-            "the local engine cannot run this query: it uses KQL in a way that is not known here"
-        ) from error
     except duckdb.OutOfMemoryException as error:
         raise QueryError("the query needs more memory than available: narrow its time range") from error
     except duckdb.Error as error:
         raise QueryError(_plain(error, kql)) from error
+    except Exception as error:
+        from duckdb_kql import KqlError, KqlUnsupportedError  # a tenth of a second, for what was translated before
+
+        if isinstance(error, KqlUnsupportedError):
+            raise _unsupported(kql) from error
+        if isinstance(error, KqlError):
+            raise QueryError(_NOT_KNOWN) from error
+        raise
 
 
 def _unsupported(kql: str) -> QueryError:

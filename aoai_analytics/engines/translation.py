@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from ..errors import QueryError
 from ..schema.tables import TABLES
 from . import dialect
 from .dialect.datatables import cut, with_tables
 from .kql.flow import catalogue
+from .kql.remembered import remembered
 from .kql.tree import undisturbed
 
 #: The functions that a query may name, with their columns.
 Functions = tuple[tuple[str, tuple[str, ...]], ...]
 
 
-@lru_cache(maxsize=256)
+@remembered()
 @undisturbed()
 def translate(kql: str, functions: Functions = (), dynamic: frozenset[str] = frozenset()) -> str:
-    """*kql* as DuckDB SQL. Cached: reading a long query costs more than running it on a small lake.
+    """*kql* as DuckDB SQL. Remembered: reading a long query costs more than running it on a small lake.
 
     *dynamic* names columns that hold dynamic values, where arithmetic on them failed.
     Raises duckdb_kql's KqlError, QueryError.

@@ -20,6 +20,7 @@ from ..schema.table import Table
 from ..schema.tables import GATEWAY_LOGS, REQUESTS, TABLES
 from .kql.functions import computed, names_in, shipped_functions
 from .kql.inlining import Range
+from .kql.remembered import remembered
 from .kql.tree import names, read, stages, statements, string_value
 from .shapes import Columns, shapes
 from .translation import Functions, translate
@@ -374,6 +375,7 @@ def _column(name: str, kql_type: str) -> str:
     return column
 
 
+@remembered()
 def _one_request(kql: str) -> str:
     """The CorrelationId of the one request that *kql* asks for by a function computed request by request; '' for all.
 

@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 from ..engines.dialect.adapter import function_names
+from ..engines.kql.flow import columns_of
 from ..engines.kql.functions import shipped_functions
 from ..engines.kql.parameters import quote
 from ..engines.kql.words import OPERATORS
 from ..errors import AoaiError
 from ..library import library
-from ..library.privacy import columns_of
 from ..schema.tables import TABLES
 from .sources import engine_of, source_of
 

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..engines.kql.flow import TEXT_COLUMNS, Flow, catalogue
-from ..engines.kql.functions import names_in, shipped_functions
-from ..engines.kql.rows import UNKNOWN, Rows
+from ..engines.kql.flow import TEXT_COLUMNS, columns_of
+from ..engines.kql.functions import names_in
+from ..engines.kql.rows import Rows
 from ..engines.protocol import QueryResult
 from ..errors import QueryError
 from ..schema.tables import TABLES
@@ -54,14 +54,6 @@ _SPELLING = frozenset(("to_utf8", "unicode_codepoints_from_string", "base64_deco
 _NUMBERS = ("int", "long", "real", "decimal")
 #: Names that Kusto gives by itself.
 _GIVEN = re.compile(r"Column\d+|print_\d+")
-
-
-def columns_of(kql: str) -> Rows:
-    """The columns of *kql*'s answer and which may hold text; nothing is known of one that does not parse."""
-    try:
-        return Flow(catalogue(shipped_functions())).query(kql)
-    except QueryError:
-        return UNKNOWN
 
 
 def reads_text(kql: str) -> bool:

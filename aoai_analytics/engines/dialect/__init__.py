@@ -47,7 +47,6 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Let *connection* run what is translated."""
-    install()
     computed.register(connection)
     macros.define(connection, adapter.macros())
 

@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 from functools import cache, lru_cache
 from typing import Any
 
+from ..kql.remembered import remembered
 from . import computed
 from .arities import ARITIES, MANY
 from .functions import AGGREGATES, BY_TYPE, NO_STRINGS, OPERATORS, SCALARS, STRINGS, WRAPPED
@@ -84,7 +85,7 @@ def install() -> None:
             return known_bin(node)
         return _typed("kusto_bin", *node.args)
 
-    macros()  # in duckdb-kql's words, before ours take their place
+    _macros()  # in duckdb-kql's words, before ours take their place
     forms = translate._SPECIAL_FORMS
     forms["bin"] = binned
     for name in BY_TYPE[1:]:
@@ -182,9 +183,14 @@ def is_aggregate(name: str) -> bool:
     return name.lower() in AGGREGATE_FUNCTIONS or (name.lower() in SEVERAL and name.lower().startswith("percentile"))
 
 
-@cache
+@remembered()
 def macros() -> dict[str, str]:
     """The macros that make conversions by type short: name -> SQL about its value ``v``."""
+    return _macros()
+
+
+@cache
+def _macros() -> dict[str, str]:
     from duckdb_kql import ir, translate
 
     value = ir.ColumnRef("v")

@@ -15,8 +15,9 @@ from ...lake.records import TEXT_COLUMNS as LOGGED_TEXT
 from ...schema.tables import TABLES
 from .calls import is_moment, miscounted, wrong_unit
 from .classic import CLASSIC_TABLES
-from .functions import Functions, names_in, own_lets
+from .functions import Functions, names_in, own_lets, shipped_functions
 from .operators import OPERATORS, SOURCES, unnamed
+from .remembered import remembered
 from .rows import UNKNOWN, Bound, Function, Rows, Scope
 from .tree import NAMES, Node, bare, call, named, read, stages, statements, string_value
 from .words import lacking, listed, nearest
@@ -380,6 +381,15 @@ def undefined(kql: str) -> frozenset[str]:
         return names_in(kql) - own_lets(kql)
     except QueryError:
         return frozenset()
+
+
+@remembered(vars, lambda stored: Rows(**stored))
+def columns_of(kql: str) -> Rows:
+    """The columns of *kql*'s answer and which may hold text; nothing is known of one that does not parse."""
+    try:
+        return Flow(catalogue(shipped_functions())).query(kql)
+    except QueryError:
+        return UNKNOWN
 
 
 def sources(kql: str) -> set[str]:

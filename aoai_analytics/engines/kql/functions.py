@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache, lru_cache
+from functools import cache
 
 from ...config import shipped
 from ...errors import WrongUse
 from ...schema.tables import TABLES
+from .remembered import remembered
 from .tree import names, read, statements
 
 Functions = Mapping[str, str]
@@ -43,13 +44,13 @@ def in_order(functions: Functions) -> Functions:
     return ordered
 
 
-@lru_cache(maxsize=512)
+@remembered(sorted, frozenset)
 def names_in(kql: str) -> frozenset[str]:
     """Every name in *kql*, but those after a dot. Raises QueryError where it does not parse."""
     return frozenset(node.name for node in names(read(kql)))
 
 
-@lru_cache(maxsize=512)
+@remembered(sorted, frozenset)
 def own_lets(kql: str) -> frozenset[str]:
     """The names that *kql*'s own ``let`` statements define. Raises QueryError where it does not parse."""
     return frozenset(statement.rules[0].name for statement in statements(read(kql)) if statement.kind.startswith("Let"))

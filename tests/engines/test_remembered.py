@@ -1,0 +1,175 @@
+"""What a query was translated to is kept beside the lake for the next process, and holds no one's words."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from aoai_analytics.engines import translation
+from aoai_analytics.engines.kql import flow, functions, remembered
+from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.lake.delta import TRANSLATIONS, Lake
+from aoai_analytics.lake.upkeep import optimize
+from aoai_analytics.schema.tables import REQUESTS
+
+KQL = "AoaiRequests | where User != 'Ada Lovelace of Marylebone' | summarize N = count() by Outcome"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    made = Lake.create(tmp_path / "lake")
+    row = dict.fromkeys(REQUESTS.columns) | {"TimeGenerated": None, "Outcome": "success", "User": "u"}
+    made.append(REQUESTS.name, pa.Table.from_pylist([row | {"date": "2026-11-01"}], REQUESTS.arrow_schema()))
+    return made
+
+
+@pytest.fixture
+def anew(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """As in a new process: nothing is remembered."""
+
+    def forget() -> None:
+        monkeypatch.setattr(remembered, "_known", OrderedDict())
+        for function in (translation.translate, functions.names_in, functions.own_lets, flow.columns_of):
+            function.forget()  # type: ignore[attr-defined]
+
+    forget()
+    return forget
+
+
+def answer(lake: Lake, kql: str = KQL, own: dict[str, str] | None = None) -> list[dict[object, object]]:
+    engine = LocalEngine(lake, "x", own)
+    try:
+        return engine.query(kql).frame.to_dict("records")
+    finally:
+        engine.close()
+
+
+def files(lake: Lake) -> list[Path]:
+    return sorted((lake.folder / TRANSLATIONS).glob("*"))
+
+
+@pytest.fixture
+def no_reader(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From now on, a query that must be read or translated fails."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("translated again")
+
+    def forbid() -> None:
+        monkeypatch.setattr("duckdb_kql.to_sql", fail)
+        monkeypatch.setattr("aoai_analytics.engines.kql.tree.parsed", fail)
+
+    return forbid
+
+
+def test_the_next_process_translates_nothing(
+    lake: Lake, anew: Callable[[], None], no_reader: Callable[[], None]
+) -> None:
+    first = answer(lake)
+    anew()
+    flow.read.cache_clear()
+    no_reader()
+    assert answer(lake) == first == [{"Outcome": "success", "N": 1}]
+
+
+def test_the_files_are_the_owner_s_and_say_nothing_of_the_query(lake: Lake, anew: Callable[[], None]) -> None:
+    answer(lake)
+    (file,) = files(lake)
+    assert file.stat().st_mode & 0o777 == 0o600 and file.parent.stat().st_mode & 0o777 == 0o700
+    content = file.read_bytes()
+    assert b"Ada" not in content and b"Outcome" not in content and "Ada" not in file.name
+    with pytest.raises(zlib.error):
+        zlib.decompress(content[48:])
+    assert remembered._read(file, KQL) and not remembered._read(file, KQL + " ")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[:20],
+        lambda content: content[:-1],
+        lambda content: content[:60] + bytes([content[60] ^ 1]) + content[61:],
+        lambda content: os.urandom(len(content)),
+    ],
+)
+def test_a_damaged_file_is_none_and_is_written_anew(
+    lake: Lake, anew: Callable[[], None], damage: Callable[[bytes], bytes]
+) -> None:
+    first = answer(lake)
+    (file,) = files(lake)
+    file.write_bytes(damage(file.read_bytes()))
+    anew()
+    assert answer(lake) == first
+    assert files(lake) == [file] and remembered._read(file, KQL)
+
+
+def test_a_lake_that_cannot_be_written_is_read(
+    lake: Lake, anew: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lake.folder / TRANSLATIONS).touch()  # no folder can be made
+    assert answer(lake) == [{"Outcome": "success", "N": 1}]
+
+
+def test_other_functions_and_other_versions_share_nothing(
+    lake: Lake, anew: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kql = "AoaiHourly | count"
+    answer(lake, kql)
+    anew()
+    assert answer(lake, kql, {"AoaiHourly": "AoaiRequests | take 0"}) == [{"Count": 0}]
+    monkeypatch.setattr(remembered, "_version", lambda: "another")
+    answer(lake, kql)
+    assert len(files(lake)) == 2
+    remembered.forget(lake.folder / TRANSLATIONS)
+    assert [file.name.partition("-")[0] for file in files(lake)] == ["another"]
+
+
+def test_a_table_of_one_s_own_with_other_columns_is_seen(lake: Lake, anew: Callable[[], None], tmp_path: Path) -> None:
+    from aoai_analytics.lake.own import add_table
+
+    for text, expected in (("A\nx\n", {"A"}), ("A,B\nx,y\n", {"A", "B"})):
+        (tmp_path / "mine.csv").write_text(text)
+        add_table(lake, "Mine", tmp_path / "mine.csv")
+        anew()
+        assert [set(row) - {"TimeGenerated"} for row in answer(lake, "Mine")] == [expected]
+
+
+def test_writers_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+
+    def write(number: int) -> None:
+        for turn in range(20):
+            with remembered.beside(folder, KQL):
+                remembered.recalled(("test", number, turn), lambda: "x" * 1000)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (file,) = folder.glob("*")
+    assert remembered._read(file, KQL)
+
+
+def test_the_folder_is_bounded_and_optimize_removes_what_is_old(
+    lake: Lake, anew: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembered, "MOST_FILES", 5)
+    folder = lake.folder / TRANSLATIONS
+    for number in range(12):
+        with remembered.beside(folder, f"{KQL} {number}"):
+            remembered.recalled(("test", number), lambda: "x")
+    assert len(files(lake)) <= 6
+    old = files(lake)[0]
+    os.utime(old, (0, time.time() - 40 * 86_400))
+    optimize(lake)
+    assert old not in files(lake) and files(lake)
