@@ -118,6 +118,8 @@ def query(
         result = replace(asked.result, frame=days_in(asked.result.frame, zone)) if local_days else asked.result
         if asked.texts_hidden:
             print("Prompts and responses are hidden; add --show-prompts to show them.", file=sys.stderr)
+        if asked.note:
+            print(asked.note, file=sys.stderr)
         for warning in result.warnings:
             print(f"Warning: {warning}", file=sys.stderr)
         title = named.title if named is not None else ""

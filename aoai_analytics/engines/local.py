@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import settings
 from ..errors import QueryError
-from ..lake.delta import TRANSLATIONS, Lake
+from ..lake.delta import Lake
 from ..lake.journal import SetAside, set_aside
 from ..lake.own import OwnTable, own_tables
+from ..lake.translations import translations
 from ..schema.sql import quoted, sql_text
 from ..schema.tables import TABLES
 from . import dialect
@@ -139,7 +140,7 @@ class LocalEngine:
         import duckdb
 
         kql = kql.rstrip()  # as it is read again when it is translated
-        with self._lock, beside(self._lake.folder / TRANSLATIONS, kql):
+        with self._lock, beside(translations(self._lake), kql):
             if not computing:
                 columns_of(kql)  # so that what hides texts afterwards is remembered too
             own = own_tables(self._lake)

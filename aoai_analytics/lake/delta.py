@@ -42,10 +42,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FOLDER = "_aoai"
-#: Of the lake's own folder, what a query engine remembers of translating.
-TRANSLATIONS = "translations"
-#: How long, in seconds. Making one anew takes a second at most.
-_TRANSLATIONS_KEPT = 30 * 86_400
 #: How long a table's log entries are kept that a checkpoint has replaced.
 _LOG_KEPT, _LOG_KEPT_FOR = "delta.logRetentionDuration", "interval 2 days"
 
@@ -399,8 +395,7 @@ class Lake:
         return removed
 
     def settle(self, *, hours: int = 24) -> int:
-        """Shortens the tables' Delta logs by checkpoints, and removes what no snapshot of the last *hours* uses and old
-        translations.
+        """Shortens the tables' Delta logs by checkpoints, and removes what no snapshot of the last *hours* uses.
 
         Gives the number of data files removed. Raises LakeError.
         """
@@ -415,9 +410,6 @@ class Lake:
                         assert delta is not None
                     delta.create_checkpoint()
                     delta.cleanup_metadata()
-            for path in (self.folder / TRANSLATIONS).glob("*"):
-                if time.time() - path.stat().st_mtime > _TRANSLATIONS_KEPT:
-                    path.unlink(missing_ok=True)
             return self.vacuum(hours=hours)
 
     # What must be computed again

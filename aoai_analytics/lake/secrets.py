@@ -18,15 +18,28 @@ REDACTED = "REDACTED"
 
 #: Names whose value is a credential, as headers and members of JSON spell them; a prefix (``x-``) may stand before.
 _WORDS = (
-    r"(?:api[-_]?key|subscription[-_]?key|functions[-_]key|sas[-_]key|account[-_]?key|access[-_]?key"
-    r"|authorization(?:[-_]auxiliary)?|cookie|password|client[-_]?secret|(?:access|refresh|id|session|security)[-_]?token"
+    r"(?:(?:api|subscription|functions|sas|account|access|primary|secondary|private|secret|signing)[-_]?key"
+    r"|authorization(?:[-_]auxiliary)?|cookie|password|client[-_]?secret"
+    r"|(?:access|api|auth|id|private|refresh|security|session)[-_]?token"
     r"|client[-_]assertion)"
-)
+).replace("[-_]?", r"(?:[-_]|\\+u002d)?")
 _NAME = rf"[\w.-]{{0,40}}?{_WORDS}"
 #: Names of URL parameters: any that ends in one of these words, for ``key=`` alone is one as well.
 _PARAMETER = r"(?:[\w.-]{0,40}?(?:key|token|secret|password|pwd|sig|signature|assertion)|code)"
 #: What goes before a parameter, as it is, in JSON, or encoded.
-_BEFORE = r"(?:[?&;]|\\u0026|&amp;|%3[fF]|%26)"
+_BEFORE = r"(?:[?&;#]|\\u0026|&amp;|%3[fF]|%26)"
+
+#: Credentials that are known by their form: JWT, keys of OpenAI, Google, AWS, Azure AI, GitHub, Slack, Hugging Face and
+#: others that say what they are.
+_FORMS = (
+    r"\beyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*)?|\bsk-[A-Za-z0-9][\w-]{19,}|\bAIza[\w-]{35}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|\b[A-Za-z0-9]{40,60}JQQJ99[A-Za-z0-9]{16,}|\bgh[oprsu]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bglpat-[\w-]{20,}"
+    r"|\bxox[abeoprs]-[\w-]{20,}|\bhf_[A-Za-z0-9]{30,}|\b(?:gsk_|xai-|pplx-)[A-Za-z0-9]{30,}"
+)
+#: A private key, also one that is cut off; line ends may be written ``\\n``.
+_PEM = r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[\w+/=\s]|\\+[nr])+(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
+_USER = r"://[^/\s:@\"'<>\\]{1,80}:"
+_AWS = r"AWS4-HMAC-SHA256\s+Credential="
 
 # Detection runs over whole columns in RE2, which knows neither look-around nor back-references: it is the looser half.
 _FOUND = (
@@ -34,10 +47,11 @@ _FOUND = (
     rf"{_BEFORE}{_PARAMETER}(?:=|%3d)[^&]"
     rf'|"{_NAME}\\*"\s*:'
     rf'|\\*"(?:name|key|header)\\*"\s*:\s*\\*"{_NAME}\\*"'
-    rf"|{_WORDS}['\"]?\s*[:=]\s*\S{{4}}"
-    r"|\b(?:bearer|basic|sharedkey|sharedaccesssignature)\s+\S{12}"
-    r"|\beyJ[\w-]{10,}\.[\w-]{10,}"
-    r"|\bsk-[\w-]{20,}"
+    rf"|{_WORDS}\\*['\"]?\]?\s*(?:[:=]|%3a)\s*\S{{4}}"
+    rf"|name=\\*\"{_NAME}\\*\""
+    r"|\b(?:bearer|basic|sharedkey|sharedaccesssignature|apikey)\s+\S{12}"
+    r"|\b(?:token|code|secret|sig|signature)=[\w.~+/=%-]{20}"
+    rf"|{_USER}[^/\s@]+@|{_AWS}|-----BEGIN [A-Z ]{{0,30}}PRIVATE KEY|{_FORMS}"
 )
 
 _IN_URL = re.compile(rf"({_BEFORE}{_PARAMETER}(?:=|%3[dD]))(?:(?!%26|\\u0026|&amp;)[^&\s\"'<>\\])+", re.IGNORECASE)
@@ -61,16 +75,28 @@ _VALUE_NAMED = re.compile(
 )
 #: A header as text: ``api-key: 0123…``; shorter or spaced values are prose. A scheme's name may stand before.
 _AS_TEXT = re.compile(
-    rf"({_WORDS}['\"]?\s*[:=]\s*['\"]?(?:(?:bearer|basic|sharedkey|sharedaccesssignature)\s+)?)"
+    rf"({_WORDS}\\*['\"]?\]?\s*(?:[:=]|%3a(?:%20|\+)*)\s*\\*['\"]?"
+    r"(?:(?:apikey|bearer|basic|sharedkey|sharedaccesssignature|token)\s+)?)"
     rf"(?!{REDACTED})[\w.~+/=:%-]{{16,}}",
     re.IGNORECASE,
 )
 _COOKIE = re.compile(r"(\b(?:set-)?cookie\s*:\s*)(?![\"'\[\\])[^\r\n\"\\]{4,}", re.IGNORECASE)
 # Words of prose have no digit in them.
 _SCHEME = re.compile(
-    r"\b(bearer|basic|sharedkey|sharedaccesssignature)(\s+)(?!REDACTED)(?=\S*[\d=])[\w.~+/=:%&-]{12,}", re.IGNORECASE
+    r"\b(apikey|bearer|basic|sharedkey|sharedaccesssignature)(\s+)(?!REDACTED)(?=\S*[\d=])[\w.~+/=:%&-]{12,}",
+    re.IGNORECASE,
 )
-_TOKEN = re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*)?|\bsk-[A-Za-z0-9][\w-]{19,}")
+_TOKEN = re.compile(f"{_FORMS}|{_PEM}")
+#: In an address: ``https://user:password@host``.
+_OF_USER = re.compile(rf"({_USER})(?!{REDACTED}@)[^/\s@\"'<>\\]+(?=@)")
+#: What AWS signs a request with: until the header's end.
+_SIGNED = re.compile(rf"{_AWS}[^\r\n\"\\]+", re.IGNORECASE)
+#: A form's field alone; words of prose and of programs have no digit beside a letter.
+_FIELD = re.compile(
+    r"(\b(?:token|code|secret|sig|signature)=)(?=[^\s&]*\d)(?=[^\s&]*[A-Za-z])[\w.~+/=%-]{20,}", re.IGNORECASE
+)
+#: Of a policy: ``<set-header name="api-key"><value>…``.
+_OF_POLICY = re.compile(rf'(name=\\*"{_NAME}\\*"[^<>]*>\s*(?:\\+[nrt]\s*)*<value>)[^<>]+', re.IGNORECASE)
 
 
 def redact(text: str) -> str:
@@ -81,7 +107,10 @@ def redact(text: str) -> str:
     text = _VALUE_NAMED.sub(lambda found: f'{found[1]}{found[2]}"{REDACTED}{found[2]}"', text)
     text = _IN_URL.sub(rf"\1{REDACTED}", text)
     text = _COOKIE.sub(rf"\1{REDACTED}", text)
+    text = _SIGNED.sub(REDACTED, text)
     text = _AS_TEXT.sub(rf"\1{REDACTED}", text)
+    for pattern in (_OF_USER, _FIELD, _OF_POLICY):
+        text = pattern.sub(rf"\1{REDACTED}", text)
     text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
     return _TOKEN.sub(REDACTED, text)
 

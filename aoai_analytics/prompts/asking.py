@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..dimensions import only_setting
 from ..engines.kql.flow import undefined
+from ..engines.kql.functions import names_in
 from ..engines.kql.placeholders import filled, with_lets
 from ..engines.protocol import Engine, QueryResult
+from ..errors import QueryError
 from ..library import privacy
 from ..library.queries import Query
+from ..schema.tables import READ_TABLES
 from .steps import step_of
 
 
@@ -54,5 +58,17 @@ def ask(
             result = step.after(result)
             chart = step.chart if show_prompts or step.hidden_chart is None else step.hidden_chart
             units, no_text = dict(step.units), step.no_text
+    note = " ".join(filter(None, (note, _all_traffic(kql))))
     result, hidden = privacy.shown(result, kql, show_prompts=show_prompts, no_text=no_text)
     return Asked(result, chart, units, hidden, note)
+
+
+def _all_traffic(kql: str) -> str:
+    """What the reader of a narrowed report should know of a query on the logs, which no setting narrows."""
+    if not only_setting():
+        return ""
+    try:
+        logs = sorted(names_in(kql) & READ_TABLES.keys())
+    except QueryError:
+        return ""  # a text for another engine
+    return f"--only does not narrow {' and '.join(logs)}: this covers all traffic." if logs else ""

@@ -17,6 +17,7 @@ from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.ingest import ingest
 from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.library.queries import library
+from aoai_analytics.prompts import ask
 from tests.kql.cases import engine_over
 from tests.kql_parser import analyse, semantic_layer
 
@@ -142,6 +143,8 @@ def test_a_report_of_one_team_leaves_out_other_requests_everywhere(
     for function in ("AoaiRequests", "AoaiCosts", "AoaiCoverage", "AoaiHourly | summarize Count = sum(Requests)"):
         kql = function if "|" in function else f"{function} | count"
         assert engine.query(kql).frame["Count"].tolist() == [3], function
+    assert ask(engine, "ApiManagementGatewayLogs | count").note.endswith("this covers all traffic.")
+    assert ask(engine, "AoaiRequests | count").note == ""
 
 
 def test_microsoft_s_parser_takes_the_functions_and_gives_the_same_columns() -> None:

@@ -16,7 +16,8 @@ import pytest
 from aoai_analytics.engines import translation
 from aoai_analytics.engines.kql import flow, functions, remembered
 from aoai_analytics.engines.local import LocalEngine
-from aoai_analytics.lake.delta import TRANSLATIONS, Lake
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.translations import translations
 from aoai_analytics.lake.upkeep import optimize
 from aoai_analytics.schema.tables import REQUESTS
 
@@ -53,7 +54,7 @@ def answer(lake: Lake, kql: str = KQL, own: dict[str, str] | None = None) -> lis
 
 
 def files(lake: Lake) -> list[Path]:
-    return sorted((lake.folder / TRANSLATIONS).glob("*"))
+    return sorted((translations(lake)).glob("*"))
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_a_damaged_file_is_none_and_is_written_anew(
 def test_a_lake_that_cannot_be_written_is_read(
     lake: Lake, anew: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (lake.folder / TRANSLATIONS).touch()  # no folder can be made
+    (translations(lake)).touch()  # no folder can be made
     assert answer(lake) == [{"Outcome": "success", "N": 1}]
 
 
@@ -129,7 +130,7 @@ def test_other_functions_and_other_versions_share_nothing(
     monkeypatch.setattr(remembered, "_version", lambda: "another")
     answer(lake, kql)
     assert len(files(lake)) == 2
-    remembered.forget(lake.folder / TRANSLATIONS)
+    remembered.forget(translations(lake))
     assert [file.name.partition("-")[0] for file in files(lake)] == ["another"]
 
 
@@ -164,7 +165,7 @@ def test_the_folder_is_bounded_and_optimize_removes_what_is_old(
     lake: Lake, anew: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remembered, "MOST_FILES", 5)
-    folder = lake.folder / TRANSLATIONS
+    folder = translations(lake)
     for number in range(12):
         with remembered.beside(folder, f"{KQL} {number}"):
             remembered.recalled(("test", number), lambda: "x")

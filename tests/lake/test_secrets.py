@@ -47,6 +47,19 @@ SECRETS = [
     f"DefaultEndpointsProtocol=https;AccountName=a;AccountKey={KEY};EndpointSuffix=core.windows.net",
     f"said 'Bearer {JWT}'",
     f"token {JWT} in a text",
+    f'{{"X-Auth-Token": "{KEY}"}}',
+    f'{{"primaryKey": "{KEY}"}}',
+    f'{{"api\\u002dkey": "{KEY}"}}',
+    f"https://user:{KEY}@host/path",
+    f"https://host/back#access_token={KEY}&a=b",
+    f"https://host/x?X-Amz-Signature={KEY}&X-Amz-Date=20261101T000000Z",
+    f"Authorization: AWS4-HMAC-SHA256 Credential={KEY}/bedrock/aws4_request, SignedHeaders=host, Signature={KEY}",
+    f"Authorization: ApiKey {KEY}",
+    f"PRIVATE-TOKEN: {KEY}",
+    f'os.environ["AZURE_OPENAI_API_KEY"] = "{KEY}"',
+    f"grant_type=authorization_code&code={KEY}",
+    f"api-key%3A%20{KEY}",
+    f'<set-header name="api-key" exists-action="override"><value>{KEY}</value></set-header>',
 ]
 
 
@@ -64,8 +77,31 @@ def test_the_value_goes_and_what_is_around_it_stays(text):
 
 
 @pytest.mark.parametrize(
+    "form",
+    [
+        f"AIza{'Sy1' * 12}"[:39],
+        "AKIAIOSFODNN7EXAMPLE",
+        f"ghp_{'a1B2' * 9}",
+        f"github_pat_{'1A' * 40}",
+        f"xoxb-{'12345-' * 4}abcdef",
+        f"hf_{'aB' * 17}",
+        f"{'A1' * 26}JQQJ99BAACYeBjFXJ3w3AAABACOGabcd",
+        f"-----BEGIN RSA PRIVATE KEY-----\n{'MIIE' * 16}\n{'abcd' * 9}==\n-----END RSA PRIVATE KEY-----",
+        f"-----BEGIN PRIVATE KEY-----\\n{'MIIE' * 16}\\nabcd",
+    ],
+)
+def test_a_credential_is_known_by_its_form_alone(form):
+    for text in (form, f"this one: {form}", json.dumps({"a": form})):
+        clean = redact(text)
+        assert form[12:19] not in clean.replace("BEGIN", "") and "REDACTED" in clean
+        assert redact_columns(pa.table({"Url": [text]}))[0]["Url"][0].as_py() == clean
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        "see https://host:8443/path and mail a@b.example, code=internationalization",
+        '{"logprobs": [{"token": " hello", "logprob": -0.1}], "task": "sk-"}',
         '{"max_tokens": 5, "usage": {"prompt_tokens": 3, "completion_tokens": 4}}',
         "https://gw/openai/deployments/chat/chat/completions?api-version=2024-10-21",
         "What is an api-key: a secret? The authorization: process of things.",
