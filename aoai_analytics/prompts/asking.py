@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..dimensions import only_setting
+from ..config import settings
 from ..engines.kql.flow import undefined
 from ..engines.kql.functions import names_in
 from ..engines.kql.placeholders import filled, with_lets
@@ -65,7 +65,7 @@ def ask(
 
 def _all_traffic(kql: str) -> str:
     """What the reader of a narrowed report should know of a query on the logs, which no setting narrows."""
-    if not only_setting():
+    if not settings().only:
         return ""
     try:
         logs = sorted(names_in(kql) & READ_TABLES.keys())

@@ -26,7 +26,7 @@ from aoai_analytics.prompts import ask
 from .planting import leaks, plant, query
 
 MINUTES = float(os.environ.get("FAULTS_MINUTES", "0"))
-QUERIES = int(os.environ.get("FAULTS_QUERIES", "10000" if MINUTES else "40"))
+QUERIES = int(os.environ.get("FAULTS_QUERIES", "10000" if MINUTES else "30"))
 FORMATS = ("table", "csv", "json", "html", "xlsx", "parquet")
 
 
