@@ -92,6 +92,7 @@ WAYS = [
     "ApiManagementGatewayLlmLog | mv-expand M = RequestMessages | project M",
     "materialize(AoaiMessages | project ApiId = Prompt)",
     "AoaiMessages | where assert(strlen(Prompt) < 0, Prompt)",
+    "AoaiMessages | summarize arg_max(Prompt, Prompt) by CorrelationId | project-away Prompt",
     "AoaiMessages | extend A = bag_pack(Prompt, 1), B = A | evaluate bag_unpack(A) | evaluate bag_unpack(B)",
     "ApiManagementGatewayLogs | project X = LastErrorMessage, Y = RequestHeaders, Z = tostring(Errors), TraceRecords",
 ]

@@ -158,10 +158,10 @@ def _of_arguments(
     for position, argument in enumerate(plain):
         text = flow.text(argument, rows, scope)
         name = given[position] if position < len(given) else unnamed(argument)
-        if name:
+        if name and name not in columns:
             columns[name] = text
         else:
-            opened, rest = True, rest or text
+            opened, rest = True, rest or text  # a second one of a name gets another
     if _stars(arguments):
         others = {name: text for name, text in rows.columns.items() if name not in columns and name not in by.columns}
         return Rows(columns | others, opened or rows.opened, rest or rows.rest)

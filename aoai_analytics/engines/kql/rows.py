@@ -30,8 +30,9 @@ class Rows:
         return self.rest or any(self.columns.values())
 
     def is_text(self, column: str) -> bool:
-        """Whether *column*, of whatever name, may hold text."""
-        return self.columns.get(column, self.text)
+        """Whether *column*, of whatever name, may hold text; so may one that should not be there."""
+        found = self.columns.get(column, self.columns.get(self.of_type(column)))
+        return found if found is not None else self.text or not self.opened
 
     def of_type(self, column: str) -> str:
         """The column that *column* is of one type, in a union; '' where it is none."""
