@@ -405,7 +405,12 @@ def _position(entry: Any) -> Position:
 
 def _redacted(rows: list[tuple[Any, ...]], shape: RowShape) -> tuple[list[tuple[Any, ...]], Any]:
     """*rows* without the credentials in them, each once, and as an Arrow table."""
-    table, changed = redact_columns(to_arrow(shape, rows), but=("CorrelationId", "date"))
+    try:
+        table = to_arrow(shape, rows)
+    except UnicodeEncodeError:  # half of a surrogate pair, which no file can hold
+        rows = [tuple(map(_encodable, row)) for row in rows]
+        table = to_arrow(shape, rows)
+    table, changed = redact_columns(table, but=("CorrelationId", "date"))
     if not changed:
         return rows, table
     import pyarrow as pa
@@ -422,3 +427,9 @@ def _redacted(rows: list[tuple[Any, ...]], shape: RowShape) -> tuple[list[tuple[
         rows[row] = tuple(values)
     once = list(dict.fromkeys(rows))
     return once, table if len(once) == len(rows) else to_arrow(shape, once)
+
+
+def _encodable(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

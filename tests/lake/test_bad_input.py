@@ -15,6 +15,7 @@ import pytest
 
 from aoai_analytics.errors import LogsError
 from aoai_analytics.lake import ingest as module
+from aoai_analytics.lake import journal, records
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.ingest import ingest
 from aoai_analytics.lake.recompute import recompute
@@ -279,3 +280,12 @@ def test_a_table_that_lost_its_last_write_gets_its_rows_again(lake, logs, table)
     assert sorted(ids(lake, table)) == ["id-1", "id-2"]
     assert ingest([logs], lake).problems == []
     assert recompute(lake) == ["2026-10-31"]
+
+
+def test_half_a_surrogate_pair_is_replaced_where_a_row_holds_one():
+    shape = next(shape for shape in records.SHAPES.values() if shape.table is GATEWAY_LOGS)
+    row = [None] * len(shape.names)
+    row[shape.names.index("Url")] = "u\ud800"
+    row[shape.time] = 1_793_404_800_000_000
+    clean, table = journal._redacted([tuple(row)], shape)
+    assert table["Url"].to_pylist() == ["u\ufffd"] == [clean[0][shape.names.index("Url")]]
