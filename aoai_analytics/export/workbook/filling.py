@@ -70,7 +70,8 @@ def filled(text: str, declared: Mapping[str, dict[str, Any]], chosen: Chosen) ->
         if chosen.stored and left_out(name):
             return ""
         if chosen.computed and (own := _computed(name)):
-            return f"let {own}_Between = {own};"
+            # Of two parts, one for a function inside another and one for the question, only the question's has the name.
+            return f"let {own}_Between = {own};" if "_Between" in name else ""
         return _formatted(_raw(declared.get(name, {}), chosen.values.get(name)), form)
 
     return TOKEN.sub(value, text)
