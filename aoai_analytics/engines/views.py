@@ -10,7 +10,7 @@ import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..format.periods import utc
 from ..lake.delta import Lake
@@ -250,7 +250,7 @@ class Views:
         """The columns of a statement's answer. Raises duckdb.Error."""
         return shapes().of(sql, {name: self._columns[name] for name in _named(sql, self._columns)})
 
-    def rows(self, sql: str) -> list[tuple[object, ...]]:
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """A statement's rows. Raises duckdb.Error."""
         return self.connection.execute(self._with_functions(sql)).fetchall()
 
@@ -294,7 +294,7 @@ class Views:
         if name in _PARTS:
             return True
         if name in _KEPT_FUNCTIONS:
-            ((rows,),) = self.connection.execute('SELECT count(*) FROM "AoaiRequests"').fetchall()
+            ((rows,),) = self.rows('SELECT count(*) FROM "AoaiRequests"')
             return bool(rows <= _MOST_KEPT_ROWS)
         if not self._files[name]:
             return False

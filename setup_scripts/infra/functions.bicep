@@ -13,6 +13,7 @@ var savedFunctions savedFunction[] = [
   { alias: 'AoaiAnswers', query: loadTextContent('../../kql/functions/AoaiAnswers.kql') }
   { alias: 'AoaiMessages', query: loadTextContent('../../kql/functions/AoaiMessages.kql') }
   { alias: 'AoaiConversation', query: loadTextContent('../../kql/functions/AoaiConversation.kql') }
+  { alias: 'AoaiAsked', query: loadTextContent('../../kql/functions/AoaiAsked.kql') }
   { alias: 'AoaiRequestsLogged', query: loadTextContent('../../kql/functions/AoaiRequestsLogged.kql') }
   { alias: 'AoaiTokenEvidence', query: loadTextContent('../../kql/functions/AoaiTokenEvidence.kql') }
   { alias: 'AoaiPictureTokens', query: loadTextContent('../../kql/functions/AoaiPictureTokens.kql') }
@@ -24,6 +25,7 @@ var savedFunctions savedFunction[] = [
   { alias: 'AoaiAccountMetrics', query: loadTextContent('../../kql/functions/AoaiAccountMetrics.kql') }
   { alias: 'AoaiRequests', query: loadTextContent('../../kql/functions/AoaiRequests.kql') }
   { alias: 'AoaiAgreement', query: loadTextContent('../../kql/functions/AoaiAgreement.kql') }
+  { alias: 'AoaiPtuCapacity', query: loadTextContent('../../kql/functions/AoaiPtuCapacity.kql') }
   { alias: 'AoaiMcp', query: loadTextContent('../../kql/functions/AoaiMcp.kql') }
   { alias: 'AoaiCosts', query: loadTextContent('../../kql/functions/AoaiCosts.kql') }
   { alias: 'AoaiInvoice', query: loadTextContent('../../kql/functions/AoaiInvoice.kql') }

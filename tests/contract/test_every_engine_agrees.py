@@ -31,9 +31,11 @@ DAY = {"start": datetime(2026, 10, 30, 12), "end": datetime(2026, 11, 1, 12)}
 def some_of_each_section() -> list[Query]:
     """The first and the last query of each section: both services answer by the local engine's means, so what differs
     is the way there and back, which is the same for all queries. ``tests/kql`` runs every one; ``tests/engines/kql``
-    has Microsoft's parser read every one as it is sent."""
+    has Microsoft's parser read every one as it is sent. The loopback cluster knows no ``prev()``."""
     sections: dict[str, list[Query]] = {}
     for query in library():
+        if "prev(" in query.text:
+            continue
         sections.setdefault(query.section, []).append(query)
     return [query for queries in sections.values() for query in (queries[0], queries[-1])]
 

@@ -134,7 +134,7 @@ def _version() -> str:
     """Changes with whatever a translation depends on, in a working copy too."""
     package = Path(__file__).parents[2]
     files = [*package.glob("engines/**/*.py"), *package.glob("schema/*.py"), *shipped("kql").glob("**/*.kql")]
-    parts = [version(name) for name in ("aoai-analytics", "duckdb-kql", "duckdb")]
+    parts = [version(name) for name in ("duckdb-kql", "duckdb")]
     for path in sorted(files):
         found = path.stat()
         parts.append(f"{path.name} {found.st_size} {found.st_mtime_ns}")

@@ -70,7 +70,7 @@ def filled(text: str, declared: Mapping[str, dict[str, Any]], chosen: Chosen) ->
         if chosen.stored and left_out(name):
             return ""
         if chosen.computed and (own := _computed(name)):
-            # Of two parts, one for a function inside another and one for the question, only the question's has the name.
+            # Of a part for a function inside another, and one for the question, only the latter gives the name.
             return f"let {own}_Between = {own};" if "_Between" in name else ""
         return _formatted(_raw(declared.get(name, {}), chosen.values.get(name)), form)
 
