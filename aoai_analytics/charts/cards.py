@@ -56,11 +56,6 @@ def label_of(query: Query, column: str) -> str:
     return next(card.label for card in cards_of(query) if card.column == column)
 
 
-def _in_words(row: Mapping[Any, Any], column: str, query: Query) -> str:
-    unit = unit_of(column, query.units)
-    return percent(float(row[column]) * unit.factor) if unit.label == "%" else human(row[column], unit)
-
-
 def number(value: Any, query: Query, column: str) -> str:
     """A card's value: its unit is in the label, but for ``%``."""
     unit = unit_of(column, query.units)

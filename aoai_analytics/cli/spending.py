@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..errors import WrongUse
+from ..format.numbers import RANGE
 
 if TYPE_CHECKING:
     from ..setup import Guide
-
-#: Half the width of a 95% range, in standard errors.
-_SURE = 1.96
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Spending:
     @property
     def over(self) -> bool:
         """Whether more than the budget is spent for certain: estimates could be 95% wrong and it still were."""
-        return self.spent - _SURE * self.error > self.budget
+        return self.spent - RANGE * self.error > self.budget
 
 
 def spending(guide: Guide, now: datetime | None = None) -> list[Spending]:
@@ -44,11 +43,8 @@ def spending(guide: Guide, now: datetime | None = None) -> list[Spending]:
     now = now or datetime.now(UTC)
     start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     kql = library().get("cost/budget").bind(budgets=[f"{name}={amount}" for name, amount in budgets.items()])
-    questions = LogQuestions(["cost/budget"])
-    try:
+    with closing(LogQuestions(["cost/budget"])) as questions:
         rows = questions.workspace(guide)(kql, start, now)
-    finally:
-        questions.close()
     return [
         Spending(
             row["Scope"],

@@ -26,6 +26,16 @@ RESOURCE = "/subscriptions/0a1b/resourceGroups/ai/providers/Microsoft.CognitiveS
 START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=2)
 
 
+def send(handler: BaseHTTPRequestHandler, status: int, found: Any) -> None:
+    """Answer with *found* as JSON."""
+    content = json.dumps(found).encode()
+    handler.send_response(status)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
 class Credential:
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         return AccessToken("none", int(datetime.now(UTC).timestamp()) + 3600)
@@ -81,12 +91,7 @@ def azure() -> Iterator[Azure]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             status, found = state.answer(self.path, body)
-            content = json.dumps(found).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            send(self, status, found)
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -181,12 +186,7 @@ class Manager(BaseHTTPRequestHandler):
             page = {"value": [{"id": account + name, "kind": k, "location": at} for name, k, at in kinds]}
         elif self.status == 200:
             page["nextLink"] = f"{self.next_host or own}{place}?api-version=2024-10-01&page=2"
-        content = json.dumps(page if self.status == 200 else {"error": {"code": "AuthorizationFailed"}}).encode()
-        self.send_response(self.status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        send(self, self.status, page if self.status == 200 else {"error": {"code": "AuthorizationFailed"}})
 
     def log_message(self, *_: Any) -> None:
         pass

@@ -60,6 +60,10 @@ SCALARS: dict[str, tuple[tuple[int, ...], str]] = {
     "strcmp": ((2,), "CAST(CASE WHEN {0} < {1} THEN -1 WHEN {0} > {1} THEN 1 ELSE 0 END AS BIGINT)"),
 }
 
+_SPREADS = {"stdev": "stddev_samp", "stdevp": "stddev_pop", "variance": "var_samp", "variancep": "var_pop"}
+#: Of sorted numbers, so that it is the same on any number of threads.
+_SPREAD = "coalesce({0}(kusto_number({{0}}) ORDER BY kusto_number({{0}})){1}, 0.0)"
+
 # aggregate -> (argument counts, DuckDB expression, prefix of the column it names by itself; '' for its argument's name)
 AGGREGATES: dict[str, tuple[tuple[int, ...], str, str]] = {
     "maxif": ((2,), "max({0}) FILTER (WHERE {1})", "maxif"),
@@ -70,20 +74,11 @@ AGGREGATES: dict[str, tuple[tuple[int, ...], str, str]] = {
     "sumif": ((2,), "kusto_sumif({0}, {1})", "sumif"),
     "avg": ((1,), "kusto_avg({0})", "avg"),
     "avgif": ((2,), "kusto_avgif({0}, {1})", "avgif"),
-    "stdev": ((1,), "coalesce(stddev_samp(kusto_number({0}) ORDER BY kusto_number({0})), 0.0)", "stdev"),
-    "stdevif": (
-        (2,),
-        "coalesce(stddev_samp(kusto_number({0}) ORDER BY kusto_number({0})) FILTER (WHERE {1}), 0.0)",
-        "stdevif",
-    ),
-    "stdevp": ((1,), "coalesce(stddev_pop(kusto_number({0}) ORDER BY kusto_number({0})), 0.0)", "stdevp"),
-    "variance": ((1,), "coalesce(var_samp(kusto_number({0}) ORDER BY kusto_number({0})), 0.0)", "variance"),
-    "varianceif": (
-        (2,),
-        "coalesce(var_samp(kusto_number({0}) ORDER BY kusto_number({0})) FILTER (WHERE {1}), 0.0)",
-        "varianceif",
-    ),
-    "variancep": ((1,), "coalesce(var_pop(kusto_number({0}) ORDER BY kusto_number({0})), 0.0)", "variancep"),
+    **{name: ((1,), _SPREAD.format(function, ""), name) for name, function in _SPREADS.items()},
+    **{
+        f"{name}if": ((2,), _SPREAD.format(_SPREADS[name], " FILTER (WHERE {1})"), f"{name}if")
+        for name in ("stdev", "variance", "variancep")
+    },
     "binary_all_and": ((1,), "bit_and({0})", ""),
     "binary_all_or": ((1,), "bit_or({0})", ""),
     "binary_all_xor": ((1,), "bit_xor({0})", ""),
@@ -109,11 +104,6 @@ AGGREGATES: dict[str, tuple[tuple[int, ...], str, str]] = {
     "covarianceif": ((3,), "covar_samp({0}, {1}) FILTER (WHERE {2})", "covarianceif"),
     "covariancep": ((2,), "covar_pop({0}, {1})", "covariancep"),
     "covariancepif": ((3,), "covar_pop({0}, {1}) FILTER (WHERE {2})", "covariancepif"),
-    "variancepif": (
-        (2,),
-        "coalesce(var_pop(kusto_number({0}) ORDER BY kusto_number({0})) FILTER (WHERE {1}), 0.0)",
-        "variancepif",
-    ),
     "hll_if": ((2, 3), "to_json(coalesce(list(DISTINCT {0}) FILTER (WHERE ({1}) AND {0} IS NOT NULL), []))", "hll_if"),
     "make_list_with_nulls": ((1,), "coalesce(list(kusto_item({0})), [])", "list"),
     "anyif": ((2,), "any_value({0}) FILTER (WHERE {1})", "anyif"),

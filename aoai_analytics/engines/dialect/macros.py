@@ -30,12 +30,38 @@ _IN_BOUNDS = "max(abs(value)){0} BETWEEN 1e-6 AND 9e15"
 _SUM = """(CAST(sum(TRY_CAST(trunc(value * 1024) AS BIGINT)){0} AS DOUBLE)
     + CAST(sum(TRY_CAST((value * 1024 - trunc(value * 1024)) * 4611686018427387904 AS BIGINT)){0} AS DOUBLE)
     / 4611686018427387904) / 1024"""
-_REAL_SUM = f"CASE WHEN {_IN_BOUNDS} THEN {_SUM} ELSE coalesce(sum(value){{0}}, 0.0) END"
-_REAL_AVG = f"""CASE WHEN {_IN_BOUNDS} THEN {_SUM} / count(value){{0}}
-    ELSE coalesce(avg(value){{0}}, CAST('NaN' AS DOUBLE)) END"""
-_CHOSEN = " FILTER (WHERE chosen)"
+#: The second parameter and the filter of those that end in ``if``.
+_CHOSEN = (", chosen", " FILTER (WHERE chosen)")
 #: DuckDB takes a form for doubles for any number that no other form is for.
 _WHOLE = ("BIGINT", "HUGEINT", "UBIGINT", "DECIMAL(38, 12)")
+
+
+def _sum(more: str = "", chosen: str = "") -> tuple[tuple[str, str], ...]:
+    """The forms of a sum, of a timespan too."""
+    plain = f"coalesce(sum(value){chosen}, 0)"
+    exact = _SUM.format(chosen)
+    real = f"CASE WHEN {_IN_BOUNDS.format(chosen)} THEN {exact} ELSE coalesce(sum(value){chosen}, 0.0) END"
+    return (
+        (f"value INTERVAL{more}", f"to_microseconds(CAST(coalesce(sum(epoch_us(value)){chosen}, 0) AS BIGINT))"),
+        *((f"value {kind}{more}", plain) for kind in _WHOLE),
+        (f"value DOUBLE{more}", real),
+        (f"value{more}", plain),
+    )
+
+
+def _mean(more: str = "", chosen: str = "") -> tuple[tuple[str, str], ...]:
+    """The forms of an average, of a timespan and a moment too."""
+    moment = f"CAST(avg(epoch_us(value)){chosen} AS BIGINT)"
+    plain = f"coalesce(avg(value){chosen}, CAST('NaN' AS DOUBLE))"
+    exact = f"{_SUM.format(chosen)} / count(value){chosen}"
+    return (
+        (f"value INTERVAL{more}", f"to_microseconds({moment})"),
+        (f"value TIMESTAMP{more}", f"make_timestamp({moment})"),
+        *((f"value {kind}{more}", plain) for kind in _WHOLE),
+        (f"value DOUBLE{more}", f"CASE WHEN {_IN_BOUNDS.format(chosen)} THEN {exact}\n    ELSE {plain} END"),
+        (f"value{more}", plain),
+    )
+
 
 #: name -> parameters and expression of each form.
 MACROS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -107,38 +133,10 @@ MACROS: dict[str, tuple[tuple[str, str], ...]] = {
         ("value TIMESTAMP", _TICKS),
         ("value", "value"),
     ),
-    "kusto_sum": (
-        ("value INTERVAL", "to_microseconds(CAST(coalesce(sum(epoch_us(value)), 0) AS BIGINT))"),
-        *((f"value {kind}", "coalesce(sum(value), 0)") for kind in _WHOLE),
-        ("value DOUBLE", _REAL_SUM.format("")),
-        ("value", "coalesce(sum(value), 0)"),
-    ),
-    "kusto_sumif": (
-        (
-            "value INTERVAL, chosen",
-            "to_microseconds(CAST(coalesce(sum(epoch_us(value)) FILTER (WHERE chosen), 0) AS BIGINT))",
-        ),
-        *((f"value {kind}, chosen", "coalesce(sum(value) FILTER (WHERE chosen), 0)") for kind in _WHOLE),
-        ("value DOUBLE, chosen", _REAL_SUM.format(_CHOSEN)),
-        ("value, chosen", "coalesce(sum(value) FILTER (WHERE chosen), 0)"),
-    ),
-    "kusto_avg": (
-        ("value INTERVAL", "to_microseconds(CAST(avg(epoch_us(value)) AS BIGINT))"),
-        ("value TIMESTAMP", "make_timestamp(CAST(avg(epoch_us(value)) AS BIGINT))"),
-        *((f"value {kind}", "coalesce(avg(value), CAST('NaN' AS DOUBLE))") for kind in _WHOLE),
-        ("value DOUBLE", _REAL_AVG.format("")),
-        ("value", "coalesce(avg(value), CAST('NaN' AS DOUBLE))"),
-    ),
-    "kusto_avgif": (
-        ("value INTERVAL, chosen", "to_microseconds(CAST(avg(epoch_us(value)) FILTER (WHERE chosen) AS BIGINT))"),
-        ("value TIMESTAMP, chosen", "make_timestamp(CAST(avg(epoch_us(value)) FILTER (WHERE chosen) AS BIGINT))"),
-        *(
-            (f"value {kind}, chosen", "coalesce(avg(value) FILTER (WHERE chosen), CAST('NaN' AS DOUBLE))")
-            for kind in _WHOLE
-        ),
-        ("value DOUBLE, chosen", _REAL_AVG.format(_CHOSEN)),
-        ("value, chosen", "coalesce(avg(value) FILTER (WHERE chosen), CAST('NaN' AS DOUBLE))"),
-    ),
+    "kusto_sum": _sum(),
+    "kusto_sumif": _sum(*_CHOSEN),
+    "kusto_avg": _mean(),
+    "kusto_avgif": _mean(*_CHOSEN),
 }
 
 
