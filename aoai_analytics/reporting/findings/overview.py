@@ -194,7 +194,9 @@ def _numbers(rows: Callable[..., Rows | None]) -> dict[str, Any]:
         {"name": SUCCESS, "totals": success},
     ]
     bridge = cards(library().get("reliability/success"), success)[0]["more"] if success else ""
-    return headline_numbers(head, answers) | {"Bridge": bridge, "Users": len(rows("cost/by-user", topN=ALL) or [])}
+    # A user whom some requests name as end user and others do not has a row for each.
+    users = {row["User"] for row in rows("cost/by-user", topN=ALL) or []}
+    return headline_numbers(head, answers) | {"Bridge": bridge, "Users": len(users)}
 
 
 def _measures(numbers: dict[str, Any], earlier: dict[str, Any] | None) -> list[Measure]:
@@ -215,17 +217,24 @@ def _measures(numbers: dict[str, Any], earlier: dict[str, Any] | None) -> list[M
 
 
 def _top(periods: Periods, title: str, query: str, column: str) -> Top:
-    rows = [row for row in periods.now(query, topN=ALL) if row["Cost"] is not None]
+    now = _costs([row for row in periods.now(query, topN=ALL) if row["Cost"] is not None], column)
     earlier = periods.before(query, topN=ALL)
-    old: dict[Any, float] = {}
-    for row in earlier or []:
-        old[row[column]] = old.get(row[column], 0.0) + (row["Cost"] or 0.0)
-    total = sum(row["Cost"] for row in rows)
+    old = _costs(earlier or [], column)
+    total = sum(now.values())
+    largest = sorted(now.items(), key=lambda item: -item[1])[:_SHOWN]
     lines = []
-    for row in rows[:_SHOWN]:
-        change = "" if earlier is None else _relative(row["Cost"], old.get(row[column]))
-        lines.append((named(row[column]), amount(row["Cost"]), share(row["Cost"], total), change))
-    return Top(title, query, tuple(lines), len(rows) - len(lines))
+    for name, cost in largest:
+        change = "" if earlier is None else _relative(cost, old.get(name))
+        lines.append((named(name), amount(cost), share(cost, total), change))
+    return Top(title, query, tuple(lines), len(now) - len(lines))
+
+
+def _costs(rows: Rows, column: str) -> dict[Any, float]:
+    """Name -> its cost: a user may have a row as end user and another as gateway user."""
+    found: dict[Any, float] = {}
+    for row in rows:
+        found[row[column]] = found.get(row[column], 0.0) + (row["Cost"] or 0.0)
+    return found
 
 
 def _relative(value: float, old: float | None) -> str:

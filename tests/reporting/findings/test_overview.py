@@ -85,6 +85,21 @@ def test_a_week_is_set_beside_the_week_before(lake: Path) -> None:
     assert [len(trace["y"]) for trace in found.figure["data"]] == [7, 7] and "Tokens by day" in found.alt
 
 
+def test_one_person_is_one_user_whether_a_request_names_them_or_the_gateway_does(tmp_path: Path) -> None:
+    """ada is the gateway's user twice and once also named in the body; ben is named once."""
+    at = [MONDAY + timedelta(hours=hour) for hour in range(4)]
+    bodies = [{}, {}, {"RequestBody": '{"user": "ada"}'}, {"RequestBody": '{"user": "ben"}'}]
+    gateway = [
+        request(f"r{n}", TimeGenerated=at[n], UserId="" if n == 3 else "ada", **body) for n, body in enumerate(bodies)
+    ]
+    tokens = [llm(f"r{n}", TimeGenerated=at[n], PromptTokens=MILLION, TotalTokens=MILLION + 20) for n in range(4)]
+    recompute(lake_of_rows(tmp_path / "lake", gateway, tokens))
+    found = overview(tmp_path / "lake", "2026-11-02", "2026-11-09")
+    assert {each.label: each.value for each in found.measures}["Users"] == "2"
+    (users,) = (top for top in found.tops if top.title == "Users by cost")
+    assert [(row[0], row[2]) for row in users.rows] == [("ada", "75%"), ("ben", "25%")] and users.more == 0
+
+
 def test_what_was_planted_is_found(lake: Path) -> None:
     week = overview(lake, "2026-11-09", "2026-11-16")
     found = {finding.query: finding.text for finding in (*week.findings, *week.wrong)}
