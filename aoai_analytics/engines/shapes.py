@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..schema.sql import quoted
 from . import dialect
+from .kql.remembered import recalled
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,14 +33,15 @@ class Shapes:
         self._lock = threading.Lock()
         #: The tables as they are now.
         self._tables: dict[str, Columns] = {}
-        self._known: OrderedDict[tuple[str, tuple[tuple[str, Columns], ...]], Columns] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, tuple[tuple[str, Columns], ...]], Columns] = OrderedDict()
 
     def of(self, sql: str, tables: Mapping[str, Columns]) -> Columns:
         """The columns of *sql*, which reads *tables*. Raises duckdb.Error."""
-        asked = (sql, tuple(tables.items()))
+        asked = ("columns", sql, tuple(tables.items()))
         with self._lock:
             if asked not in self._known:
-                self._known[asked] = self._read(sql, tables)
+                found = recalled(asked, lambda: self._read(sql, tables))
+                self._known[asked] = tuple((name, kind) for name, kind in found)
             self._known.move_to_end(asked)
             while len(self._known) > _MOST:
                 self._known.popitem(last=False)

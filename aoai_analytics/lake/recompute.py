@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from ..engines.kql.functions import computed, shipped_functions
+from ..engines.kql.remembered import beside
 from ..engines.local import LocalEngine
 from ..engines.views import Among
-from ..library.queries import library
 from ..schema.sources import AZURE_METRICS
 from ..schema.table import Table
 from ..schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, REQUESTS_LOGGED
 from .delta import Lake
 from .freshness import Stale
 from .rewriting import finish
+from .translations import translations
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,11 +42,10 @@ _MOST_NEW = 0.5
 def functions_version() -> str:
     """A hash of the stored tables' definitions: tables computed by other text are computed anew."""
     digest = hashlib.sha256()
-    functions = library().functions()
+    functions = shipped_functions()
     for table in (REQUESTS_LOGGED, REQUESTS, MESSAGES):
-        text = functions[table.name].text
-        for name in (table.name, *computed(text, shipped_functions())):
-            digest.update(f"{name}\0{functions[name].text}\0".encode())
+        for name in (table.name, *computed(functions[table.name], functions)):
+            digest.update(f"{name}\0{functions[name]}\0".encode())
     return digest.hexdigest()[:16]
 
 
@@ -77,15 +77,16 @@ class _Step:
 class _Run:
     def __init__(self, lake: Lake):
         self.lake = lake
-        self.functions = functions_version()
+        # Reading all functions takes three seconds of a core, which an hourly ingest has no need to pay each time.
+        with beside(translations(lake), "the functions"):
+            self.functions = functions_version()
+            self.engine = LocalEngine(lake, str(lake.path))
         self.files = lake.log_files()
         self.stale = {
             table.name: lake.stale_dates(table.name, functions=self.functions, files=self.files)
             for table in (REQUESTS_LOGGED, MESSAGES, REQUESTS)
         }
         self.dirty = sorted({day for days in self.stale.values() for day in days})
-        self.engine = LocalEngine(lake, str(lake.path))
-        self.kql = {name: function.text for name, function in library().functions().items()}
 
     def carry_out(self, progress: Callable[[int, int], None]) -> None:
         done = 0
@@ -94,7 +95,7 @@ class _Run:
                 days = [day for day in step.days if day in self.stale[table.name]]
                 if days and step.whole:
                     # A run of dates stays whole, for a table too that has some of them.
-                    rows = _of_days(self.engine, self.kql[table.name], table, step.days)
+                    rows = _of_days(self.engine, shipped_functions()[table.name], table, step.days)
                     self._replace(table, rows, step.days)
                 elif days:
                     self._compute_new(table, days)
@@ -162,7 +163,7 @@ class _Run:
                     LLM_LOG.name: self._files_with(LLM_LOG, all_llm, new_llm, ids),
                 },
             )
-            rows = _of_days(self.engine, self.kql[table.name], table, days, among)
+            rows = _of_days(self.engine, shipped_functions()[table.name], table, days, among)
         self.lake.replace_requests(table.name, rows, days, ids, computed_from=self.files, functions=self.functions)
 
     def _ids_in(self, table: Table, paths: Iterable[str]) -> set[str]:
@@ -188,7 +189,7 @@ class _Run:
             return
         # Without metrics there is nothing to calibrate by.
         name = REQUESTS.name if self._has_metrics(month) else ESTIMATED
-        rows = _of_month(self.engine, self.kql[name], month)
+        rows = _of_month(self.engine, shipped_functions()[name], month)
         changed = _changed(self.lake, rows, sorted(dates))
         self.lake.replace_dates(
             REQUESTS.name,

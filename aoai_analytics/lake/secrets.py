@@ -8,13 +8,16 @@ the name beside it (a header, a member of JSON, a parameter of a URL), or by its
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 REDACTED = "REDACTED"
+#: Bytes of columns that are searched as one: they are copied for it.
+_TOGETHER = 4 * 2**20
 
 #: Names whose value is a credential, as headers and members of JSON spell them; a prefix (``x-``) may stand before.
 _WORDS = (
@@ -123,21 +126,40 @@ def redact_columns(rows: pa.Table, *, but: Sequence[str] = ()) -> tuple[pa.Table
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    texts = [
+        (number, rows.column(number))
+        for number, field in enumerate(rows.schema)
+        if pa.types.is_string(field.type) and field.name not in but and rows.column(number).null_count < rows.num_rows
+    ]
+    count = len(rows)
     changed: set[int] = set()
-    for number, field in enumerate(rows.schema):
-        if not pa.types.is_string(field.type) or field.name in but:
-            continue
-        column = rows.column(number)
+    for columns in _searched_together(texts):
+        # RE2 reads the pattern anew for each piece of a column, which takes longer than the search in a short one.
+        chunks = [chunk for _, column in columns for chunk in column.chunks]
+        whole = columns[0][1] if len(columns) == 1 else pa.concat_arrays(chunks)
+        found = pc.indices_nonzero(pc.fill_null(pc.match_substring_regex(whole, _FOUND), False)).to_pylist()
         # Most columns hold one value again and again, or none.
-        found = pc.match_substring_regex(column, _FOUND)
-        places = pc.indices_nonzero(pc.fill_null(found, False)).to_pylist()
-        if not places:
-            continue
-        values: list[Any] = column.to_pylist()
-        for place in places:
-            clean = redact(values[place])
-            if clean != values[place]:
-                values[place] = clean
-                changed.add(place)
-        rows = rows.set_column(number, field, pa.array(values, field.type))
+        for nth, places in groupby(found, lambda place: place // count):
+            number, column = columns[nth]
+            values: list[Any] = column.to_pylist()
+            for place in (place % count for place in places):
+                clean = redact(values[place])
+                if clean != values[place]:
+                    values[place] = clean
+                    changed.add(place)
+            rows = rows.set_column(number, rows.schema.field(number), pa.array(values, rows.schema.field(number).type))
     return rows, sorted(changed)
+
+
+def _searched_together(texts: list[tuple[int, pa.ChunkedArray]]) -> Iterator[list[tuple[int, pa.ChunkedArray]]]:
+    """The columns in groups of a few megabytes; a longer one is a group of its own."""
+    group: list[tuple[int, pa.ChunkedArray]] = []
+    size = 0
+    for number, column in texts:
+        if group and size + column.nbytes > _TOGETHER:
+            yield group
+            group, size = [], 0
+        group.append((number, column))
+        size += column.nbytes
+    if group:
+        yield group
