@@ -13,36 +13,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from ..prices.invoice_meters import block_of, invoice_meter, is_ours
+from .cost_columns import COSTS, DAYS, FOCUS, NUMBERS, TEXTS
 from .records import Misfit
 from .values import parse_time
 
-FOCUS, AMORTIZED, ACTUAL = "FocusCost", "AmortizedCost", "ActualCost"
-#: Column -> what exports call it, in lower case: FOCUS first, then cost details. The first that has a value counts.
-TEXTS = {
-    "BillingAccountId": ("billingaccountid", "billingprofileid"),
-    "BillingCurrency": ("billingcurrency", "billingcurrencycode"),
-    "PricingCurrency": ("pricingcurrency", "x_pricingcurrency", "pricingcurrencycode"),
-    "ChargeClass": ("chargeclass",),
-    "ChargeDescription": ("chargedescription", "productname", "product"),
-    "CommitmentDiscountId": ("commitmentdiscountid", "benefitid", "reservationid"),
-    "PricingUnit": ("x_pricingunitdescription", "pricingunit", "unitofmeasure"),
-    "SubAccountId": ("subaccountid", "subscriptionid", "subscriptionguid"),
-    "RegionId": ("regionid", "resourcelocation"),
-    "ResourceId": ("resourceid", "instanceid"),
-    "ServiceName": ("servicename", "consumedservice"),
-    "SkuMeter": ("skumeter", "x_skumetername", "metername"),
-    "MeterId": ("x_skumeterid", "meterid"),
-    "MeterCategory": ("x_skumetercategory", "metercategory"),
-    "MeterSubcategory": ("x_skumetersubcategory", "metersubcategory"),
-    "InvoiceId": ("invoiceid", "x_invoiceid"),
-    "Tags": ("tags",),
-}
-NUMBERS = {
-    "ExchangeRate": ("x_billingexchangerate", "exchangeratepricingtobilling"),
-    "PricingQuantity": ("pricingquantity", "quantity"),
-}
-_DAY = ("chargeperiodstart", "date", "usagedate")
-_COSTS = ("billedcost", "costinbillingcurrency", "cost", "pretaxcost")
 #: ChargeType of cost details -> ChargeCategory of FOCUS, and the status of the commitment's discount.
 _CHARGE_TYPES = {
     "usage": ("Usage", ""),
@@ -59,14 +33,6 @@ _US_DAY = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 _ISO_DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 
 
-def dataset_of(header: Iterable[str]) -> str:
-    """The dataset whose columns *header* has: FocusCost, or ActualCost, as amortized cost has the same; '' for none."""
-    names = {name.strip().lower() for name in header}
-    if not names & set(_COSTS) or not names & set(TEXTS["BillingCurrency"]) or not names & set(_DAY):
-        return ""
-    return FOCUS if "chargeperiodstart" in names and "billedcost" in names else ACTUAL
-
-
 def cost_row(record: Mapping[str, Any], dataset: str) -> dict[str, Any] | None:
     """The row of *record*, without the columns of its export; None for a charge of another service.
 
@@ -78,7 +44,7 @@ def cost_row(record: Mapping[str, Any], dataset: str) -> dict[str, Any] | None:
     if not is_ours(row["ResourceId"], *texts, _text(given, ("publishername", "reservationname"))):
         return None
     row |= {column: _number(given, names) for column, names in NUMBERS.items()}
-    row["TimeGenerated"] = _day(given, _DAY)
+    row["TimeGenerated"] = _day(given, DAYS)
     if row["TimeGenerated"] is None:
         raise Misfit("no charge date")
     row["ChargePeriodEnd"] = _day(given, ("chargeperiodend",))
@@ -122,7 +88,7 @@ def _charge(row: dict[str, Any], given: Mapping[str, Any], dataset: str) -> None
 
 
 def _costs(row: dict[str, Any], given: Mapping[str, Any], dataset: str) -> None:
-    cost = _number(given, _COSTS)
+    cost = _number(given, COSTS)
     if cost is None:
         raise Misfit("no cost")
     row["BilledCost"] = cost

@@ -21,12 +21,12 @@ from typing import Any
 from ..errors import LogsError
 from ..schema.sources import COST_DETAILS
 from .blobs import Blob, Content, Unreadable, content_hash, find_blobs, plain_blocks, shown
-from .cost_rows import ACTUAL, AMORTIZED, FOCUS, cost_row, dataset_of, is_amortized
+from .cost_columns import ACTUAL, AMORTIZED, FOCUS, dataset_of
+from .cost_rows import cost_row, is_amortized
 from .delta import Lake
 from .journal import Journal
-from .pieces import Piece
 from .records import SHAPES, Misfit, to_arrow
-from .rows import csv_pieces, parquet_pieces
+from .rows import csv_pieces, header, parquet_pieces
 from .secrets import redact
 from .values import parse_time, utc_date
 from .writing import widened
@@ -217,8 +217,8 @@ def _rows(run: Run, summary: CostsSummary) -> tuple[list[dict[str, Any]], list[d
             for piece in pieces(content):
                 reason = piece.reason or ""
                 if piece.records and not run.dataset:
-                    run.dataset = dataset_of(_header(content, piece))
-                if piece.records and piece.position == 0 and not dataset_of(_header(content, piece)):
+                    run.dataset = dataset_of(header(content, piece.records[0]))
+                if piece.records and piece.position == 0 and not dataset_of(header(content, piece.records[0])):
                     raise Unreadable(f"the columns of {blob.path.name} are not those of a cost export")
                 for record in piece.records:
                     try:
@@ -241,14 +241,6 @@ def _rows(run: Run, summary: CostsSummary) -> tuple[list[dict[str, Any]], list[d
         if run.dataset == AMORTIZED:
             row["EffectiveCost"], row["BilledCost"] = row["BilledCost"], None
     return rows, bad
-
-
-def _header(content: Content, piece: Piece) -> list[str]:
-    """The columns of a file: of a CSV as its first line has them, since empty cells are left out of a record."""
-    if content.kind == "parquet":
-        return list(piece.records[0])
-    line = content.head.removeprefix(b"\xef\xbb\xbf").split(content.newline)[0].decode("utf-8", "replace")
-    return [name.strip('"\r ') for name in line.split(",")]
 
 
 def _covered(run: Run, rows: Sequence[dict[str, Any]]) -> list[str]:

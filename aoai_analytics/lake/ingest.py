@@ -17,11 +17,12 @@ from typing import Any
 
 from aoai_analytics.errors import AoaiError, LogsError
 from aoai_analytics.lake.blobs import Blob, Content, Unreadable, content_hash, find_blobs
+from aoai_analytics.lake.cost_columns import dataset_of
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.journal import Batch, Journal, Position
 from aoai_analytics.lake.pieces import JsonReader, Piece, Refusal
 from aoai_analytics.lake.records import SHAPES, Misfit, OtherCategory, RowShape, is_told, table_of, to_row
-from aoai_analytics.lake.rows import csv_pieces, parquet_pieces
+from aoai_analytics.lake.rows import csv_pieces, header, parquet_pieces
 from aoai_analytics.lake.secrets import redact
 from aoai_analytics.lake.values import parse_time
 
@@ -195,6 +196,7 @@ class _Run:
         if content.kind == "avro":
             raise Unreadable("Avro is not supported: capture the Event Hub as JSON")
         if content.kind == "unknown":
+            _refuse_costs(header(content, {}))
             raise Unreadable("not a log: expected JSON, Parquet, or CSV with TimeGenerated")
         return self._read_rows(blob, content)
 
@@ -219,6 +221,7 @@ class _Run:
         try:
             for piece in pieces(content, known.position):
                 if piece.position == 0 and piece.records and not is_told(piece.records[0], blob.hint):
+                    _refuse_costs(header(content, piece.records[0]))
                     raise Unreadable("its columns do not match a gateway log")
                 self._take(blob, piece, content, unit="row")
                 known = replace(known, position=piece.end)
@@ -290,6 +293,12 @@ class _Run:
         done = self.journal.commit(self.batch)
         self._count(done)
         self.batch = self.journal.new_batch()
+
+
+def _refuse_costs(columns: list[str]) -> None:
+    """Raises Unreadable where these are the columns of a cost export."""
+    if dataset_of(columns):
+        raise Unreadable("a cost export, not a log; read it with 'aoai ingest costs'")
 
 
 def _in_time(row: tuple[Any, ...], shape: RowShape) -> tuple[Any, ...]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import csv
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aoai_analytics.lake.blobs import Content, Unreadable
+from aoai_analytics.lake.blobs import BOM, Content, Unreadable
 from aoai_analytics.lake.pieces import LINE_LIMIT, Piece, lines_in
 
 _CSV_SUFFIX = re.compile(r"\s*\[(.*)\]$")
@@ -46,6 +46,15 @@ def csv_pieces(content: Content, start: int = 0) -> Iterator[Piece]:
             yield Piece(number - 1, number, size, [record])
     finally:
         csv.field_size_limit(limit)
+
+
+def header(content: Content, first: Mapping[str, Any]) -> list[str]:
+    """The columns of a file: of Parquet those of its *first* record, of CSV those of its first line, since a record
+    has no empty cells."""
+    if content.kind == "parquet":
+        return list(first)
+    line = content.head.removeprefix(BOM).split(content.newline)[0].decode("utf-8", "replace")
+    return [name.strip('"\r ') for name in line.split(",")]
 
 
 def _csv_row(lines: deque[str], rest: Iterator[str], width: int) -> tuple[list[str] | None, str]:

@@ -9,12 +9,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.errors import LogsError
 from aoai_analytics.lake.costs import CostsSummary, ingest_costs
 from aoai_analytics.lake.delta import Lake
+from aoai_analytics.lake.ingest import ingest
 from aoai_analytics.lake.journal import set_aside
 
 ACCOUNT = "/subscriptions/0A1B/resourceGroups/ai/providers/Microsoft.CognitiveServices/accounts/Swedish"
@@ -127,6 +130,18 @@ def test_a_restated_month_has_each_day_once_in_whatever_order_its_runs_come(tmp_
     assert summary.new == 0
     assert billed(lake) == {1: 6.0, 3: 3.0}  # the later run has no charge on the second
     assert take(lake, tmp_path / "x").known == 2
+
+
+@pytest.mark.parametrize("name", ["costs.csv", "costs.csv.gz", "costs.parquet"])
+@pytest.mark.parametrize("row", [focus(1, 5, BillingCurrency=""), details("10/01/2026", 5)], ids=["focus", "details"])
+def test_a_cost_export_among_logs_is_called_one(tmp_path: Path, lake: Lake, name: str, row: dict[str, Any]) -> None:
+    path = tmp_path / name
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist([row]), path)
+    else:
+        file(path, [row])
+    with pytest.raises(LogsError, match=rf"{name}: a cost export, not a log; read it with 'aoai ingest costs'$"):
+        ingest([path], lake)
 
 
 def test_a_run_of_some_days_leaves_the_others(tmp_path: Path, lake: Lake) -> None:
