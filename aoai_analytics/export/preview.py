@@ -8,7 +8,8 @@ Prompts stay hidden unless requested. All text from logs is escaped, and the pag
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from ..charts import CONFIG, templates
 from ..engines.local import LocalEngine
 from ..engines.protocol import Engine, QueryResult
-from ..errors import AoaiError, WrongUse
+from ..errors import AoaiError, UnknownName, WrongUse
 from ..format.numbers import is_missing
+from ..library import privacy
+from ..library.queries import library
 from .preview_visuals import Shown, shown
 from .workbook.filling import Chosen, filled, is_visible, parameters, steps
 
@@ -114,15 +117,17 @@ class _Page:
         elif kind == 12:
             made |= {"title": content.get("title", ""), "items": self.items(content["items"])}
         elif kind == 3:
-            made |= {"shown": self._shown(content), "title": content["title"]}
+            made |= {"shown": self._shown(content, item["name"]), "title": content["title"]}
         return made
 
     def _chosen(self) -> Chosen:
         return Chosen(self.start, self.end, self.values, stored=self.lean, computed=self.lean)
 
-    def _ask(self, kql: str) -> QueryResult:
+    def _ask(self, kql: str, no_text: Collection[str] = ()) -> QueryResult:
         text = filled(kql, self.declared, self._chosen())
-        return self.engine.query(text, start=self.start, end=self.end) if self.lean else self.engine.query(text)
+        start, end = (self.start, self.end) if self.lean else (None, None)
+        answer = self.engine.query(text, start=start, end=end)
+        return privacy.shown(answer, text, show_prompts=self.values["Prompts"] == "shown", no_text=no_text)[0]
 
     def _field(self, parameter: dict[str, Any]) -> dict[str, Any] | None:
         """A parameter's label, value and available values; hidden parameters are only computed."""
@@ -154,13 +159,13 @@ class _Page:
             "text": parameter["type"] == 1,
         }
 
-    def _shown(self, content: dict[str, Any]) -> Shown:
-        """A query's visual; if its rows can be selected, the first one is selected."""
+    def _shown(self, content: dict[str, Any], step: str) -> Shown:
+        """The visual of a *step*'s query; if its rows can be selected, the first one is selected."""
         self.asked += 1
         if self.progress:
             self.progress(self.asked, self.all)
         try:
-            answer = self._ask(content["query"])
+            answer = self._ask(content["query"], _no_text(step))
         except AoaiError as error:
             return Shown("error", message=str(error))
         exports = content.get("exportedParameters", [])
@@ -168,6 +173,14 @@ class _Page:
             if len(answer.frame):
                 self.values[export["parameterName"]] = str(answer.frame.iloc[0][export["fieldName"]])
         return shown(content, answer, selected=bool(exports))
+
+
+def _no_text(step: str) -> frozenset[str]:
+    """The columns without text that the library vouches for of a step's query, whose name is part of the step's."""
+    for word in step.split():
+        with suppress(UnknownName):
+            return privacy.no_text(library().get(word))
+    return frozenset()
 
 
 def _extent(engine: Engine) -> tuple[datetime, datetime]:
