@@ -25,7 +25,8 @@ class Staleness:
             return ()
         versions = _versions(self._lake)
         if versions != self._seen:
-            self._late = {table.name: list(self._lake.stale_dates(table.name)) for table in COMPUTED}
+            files = self._lake.log_files()
+            self._late = {table.name: list(self._lake.stale_dates(table.name, files=files)) for table in COMPUTED}
             self._seen = versions
         late = sorted(
             {day for name in asked for day in self._late[name] if _within(day, ranges.get(name, (None, None)))}

@@ -21,7 +21,7 @@ from aoai_analytics.lake.freshness import COMPUTED
 from aoai_analytics.lake.journal import Journal, set_aside
 from aoai_analytics.lake.records import TEXT_COLUMNS
 from aoai_analytics.lake.rewriting import rewrite
-from aoai_analytics.lake.translations import remove_old
+from aoai_analytics.lake.translations import remove_old, translations
 from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, TABLES
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def optimize(
                 progress(number + 1, len(TABLES))
         if done.before or not only_worth:
             done.removed = lake.settle(hours=hours)
-            remove_old(lake)
+            remove_old(translations(lake))
     return done
 
 

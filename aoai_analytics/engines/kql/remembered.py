@@ -22,11 +22,10 @@ from threading import Lock
 from typing import Any, TypeVar, cast
 
 from ...config import shipped
+from ...lake import translations
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Files of a folder at most: a file takes some 10 to 100 KB, and what is asked again and again is far less.
-MOST_FILES = 1_000
 #: Characters that this process remembers at most.
 _MOST_CHARACTERS = 64 * 2**20
 _SALT, _CHECK = 16, 32
@@ -116,19 +115,6 @@ def beside(folder: Path, text: str) -> Iterator[None]:
             _write(path, text, stored | recording)
 
 
-def forget(folder: Path) -> None:
-    """Removes files of other versions, and the oldest ones above MOST_FILES."""
-    found = []
-    for path in folder.glob("*"):
-        with suppress(OSError):
-            if path.name.startswith(f"{_version()}-"):
-                found.append((path.stat().st_mtime, path))
-            else:
-                path.unlink()
-    for _, path in sorted(found)[: max(0, len(found) - MOST_FILES)]:
-        path.unlink(missing_ok=True)
-
-
 @cache
 def _version() -> str:
     """Changes with whatever a translation depends on, in a working copy too."""
@@ -171,8 +157,8 @@ def _write(path: Path, text: str, entries: dict[str, str]) -> None:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
-    if sum(1 for _ in path.parent.iterdir()) > MOST_FILES * 1.1:
-        forget(path.parent)
+    if sum(1 for _ in path.parent.iterdir()) > translations.MOST_FILES * 1.1:
+        translations.remove_old(path.parent)
 
 
 def _check(content: bytes, salt: bytes, text: str) -> bytes:
