@@ -109,9 +109,9 @@ class Settings:
     only: list[str] = field(default_factory=list)
 
 
-def own_budgets() -> str:
+def own_budgets(between: str = ",") -> str:
     """The budgets of the settings as the parameter ``budgets`` takes them: ``(all)=900.0,sub-claims=120.5``."""
-    return ",".join(f"{name}={amount}" for name, amount in settings().budgets.items())
+    return between.join(f"{name}={amount}" for name, amount in settings().budgets.items())
 
 
 @cache

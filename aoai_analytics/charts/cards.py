@@ -12,29 +12,38 @@ from ..format.numbers import human, is_missing, percent, unit_of
 from ..library.queries import Query
 
 FIELD = re.compile(r"\{(\w+)\}")
-_CARD = re.compile(r"(?P<label>[^=|{}]+?) = (?P<column>\w+)(?: \| (?P<note>[^|]+))?")
+_CARD = re.compile(r"(?P<label>[^=|{}]+?) = (?P<column>\w+)(?:, at least if (?P<missing>\w+))?(?: \| (?P<note>[^|]+))?")
+#: Before a sum that leaves requests out.
+AT_LEAST = "\N{GREATER-THAN OR EQUAL TO} "
 
 
 @dataclass(frozen=True)
 class Card:
-    """A number: its label, its column, and what stands below it, with columns in braces."""
+    """A number: its label, its column, and what stands below it, with columns in braces.
+
+    *missing* is the column with the number of requests that it leaves out: with any, it is a lower bound.
+    """
 
     label: str
     column: str
     note: str = ""
+    missing: str = ""
 
 
 def cards_of(query: Query) -> tuple[Card, ...]:
     """The cards that the header line ``// cards: LABEL = Column | note with {Other}; …`` defines; none without one.
 
-    Raises WrongUse for a malformed one.
+    ``Column, at least if Missing`` is a lower bound if the number in Missing is above 0. Raises WrongUse for a
+    malformed one.
     """
     made = []
     for part in filter(None, (part.strip() for part in query.header.get("cards", "").split(";"))):
         match = _CARD.fullmatch(part)
         if not match:
-            raise WrongUse(f"{query.name}: '// cards:' takes LABEL = Column | note, …, not '{part}'")
-        made.append(Card(match["label"], match["column"], match["note"] or ""))
+            raise WrongUse(
+                f"{query.name}: '// cards:' takes LABEL = Column, at least if Missing | note; …, not '{part}'"
+            )
+        made.append(Card(match["label"], match["column"], match["note"] or "", match["missing"] or ""))
     return tuple(made)
 
 
@@ -44,11 +53,16 @@ def cards(query: Query, row: Mapping[Any, Any]) -> list[dict[str, str]]:
     for card in cards_of(query):
         fields = [row.get(name) for name in FIELD.findall(card.note)]
         unknown = any(is_missing(value) for value in fields)
-        more = (
-            "" if unknown else FIELD.sub(lambda found: human(row[found[1]], unit_of(found[1], query.units)), card.note)
-        )
-        made.append({"label": card.label, "value": number(row.get(card.column), query, card.column), "more": more})
+        more = "" if unknown else FIELD.sub(lambda found: _in_note(row[found[1]], query, found[1]), card.note)
+        value = row.get(card.column)
+        bound = AT_LEAST * (not is_missing(value) and bool(card.missing) and bool(row.get(card.missing)))
+        made.append({"label": card.label, "value": bound + number(value, query, card.column), "more": more})
     return made
+
+
+def _in_note(value: Any, query: Query, column: str) -> str:
+    unit = unit_of(column, query.units)
+    return percent(float(value) * unit.factor) if unit.label == "%" else human(value, unit)
 
 
 def label_of(query: Query, column: str) -> str:

@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 _FEW_BARS = 6
 _MOMENT = "%a %-d %b %Y, %H:%M"
 _DAY = "%a %-d %b %Y"
+#: How a month is written, by plotly and Python alike.
+MONTH = "%b %Y"
 #: Up to this count an axis of counts has a mark for each.
 _FEW_COUNTS = 6
 #: More bars than this touch, without edges, which would look like hatching.
 _MANY_BARS = 40
 #: More lines than this in one plot are a tangle: each then has a small plot of its own.
 _MOST_LINES = 4
+#: Up to this count each month has its label.
+_MOST_MONTHS = 13
 #: Room beyond bars for their values, as a share of the plot.
 _ROOM = 0.16
 #: Bars that lie have at least this height with their axis, others this one.
@@ -66,7 +70,7 @@ def figure(
     traces, layout, alt, notes = drawn
     colors = {} if colors is None else colors
     if spec.color and spec.row.trace != "heatmap" and len(traces) > 1:
-        _fix_colors(traces, colors.setdefault(spec.color, {}), "dark" if dark else "light")
+        _fix_colors(traces, spec.color, colors.setdefault(spec.color, {}), "dark" if dark else "light")
     from plotly.graph_objects import Figure
 
     layout |= {
@@ -87,24 +91,28 @@ def note(drawn: Figure) -> str:
     return str(drawn.layout.meta["note"])
 
 
-def _fix_colors(traces: list[dict[str, Any]], known: dict[str, int], theme: str) -> None:
-    """Give each trace the colour that its name has in *known*; ``meta`` has its number, for another theme."""
+def _fix_colors(traces: list[dict[str, Any]], column: str, known: dict[str, int], theme: str) -> None:
+    """Give each trace the colour that its name has in *known*; ``meta`` has its number, for another theme.
+
+    Of two names with one colour, the second gets another in this figure.
+    """
     palette = templates()[theme]["layout"]["colorway"]
     own = [trace for trace in traces if trace.get("marker", trace.get("line", {})).get("color") != OTHER_COLOR]
-    if any(trace["name"] in KNOWN_COLORS for trace in own):
-        known |= {name: place for name, (place, _) in KNOWN_COLORS.items()}
-    taken = {known[trace["name"]] for trace in own if trace["name"] in known}
-    for trace in own:
+    known |= {name: place for name, place in KNOWN_COLORS.get(column, {}).items() if name not in known}
+    taken: set[int] = set()
+    for trace in sorted(own, key=lambda trace: trace["name"] not in known):
         name = trace["name"]
-        if name not in known:
+        place = known.get(name, -1)
+        if place < 0 or place in taken:
             free = [n for n in range(len(palette)) if n not in taken]
             fresh = [n for n in free if n not in known.values()]
-            known[name] = (fresh or free or [0])[0]
-            taken.add(known[name])
-        trace["meta"] = {"color": known[name]}
+            place = (fresh or free or [0])[0]
+            known.setdefault(name, place)
+        taken.add(place)
+        trace["meta"] = {"color": place}
         for part in ("marker", "line"):
             if part in trace or (part == "marker" and trace["type"] == "bar"):
-                trace[part] = {**trace.get(part, {}), "color": palette[known[name]]}
+                trace[part] = {**trace.get(part, {}), "color": palette[place]}
 
 
 def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zone: str) -> Any:
@@ -126,7 +134,7 @@ def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], t
         amounts = listed(data.values[name], unit.factor)
         along, across = ("y", "x") if data.horizontal else ("x", "y")
         where = {"category": "%{customdata}", "number": f"{plotly_text(humanised(data.category))} %{{{along}}}"}.get(
-            data.kind, f"%{{{along}|{_DAY if days else _MOMENT}}}"
+            data.kind, f"%{{{along}|{MONTH if data.category == 'Month' else _DAY if days else _MOMENT}}}"
         )
         space = "" if unit.tight else " "
         amount = f"%{{{across}:{_d3_format(amounts, unit.decimals)}}}{space}{plotly_text(unit.label)}"
@@ -210,6 +218,8 @@ def _positions(data: Series) -> tuple[list[Any], list[str]]:
         return names, names
     if data.kind == "time":
         moments = clock(data)
+        if len(moments) == 1 and data.category == "Month":
+            return [f"{moments[0]:{MONTH}}"], []
         if len(moments) == 1:  # an axis of time would show fractions of seconds around it
             return [f"{moments[0].day} {moments[0]:%b %Y, %H:%M}".removesuffix(", 00:00")], []
         return [moment.isoformat() for moment in moments], []
@@ -275,6 +285,8 @@ def _axes(data: Series, days: bool, units: Mapping[str, str]) -> dict[str, Any]:
     elif data.kind == "time":
         what = "Time" if not days else _grain(data) if data.category == "TimeGenerated" else humanised(data.category)
         by["type"] = "date" if len(data.values) > 1 else "category"
+        if data.category == "Month" and 1 < len(data.values) <= _MOST_MONTHS:
+            by |= {"tickformat": MONTH, "dtick": "M1"}
         by["title"] = {"text": f"{plotly_text(what)} ({plotly_text(data.zone)})"}
     else:
         by |= {"type": "linear", "title": {"text": plotly_text(heading(data.category, units.get(data.category, "")))}}

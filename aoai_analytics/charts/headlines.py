@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from ..errors import WrongUse
 from ..format.labels import named
-from ..format.numbers import human, is_missing, unit_of
+from ..format.numbers import UNITS, human, is_missing, unit_of
 from .series import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_MONEY = (UNITS["USD"], UNITS["EUR"])
+#: The row of a query that stands for all others.
+_ALL = "All traffic"
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
@@ -34,8 +37,15 @@ def headline(frame: pd.DataFrame, template: str, units: Mapping[str, str]) -> st
     if any(is_missing(first[column]) or first[column] == "" for column in columns):
         return ""
 
+    amounts = [first[column] for column in columns if unit_of(column, units) in _MONEY]
+    if any(amount == 0 for amount in amounts):
+        return ""  # that nothing was saved or spent is no finding
+
     def value(match: re.Match[str]) -> str:
         column = match[1]
-        return human(first[column], unit_of(column, units)) if is_number(frame[column]) else named(first[column])
+        if is_number(frame[column]):
+            return human(first[column], unit_of(column, units))
+        return _ALL if first[column] == "(all)" else named(first[column])
 
-    return _FIELD.sub(value, template)
+    text = _FIELD.sub(value, template)
+    return text if template.startswith("{") else text[:1].upper() + text[1:]

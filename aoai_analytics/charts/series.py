@@ -144,9 +144,10 @@ def _limit_categories(series: Series) -> None:
         return
     sums = series.values.sum(axis=1)
     whole, left = float(sums.sum()), float(sums.iloc[MAX_CATEGORIES:].sum())
-    part = f", together {share(left, whole)} of the total," if series.additive and whole > 0 and left >= 0 else ""
+    part = f", together {share(left, whole)} of the total" if series.additive and whole > 0 and left >= 0 else ""
     _reindex(series, series.values.index[:MAX_CATEGORIES])
-    series.notes.append(f"The figure shows the first {MAX_CATEGORIES}; {rest:,} more{part} are in the data.")
+    total = len(series.values) + rest
+    series.notes.append(f"The figure shows {MAX_CATEGORIES} of {total:,}; the data has the other {rest:,}{part}.")
 
 
 def _order_moments(series: Series) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -22,25 +23,30 @@ _DARK = [
     "#F0E442", "#9C8FE0", "#6FD3C3", "#D0668F", "#C8C8C8",
 ]  # fmt: skip
 
-#: How a request ended: names that have their colour everywhere, as places in the palettes above. Workbooks have names
-#: of their own for colours.
-KNOWN_COLORS = {
-    "success": (2, "green"),
-    "cache-hit": (8, "turquoise"),
-    "server-error": (5, "redBright"),
-    "throttled-backend": (1, "orange"),
-    "throttled-gateway": (6, "yellow"),
-    "client-error": (0, "blue"),
-    "unauthorized": (7, "purple"),
-    "content-filter": (3, "magenta"),
-    "not-found": (4, "lightBlue"),
-    "client-closed": (10, "gray"),
-}
+#: Names that have their colour everywhere, by column, as places in the palettes above: how a request ended, and the
+#: usual models. Models of one generation differ; another model gets a colour that a figure has left.
+KNOWN_COLORS: Mapping[str, Mapping[str, int]] = {
+    "Outcome": {
+        "success": 2, "cache-hit": 8, "server-error": 5, "throttled-backend": 1, "throttled-gateway": 6,
+        "client-error": 0, "unauthorized": 7, "content-filter": 3, "not-found": 4, "client-closed": 10,
+    },
+    "ModelName": {
+        "gpt-4o": 0, "gpt-4o-mini": 4, "gpt-4.1": 2, "gpt-4.1-mini": 8, "gpt-4.1-nano": 6, "gpt-5": 5, "gpt-5-mini": 1,
+        "o4-mini": 7, "text-embedding-3-large": 3, "text-embedding-3-small": 10,
+        "gpt-5.4": 0, "gpt-5.4-mini": 4, "gpt-5.4-nano": 8, "gpt-5.5": 2, "gpt-5.6-sol": 5, "gpt-5.6-luna": 1,
+        "gpt-5.6-terra": 6, "gpt-5.2": 7, "o3": 3,
+    },
+}  # fmt: skip
+#: What workbooks call the colours at these places.
+WORKBOOK_COLORS = {
+    0: "blue", 1: "orange", 2: "green", 3: "magenta", 4: "lightBlue", 5: "redBright", 6: "yellow", 7: "purple",
+    8: "turquoise", 10: "gray",
+}  # fmt: skip
 
 
-def color_of(name: str) -> str:
+def color_of(column: str, name: str) -> str:
     """The colour of a name of ``KNOWN_COLORS`` on white, as ``#rrggbb``."""
-    return _LIGHT[KNOWN_COLORS[name][0]]
+    return _LIGHT[KNOWN_COLORS[column][name]]
 
 
 #: plotly's settings for every figure. Without the first two, a figure has a button that uploads its data to plotly.com.

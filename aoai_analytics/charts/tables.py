@@ -95,7 +95,7 @@ def _foot(
         said = f"{shown:,} of {len(frame):,} rows; {rest:,} more {'row' if rest == 1 else 'rows'} in the data"
         rows.append(f'<tr><td colspan="{len(names)}">{said}</td></tr>')
     if rest > 0 and whole:
-        rows.append(_sums(frame.iloc[shown:], types, units, names, f"{rest:,} others"))
+        rows.append(_sums(frame, types, units, names, f"{rest:,} others", shown))
     if whole and len(frame) > 1:
         rows.append(_sums(frame, types, units, names, "Total"))
     return [f"<tfoot>{''.join(rows)}</tfoot>"] if rows else []
@@ -109,20 +109,26 @@ def _is_whole(frame: pd.DataFrame, units: Mapping[str, str]) -> bool:
 
 
 def _sums(
-    frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str], names: Sequence[str], said: str
+    frame: pd.DataFrame,
+    types: Mapping[str, str],
+    units: Mapping[str, str],
+    names: Sequence[str],
+    said: str,
+    after: int = 0,
 ) -> str:
+    """The row named *said* with the sums of all rows but the first *after*; rounded shares add up to 100% too."""
     cells = []
     for name in names:
         unit = unit_of(name, units)
         number = types.get(name, "") in _NUMBERS
         text = ""
         if name == "Share" or (number and additive(name, units)):
-            known = frame[name].dropna()
+            known = frame[name].iloc[after:].dropna()
             real = types.get(name) in ("real", "decimal") or unit.tight
-            decimals = decimals_for(known, unit) if real else 0
-            text = (
-                exact(min(known.sum(), 100.0) if name == "Share" else known.sum(), unit, decimals) if len(known) else ""
-            )
+            # As many decimals as in the rows above.
+            decimals = decimals_for(frame[name].head(after or len(frame)), unit) if real else 0
+            added = 100.0 - frame[name].head(after).sum() if name == "Share" else known.sum()
+            text = html.escape(exact(max(added, 0.0), unit, decimals)) if len(known) else ""
         cells.append(f"<td{_class(number)}>{text}</td>")
     return f'<tr><th scope="row">{said}</th>{"".join(cells[1:])}</tr>'
 
@@ -152,10 +158,13 @@ def _column(
     elif kusto_type == "datetime":
         values, zone = shown_time(values, time_zone)
         title = f"{title} ({zone})"
-        days = bool((values.dropna() == values.dropna().dt.normalize()).all())
+        known = values.dropna()
+        days = bool((known == known.dt.normalize()).all())
+        months = name == "Month" and days and bool((known.dt.day == 1).all())
+        form = "%b %Y" if months else "%Y-%m-%d" if days else "%Y-%m-%d %H:%M:%S"
 
         def write(value: Any) -> str:
-            return f"<time>{value:{'%Y-%m-%d' if days else '%Y-%m-%d %H:%M:%S'}}</time>"
+            return f"<time>{value:{form}}</time>"
 
     elif kusto_type == "timespan":
         write = span

@@ -26,6 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..config import own_budgets
 from ..dimensions import own_functions
 from ..engines.kql.functions import definitions, names_in
 from ..errors import UnknownName
@@ -191,7 +192,7 @@ def _dashboard(source: DataSource) -> dict[str, Any]:
         "refresh": "",
         "annotations": {"list": []},
         "links": [],
-        "templating": {"list": [*_places(source), *choices, *_boxes(), *pieces.variables()]},
+        "templating": {"list": [*_places(source), *choices, *boxes(), *pieces.variables()]},
         "panels": panels,
     }
 
@@ -294,7 +295,7 @@ def _chosen(name: str) -> str:
     )
 
 
-def _boxes() -> list[dict[str, Any]]:
+def boxes() -> list[dict[str, Any]]:
     """The variables that a reader sets for some panels' parameters."""
     boxes = [
         {
@@ -302,12 +303,13 @@ def _boxes() -> list[dict[str, Any]]:
             "name": name,
             "label": label,
             "description": about,
-            "query": default,
-            "current": {"text": default, "value": default},
+            "query": value,
+            "current": {"text": value, "value": value},
             "hide": 0,
             "options": [],
         }
         for name, label, about, default, _ in BOXES.values()
+        for value in [own_budgets() if name == "Budgets" else default]
     ]
     options = [("do not count", "false", True), ("count as failed", "true", False)]
     count = {

@@ -215,10 +215,11 @@ def _timeseries(shown: Shown) -> dict[str, Any]:
 
 
 def _colored(shown: Shown) -> list[dict[str, Any]]:
-    """The colours of outcomes, which are the same in reports and workbook."""
-    if shown.color != "Outcome":
-        return []
-    return [_override(name, {"color": {"mode": "fixed", "fixedColor": color_of(name)}}) for name in KNOWN_COLORS]
+    """The colours of outcomes and models, which are the same in reports and workbook."""
+    return [
+        _override(name, {"color": {"mode": "fixed", "fixedColor": color_of(shown.color, name)}})
+        for name in KNOWN_COLORS.get(shown.color, ())
+    ]
 
 
 def _named(shown: Shown) -> list[dict[str, Any]]:

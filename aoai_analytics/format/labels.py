@@ -117,4 +117,7 @@ def heading(column: str, unit_label: str) -> str:
     text = humanised(column)
     if not unit_label or unit_label.lower() in text.lower().split():
         return text
+    of, _, per = unit_label.partition(" per ")
+    if per and text.lower().endswith(f" per {per}"):
+        unit_label = of  # Cost per request (USD)
     return f"{text} ({unit_label})"

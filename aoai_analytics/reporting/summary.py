@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from ..charts.cards import AT_LEAST
 from ..errors import WrongUse
 from ..format.labels import one_line, plain
 from .manifest import MANIFEST
 from .render import html, overview
-from .render.headline import AT_LEAST
 from .render.overview import Number, Row
 
 HTML, TEXT, CARD = "summary.html", "summary.txt", "summary.card.json"

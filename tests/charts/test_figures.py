@@ -119,6 +119,8 @@ def test_a_single_moment_is_named_and_its_bar_has_its_own_width() -> None:
     result = drawn(one, "bar x=TimeGenerated y=TotalTokens")
     assert list(result.data[0].x) == ["1 Nov 2026"] and result.layout.xaxis.type == "category"
     assert result.layout.bargap > 0.8
+    month = one.rename(columns={"TimeGenerated": "Month"})
+    assert list(drawn(month, "bar x=Month y=TotalTokens").data[0].x) == ["Nov 2026"]
     week = tokens(TimeGenerated=pd.date_range("2026-11-01", periods=7, tz="UTC"), TotalTokens=[1] * 7)
     assert drawn(week, "bar x=TimeGenerated y=TotalTokens").layout.bargap is None
 
@@ -221,7 +223,7 @@ def test_more_bars_than_a_picture_holds_are_left_to_the_table_and_said() -> None
     frame = tokens(User=[f"user-{n}" for n in range(30)], TotalTokens=list(range(30)))
     result = drawn(frame, "bar x=TotalTokens y=User")
     assert list(result.data[0].x)[:2] == [29, 28]
-    assert "10 more" in note(result)
+    assert "20 of 30; the data has the other 10, together 10.3% of the total" in note(result)
 
 
 def test_several_measures_are_a_series_each() -> None:

@@ -119,6 +119,32 @@ def test_there_is_no_headline_where_a_value_is_unknown_or_there_is_no_row() -> N
     assert headline(FRAME, "", {}) == ""
 
 
+def test_a_headline_names_all_traffic_begins_with_a_capital_and_tells_no_amount_of_nothing() -> None:
+    frame = pd.DataFrame({"Scope": ["(all)"], "Cost": [12.5]})
+    assert headline(frame, "{Scope} will cost {Cost}", {"Cost": "USD"}) == "All traffic will cost 12.50 USD"
+    assert headline(frame, "saved {Cost}", {"Cost": "USD"}) == "Saved 12.50 USD"
+    assert headline(frame.assign(Cost=0.0), "saved {Cost}", {"Cost": "USD"}) == ""
+    assert headline(frame.assign(Cost=0), "{Cost} failed", {"Cost": "requests"}) == "0 requests failed"
+
+
+def test_rounded_shares_add_up_to_all_and_sums_have_the_decimals_of_their_column() -> None:
+    shares = [33.3, 33.3, 11.1, 11.1, 11.1]  # 99.9 in all
+    frame = pd.DataFrame({"Team": list("abcde"), "Cost": [3.0, 3.0, 1.0, 1.0, 0.00123], "Share": shares})
+    html = table_html(
+        frame, {"Team": "string", "Cost": "real", "Share": "real"}, {"Cost": "USD", "Share": "%"}, max_rows=4
+    )
+    others, total = re.findall(r'<th scope="row">(?:.*?)</tr>', html)
+    assert re.findall(r'"number">(.*?)<', others) == ["&lt; 0.01", "11.2%"]
+    assert re.findall(r'"number">(.*?)<', total) == ["8.00", "100.0%"]
+
+
+def test_a_month_reads_as_a_month() -> None:
+    frame = pd.DataFrame({"Month": pd.to_datetime(["2026-11-01", "2026-12-01"], utc=True)})
+    assert "<time>Nov 2026</time>" in table_html(frame, {"Month": "datetime"}, {})
+    days = frame.assign(Month=pd.to_datetime(["2026-11-01", "2026-12-02"], utc=True))
+    assert "<time>2026-11-01</time>" in table_html(days, {"Month": "datetime"}, {})
+
+
 def test_a_headline_of_a_column_that_is_not_there_is_refused() -> None:
     with pytest.raises(WrongUse, match="Team"):
         headline(FRAME, "{Team} leads", {})

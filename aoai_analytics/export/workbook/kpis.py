@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...charts.cards import FIELD, Card, cards_of
+from ...charts.cards import AT_LEAST, FIELD, Card, cards_of
 from ...format.numbers import unit_of
 from ...library import Query, library
 
@@ -18,7 +18,7 @@ def folded(name: str) -> str:
     return f"""| extend Place = dynamic([{places}])
 | mv-expand Place to typeof(long)
 | project Place, Kpi = {_pick([f'"{card.label}"' for card in made])},
-    Value = {_pick([_number(card.column, _suffix(query, card.column, tight=True)) for card in made])},
+    Value = {_pick([_value(query, card) for card in made])},
     Note = {_pick([_note(query, card) for card in made])}
 | sort by Place asc
 """
@@ -39,6 +39,15 @@ def _number(column: str, suffix: str) -> str:
         near = f"iff({column} > 99.9, round(todouble({column}), 2), round(todouble({column}), 1))"
         shown = f"iff({column} > 0 and {column} < 0.1, '< 0.1', tostring({near}))"
     return f"""iff(isnull({column}), "unknown", strcat(replace_regex({shown}, @"[.]0+($| )", @"\\1"), "{suffix}"))"""
+
+
+def _value(query: Query, card: Card) -> str:
+    shown = _number(card.column, _suffix(query, card.column, tight=True))
+    return (
+        f'strcat(iff({card.missing} > 0 and isnotnull({card.column}), "{AT_LEAST}", ""), {shown})'
+        if card.missing
+        else shown
+    )
 
 
 def _suffix(query: Query, column: str, *, tight: bool = False) -> str:

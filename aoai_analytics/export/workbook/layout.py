@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from operator import attrgetter
+
+from ...library.reading import as_read
 from .places import Tab, Tile, View, requests
 from .use_tabs import USE
 
 __all__ = ["NOT_HERE", "OF_THE_INVOICE", "OF_THE_REPORT", "TABS", "Tab", "Tile", "View"]
 
-TABS: tuple[Tab, ...] = (
+_TABS: tuple[Tab, ...] = (
     *USE,
     Tab(
         "reliability",
@@ -86,7 +90,7 @@ TABS: tuple[Tab, ...] = (
                 (
                     Tile("reliability/latency-over-time", 50),
                     Tile("reliability/latency-by-backend-over-time", 50),
-                    Tile("reliability/latency-heatmap", 50),
+                    Tile("reliability/latency-heatmap", 100),
                     Tile("reliability/latency-by-hour", 100, "matrix"),
                     requests("reliability/slowest-requests", "reliability", bars=("TotalTime",)),
                 ),
@@ -194,7 +198,7 @@ TABS: tuple[Tab, ...] = (
                 (
                     Tile("health/coverage-head", 100, "kpi"),
                     Tile("health/tokens-by-source", 50),
-                    Tile("health/unknown-tokens", 50, "grid", bars=("Requests",), heats=("UnknownRequests",)),
+                    Tile("health/unknown-tokens", 100, "grid", bars=("Requests",), heats=("UnknownRequests",)),
                     Tile(
                         "health/coverage-by-api",
                         100,
@@ -203,7 +207,7 @@ TABS: tuple[Tab, ...] = (
                         heats=("UnknownRequests",),
                     ),
                     Tile("health/estimates-by-basis", 100, "grid", bars=("EstimatedTokens",)),
-                    Tile("health/requests-by-hour", 50),
+                    Tile("health/requests-by-hour", 100),
                     Tile("health/tables", 50, "grid", bars=("Records",)),
                     Tile("health/outside-requests", 100, "grid", bars=("Records",)),
                     Tile("health/models-seen", 50, "grid", bars=("Requests",)),
@@ -229,7 +233,7 @@ TABS: tuple[Tab, ...] = (
                     Tile("health/requests-by-body-state", 50),
                     Tile("health/missing-llm-rows", 50, "grid", bars=("Requests",)),
                     Tile("health/llm-rows-without-tokens", 50, "grid", bars=("Requests",)),
-                    Tile("health/llm-zero-completions", 50, "grid", bars=("Requests",)),
+                    Tile("health/llm-zero-completions", 100, "grid", bars=("Requests",)),
                     Tile("health/streams-without-usage", 50, "grid", bars=("Requests",)),
                     Tile("health/body-losses", 50, "grid", bars=("Requests",)),
                     Tile("health/rows-without-partner", 50),
@@ -238,6 +242,15 @@ TABS: tuple[Tab, ...] = (
             ),
         ),
     ),
+)
+
+#: The tabs; within a view, tiles stand in the order of the subject's notebook.
+TABS = tuple(
+    replace(
+        tab,
+        views=tuple(replace(view, tiles=as_read(tab.name, view.tiles, attrgetter("query"))) for view in tab.views),
+    )
+    for tab in _TABS
 )
 
 #: Ways to save and what-if: each reads the price book twice, or every prompt, too much to wait for in a tab.

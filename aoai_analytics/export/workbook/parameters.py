@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...config import own_budgets
 from ..embedding import ALL, FILTER_LABELS, FILTERS, OWN_FILTERS, filters, own_values
 from .parts import Parts, coded, decoded, encoded
 
@@ -235,7 +236,8 @@ def _field(name: str) -> dict[str, Any]:
         label, about, options = CHOICES[name]
         return _choice(name, label, options, about)
     given = TEXTS[name]
-    found = _base(name, TEXT, given.label) | {"description": given.about, "value": given.value}
+    value = own_budgets("\n") if name == "Budgets" else given.value
+    found = _base(name, TEXT, given.label) | {"description": given.about, "value": value}
     settings: dict[str, Any] = {}
     if given.multi_line:
         settings |= {"multiLineText": True, "editorLanguage": "text", "multiLineHeight": 3}

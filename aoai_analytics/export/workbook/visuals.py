@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...charts import Chart
-from ...charts.style import KNOWN_COLORS
+from ...charts.style import KNOWN_COLORS, WORKBOOK_COLORS
 from ...format.labels import heading
 from ...format.numbers import unit_of
 
@@ -91,9 +91,9 @@ def chart_settings(chart: Chart, units: Mapping[str, str], times: Iterable[str])
     }
     if chart.color:
         settings |= {"group": chart.color, "createOtherGroup": 12}
-    if chart.color == "Outcome":
+    if chart.color in KNOWN_COLORS:
         settings["seriesLabelSettings"] = [
-            {"seriesName": name, "color": color} for name, (_, color) in KNOWN_COLORS.items()
+            {"seriesName": name, "color": WORKBOOK_COLORS[place]} for name, place in KNOWN_COLORS[chart.color].items()
         ]
     if len(measures) > 1:
         settings["seriesLabelSettings"] = [{"seriesName": m, "label": heading(m, "")} for m in measures]

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ...charts.cards import cards, label_of
+from ...charts.cards import AT_LEAST, cards, label_of
 from ...format.labels import named
 from ...format.numbers import RANGE, is_missing, share
 from ...format.periods import in_words, utc, zone
 from ...library import library
 from ..render.blocks import Measure, Overview, Problem, Top
-from ..render.headline import AT_LEAST, SUCCESS, amount, headline_numbers
+from ..render.headline import SUCCESS, amount, headline_numbers
 from ..render.overview import LEFT_OUT, changed, relative, written
 from .advice import advice
 from .rules import ALL, Rows, findings, trouble
@@ -146,7 +146,8 @@ def _budget(periods: Periods, start: datetime | None, budgets: str | Sequence[st
         if row["ProjectedCost"] is None:
             continue
         known = row["LowCost"] is not None and row["HighCost"] is not None
-        reach = f" ({amount(row['LowCost'])} to {amount(row['HighCost'])} USD at 95%)" if known else ""
+        low, high = (amount(row[name]) if known else "" for name in ("LowCost", "HighCost"))
+        reach = f" ({low} to {high} USD at 95%)" if known else " (too few days for a range)"
         if row["Budget"]:
             spent, budget, expected = (amount(row[name]) for name in ("SpentCost", "Budget", "ProjectedCost"))
             yield (
@@ -194,9 +195,8 @@ def _numbers(rows: Callable[..., Rows | None]) -> dict[str, Any]:
         {"name": SUCCESS, "totals": success},
     ]
     bridge = cards(library().get("reliability/success"), success)[0]["more"] if success else ""
-    # A user whom some requests name as end user and others do not has a row for each.
-    users = {row["User"] for row in rows("cost/by-user", topN=ALL) or []}
-    return headline_numbers(head, answers) | {"Bridge": bridge, "Users": len(users)}
+    users = sum(row["Users"] for row in rows("users/concentration") or [])
+    return headline_numbers(head, answers) | {"Bridge": bridge, "Users": users}
 
 
 def _measures(numbers: dict[str, Any], earlier: dict[str, Any] | None) -> list[Measure]:
@@ -217,24 +217,15 @@ def _measures(numbers: dict[str, Any], earlier: dict[str, Any] | None) -> list[M
 
 
 def _top(periods: Periods, title: str, query: str, column: str) -> Top:
-    now = _costs([row for row in periods.now(query, topN=ALL) if row["Cost"] is not None], column)
+    now = {row[column]: row["Cost"] for row in periods.now(query, topN=ALL) if row["Cost"]}
     earlier = periods.before(query, topN=ALL)
-    old = _costs(earlier or [], column)
+    old = {row[column]: row["Cost"] or 0.0 for row in earlier or []}
     total = sum(now.values())
-    largest = sorted(now.items(), key=lambda item: -item[1])[:_SHOWN]
     lines = []
-    for name, cost in largest:
+    for name, cost in list(now.items())[:_SHOWN]:
         change = "" if earlier is None else _relative(cost, old.get(name))
         lines.append((named(name), amount(cost), share(cost, total), change))
     return Top(title, query, tuple(lines), len(now) - len(lines))
-
-
-def _costs(rows: Rows, column: str) -> dict[Any, float]:
-    """Name -> its cost: a user may have a row as end user and another as gateway user."""
-    found: dict[Any, float] = {}
-    for row in rows:
-        found[row[column]] = found.get(row[column], 0.0) + (row["Cost"] or 0.0)
-    return found
 
 
 def _relative(value: float, old: float | None) -> str:

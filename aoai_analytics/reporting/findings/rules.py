@@ -134,8 +134,9 @@ def throttled_deployment(asker: Asker) -> Iterator[Finding]:
         throttled, requests = row["ThrottledRequests"], row["Requests"]
         if throttled >= 10 and throttled >= 0.01 * requests:
             yield Finding(
-                f"Deployment {named(row['DeploymentName'])} throttled {throttled:,} of {requests:,} requests "
-                f"({share(throttled, requests)}), most in the hour from {said(row['WorstHour'], asker.time_zone)}.",
+                f"Deployment {named(row['DeploymentName'])} on {named(row['BackendHost'])} throttled {throttled:,} of "
+                f"{requests:,} requests ({share(throttled, requests)}), up to {row['WorstHourRequests']:,} in an hour "
+                f"(from {said(row['WorstHour'], asker.time_zone)}).",
                 "reliability/throttling-by-deployment",
                 "bad",
                 throttled / requests_of(asker),
@@ -173,7 +174,7 @@ def retiring_model(asker: Asker) -> Iterator[Finding]:
         part = row["Requests"] / sum(each["Requests"] for each in rows)
         yield Finding(
             f"Model {model} {when} ({_date(row['RetirementDate'])} {row['RetirementDate'].year}) and served "
-            f"{row['Requests']:,} requests ({percent(100 * part)}){replacement}.",
+            f"{row['Requests']:,} requests, {percent(100 * part)} of all that models answered{replacement}.",
             "models/retiring",
             "bad",
             weight * part,

@@ -50,11 +50,12 @@ def _drawn(name: str, unit: str, sums: dict[datetime, float | None], word: str, 
     import pandas as pd
 
     # A day of the report's zone is a date, not a time in UTC.
-    plain = [{"Day": at.replace(tzinfo=None) if word == "day" else at, name: value} for at, value in sums.items()]
+    axis = "Day" if word == "day" else "TimeGenerated"
+    plain = [{axis: at.replace(tzinfo=None) if word == "day" else at, name: value} for at, value in sums.items()]
     if not plain:
         return None
     title = f"{name} by {word}"
-    return figure(pd.DataFrame(plain), f"bar x=Day y={name}", title=title, units={name: unit}, time_zone=time_zone)
+    return figure(pd.DataFrame(plain), f"bar x={axis} y={name}", title=title, units={name: unit}, time_zone=time_zone)
 
 
 def _stacked(figures: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ...charts.cards import AT_LEAST
 from ...format.numbers import Unit, human, percent, share
 from ...format.periods import said, utc
-from .headline import AT_LEAST, amount
+from .headline import amount
 from .pages import Page
 
 Card = dict[str, Any]
@@ -53,10 +54,9 @@ def _cost(shown: Shown) -> Iterator[Card]:
     totals = [row for row in shown.rows("cost/total") if row["Cost"]]
     if not totals:
         return
-    for row in totals:
-        partly = int(row["NotIncludedRequests"]) > 0
+    for _ in totals:
         (cost, *_) = shown.cards("cost/total")
-        yield cost | {"value": AT_LEAST * partly + cost["value"], "marked": partly}
+        yield cost | {"marked": cost["value"].startswith(AT_LEAST)}
         if (before := shown.measures.get(cost["label"])) and before["change"]:
             change = before["change"]
             yield _card("Change from the period before", change.split(" (")[0], _in_brackets(change))
@@ -107,8 +107,8 @@ def _users(shown: Shown) -> Iterator[Card]:
     top = shown.rows("users/top")
     if not top:
         return
-    names = len({row["User"] for row in top})
-    yield _card("Users", f"{names:,}", f"busiest: {top[0]['User']}")
+    users = sum(int(row["Users"]) for row in shown.rows("users/concentration"))
+    yield _card("Users", f"{users or len(top):,}", f"most tokens: {top[0]['User']}")
     changes = [row["Change"] for row in shown.rows("users/new-and-lost")]
     for change in ("new", "lost"):
         yield _card(change.capitalize(), f"{changes.count(change):,}", "users" if changes else "")

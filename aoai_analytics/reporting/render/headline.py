@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...charts.cards import cards, cards_of, label_of
+from ...charts.cards import AT_LEAST, cards, cards_of, label_of
 from ...format.numbers import Unit, human, percent
 from ...library import library
 
 #: The queries whose totals give what the coverage lacks.
 COST, SUCCESS = "cost/total", "reliability/success-rate"
-#: Before a sum that leaves requests out.
-AT_LEAST = "\N{GREATER-THAN OR EQUAL TO} "
 #: The headline numbers, all unknown.
 NOTHING: dict[str, Any] = dict.fromkeys(
     (

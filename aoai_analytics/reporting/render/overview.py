@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from ...charts.cards import AT_LEAST
 from ...errors import WrongUse
 from ...format.numbers import UNITS, human, percent, share
 from ...format.periods import Named, named, said, utc
 from . import html
-from .headline import AT_LEAST, amount, of_coverage
+from .headline import amount, of_coverage
 
 #: The index's groups, by kind of named period.
 HEADINGS = {

@@ -148,9 +148,10 @@ def test_an_hour_in_which_the_service_failed_is_found_in_the_report_s_zone() -> 
 
 
 def test_a_deployment_that_throttles_is_found() -> None:
-    rows = [{"DeploymentName": "chat", "Requests": 9_000, "ThrottledRequests": 720, "WorstHour": DAY}]
+    row = {"DeploymentName": "chat", "BackendHost": "aoai-1", "Requests": 9_000, "ThrottledRequests": 720}
+    rows = [row | {"WorstHour": DAY, "WorstHourRequests": 90}]
     assert went_wrong(reliability__throttling_by_deployment=rows) == [
-        "Deployment chat throttled 720 of 9,000 requests (8%), most in the hour from 9 Nov 2026, 01:00."
+        "Deployment chat on aoai-1 throttled 720 of 9,000 requests (8%), up to 90 in an hour (from 9 Nov 2026, 01:00)."
     ]
 
 
@@ -186,7 +187,8 @@ def test_a_model_that_retires_is_found_with_its_replacement(status: str, days: i
         "RetirementDate": datetime(2026, 12, 26, tzinfo=UTC), "Replacement": "gpt-5.1",
     }  # fmt: skip
     assert texts(models__retiring=[old, row | {"Requests": 700}]) == [
-        f"Model gpt-4o 2024-08-06 {words} (26 Dec 2026) and served 300 requests (30%); its replacement is gpt-5.1."
+        f"Model gpt-4o 2024-08-06 {words} (26 Dec 2026) and served 300 requests, 30% of all that "
+        "models answered; its replacement is gpt-5.1."
     ]
 
 
