@@ -19,7 +19,7 @@ from aoai_analytics.export.embedding import FILTERS
 from aoai_analytics.export.preview import preview_html
 from aoai_analytics.export.workbook import MAX_BYTES, workbook, workbook_json
 from aoai_analytics.export.workbook.filling import Chosen, filled, is_visible, parameters, steps
-from aoai_analytics.export.workbook.layout import NOT_HERE, OF_THE_INVOICE, OF_THE_REPORT, TABS
+from aoai_analytics.export.workbook.layout import NOT_HERE, OF_THE_INVOICE, TABS
 from aoai_analytics.export.workbook.parts import PREFIX, TOKEN, left_out
 from aoai_analytics.export.workbook.steps import KEY
 from aoai_analytics.lake.delta import Lake
@@ -153,7 +153,7 @@ def test_each_query_of_the_tabs_sections_is_a_tile_or_says_why_not() -> None:
     sections = {tab.name for tab in TABS} - {"overview"}
     for query in library():
         if query.section in sections:
-            if query.name in (*OF_THE_INVOICE, *OF_THE_REPORT):
+            if query.name in OF_THE_INVOICE:
                 assert query.name not in asked
                 continue
             assert (query.name in asked) != (query.name in NOT_HERE), query.name

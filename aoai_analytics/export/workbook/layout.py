@@ -9,7 +9,7 @@ from ...library.reading import as_read
 from .places import Tab, Tile, View, requests
 from .use_tabs import USE
 
-__all__ = ["NOT_HERE", "OF_THE_INVOICE", "OF_THE_REPORT", "TABS", "Tab", "Tile", "View"]
+__all__ = ["NOT_HERE", "OF_THE_INVOICE", "TABS", "Tab", "Tile", "View"]
 
 _TABS: tuple[Tab, ...] = (
     *USE,
@@ -149,6 +149,37 @@ _TABS: tuple[Tab, ...] = (
                 opens=(("CostRequest", "conversation", ()),),
             ),
             View(
+                "save",
+                "Ways to save",
+                (
+                    Tile("cost/smaller-model", 100, "grid", bars=("HighSavings",)),
+                    Tile("cost/night-work", 100, "grid", bars=("HighSavings",), heats=("NightShare",)),
+                    Tile("cost/ptu-break-even", 100, "grid", bars=("HoursAbove", "ReservedHoursAbove")),
+                ),
+                text="Low savings count only clear cases, high savings all that qualify. More is on the tab *Prompts*, "
+                "under *Repetition and limits*.",
+            ),
+            View(
+                "what-if",
+                "What if",
+                (
+                    Tile(
+                        "cost/what-if",
+                        100,
+                        "grid",
+                        bars=("Saving",),
+                        values={
+                            "fromModel": "FromModel",
+                            "toModel": "ToModel",
+                            "toTier": "ToTier",
+                            "toScope": "ToScope",
+                        },
+                    ),
+                ),
+                text="The same tokens at other prices.",
+                parameters=("FromModel", "ToModel", "ToTier", "ToScope"),
+            ),
+            View(
                 "prices",
                 "Prices",
                 (
@@ -253,17 +284,6 @@ TABS = tuple(
     for tab in _TABS
 )
 
-#: Ways to save and what-if: each reads the price book twice, or every prompt, too much to wait for in a tab.
-OF_THE_REPORT = (
-    "cost/night-work",
-    "cost/ptu-break-even",
-    "cost/resent-history",
-    "cost/smaller-model",
-    "cost/what-if",
-    "prompts/cache-misses",
-    "prompts/max-tokens",
-    "prompts/repeated",
-)
 #: Queries about the invoice: cost exports are read into a lake, and no workspace has them.
 OF_THE_INVOICE = (
     *("cost/focus", "cost/invoice-meters", "cost/invoice-verdict", "cost/reconciliation", "cost/remainder"),

@@ -104,6 +104,9 @@ TEXTS: Mapping[str, Given] = {
         _lines("Ptus"),
         multi_line=True,
     ),
+    "FromModel": Given("Model to replace", "For example gpt-4o; empty for all.", _text("FromModel")),
+    "ToModel": Given("Model instead", "For example gpt-4o-mini; empty for the same.", _text("ToModel")),
+    "ToScope": Given("Scope instead", "global, data-zone or regional; empty for the same.", _text("ToScope")),
     "SearchText": Given("Search for", "Phrase in a prompt or response; empty for all.", _text("SearchText")),
     "SearchUser": Given("User", "As shown in Top users; empty for all.", _text("SearchUser")),
     "SearchModel": Given("Model", "For example gpt-4o; empty for all.", _text("SearchModel")),
@@ -121,6 +124,11 @@ CHOICES: Mapping[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
         "Whether they count as failed.",
         (("false", "do not count"), ("true", "count as failed")),
     ),
+    "ToTier": (
+        "Service tier instead",
+        "",
+        tuple((tier, tier) for tier in ("batch", "flex", "priority", "default")),
+    ),
 }
 #: The workbook's KQL for a query parameter with this name, in every tile.
 EVERYWHERE = {"step": "{TimeRange:grain}", "timeZone": '"{TimeZone}"'}
@@ -131,7 +139,7 @@ def value_kql(name: str) -> str:
     if name in TEXTS:
         return TEXTS[name].kql
     if name in CHOICES:
-        return f"{{{name}}}"
+        return f"{{{name}}}" if CHOICES[name][2][0][0] == "false" else f'"{{{name}}}"'
     return decoded(name)
 
 

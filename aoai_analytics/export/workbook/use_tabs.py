@@ -218,6 +218,18 @@ USE: tuple[Tab, ...] = (
                 ),
             ),
             View(
+                "repeats",
+                "Repetition and limits",
+                (
+                    Tile("prompts/repeated", 100, "grid", bars=("HighSavings",)),
+                    Tile("prompts/cache-misses", 100, "grid", bars=("HighSavings",)),
+                    Tile("cost/resent-history", 100, "grid", bars=("HighSavings",)),
+                    Tile("prompts/max-tokens", 100, "grid", bars=("ReservedTokens",), heats=("ThrottledRequests",)),
+                ),
+                text="What repeated prompts, uncached beginnings and resent conversations cost, and output limits far "
+                "above use. These queries read every prompt: begin with a short time range.",
+            ),
+            View(
                 "wrote",
                 "Prompts and responses",
                 (
