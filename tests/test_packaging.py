@@ -243,6 +243,8 @@ def test_a_wheel_carries_every_module_and_the_command(wheel: Path) -> None:
     assert not [name for name in names if ".ipynb_checkpoints" in name]
     (entry_points,) = [name for name in names if name.endswith(".dist-info/entry_points.txt")]
     assert "aoai = aoai_analytics.cli:main" in archive.read(entry_points).decode()
+    editor = [name for name in names if name.endswith("/share/jupyter/labextensions/aoai-analytics-kql/static/kql.js")]
+    assert len(editor) == 1
     (licence,) = [name for name in names if ".dist-info/" in name and name.endswith("/LICENSE")]
     assert archive.read(licence) == (REPO / "LICENSE").read_bytes()
 
