@@ -82,6 +82,14 @@ def shown_time(column: pd.Series, time_zone: str) -> tuple[pd.Series, str]:
     return column.dt.tz_convert(zone).dt.tz_localize(None), zone
 
 
+def time_form(column: pd.Series) -> str:
+    """How to write the times of *column*: as months where its name says so, as days where all are midnight."""
+    known = column.dropna()
+    if not bool((known == known.dt.normalize()).all()):
+        return "%Y-%m-%d %H:%M:%S"
+    return "%b %Y" if column.name == "Month" and bool((known.dt.day == 1).all()) else "%Y-%m-%d"
+
+
 def _roles(frame: pd.DataFrame, chart: Chart) -> tuple[tuple[str, ...], str, bool]:
     """The measured columns, the category column, and whether bars are horizontal."""
     if len(chart.x) > 1:

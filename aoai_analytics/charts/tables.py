@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..format.labels import NONE, heading, html_text, one_line, plain
 from ..format.numbers import RANGE, UNKNOWN, additive, decimals_for, exact, is_missing, span, unit_of
-from .series import is_number, shown_time
+from .series import is_number, shown_time, time_form
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,10 +158,7 @@ def _column(
     elif kusto_type == "datetime":
         values, zone = shown_time(values, time_zone)
         title = f"{title} ({zone})"
-        known = values.dropna()
-        days = bool((known == known.dt.normalize()).all())
-        months = name == "Month" and days and bool((known.dt.day == 1).all())
-        form = "%b %Y" if months else "%Y-%m-%d" if days else "%Y-%m-%d %H:%M:%S"
+        form = time_form(values)
 
         def write(value: Any) -> str:
             return f"<time>{value:{form}}</time>"

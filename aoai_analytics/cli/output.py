@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # Characters that JSON does not escape: C1 controls, which a terminal obeys, and those that reorder text.
 _STEERS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _NUMBERS = ("int", "long", "real", "decimal")
+#: Smaller numbers than this are written as less than the column's last digit.
+_SMALLEST = 1e-6
 #: Longest text in a table cell on a terminal, in characters.
 _WIDEST = 60
 #: Rows that a terminal shows; a pipe gets all.
@@ -220,11 +223,15 @@ def table_text(result: QueryResult, units: Mapping[str, str], width: int | None,
 
 def _cells(values: pd.Series, kql_type: str, unit: Unit) -> list[str]:
     decimals = decimals_for(values, unit) if kql_type in ("real", "decimal") or unit.tight else 0
-    days = kql_type == "datetime" and bool((values.dropna() == values.dropna().dt.normalize()).all())
-    return [_cell(value, kql_type, unit, decimals, days) for value in values]
+    form = ""
+    if kql_type == "datetime":
+        from ..charts.series import time_form
+
+        form = time_form(values)
+    return [_cell(value, kql_type, unit, decimals, form) for value in values]
 
 
-def _cell(value: Any, kql_type: str, unit: Unit, decimals: int, days: bool) -> str:
+def _cell(value: Any, kql_type: str, unit: Unit, decimals: int, form: str) -> str:
     if kql_type == "dynamic" and value is not None:
         import json
 
@@ -234,12 +241,13 @@ def _cell(value: Any, kql_type: str, unit: Unit, decimals: int, days: bool) -> s
     elif kql_type in _NUMBERS:
         # A small amount keeps its digits: 0.00031 is not 0.00.
         tiny = kql_type in ("real", "decimal") and value and abs(value) * unit.factor < 0.5 * 10**-decimals
-        return (
-            f"{value * unit.factor:.2g}" + (unit.label if unit.tight else "") if tiny else exact(value, unit, decimals)
-        )
+        if tiny and abs(value) * unit.factor >= _SMALLEST:
+            digits = format(Decimal(f"{value * unit.factor:.2g}"), "f")  # 0.000037, not 3.7e-05
+            return digits + (unit.label if unit.tight else "")
+        return exact(value, unit, decimals)
     elif kql_type == "datetime":
         local = "" if str(value.tzinfo) == "UTC" else f"{value:%z}"
-        return f"{value:%Y-%m-%d}" if days else f"{value:%Y-%m-%d %H:%M:%S}{local}"
+        return f"{value:{form}}{local if '%H' in form else ''}"
     else:
         text = one_line(str(value))
     text = plain(text)

@@ -98,13 +98,14 @@ def query(
     zone = options.zone_or_default(time_zone)
     named = library().get(name) if name is not None else None
     local_days = False
+    given: dict[str, str] = {}
     if named is not None:
         if "timeZone" in named.parameters and zone != "UTC":
             local_days = values.setdefault("timeZone", zone) == zone
         if "budgets" in named.parameters and (budgets := own_budgets()):
             values.setdefault("budgets", budgets)
         text = named.bind(**values)
-        values = {}
+        given, values = values, {}
     else:
         text = kql if kql is not None else options.existing_file(file or Path())
     first, last = options.time_span(since, start, end, period, time_zone)
@@ -124,6 +125,10 @@ def query(
             print(f"Warning: {warning}", file=sys.stderr)
         title = named.title if named is not None else ""
         writing.write(result, written, output, zone, units=asked.units, title=title)
+        if named is not None and "topN" in named.parameters and written == "table":
+            most = int(str(given.get("topN", named.parameters["topN"].default)))
+            if len(result.frame) == most:
+                print(f"The first {most:,} rows: -p topN={10 * most} shows more.", file=sys.stderr)
         if not len(result.frame):
             print(_no_rows(engine, first is not None or last is not None, zone), file=sys.stderr)
         if result.partial:
