@@ -127,10 +127,21 @@ def _sums(
             real = types.get(name) in ("real", "decimal") or unit.tight
             # As many decimals as in the rows above.
             decimals = decimals_for(frame[name].head(after or len(frame)), unit) if real else 0
-            added = 100.0 - frame[name].head(after).sum() if name == "Share" else known.sum()
+            added = _share_after(frame, types, units, after) if name == "Share" else known.sum()
             text = html.escape(exact(max(added, 0.0), unit, decimals)) if len(known) else ""
         cells.append(f"<td{_class(number)}>{text}</td>")
     return f'<tr><th scope="row">{said}</th>{"".join(cells[1:])}</tr>'
+
+
+def _share_after(frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str], after: int) -> float:
+    """The share of all rows but the first *after*: of the sum that the shares are of, else what they leave of 100%."""
+    for name in frame.columns:
+        if types.get(name, "") not in _NUMBERS or not additive(str(name), units):
+            continue
+        parts = frame[name].fillna(0) * 100.0 / (frame[name].sum() or 1)
+        if float((parts - frame["Share"].fillna(0)).abs().max()) <= 0.05001:
+            return float(parts.iloc[after:].sum())
+    return 100.0 - float(frame["Share"].head(after).sum())
 
 
 def _class(number: bool) -> str:

@@ -171,6 +171,7 @@ def sampled(prompts: pd.DataFrame) -> str:
         return ""
     first, last = (f"{at.day} {at:%b %Y}" for at in (prompts["TimeGenerated"].min(), prompts["TimeGenerated"].max()))
     of, read = int(prompts["AllPrompts"].max()), len(prompts)
+    what = "logged prompts (without texts to embed)"
     if read < of:
-        return f"From a sample of {read:,} of {of:,} logged prompts, spread over {first} to {last} (UTC)."
-    return f"From all {read:,} logged prompts, {first} to {last} (UTC)."
+        return f"From a sample of {read:,} of {of:,} {what}, spread over {first} to {last} (UTC)."
+    return f"From all {read:,} {what}, {first} to {last} (UTC)."

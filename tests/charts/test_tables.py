@@ -138,6 +138,14 @@ def test_rounded_shares_add_up_to_all_and_sums_have_the_decimals_of_their_column
     assert re.findall(r'"number">(.*?)<', total) == ["8.00", "100.0%"]
 
 
+def test_the_share_of_the_others_is_exact_where_the_table_has_the_sum_it_is_of() -> None:
+    frame = pd.DataFrame({"Team": list("abcd"), "Cost": [333.34, 333.34, 333.28, 0.04]})
+    frame["Share"] = (frame["Cost"] / 10).round(1)
+    types, units = {"Team": "string", "Cost": "real", "Share": "real"}, {"Cost": "USD", "Share": "%"}
+    (others, _) = re.findall(r'<th scope="row">(?:.*?)</tr>', table_html(frame, types, units, max_rows=3))
+    assert "&lt; 0.1%" in others  # 100% less three times 33.3% would be 0.1%
+
+
 def test_a_month_reads_as_a_month() -> None:
     frame = pd.DataFrame({"Month": pd.to_datetime(["2026-11-01", "2026-12-01"], utc=True)})
     assert "<time>Nov 2026</time>" in table_html(frame, {"Month": "datetime"}, {})

@@ -105,6 +105,7 @@ def test_only_words_that_enough_users_share_are_shared_terms() -> None:
 
 def test_how_many_prompts_were_read_of_when_is_said() -> None:
     made = prompts(["a prompt", "another"]).assign(AllPrompts=2_000)
-    assert sampled(made) == "From a sample of 2 of 2,000 logged prompts, spread over 2 Nov 2026 to 2 Nov 2026 (UTC)."
+    read = "2 of 2,000 logged prompts (without texts to embed), spread over 2 Nov 2026 to 2 Nov 2026 (UTC)."
+    assert sampled(made) == f"From a sample of {read}"
     assert sampled(made.assign(AllPrompts=2)).startswith("From all 2 logged prompts")
     assert sampled(made.head(0)) == ""
