@@ -29,6 +29,7 @@ from aoai_analytics.lake.duplicates import without_known
 from aoai_analytics.lake.records import SHAPES, RowShape, to_arrow
 from aoai_analytics.lake.rewriting import finish
 from aoai_analytics.lake.secrets import redact_columns
+from aoai_analytics.lake.values import encodable
 from aoai_analytics.lake.writing import StagedFile, replace_file, writing
 
 APP_ID = "aoai-ingest"
@@ -408,7 +409,7 @@ def _redacted(rows: list[tuple[Any, ...]], shape: RowShape) -> tuple[list[tuple[
     try:
         table = to_arrow(shape, rows)
     except UnicodeEncodeError:  # half of a surrogate pair, which no file can hold
-        rows = [tuple(map(_encodable, row)) for row in rows]
+        rows = [tuple(encodable(value) if isinstance(value, str) else value for value in row) for row in rows]
         table = to_arrow(shape, rows)
     table, changed = redact_columns(table, but=("CorrelationId", "date"))
     if not changed:
@@ -427,9 +428,3 @@ def _redacted(rows: list[tuple[Any, ...]], shape: RowShape) -> tuple[list[tuple[
         rows[row] = tuple(values)
     once = list(dict.fromkeys(rows))
     return once, table if len(once) == len(rows) else to_arrow(shape, once)
-
-
-def _encodable(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -263,8 +263,9 @@ def _side_by_side(line: bytes) -> list[Any] | None:
     at = 0
     try:
         while at < len(text):
-            value, at = decoder.raw_decode(text, at)
-            records = records_in(value)
+            begin = at
+            _, at = decoder.raw_decode(text, begin)
+            records = records_in(parse_json(text[begin:at].encode()))
             if records is None:
                 return None
             found += records

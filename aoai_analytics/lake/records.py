@@ -322,7 +322,10 @@ def _fill_rest(row: list[Any], rest: Mapping[str, Any], shape: RowShape) -> None
     if unknown and shape.properties is not None:
         known = row[shape.properties]
         known = _parsed_properties(known) if known else {}
-        row[shape.properties] = json_text(unknown | known if isinstance(known, dict) else unknown | {"": known})
+        try:
+            row[shape.properties] = json_text(unknown | known if isinstance(known, dict) else unknown | {"": known})
+        except ValueError as error:
+            raise Misfit(f"an unknown field is {error}") from None
 
 
 def _place(shape: RowShape, bare: str) -> int | None:

@@ -6,6 +6,7 @@ null, and raises ValueError for what does not fit.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -65,7 +66,18 @@ def json_text(value: Any) -> str:
     """*value* as compact JSON."""
     import orjson
 
-    return orjson.dumps(value, default=str).decode()
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except TypeError:  # half of a surrogate pair, or an integer past 64 bits
+        try:
+            return encodable(json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":")))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
+def encodable(text: str) -> str:
+    """*text* with U+FFFD for each half of a surrogate pair, which no file can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _to_text(value: Any) -> str:

@@ -62,12 +62,13 @@ def test_a_lake_that_took_an_impossible_date_before_still_computes_the_others(la
 
 
 @pytest.mark.parametrize("depth", [1000, 200_000])
-@pytest.mark.parametrize("kind", ["array", "object", "value"])
+@pytest.mark.parametrize("kind", ["array", "object", "value", "unknown"])
 def test_deep_nesting_costs_its_own_line(lake, logs, depth, kind):
     nested = {
         "array": "[" * depth + "]" * depth,
         "object": '{"a":' * depth + "1" + "}" * depth,
         "value": json.dumps(gateway(2))[:-1] + ',"errors":' + "[" * depth + "]" * depth + "}",
+        "unknown": json.dumps(gateway(2))[:-1] + ',"unknown":' + "[" * depth + "]" * depth + "}",
     }[kind]
     (logs / "a.json").write_bytes(lines(gateway(1), nested.encode(), gateway(3)))
     summary = ingest([logs], lake)
@@ -289,3 +290,24 @@ def test_half_a_surrogate_pair_is_replaced_where_a_row_holds_one():
     row[shape.time] = 1_793_404_800_000_000
     clean, table = journal._redacted([tuple(row)], shape)
     assert table["Url"].to_pylist() == ["u\ufffd"] == [clean[0][shape.names.index("Url")]]
+
+
+@pytest.mark.parametrize("form", [b"%s\n%s\n", b"%s %s\n", b"[%s, %s]\n"], ids=["lines", "side by side", "list"])
+@pytest.mark.parametrize("place", ["name", "value", "deep", "category"])
+def test_half_a_surrogate_pair_costs_no_record_in_any_form(lake, logs, place, form):
+    half = "\\ud800"
+    fields = {
+        "name": f'"a{half}": 1',
+        "value": f'"a": "{half}"',
+        "deep": f'"a": [{{"b": "{half}", "{half}": {2**70}}}]',
+    }
+    first, second = lines(gateway(1)).strip(), lines(gateway(2)).strip()
+    if place == "category":
+        second = second.replace(b'"GatewayLogs"', b'"x%s"' % half.encode())
+    else:
+        first = first.replace(b'"truncated"', fields[place].encode() + b', "truncated"')
+    (logs / "a.json").write_bytes(form % (first, second))
+    summary = ingest([logs], lake)
+    assert (summary.records, summary.quarantined, summary.problems) == (2, 0, [])
+    if place != "category":
+        assert "\ufffd" in next(iter(rows(lake)))["Properties"]
