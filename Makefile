@@ -26,7 +26,7 @@ PIP_INSTALL = if $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN
 		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable "$(1)"; \
 	fi
 
-.PHONY: help setup setup-test test-programs report sandbox sandbox-report lint test accuracy bench bench-report faults docs site exports \
+.PHONY: help setup setup-test test-programs report sandbox sandbox-report lint test accuracy bench bench-logs bench-report faults docs site exports \
 	constraints clean
 
 help: ## show this list
@@ -133,10 +133,11 @@ kusto: setup-test ## ask a Kusto cluster (CLUSTER=URL) the documented cases and 
 accuracy: setup-test ## measure the accuracy of the token estimates
 	@$(BIN)/python benchmarks/accuracy.py
 
-bench: setup-test ## measure the speed of ingest and queries
-	@set -e; for script in $(filter-out benchmarks/accuracy.py benchmarks/report.py benchmarks/__init__.py,$(wildcard benchmarks/*.py)); do \
-		echo "$$script"; $(BIN)/python "$$script"; \
-	done
+bench: setup-test ## measure ingest, queries, commands and reports, e.g. ARGS="--only ingest hour"
+	@$(BIN)/python benchmarks/scale.py $(ARGS)
+
+bench-logs: setup-test ## measure how logs are followed and pulled
+	@set -e; for script in follow pull; do echo "$$script"; $(BIN)/python benchmarks/$$script.py; done
 
 bench-report: setup-test ## measure the speed of reports, compared with papermill and nbconvert
 	@$(BIN)/python benchmarks/report.py
