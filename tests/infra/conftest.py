@@ -243,7 +243,8 @@ def run_all(program: str, base: Path, folder: Path) -> dict[str, Ran]:
     shutil.copytree(REPO / "kql/functions", base / "kql/functions")
     (folder / "main.json").unlink(missing_ok=True)
     for name, text in VARIANTS.items():
-        (folder / f"{name}.bicepparam").write_text(text, "utf-8")
+        # Over the compiled template each takes a third of the time.
+        (folder / f"{name}.bicepparam").write_text(text.replace("using 'main.bicep'", "using 'main.json'"), "utf-8")
     # The program unpacks itself and keeps its cache there.
     home = base / "home"
     home.mkdir()
