@@ -57,8 +57,8 @@ def values_of(user: str, request: str) -> dict[str, str]:
     return {"SelectedUser": coded(user), **requests}
 
 
-def expected(engine: LocalEngine, tile: Tile, start: datetime, end: datetime, user: str, request: str) -> QueryResult:
-    """The library's answer, in the form in which the tile shows it."""
+def asked_of_library(tile: Tile, start: datetime, end: datetime, user: str, request: str) -> str:
+    """The library's query with the values that the tile has, and folded as the tile shows it."""
     query = PRICES if tile.query == "prices" else library().get(tile.query)
     given: dict[str, Any] = {}
     if "step" in query.parameters:
@@ -72,7 +72,12 @@ def expected(engine: LocalEngine, tile: Tile, start: datetime, end: datetime, us
         kql += "\n" + folded(tile.query)
     elif shown_as(tile) == "matrix":
         kql = with_matrix(kql, query)
-    return engine.query(kql, start=start, end=end)
+    return kql
+
+
+def expected(engine: LocalEngine, tile: Tile, start: datetime, end: datetime, user: str, request: str) -> QueryResult:
+    """The library's answer, in the form in which the tile shows it."""
+    return engine.query(asked_of_library(tile, start, end, user, request), start=start, end=end)
 
 
 def is_equal(answer: QueryResult, library_answer: QueryResult) -> bool:

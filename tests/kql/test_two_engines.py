@@ -1,8 +1,9 @@
 """The functions, the queries, the workbook's tiles and the rules answer the same on a second KQL engine.
 
 Both engines read the same small lake: sample traffic and, where they are, odd cases. A function is computed from the
-log tables and the rows of the functions it names; all else reads the functions' rows. ``different.txt`` lists what may
-differ and why: the documentation decides.
+log tables and the rows of the functions it names; all else reads the functions' rows. A tile's text on the second
+engine is held against the library's query on the local one. ``different.txt`` lists what may differ and why: the
+documentation decides.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from aoai_analytics.export.alerts import ALERTS
 from aoai_analytics.export.summary_rules import HOURLY
 from aoai_analytics.export.workbook import workbook
 from aoai_analytics.export.workbook.filling import Chosen, filled, parameters, steps
+from aoai_analytics.export.workbook.steps import KEY
 from aoai_analytics.lake.costs import ingest_costs
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.ingest import ingest
@@ -31,7 +33,7 @@ from aoai_analytics.library.queries import library
 from aoai_analytics.sample import write_sample
 from aoai_analytics.schema.tables import TABLES
 from tests.conftest import REPO
-from tests.export.workbook_tiles import selected, tiles, values_of
+from tests.export.workbook_tiles import asked_of_library, selected, tiles, values_of
 from tests.kql.second import Answer, comparable, local_answer, skip_without, started
 
 LOGS = REPO.parent / "shared/cases"
@@ -42,10 +44,6 @@ QUERIES = {query.name: query.text for query in library()}
 RULES = {f"alert {alert.name}": re.sub(r"\bnow\(\)", "datetime(2026-11-04)", alert.text()) for alert in ALERTS} | {
     f"summary rule {HOURLY}": f"{HOURLY}\n| project-rename Hour = TimeGenerated"
 }
-#: The price book within a text: its columns and first price, and the rest.
-_BOOK = re.compile(
-    r"(let AoaiPrices_Between_Book = datatable\([^)]*\)\s*\[(?:[^\[\]]*?completion=[^\"]*\"){9})[^\[\]]*(\])"
-)
 TILES = [f"tile {name}" for name, _ in tiles()]
 
 
@@ -74,15 +72,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
 
 @pytest.fixture(scope="module")
 def texts(engine: LocalEngine) -> dict[str, str]:
-    """Every text by its name."""
+    """Every text by its name, as the second engine is asked."""
     made = workbook()
     of_steps = {step["name"]: step["content"]["query"] for step in steps(made["items"]) if step["type"] == 3}
     chosen = Chosen(START, END, values_of(*selected(engine, START, END)), stored=True, computed=True)
-    of_tiles = {
-        # The whole price book takes the local engine's parser two seconds a tile.
-        f"tile {name}": _BOOK.sub(r"\1\2", filled(of_steps[name], parameters(made), chosen))
-        for name, _ in tiles()
-    }
+    of_tiles = {f"tile {name}": filled(of_steps[name], parameters(made), chosen) for name, _ in tiles()}
     return FUNCTIONS | QUERIES | RULES | of_tiles
 
 
@@ -90,14 +84,33 @@ def texts(engine: LocalEngine) -> dict[str, str]:
 def both(
     engine: LocalEngine, texts: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[Answer, Answer]]:
-    """The local engine's and the second engine's answers by name."""
+    """The local engine's and the second engine's answers by name; of a tile the local engine's to the library."""
     names = [*TABLES, *(name for name in definitions() if name not in TABLES)]
     tables = {name: local_answer(*engine.arrow(name, {})) for name in names}
     theirs = started(texts, tmp_path_factory.mktemp("second") / "batch", tables)
     # What the local engine computes by a function is there already.
     ours = {f"function {name}": tables[name] for name in definitions()}
-    ours |= {name: local_answer(*engine.arrow(text, {})) for name, text in texts.items() if name not in ours}
-    return {name: (ours[name], answer) for name, answer in theirs().items()}
+    user, request = selected(engine, START, END)
+    asked = (
+        QUERIES
+        | RULES
+        | {
+            # The workbook's list of prices is its own; every other tile has the library's answer.
+            f"tile {name}": texts[f"tile {name}"]
+            if tile.query == "prices"
+            else asked_of_library(tile, START, END, user, request)
+            for name, tile in tiles()
+        }
+    )
+    ours |= {name: local_answer(*engine.arrow(text, {})) for name, text in asked.items()}
+    return {name: (ours[name], without_key(answer)) for name, answer in theirs().items()}
+
+
+def without_key(answer: Answer) -> Answer:
+    """*answer* without the column that a click in the workbook sets."""
+    kept = [place for place, column in enumerate(answer.columns) if column != KEY]
+    columns = {column: kind for column, kind in answer.columns.items() if column != KEY}
+    return Answer(columns, [[row[place] for place in kept] for row in answer.rows], answer.error)
 
 
 def in_any_order(rows: list[list[Any]]) -> list[str]:
