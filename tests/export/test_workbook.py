@@ -363,11 +363,8 @@ def test_a_choice_of_any_name_leaves_the_requests_of_that_name(
     # Each name is in different ones of these choices: one that is lost, or that brings another with it, shows.
     bits = range(len(names).bit_length())
     for chosen in (names[:1], *([name for n, name in enumerate(names, 1) if n >> bit & 1] for bit in bits)):
-        text = filled(
-            queries["tokens who tokens/by-surface"],
-            declared,
-            Chosen(START, END, {choice: [coded(name) for name in chosen]}, stored=True),
-        )
+        values = Chosen(START, END, {choice: [coded(name) for name in chosen]}, stored=True)
+        text = filled(queries["tokens who tokens/by-surface"], declared, values)
         found = awkward_lake.query(text, **within).frame
         assert list(found["Requests"]) == [int(rows.isin(chosen).sum())], chosen
 
