@@ -22,10 +22,6 @@ HAND_SQL = {
     "models/usage": f"""SELECT *, {_SHARE} FROM (SELECT "ModelName", "ModelVersion",
         count(DISTINCT "DeploymentName") FILTER ("DeploymentName" <> '') AS "Deployments", {_TOKENS}
         FROM requests GROUP BY ALL) ORDER BY "TotalTokens" DESC NULLS LAST, "ModelName\"""",
-    "users/top": f"""SELECT "User", CASE WHEN "EndUserId" <> '' THEN 'end user' WHEN "UserId" <> '' THEN 'gateway user'
-            ELSE 'address' END AS "UserKind", {_TOKENS},
-        count(DISTINCT "SubscriptionId") FILTER ("SubscriptionId" <> '') AS "Subscriptions"
-        FROM requests GROUP BY ALL ORDER BY "TotalTokens" DESC NULLS LAST, "User", "UserKind" LIMIT 20""",
     "reliability/outcomes": """SELECT "Outcome", count(*) AS "Requests",
         round(100.0 * count(*) / (SELECT count(*) FROM requests), 1) AS "Share",
         count(DISTINCT "CallerIpAddress") AS "Callers",
