@@ -45,6 +45,8 @@ _COLUMN_TYPES = {"datetime": "dateTime", "bool": "boolean"}
 _ROWS = ("AoaiRequests", "AoaiCosts")
 #: Signs that end a word, and of which none begins another together with what may follow it.
 _SIGNS = frozenset((",", "=", "==", "!=", "|", "+", "*"))
+#: In the rows of a long table, which is no part of a query's tree: what to keep, or what is between values.
+_BETWEEN = re.compile(r'(@"(?:[^"]|"")*"|"(?:[^"\\]|\\.)*")|, ')
 _NARROWED = re.compile(rf"\b({'|'.join(_ROWS)})\s*\|\s*project\s+[\w,\s]+?(?=\s*[|;)])")
 _NOT_OF_SUMS = re.compile(
     r"\|\s*count\b|\b(?:percentiles?\w*|avg\w*|stdev\w*|variance\w*|min|max|minif|maxif|arg_m\w+|make_\w+|take_any\w*|hll\w*)\s*\("
@@ -114,8 +116,14 @@ def _inlined(renamed: Mapping[str, str], own: Mapping[str, str] | None) -> str:
 
 
 def _dense(kql: str) -> str:
-    """*kql* without indentation, and without blanks around most signs."""
-    kql = "".join(f"{line.strip()}\n" for line in kql.splitlines())
+    """*kql* without indentation, without blanks around most signs, and without line breaks in lists."""
+    lines = [line.strip() for line in kql.splitlines()]
+    kql = "".join(
+        _BETWEEN.sub(lambda found: found[1] or ",", line) + "\n"
+        if line.startswith('"')
+        else line + ("" if line.endswith((",", "(")) else "\n")
+        for line in lines
+    )
     blanks = {
         place
         for node in read(kql).walk()

@@ -17,7 +17,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from aoai_analytics.schema.sources import AZURE_METRICS
+from aoai_analytics.schema.sources import APP_METRICS, AZURE_METRICS
 from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, REQUESTS_LOGGED
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EARLIEST, LATEST = "2015-01-01", "2099-12-31"
 COMPUTED = (REQUESTS_LOGGED, MESSAGES, REQUESTS)
 #: Tables that they are computed from.
-SOURCES = (GATEWAY_LOGS.name, LLM_LOG.name, AZURE_METRICS.name)
+SOURCES = (GATEWAY_LOGS.name, LLM_LOG.name, AZURE_METRICS.name, APP_METRICS.name)
 #: In a computed table's commit: {date: [functions or null, ids of gateway files, ids of LLM files]}, ids run together;
 #: with a fourth member, 1, for a date whose texts have expired: what was computed from them cannot be computed again.
 _COMPUTED = "aoai.computed.files"
@@ -38,7 +38,7 @@ _ID = 10
 class LogFiles:
     """The files of both log tables, by date: {date: {id: path within the table's folder}}. From ``log_files``.
 
-    ``metrics`` is how many values of Azure's metrics each date has: they calibrate ``AoaiRequests``.
+    ``metrics`` is how many values of Azure's and the gateway's metrics each date has: ``AoaiRequests`` uses both.
     """
 
     gateway: Mapping[str, Mapping[str, str]]
@@ -96,9 +96,10 @@ def log_files(
                 by_date[added["partition.date"]][file_id(name)] = path
         found.append(dict(by_date))
     metrics: dict[str, int] = defaultdict(int)
-    delta = deltas.get(AZURE_METRICS.name)
-    for added in added_files(delta) if delta is not None else ():
-        metrics[added["partition.date"]] += added["num_records"]
+    for name in (AZURE_METRICS.name, APP_METRICS.name):
+        delta = deltas.get(name)
+        for added in added_files(delta) if delta is not None else ():
+            metrics[added["partition.date"]] += added["num_records"]
     gateway, llm = found
     return LogFiles(gateway, llm, dict(metrics))
 

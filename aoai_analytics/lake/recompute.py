@@ -20,7 +20,7 @@ from ..engines.kql.functions import computed, shipped_functions
 from ..engines.kql.remembered import beside
 from ..engines.local import LocalEngine
 from ..engines.views import Among
-from ..schema.sources import AZURE_METRICS
+from ..schema.sources import APP_METRICS, AZURE_METRICS
 from ..schema.table import Table
 from ..schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, REQUESTS, REQUESTS_LOGGED
 from .delta import Lake
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 #: Log bytes (compressed) computed at once: it bounds memory, and few large steps are faster than many small ones.
 _STEP_BYTES = 192 * 2**20
-#: ``AoaiRequests`` before its estimates are calibrated by Azure's metrics.
+#: ``AoaiRequests`` before metrics, of Azure and of the gateway, are considered.
 ESTIMATED = "AoaiRequestsEstimated"
 #: Where new files are so large a part of a date's, the whole date is computed: looking for its requests saves nothing.
 _MOST_NEW = 0.5
@@ -249,7 +249,7 @@ def _of_month(engine: LocalEngine, kql: str, month: date) -> pa.Table:
     end = _next_month(month)
     begin = (month - timedelta(days=1)).replace(day=1)
     within = (_midnight(begin.isoformat()), _midnight(end.isoformat()))
-    ranges = {REQUESTS_LOGGED.name: within, AZURE_METRICS.name: within}
+    ranges = dict.fromkeys((REQUESTS_LOGGED.name, AZURE_METRICS.name, APP_METRICS.name), within)
     rows, _ = engine.arrow(kql, ranges, limit_to=f"TimeGenerated >= TIMESTAMP '{month.isoformat()}'")
     return _as_stored(rows, REQUESTS)
 

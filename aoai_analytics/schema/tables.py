@@ -65,7 +65,7 @@ REQUESTS = Table(
         CompletionTokensSharedError, TokensOwnVariance, TokensSharedError real;
         Team, CostCenter, Environment, Application, CallerName string; CacheWriteHourTokens long;
         EstimateBasis string; Calibrated bool; UncalibratedTokens long;
-        UncalibratedOwnVariance, UncalibratedSharedError real"""
+        UncalibratedOwnVariance, UncalibratedSharedError real; CachedTokenSource string; CachedTokensError real"""
     ),
     key=("CorrelationId",),
 )

@@ -11,7 +11,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -64,6 +64,15 @@ class Caller:
     named: bool = True
     cached: float = 0.0
     failing: float = 0.02  # refused by the filter, timed out, or left by the client; each as often
+    other: float = 0.0  # of its texts: in another script, a token of which has ``other_bytes``, in answers too
+    other_bytes: float = 2.2
+    bulk: float = 0.0  # of its requests: jobs of ``bulk_prompt`` and ``bulk_answer``
+    bulk_prompt: float = 9000.0
+    bulk_answer: float = 700.0
+    thoughts: float = 6.0  # hidden tokens of a reasoning model, in 64s
+    pace: float = 0.12  # how far the time of an answer strays
+    array: int = 0  # most texts in an embedding's array
+    growth: int = 0  # tokens by which its tools grow a day
 
 
 @dataclass(frozen=True)
@@ -112,8 +121,10 @@ def draw(rng: Random, caller: Caller) -> Request:
     model = rng.choice(caller.models)
     stream = caller.surface in ("chat", "responses") and rng.random() < caller.stream
     is_document = rng.random() < caller.documents
+    caller, usual = _this_time(rng, caller, moment), caller
     asked = rng.lognormvariate(math.log(6000 if is_document else caller.prompt), 0.5 if is_document else caller.spread)
-    asked = round(min(max(asked, 3), 60_000))
+    texts = rng.randint(1, caller.array) if caller.array else 1
+    asked = round(min(max(texts * asked, 3), 60_000))
     size = asked * (caller.document_bytes if is_document else caller.text_bytes) * math.exp(rng.gauss(0, 0.06))
     count = rng.choice((1, 1, 1, 2, 3, 5)) if rng.random() < caller.pictures else 0
     pictures = sum(rng.choice(PICTURES.get(model, _PICTURE)) for _ in range(count))
@@ -121,7 +132,7 @@ def draw(rng: Random, caller: Caller) -> Request:
     answer = round(min(max(rng.lognormvariate(math.log(caller.answer), 0.7), 1), 6000))
     if caller.surface == "embeddings":
         answer = 0
-    thought = 64 * round(min(rng.lognormvariate(math.log(6), 0.9), 80)) if model in REASONING else 0
+    thought = 64 * round(min(rng.lognormvariate(math.log(caller.thoughts), 0.9), 80)) if model in REASONING else 0
     chat = caller.surface in ("chat", "responses")
     if chat:
         prompt += 7 + caller.system + caller.tools
@@ -131,7 +142,7 @@ def draw(rng: Random, caller: Caller) -> Request:
     if chat and rng.random() < 3 * caller.failing:
         outcome = rng.choice(("content-filter", "timeout", "client-closed"))
     shown = answer * caller.answer_bytes * math.exp(rng.gauss(0, 0.06))
-    time = 250 + SPEED.get(model, 10) * (answer + thought) * math.exp(rng.gauss(0, 0.12)) + 0.02 * prompt
+    time = 250 + SPEED.get(model, 10) * (answer + thought) * math.exp(rng.gauss(0, caller.pace)) + 0.02 * prompt
     share = 1.0
     if outcome == "client-closed":
         share = rng.uniform(0.2, 0.9)
@@ -140,16 +151,25 @@ def draw(rng: Random, caller: Caller) -> Request:
         time = 180 if outcome == "content-filter" else 60_000
     answer, thought, shown, time = round(answer * share), round(thought * share), shown * share, time * share
     cached = 128 * int(prompt * rng.uniform(0.4, 0.95) / 128) if prompt >= 1024 and rng.random() < caller.cached else 0
-    told = _answered(rng, caller, model, stream, (prompt, cached, answer + thought), outcome, shown, answer)
+    told = _answered(rng, caller, model, stream, (prompt, cached, answer + thought), outcome, shown, texts if caller.array else answer)
     asks = rng.random() < caller.asks_usage or caller.surface != "chat"
     usage_logged = outcome == "success" and (not stream or asks) and caller.surface != "minutes"
     if not usage_logged:
         told = told.replace('"usage"', '"unused"')
     counts = (0, 0, 0) if caller.surface == "minutes" else (prompt, cached, answer + thought)
     return Request(
-        caller, moment, model, stream, asks, outcome, *counts, messages, body, told, len(told), usage_logged,
+        usual, moment, model, stream, asks, outcome, *counts, messages, body, told, len(told), usage_logged,
         round(time),
     )  # fmt: skip
+
+
+def _this_time(rng: Random, caller: Caller, moment: datetime) -> Caller:
+    """The caller as it is for one request: it may write another script, run a job, or have more tools by then."""
+    if caller.bulk and rng.random() < caller.bulk:
+        caller = replace(caller, prompt=caller.bulk_prompt, answer=caller.bulk_answer)
+    if caller.other and rng.random() < caller.other:
+        caller = replace(caller, text_bytes=caller.other_bytes, answer_bytes=caller.other_bytes)
+    return replace(caller, tools=caller.tools + caller.growth * (moment - FIRST).days) if caller.growth else caller
 
 
 def _asked(rng: Random, caller: Caller, model: str, words: str, pictures: int, stream: bool) -> tuple[str, str]:
@@ -203,7 +223,8 @@ def _answered(
     )
     words = text(rng, shown)
     if caller.surface == "embeddings":
-        return f'{{"object":"list","model":"{model}",{usage},"data":[{{"embedding":"{_ENCODED[:5464]}"}}]}}'
+        vectors = ",".join([f'{{"embedding":"{_ENCODED[:5464]}"}}'] * max(1, events))
+        return f'{{"object":"list","model":"{model}","data":[{vectors}],{usage}}}'
     if caller.surface in ("audio", "minutes"):
         return f'{{"text":"{words}",{usage}}}'
     if not stream:
