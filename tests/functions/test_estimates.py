@@ -117,10 +117,37 @@ def test_nothing_is_estimated_below_zero(tmp_path):
     assert min(row.PromptTokens, row.CompletionTokens) >= 0
 
 
-def test_too_few_known_requests_give_a_prior_of_half_as_much_more_or_less(tmp_path):
-    row = estimated(tmp_path, [*known_ones(5), linear("o", 100, 10, known=False)]).loc["o"]
-    assert (row.TokenSource, row.EstimateBasis) == ("estimated", "prior")
-    assert row.TokensSharedError == pytest.approx(row.TotalTokens / 2, abs=2)
+def test_too_few_known_requests_correct_a_prior_as_far_as_their_callers_go(tmp_path):
+    """A prior half as much more or less, and callers 0.32 apart: sqrt(1 / (1 / 0.25 + callers / 0.1)) is left."""
+    others = [linear(f"k{n}", 100 + n, 20, User=f"user-{n}", SubscriptionId=f"sub-{n}") for n in range(10)]
+    for known, left in ((known_ones(5), 0.267), (others, 0.098)):
+        row = estimated(tmp_path / str(left), [*known, linear("o", 1000, 10, known=False)]).loc["o"]
+        assert (row.TokenSource, row.EstimateBasis) == ("estimated", "prior")
+        assert row.TokensSharedError == pytest.approx(left * row.TotalTokens, rel=0.02)
+        assert row.PromptTokens == pytest.approx(1000, rel=0.02)
+
+
+@pytest.mark.parametrize("others", [0, 1], ids=["one user", "two users"])
+def test_a_request_without_a_name_is_of_the_only_user_that_its_address_names(tmp_path, others):
+    """Without a body there is no name. The user's headers and bytes per token are not those of everybody else."""
+
+    def rows(user: str, address: str, header: int, bytes_per_token: int) -> list[dict[str, Any]]:
+        draw = Random(user)
+        sizes = [(n, draw.randint(200, 900)) for n in range(30)]
+        return [
+            linear(f"{user}{n}", size, 50, User=user, CallerIpAddress=address, BodyBytes=bytes_per_token * size)
+            | {"RequestBytes": header + bytes_per_token * size, "PromptBytes": None}
+            for n, size in sizes
+        ]
+
+    address = "203.0.113.8"
+    known = [*rows("anna", address, 2000, 2), *rows("bert", "203.0.113.9", 300, 4)]
+    known += rows("carl", address, 300, 4) * others
+    sent = {"RequestBytes": 2000 + 2 * 500, "PromptBytes": None, "User": address, "CallerIpAddress": address}
+    row = estimated(tmp_path, [*known, linear("o", 500, 50, known=False) | sent]).loc["o"]
+    off = abs(row.PromptTokens - 500)
+    assert row.PromptTokensError > off / 3
+    assert (off < 5 and row.PromptTokensError < 10) if not others else row.PromptTokensError > 100
 
 
 def test_where_nothing_is_known_nothing_is_estimated(tmp_path):
