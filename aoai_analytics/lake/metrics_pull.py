@@ -27,6 +27,8 @@ NAMESPACE = "Microsoft.CognitiveServices/accounts"
 #: Tokens and calls, which accounts of Azure OpenAI and Foundry both have:
 #: https://learn.microsoft.com/azure/ai-foundry/openai/monitor-openai-reference
 METRICS = ("ProcessedPromptTokens", "GeneratedTokens", "AzureOpenAIRequests")
+#: Of provisioned deployments, in percent: an average, which has no total.
+UTILIZATION = "AzureOpenAIProvisionedManagedUtilizationV2"
 _BY_DEPLOYMENT = "ModelDeploymentName eq '*' and ModelName eq '*'"
 #: Of deployments and models of one account that an answer may have.
 _MOST_SERIES = 1000
@@ -67,7 +69,8 @@ def pull_metrics(
     endpoint: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> MetricsSummary:
-    """Bring token and call metrics of the accounts *resources* (resource ids of one *region*) into ``AzureMetrics``.
+    """Bring metrics of the accounts *resources* (resource ids of one *region*) into ``AzureMetrics``: tokens, calls,
+    and the utilization of provisioned deployments.
 
     From *start* to before *end* (None: now), in whole hours; needs Monitoring Reader on the subscription. *endpoint*
     replaces the region's. *progress* is called with (hours done, hours to do). Raises WrongUse; SourceError where the
@@ -140,10 +143,10 @@ def _records(client: Any, resource: str, start: datetime, end: datetime, *, plai
         answers = client.query_resources(
             resource_ids=[resource],
             metric_namespace=NAMESPACE,
-            metric_names=METRICS,
+            metric_names=[*METRICS, UTILIZATION],
             timespan=(start, end),
             granularity=timedelta(minutes=1),
-            aggregations=["Total"],
+            aggregations=["Total", "Average"],
             filter=_BY_DEPLOYMENT,
             max_results=_MOST_SERIES,
             permit_redirects=False,
@@ -166,7 +169,8 @@ def _records(client: Any, resource: str, start: datetime, end: datetime, *, plai
             raise PartialResult(f"{metric.name} has {_MOST_SERIES:,} deployments and models or more: some are missing")
         for series in metric.timeseries:
             for point in series.data:
-                if point.total is not None:
+                value = "average" if metric.name == UTILIZATION else "total"
+                if getattr(point, value) is not None:
                     yield {
                         "Type": AZURE_METRICS.name,
                         "time": point.timestamp.astimezone(UTC).isoformat(),
@@ -174,7 +178,7 @@ def _records(client: Any, resource: str, start: datetime, end: datetime, *, plai
                         "metricName": metric.name,
                         "timeGrain": "PT1M",
                         "unit": metric.unit,
-                        "total": point.total,
+                        value: getattr(point, value),
                         "dimensions": dict(series.metadata_values),
                     }
 

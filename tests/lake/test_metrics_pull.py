@@ -19,7 +19,7 @@ from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.errors import PartialResult, SourceError, WrongUse
 from aoai_analytics.lake.accounts import accounts_by_region
 from aoai_analytics.lake.delta import Lake
-from aoai_analytics.lake.metrics_pull import pull_metrics
+from aoai_analytics.lake.metrics_pull import UTILIZATION, pull_metrics
 
 RESOURCE = "/subscriptions/0a1b/resourceGroups/ai/providers/Microsoft.CognitiveServices/accounts/Swedish"
 #: Whole hours, long enough ago to be settled, and those of Azure's last days that are kept.
@@ -60,7 +60,7 @@ class Azure:
         assert parts.path == f"/subscriptions/{self.subscription}/metrics:getBatch"
         begin, end = (datetime.fromisoformat(asked[name]).astimezone(UTC) for name in ("starttime", "endtime"))
         data = [
-            {"timeStamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}", "total": total}
+            {"timeStamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}", "total": total, "average": total / 2}
             for moment, total in sorted(self.tokens.items())
             if begin <= moment < end
         ]
@@ -74,7 +74,7 @@ class Azure:
                 "name": {"value": name, "localizedValue": name},
                 "displayDescription": "",
                 "unit": "Count",
-                "timeseries": series if name == "ProcessedPromptTokens" else [],
+                "timeseries": series if name in ("ProcessedPromptTokens", UTILIZATION) else [],
             }
             for name in asked["metricnames"].split(",")
         ]
@@ -114,6 +114,8 @@ def hourly(lake: Lake) -> list[int]:
     try:
         frame = engine.query("AoaiAccountMetrics | sort by TimeGenerated asc").frame
         assert set(frame["DeploymentName"]) == {"chat"}
+        # The utilization has averages of minutes, half of the tokens here, and the hour's highest counts.
+        assert (frame["PeakUtilization"] <= frame["PromptTokens"] / 2).all() and (frame["PeakUtilization"] >= 5).all()
         return frame["PromptTokens"].tolist()
     finally:
         engine.close()
@@ -123,7 +125,8 @@ def test_settled_hours_are_pulled_once_and_new_ones_later(azure: Azure, tmp_path
     azure.tokens = {START + timedelta(minutes=30 * n): 10.0 + n for n in range(4)}
     lake = Lake.create(tmp_path / "lake")
     first = pulled(azure, lake)
-    assert (first.new, first.hours, first.known, len(azure.asked)) == (4, 30, 0, 2)
+    assert (first.new, first.hours, first.known, len(azure.asked)) == (8, 30, 0, 2)
+    assert azure.asked[0]["aggregation"].lower() == "total,average"
     assert azure.asked[0]["interval"] == "PT1M" and "ModelDeploymentName eq '*'" in azure.asked[0]["filter"]
     again = pulled(azure, lake, end=START + timedelta(hours=31))
     assert (again.new, again.hours, again.known, len(azure.asked)) == (0, 1, 30, 3)
@@ -134,9 +137,9 @@ def test_a_young_hour_is_asked_for_again_and_its_grown_value_counts_once(azure: 
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     azure.tokens = {now: 10.0}
     lake = Lake.create(tmp_path / "lake")
-    assert pulled(azure, lake, start=now, end=now + timedelta(hours=1)).new == 1
+    assert pulled(azure, lake, start=now, end=now + timedelta(hours=1)).new == 2
     azure.tokens = {now: 15.0}
-    assert pulled(azure, lake, start=now, end=now + timedelta(hours=1)).new == 1
+    assert pulled(azure, lake, start=now, end=now + timedelta(hours=1)).new == 2
     assert hourly(lake) == [15]
 
 
@@ -150,7 +153,7 @@ def test_an_answer_that_is_cut_and_a_refusal_are_errors_and_leave_no_mark(azure:
     with pytest.raises(SourceError, match="Monitoring Reader"):
         pulled(azure, lake)
     azure.status = 200
-    assert pulled(azure, lake).new == 1
+    assert pulled(azure, lake).new == 2
 
 
 def test_what_is_no_account_or_region_is_said_before_anything_is_asked(azure: Azure, tmp_path, capsys) -> None:

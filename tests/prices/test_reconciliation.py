@@ -120,6 +120,19 @@ def test_what_azures_metrics_do_not_confirm_is_not_called_past_the_gateway(
             )
             for (day, at, model, name), total in counted.items()
         )
+        + "".join(
+            "\n"
+            + json.dumps(
+                {
+                    "time": f"{day:%Y-%m-%d}T{hour}:00:00Z", "timeGrain": "PT1H", "average": percent,
+                    "metricName": "AzureOpenAIProvisionedManagedUtilizationV2",
+                    "resourceId": f"/subscriptions/0/providers/Microsoft.CognitiveServices/accounts/{account}",
+                    "dimensions": {"ModelDeploymentName": "units", "ModelName": "gpt-4o"},
+                }
+            )
+            for day in (first, last)
+            for hour, percent in ((12, 40.0), (13, 0.5), (14, 0.0))
+        )
     )  # fmt: skip
     lake = Lake(Path(shutil.copytree(planted / "lake", tmp_path / "lake")))
     ingest([tmp_path / "metrics.json"], lake)
@@ -128,6 +141,17 @@ def test_what_azures_metrics_do_not_confirm_is_not_called_past_the_gateway(
         parts(tmp_path / "lake"),
         truth | {"parts": truth["parts"] | {"past the gateway": half, "not in Azure's count": half}},
     )
+    engine = LocalEngine(lake, "lake")
+    try:
+        units = engine.query("AoaiReconciliation | where Part == 'provisioned' | sort by TimeGenerated asc").frame
+        others = engine.query(
+            "AoaiReconciliation | where Part != 'provisioned' | summarize countif(isnotnull(IdleHours))"
+        )
+    finally:
+        engine.close()
+    # All days but the first and the last are idle all day.
+    assert units["IdleHours"].tolist() == [22, *[24] * (len(units) - 2), 22]
+    assert others.frame.iloc[0, 0] == 0
 
 
 def test_days_of_another_time_zone_and_another_currency_are_found(exact: Path, tmp_path: Path) -> None:
