@@ -96,6 +96,40 @@ def _strangers(rng: Random) -> list[Caller]:
     return [replace(caller, named=False, address=f"203.0.113.{n % 6}") for n, caller in enumerate(_people(rng))]
 
 
+def _scripts(rng: Random) -> list[Caller]:
+    return [
+        replace(caller, other=rng.choice((0, 0, 0.3, 0.6, 0.95)), other_bytes=rng.uniform(1.7, 2.9))
+        for caller in _people(rng)
+    ]
+
+
+def _thinkers(rng: Random) -> list[Caller]:
+    models = ((O4,), (GPT_5,), (O4, MINI))
+    return [
+        replace(
+            caller, models=models[n % 3], thoughts=rng.lognormvariate(math.log(6), 0.8), pace=0.3, stream=0.6,
+            asks_usage=0.25,
+        )
+        for n, caller in enumerate(_people(rng))
+    ]  # fmt: skip
+
+
+def _arrays(rng: Random) -> list[Caller]:
+    embeddings = ("text-embedding-3-large-2024-01-25",)
+    return [
+        replace(caller, surface="embeddings", models=embeddings, array=rng.choice((1, 4, 16, 48)), prompt=80.0)
+        if n % 2
+        else caller
+        for n, caller in enumerate(_people(rng))
+    ]
+
+
+def _night(rng: Random) -> list[Caller]:
+    people = [replace(caller, weight=caller.weight / 10) for caller in _people(rng)]
+    job = replace(people[0], weight=36.0, prompt=300.0, answer=5.0, bulk=0.1, bulk_prompt=14_000.0, stream=0.0)
+    return [job, *people[1:]]
+
+
 _NOTHING = Kept(rows=False, bodies=False)
 _BODIES = Kept(rows=False)
 _SILENT_ROWS = Kept(count=False, bodies=False)
@@ -125,6 +159,14 @@ def _here_and_there(lost: float, *without: Kept) -> Loss:
 def _of_callers(share: float) -> Loss:
     """All usage of so large a share of the callers is lost, that of the same ones each time."""
     return lambda request, _rng: _NOTHING if Random(request.caller.user).random() < share else Kept()
+
+
+def _most_large(request: Request, rng: Random) -> Kept:
+    return _NOTHING if rng.random() < (0.8 if len(request.body) > 20_000 else 0.05) else Kept()
+
+
+def _callers_and_some(request: Request, rng: Random) -> Kept:
+    return _NOTHING if Random(request.caller.user).random() < 0.3 or rng.random() < 0.1 else Kept()
 
 
 def _of_one_team(request: Request, _rng: Random) -> Kept:
@@ -217,5 +259,21 @@ MIXES = (
         "cached tokens, of which the LLM log knows nothing",
         lambda rng: _people(rng, cached=0.6, system=1400),
         _rows_alone,
+    ),
+    Mix("scripts", "each caller writes two scripts, of other bytes per token", _scripts, _some(0.2)),
+    Mix("thinkers", "hidden reasoning whose effort differs by caller; most streams silent", _thinkers, _rows_alone),
+    Mix("arrays", "embeddings of arrays, whose usage is cut off at 8 KB", _arrays, _bodies_alone),
+    Mix(
+        "crowd",
+        "400 users of few requests, a third without any known usage",
+        lambda rng: _people(rng, 400, spread=0.3, teams=9),
+        _callers_and_some,
+    ),
+    Mix("night", "one user of two sizes makes most of it; the large ones lose their usage", _night, _most_large),
+    Mix(
+        "bots",
+        "four callers, very different, each alone at its address",
+        lambda rng: _people(rng, 4, spread=0.4),
+        _some(0.3),
     ),
 )

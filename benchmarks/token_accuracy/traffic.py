@@ -151,7 +151,8 @@ def draw(rng: Random, caller: Caller) -> Request:
         time = 180 if outcome == "content-filter" else 60_000
     answer, thought, shown, time = round(answer * share), round(thought * share), shown * share, time * share
     cached = 128 * int(prompt * rng.uniform(0.4, 0.95) / 128) if prompt >= 1024 and rng.random() < caller.cached else 0
-    told = _answered(rng, caller, model, stream, (prompt, cached, answer + thought), outcome, shown, texts if caller.array else answer)
+    pieces = texts if caller.array else answer
+    told = _answered(rng, caller, model, stream, (prompt, cached, answer + thought), outcome, shown, pieces)
     asks = rng.random() < caller.asks_usage or caller.surface != "chat"
     usage_logged = outcome == "success" and (not stream or asks) and caller.surface != "minutes"
     if not usage_logged:
