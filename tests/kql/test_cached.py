@@ -16,10 +16,6 @@ from aoai_analytics.library.queries import library
 from tests.kql.test_calibration import TYPES, literal, sent
 from tests.kql.test_trust import FIRST
 
-COLUMNS = TYPES | {
-    "ApiId": "string", "IsStream": "bool", "CachedTokens": "long", "CachedTokenSource": "string",
-    "CachedTokensError": "real",
-}  # fmt: skip
 GROUP = {"API ID": "Models;rev=2", "Subscription ID": "S", "Deployment": "chat"}
 
 
@@ -49,8 +45,8 @@ def with_metrics(folder: Path, metrics: list[dict[str, Any]], requests: list[dic
     (folder / "app.json").write_text("\n".join(map(json.dumps, metrics)))
     lake = Lake.create(folder / "lake")
     ingest([folder / "app.json"], lake)
-    cells = ", ".join(f"{name}: {kind}" for name, kind in COLUMNS.items())
-    values = ",\n".join(literal(row.get(name), kind) for row in requests for name, kind in COLUMNS.items())
+    cells = ", ".join(f"{name}: {kind}" for name, kind in TYPES.items())
+    values = ",\n".join(literal(row.get(name), kind) for row in requests for name, kind in TYPES.items())
     given = f"let AoaiRequestsEstimated = datatable({cells}) [\n{values}\n];\n"
     engine = LocalEngine(lake, "lake")
     try:

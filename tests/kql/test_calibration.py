@@ -26,7 +26,8 @@ TYPES = {
     "CompletionTokensError": "real", "PromptTokensSharedError": "real", "CompletionTokensSharedError": "real",
     "TokensOwnVariance": "real", "TokensSharedError": "real", "Calibrated": "bool", "UncalibratedTokens": "long",
     "UncalibratedOwnVariance": "real", "UncalibratedSharedError": "real", "PromptCallerVariance": "real",
-    "CompletionCallerVariance": "real",
+    "CompletionCallerVariance": "real", "ApiId": "string", "IsStream": "bool", "CachedTokens": "long",
+    "CachedTokenSource": "string", "CachedTokensError": "real",
 }  # fmt: skip
 
 
@@ -55,7 +56,7 @@ def sent(
 
 def literal(value: Any, kind: str) -> str:
     if value is None:
-        return f"{kind}(null)"
+        return '""' if kind == "string" else f"{kind}(null)"
     if kind == "datetime":
         return f"datetime({value:%Y-%m-%dT%H:%M:%SZ})"
     return json.dumps(value) if kind == "string" else str(value).lower()

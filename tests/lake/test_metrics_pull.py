@@ -239,5 +239,5 @@ def test_metrics_of_all_accounts_of_a_subscription_come_into_the_lake(
     monkeypatch.setattr("aoai_analytics.lake.metrics_pull.checked_endpoint", lambda _: endpoint)
     lake = tmp_path / "lake"
     assert main(["ingest", "metrics", "--subscription", SUBSCRIPTION, "--since", "3d", "--lake", str(lake)]) == 0
-    assert re.search(r"^new +3$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^new +6$", capsys.readouterr().out, re.MULTILINE)
     assert hourly(Lake(lake)) == [10, 10, 10]
