@@ -191,8 +191,8 @@ def _limit_series(series: Series) -> None:
     if totals[rest].sum() > totals.sum() / 2:
         # Where most would be "other", colours say nothing: the sum, and how even its parts are.
         series.notes.append(
-            f"The figure shows the sum of {len(names):,}; the largest of them has "
-            f"{share(totals.max(), totals.sum())}. Each is in the data."
+            f"The figure adds up all {len(names):,}, as the largest has only {share(totals.max(), totals.sum())}. "
+            "Each is in the data."
         )
         series.values = series.values.sum(axis=1, min_count=1).to_frame(f"all {len(names):,}")
         series.absent = series.absent.all(axis=1).to_frame(f"all {len(names):,}")

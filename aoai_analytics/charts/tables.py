@@ -89,7 +89,7 @@ def _foot(
 ) -> list[str]:
     """The rows below: the others together and all, where the rows are parts of a whole; else how many there are."""
     rest = len(frame) - shown
-    whole = _is_whole(frame, units)
+    whole = _is_whole(frame, types, units)
     rows = []
     if rest > 0 and not whole:
         said = f"{shown:,} of {len(frame):,} rows; {rest:,} more {'row' if rest == 1 else 'rows'} in the data"
@@ -101,11 +101,24 @@ def _foot(
     return [f"<tfoot>{''.join(rows)}</tfoot>"] if rows else []
 
 
-def _is_whole(frame: pd.DataFrame, units: Mapping[str, str]) -> bool:
-    """Whether the rows are all the parts of one whole: their shares, each rounded, add up to 100%."""
+def _is_whole(frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str]) -> bool:
+    """Whether the rows are all the parts of one whole: a column has these shares, or they add up to 100%."""
     if "Share" not in frame.columns or units.get("Share") != "%" or not is_number(frame["Share"]):
         return False
-    return abs(float(frame["Share"].sum()) - 100) <= 0.05 * len(frame) + 0.05
+    if _shared(frame, types, units):
+        return True
+    # Rounded shares of many rows may add up to anything.
+    return abs(float(frame["Share"].sum()) - 100) <= min(0.05 * len(frame) + 0.05, 1.0)
+
+
+def _shared(frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str]) -> str:
+    """The column whose sum the shares are of; '' for none."""
+    for name in map(str, frame.columns):
+        if types.get(name, "") in _NUMBERS and additive(name, units) and frame[name].sum() > 0:
+            parts = frame[name].fillna(0) * 100.0 / frame[name].sum()
+            if float((parts - frame["Share"].fillna(0)).abs().max()) <= 0.05001:
+                return name
+    return ""
 
 
 def _sums(
@@ -134,13 +147,9 @@ def _sums(
 
 
 def _share_after(frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str], after: int) -> float:
-    """The share of all rows but the first *after*: of the sum that the shares are of, else what they leave of 100%."""
-    for name in frame.columns:
-        if types.get(name, "") not in _NUMBERS or not additive(str(name), units):
-            continue
-        parts = frame[name].fillna(0) * 100.0 / (frame[name].sum() or 1)
-        if float((parts - frame["Share"].fillna(0)).abs().max()) <= 0.05001:
-            return float(parts.iloc[after:].sum())
+    """The share of all rows but the first *after*."""
+    if name := _shared(frame, types, units):
+        return 100.0 * float(frame[name].iloc[after:].sum()) / float(frame[name].sum())
     return 100.0 - float(frame["Share"].head(after).sum())
 
 

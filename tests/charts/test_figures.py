@@ -143,7 +143,7 @@ def test_where_most_would_be_other_the_sum_is_drawn_and_how_even_its_parts_are_i
     )
     result = drawn(frame, "stacked-bar x=TimeGenerated y=TotalTokens color=Team")
     assert [list(trace.y) for trace in result.data] == [[2000, 2000]]
-    assert note(result) == "The figure shows the sum of 200; the largest of them has 0.5%. Each is in the data."
+    assert note(result) == "The figure adds up all 200, as the largest has only 0.5%. Each is in the data."
 
 
 def test_dense_bars_touch_and_have_no_edges() -> None:

@@ -146,6 +146,20 @@ def test_the_share_of_the_others_is_exact_where_the_table_has_the_sum_it_is_of()
     assert "&lt; 0.1%" in others  # 100% less three times 33.3% would be 0.1%
 
 
+def test_a_whole_of_nothing_has_no_shares() -> None:
+    frame = pd.DataFrame({"Kind": ["a", "b"], "Tokens": [0, 0], "Share": [0.0, 0.0]})
+    types, units = {"Kind": "string", "Tokens": "long", "Share": "real"}, {"Tokens": "tokens", "Share": "%"}
+    assert "Total" not in table_html(frame, types, units, max_rows=1)
+
+
+def test_many_small_shares_of_more_than_the_table_are_no_whole() -> None:
+    rows = 3_000
+    frame = pd.DataFrame({"User": [f"u{n}" for n in range(rows)], "Tokens": 10, "Share": 0.0})
+    frame.loc[0, ["Tokens", "Share"]] = [40_000, 10.0]  # of 400,000 tokens, most of which nobody's name is on
+    types, units = {"User": "string", "Tokens": "long", "Share": "real"}, {"Tokens": "tokens", "Share": "%"}
+    assert "Total" not in table_html(frame, types, units)
+
+
 def test_a_month_reads_as_a_month() -> None:
     frame = pd.DataFrame({"Month": pd.to_datetime(["2026-11-01", "2026-12-01"], utc=True)})
     assert "<time>Nov 2026</time>" in table_html(frame, {"Month": "datetime"}, {})
