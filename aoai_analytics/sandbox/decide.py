@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import WrongUse
-from . import media, policies, shapes
+from . import media, model, policies, shapes
 from .call import Call
 from .installation import Installation, Product, Subscription
 from .issuer import Issuer
@@ -50,7 +50,8 @@ class Deciding:
         self.pool = Pool(installation, seed, clock)
         self._clock = clock
         self._by_key = {each.key: each for each in installation.subscriptions.values()}
-        self._owners: dict[str, str] = {}
+        # Id of a response -> its account, and its caller.
+        self._owners: dict[str, tuple[str, str]] = {}
         self._mcp = McpServer()
         self._pool_back_at = 0.0
         self._media_calls: dict[str, list[float]] = {}
@@ -73,7 +74,12 @@ class Deciding:
         call.sent, declined = policies.with_usage(call.surface, call.api_version or "v1", call.body)
         if declined:
             call.traces.append(policies.trace("declined"))
-        owner = self._owners.get(str(call.body.get("previous_response_id"))) if call.surface == "responses" else None
+        owner: str | None = None
+        if call.surface == "responses" and (previous := call.body.get("previous_response_id")):
+            caller = call.subscription or call.caller
+            owner, whose = self._owners.get(str(previous), (None, caller))
+            if whose != caller:
+                return Answer(400, {"error": model.no_such_response(str(previous))})
         name = call.route.deployment or str(call.body.get("model") or "")
         end = call.correlation_id.replace("-", "")
         call.attempts = self.pool.attempts(call.surface, name, call.sent, end, owner)
@@ -201,7 +207,7 @@ class Deciding:
         if call.surface not in ("embeddings", *media.MODELS):
             call.traces.append(policies.trace("usage", **_told(body)))
         if call.surface == "responses":
-            self._owners[last.reply.answer_id] = last.backend
+            self._owners[last.reply.answer_id] = last.backend, call.subscription or call.caller
         return Answer(200, body)
 
     def _models(self) -> Json:

@@ -203,8 +203,7 @@ class Model:
                 raise Refused(400, _wrong("'input' is a required property", "input"))
             earlier = body.get("previous_response_id")
             if earlier and earlier not in self._stored.items:
-                error = _wrong(f"Previous response with id '{earlier}' not found.", "previous_response_id")
-                raise Refused(400, error | {"code": "previous_response_not_found"})
+                raise Refused(400, no_such_response(str(earlier)))
             prompt.tokens += self._stored.items.get(earlier, [])
             items = body["input"] if isinstance(body["input"], list) else [body["input"]]
             for each in filter(None, [body.get("instructions"), *items]):
@@ -385,6 +384,12 @@ def _vector(tokens: list[int], dimensions: int) -> tuple[float, ...]:
 
 def _wrong(message: str, parameter: str) -> Json:
     return {"message": message, "type": "invalid_request_error", "param": parameter, "code": None}
+
+
+def no_such_response(earlier: str) -> Json:
+    """The error of a request that continues a response which the account does not have."""
+    error = _wrong(f"Previous response with id '{earlier}' not found.", "previous_response_id")
+    return error | {"code": "previous_response_not_found"}
 
 
 def _filtered() -> Json:

@@ -24,8 +24,6 @@ MISSING_KEY = (
     "Access denied due to missing subscription key. "
     "Make sure to include subscription key when making requests to an API."
 )
-#: Anthropic's Messages API of a Foundry account. The shipped OpenAPI document does not have it.
-MESSAGES = "/anthropic/v1/messages"
 #: The sandbox's own MCP server, as an API of the gateway.
 MCP = "/docs-mcp/mcp"
 
@@ -157,6 +155,7 @@ _SURFACES = {
     "/completions": "completions",
     "/responses": "responses",
     "/embeddings": "embeddings",
+    "/messages": "messages",
     "/models": "models",
     "/images/generations": "images",
     "/images/edits": "images",
@@ -166,17 +165,23 @@ _SURFACES = {
 }
 
 
+#: The gateway's APIs: name in the logs -> path.
+_APIS = {"azure-openai": "/openai", "anthropic": "/anthropic"}
+
+
 @cache
-def _routes() -> list[tuple[str, re.Pattern[str], str, bool, str]]:
-    document = json.loads((shipped("setup_scripts") / "infra/api/azure-openai.openapi.json").read_text("utf-8"))
+def _routes() -> list[tuple[str, str, re.Pattern[str], str, bool, str]]:
     found = []
-    for path, operations in document["paths"].items():
-        pattern = re.compile("/openai" + re.sub(r"\{[^}]+\}", "([^/]+)", path))
-        surface = next((name for end, name in _SURFACES.items() if path.endswith(end)), "other")
-        for method, operation in operations.items():
-            if isinstance(operation, dict) and "operationId" in operation:
-                needed = [each.get("$ref", "").rpartition("/")[2] for each in operation.get("parameters", [])]
-                found.append((method.upper(), pattern, operation["operationId"], "apiVersion" in needed, surface))
+    for api, base in _APIS.items():
+        file = shipped("setup_scripts") / f"infra/api/{api}.openapi.json"
+        for path, operations in json.loads(file.read_text("utf-8"))["paths"].items():
+            pattern = re.compile(base + re.sub(r"\{[^}]+\}", "([^/]+)", path))
+            surface = next((name for end, name in _SURFACES.items() if path.endswith(end)), "")
+            for method, operation in operations.items():
+                if surface and isinstance(operation, dict) and "operationId" in operation:
+                    needed = [each.get("$ref", "").rpartition("/")[2] for each in operation.get("parameters", [])]
+                    version = "apiVersion" in needed
+                    found.append((api, method.upper(), pattern, operation["operationId"], version, surface))
     return found
 
 
@@ -184,13 +189,11 @@ def route_of(method: str, path: str, has_version: bool) -> Route | None:
     """The operation that a request is for; None: the gateway has none."""
     if path == MCP:
         return Route("docs-mcp", "mcp", "mcp", "")
-    if method == "POST" and path == MESSAGES:
-        return Route("anthropic", "CreateMessage", "messages", "")
-    for wanted, pattern, operation, needs_version, surface in _routes():
+    for api, wanted, pattern, operation, needs_version, surface in _routes():
         if wanted == method and (match := pattern.fullmatch(path)):
             if needs_version and not has_version:
                 return None
-            return Route("azure-openai", operation, surface, "".join(match.groups()))
+            return Route(api, operation, surface, "".join(match.groups()))
     return None
 
 

@@ -47,16 +47,16 @@ class Answer:
 
 def chat_deployment(accounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The first chat deployment. Raises SetupError if there is none."""
-    for deployment in accounts[0]["deployments"]:
-        if not any(word in deployment["model"].lower() for word in _NO_CHAT):
+    for deployment in (each for account in accounts for each in account["deployments"]):
+        if deployment.get("format") != "Anthropic" and not any(w in deployment["model"].lower() for w in _NO_CHAT):
             return dict(deployment)
     raise SetupError("no chat model deployment, which the tests need: add one to setup.parameters.openAIAccounts")
 
 
 def embeddings_deployment(accounts: Sequence[Mapping[str, Any]]) -> str | None:
     """Name of the first embeddings deployment, None if there is none."""
-    names = (d["name"] for d in accounts[0]["deployments"] if any(word in d["model"] for word in _EMBEDDINGS))
-    return next(names, None)
+    deployments = (deployment for account in accounts for deployment in account["deployments"])
+    return next((d["name"] for d in deployments if any(word in d["model"] for word in _EMBEDDINGS)), None)
 
 
 def chat_url(base: str, deployment: str) -> str:

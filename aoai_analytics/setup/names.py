@@ -49,7 +49,7 @@ def name_faults(parameters: Mapping[str, Any]) -> Iterator[str]:
         yield f"{where}.gatewayRegions: {tier} has one region: use the tier Premium"
     yield from _accounts(parameters["openAIAccounts"], f"{where}.openAIAccounts")
     yield from _subscriptions(parameters, where)
-    offered = {deployment["name"] for deployment in parameters["openAIAccounts"][0]["deployments"]}
+    offered = {deployment["name"] for account in parameters["openAIAccounts"] for deployment in account["deployments"]}
     for team in parameters.get("teams", []):
         if unknown := sorted(set(team.get("models", [])) - offered):
             yield f"{where}.teams: {team['subscription']} may use {', '.join(unknown)}, which no account has"
@@ -100,6 +100,5 @@ def _subscriptions(parameters: Mapping[str, Any], where: str) -> Iterator[str]:
 def _backends() -> set[str]:
     """Names of the backends that the gateway has besides the accounts'."""
     values = json.loads((shipped("setup_scripts") / "policies/named-values.json").read_text("utf-8"))
-    return {
-        values[key]["value"] for key in ("backend-pool", "content-safety-backend", "semantic-cache-embeddings-backend")
-    }
+    keys = ("backend-pool", "claude-pool", "content-safety-backend", "semantic-cache-embeddings-backend")
+    return {values[key]["value"] for key in keys}

@@ -5,6 +5,7 @@ targetScope = 'resourceGroup'
 
 import {
   openAIAccount
+  modelDeployment
   principal
   team
   savedFunction
@@ -15,6 +16,7 @@ import {
   alertSettings
   sumSettings
 } from 'modules/types.bicep'
+import { anthropicCustomer } from 'modules/openai-account.bicep'
 import { ownSubnets } from 'modules/network.bicep'
 import { gatewaySku, gatewayRegion } from 'modules/gateway.bicep'
 import { summaryRule } from 'modules/summary-rules.bicep'
@@ -39,6 +41,9 @@ param tags object = {}
 @minLength(1)
 @maxLength(30)
 param openAIAccounts openAIAccount[]
+
+@description('Who uses Claude: Azure asks for it with each deployment of the format Anthropic. Null: no Claude.')
+param claudeCustomer anthropicCustomer?
 
 @description('Failures within a minute that take a backend out of the pool. Default: 1, so that the retry uses another backend; 3 in a pool of one.')
 @minValue(1)
@@ -116,6 +121,9 @@ param contentSafetyThreshold int?
 
 @description('Answers to similar prompts from a cache: the vault\'s secret with the connection string of your own Redis (with RediSearch), and the embeddings deployment that measures similarity. Null: none.')
 param semanticCache semanticCacheSettings?
+
+@description('true refuses to continue a response that the gateway does not know to be the caller\'s: one of another caller, a streamed one, a conversation. false refuses those known to be another caller\'s.')
+param ownResponses bool = false
 
 // ---- Logs
 
@@ -213,18 +221,29 @@ param restoreKeyVault bool = false
 // ---- Checks
 
 // The pool may send any deployment's request to any backend: one without it would return 404.
+func isClaude(deployment modelDeployment) bool => deployment.?format == 'Anthropic'
+func claudeDeployments(account openAIAccount) string[] =>
+  sort(
+    map(filter(account.deployments, deployment => isClaude(deployment)), deployment => deployment.name),
+    (left, right) => left < right
+  )
 func clientDeployments(account openAIAccount) string[] =>
   sort(
     filter(
-      map(account.deployments, deployment => deployment.name),
+      map(filter(account.deployments, deployment => !isClaude(deployment)), deployment => deployment.name),
       deploymentName =>
         !contains(map(account.deployments, deployment => deployment.?spilloverDeploymentName ?? ''), deploymentName)
     ),
     (left, right) => left < right
   )
 
-var offers = map(openAIAccounts, account => join(clientDeployments(account), ', '))
-var uneven = filter(openAIAccounts, account => join(clientDeployments(account), ', ') != first(offers))
+// Claude has a pool of its own: an account is in either, or in both.
+var pooled = filter(openAIAccounts, account => !empty(clientDeployments(account)))
+var claudeAccounts = filter(openAIAccounts, account => !empty(claudeDeployments(account)))
+var offers = map(pooled, account => join(clientDeployments(account), ', '))
+var uneven = filter(pooled, account => join(clientDeployments(account), ', ') != first(offers))
+var claudeOffers = map(claudeAccounts, account => join(claudeDeployments(account), ', '))
+var unevenClaude = filter(claudeAccounts, account => join(claudeDeployments(account), ', ') != first(claudeOffers))
 var accounts = !empty(wrongAccounts)
   ? fail('openAIAccounts: ${first(wrongAccounts)!.name} cannot be part of a host name. Use lower-case letters, digits and single hyphens inside')
   : !empty(takenNames)
@@ -233,9 +252,13 @@ var accounts = !empty(wrongAccounts)
   ? fail('openAIAccounts: ${first(wrongDeployments)} cannot be the name of a deployment. Use letters, digits, hyphens, underscores and dots')
   : !empty(wrongFormats)
   ? fail('openAIAccounts: ${first(wrongFormats)}')
-  : empty(uneven)
-  ? openAIAccounts
-  : fail('openAIAccounts: ${first(uneven)!.name} offers the deployments ${join(clientDeployments(first(uneven)!), ', ')}, but ${first(openAIAccounts)!.name} offers ${first(offers)}. Give the accounts of the pool deployments of the same names')
+  : empty(pooled)
+  ? fail('openAIAccounts: all deployments are models of Anthropic. Give one account another model: the gateway\'s first pool needs it')
+  : !empty(uneven)
+  ? fail('openAIAccounts: ${first(uneven)!.name} offers the deployments ${join(clientDeployments(first(uneven)!), ', ')}, but ${first(pooled)!.name} offers ${first(offers)}. Give the accounts of the pool deployments of the same names')
+  : !empty(unevenClaude)
+  ? fail('openAIAccounts: ${first(unevenClaude)!.name} offers the models of Anthropic ${join(claudeDeployments(first(unevenClaude)!), ', ')}, but ${first(claudeAccounts)!.name} offers ${first(claudeOffers)}. Give the accounts with Claude deployments of the same names')
+  : openAIAccounts
 
 // Azure would refuse these names too, but only when half of the installation exists.
 func hasOnly(text string, characters string) bool =>
@@ -255,13 +278,13 @@ var accountNames = map(openAIAccounts, account => account.name)
 var takenNames = filter(
   accountNames,
   name =>
-    contains([poolName, contentSafetyBackend, embeddingsBackend], name) || length(filter(accountNames, other => other == name)) > 1
+    contains(concat([poolName, claudePoolName, contentSafetyBackend, embeddingsBackend], map(claudeAccounts, account => '${account.name}-claude')), name) || length(filter(accountNames, other => other == name)) > 1
 )
 var wrongDeployments = filter(
   flatten(map(openAIAccounts, account => map(account.deployments, deployment => deployment.name))),
   deploymentName => !hasOnly(toLower(deploymentName), 'abcdefghijklmnopqrstuvwxyz0123456789-_.')
 )
-// The accounts of the kind OpenAI have OpenAI's models only. Claude has an API of its own, which this gateway does not route.
+// The accounts of the kind OpenAI have OpenAI's models only.
 var wrongFormats = flatten(map(
   openAIAccounts,
   account =>
@@ -269,12 +292,12 @@ var wrongFormats = flatten(map(
       filter(
         account.deployments,
         deployment =>
-          (deployment.?format ?? 'OpenAI') == 'Anthropic' || (account.?kind ?? 'OpenAI') == 'OpenAI' && (deployment.?format ?? 'OpenAI') != 'OpenAI'
+          (account.?kind ?? 'OpenAI') == 'OpenAI' && (deployment.?format ?? 'OpenAI') != 'OpenAI' || isClaude(deployment) && claudeCustomer == null
       ),
       deployment =>
-        deployment.?format == 'Anthropic'
-          ? '${deployment.name} is a model of Anthropic, which answers at /anthropic/v1/messages only: this gateway has the routes of OpenAI\'s API. Leave it out'
-          : '${account.name} is an Azure OpenAI account, which has no models of ${deployment.?format ?? 'OpenAI'}. Set its kind to AIServices, or leave ${deployment.name} out'
+        (account.?kind ?? 'OpenAI') == 'OpenAI'
+          ? '${account.name} is an Azure OpenAI account, which has no models of ${deployment.?format ?? 'OpenAI'}. Set its kind to AIServices, or leave ${deployment.name} out'
+          : '${deployment.name} is a model of Anthropic, and Azure asks who uses it. Set claudeCustomer, or leave ${deployment.name} out'
     )
 ))
 var wrongSubscriptions = filter(
@@ -291,11 +314,12 @@ var subscriptionsOf = empty(wrongSubscriptions)
   ? { bronze: bronze.?subscriptions ?? [], silver: silver.?subscriptions ?? [], gold: gold.?subscriptions ?? [], unlimited: unlimitedSubscriptions }
   : fail('subscriptions: ${first(wrongSubscriptions)} cannot be the name of a subscription. Use letters, digits, hyphens, underscores and dots; master is the gateway\'s own')
 
+var allDeployments = flatten(map(openAIAccounts, account => concat(clientDeployments(account), claudeDeployments(account))))
 var unknownModels = flatten(map(
   teams,
   team =>
     map(
-      filter(team.?models ?? [], model => !contains(clientDeployments(first(openAIAccounts)!), model)),
+      filter(team.?models ?? [], model => !contains(allDeployments, model)),
       model => '${team.subscription} may use ${model}, which no account has'
     )
 ))
@@ -340,7 +364,7 @@ var tier = privateNetwork && !contains(['StandardV2', 'PremiumV2'], gatewayTier)
   : gatewayTier
 
 var cache = semanticCache != null && !contains(
-    clientDeployments(first(openAIAccounts)!),
+    empty(pooled) ? [] : clientDeployments(first(pooled)!),
     semanticCache!.embeddingsDeployment
   )
   ? fail('semanticCache: no account has a deployment named ${semanticCache!.embeddingsDeployment}. Name an embeddings deployment of openAIAccounts')
@@ -349,10 +373,12 @@ var cache = semanticCache != null && !contains(
 var suffix = uniqueString(resourceGroup().id, checkedName)
 var open = !privateNetwork
 var apiName = 'azure-openai'
+var claudeApiName = 'anthropic'
 // The named values of policies, {{name}}: defaults and users.
 var valuesOfPolicies = loadJsonContent('../policies/named-values.json')
 var waitSeconds = retryAfterSeconds ?? int(valuesOfPolicies['retry-after-seconds'].value)
 var poolName = valuesOfPolicies['backend-pool'].value
+var claudePoolName = valuesOfPolicies['claude-pool'].value
 var embeddingsBackend = valuesOfPolicies['semantic-cache-embeddings-backend'].value
 var contentSafetyBackend = valuesOfPolicies['content-safety-backend'].value
 
@@ -366,6 +392,26 @@ var networkName = 'vnet-${checkedName}'
 var pagesAccountName = take('strep${replace(checkedName, '-', '')}${suffix}', 24)
 var registryName = 'cr${replace(checkedName, '-', '')}${suffix}'
 var openAINames = map(openAIAccounts, account => '${account.name}-${suffix}')
+// Members of the two pools. A Foundry resource has OpenAI's API at the same host as an Azure OpenAI account, and Claude's at its own.
+var members = map(
+  filter(range(0, length(accounts)), index => !empty(clientDeployments(accounts[index]))),
+  index => {
+    name: accounts[index].name
+    endpoint: 'https://${openAINames[index]}.openai.azure.com/'
+    priority: accounts[index].?priority ?? 1
+    weight: accounts[index].?weight ?? 1
+  }
+)
+var claudeMembers = map(
+  filter(range(0, length(accounts)), index => !empty(claudeDeployments(accounts[index]))),
+  index => {
+    name: accounts[index].name
+    endpoint: 'https://${openAINames[index]}.services.ai.azure.com/'
+    priority: accounts[index].?priority ?? 1
+    weight: accounts[index].?weight ?? 1
+  }
+)
+var apiNames = empty(claudeMembers) ? [apiName] : [apiName, claudeApiName]
 var gatewaySubnetId = subnets.?gateway ?? resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'gateway')
 var endpointsSubnetId = subnets.?endpoints ?? resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'endpoints')
 var entranceSubnetId = subnets.?applicationGateway ?? resourceId(
@@ -420,6 +466,7 @@ module openAI 'modules/openai-account.bicep' = [
       tags: tags
       kind: account.?kind ?? 'OpenAI'
       deployments: account.deployments
+      claudeCustomer: claudeCustomer
       publicNetworkAccess: open
       restore: account.?restore ?? false
     }
@@ -540,16 +587,13 @@ module backends 'modules/backends.bicep' = {
   params: {
     gatewayName: gatewayName
     poolName: poolName
-    breakerFailures: breakerFailures
+    // A pool of one has nobody else to ask, also beside another pool.
+    breakerFailures: length(members) > 1 || length(accounts) == 1 ? breakerFailures : max(3, breakerFailures)
+    claudeBreakerFailures: length(claudeMembers) > 1 ? breakerFailures : max(3, breakerFailures)
     breakerSeconds: waitSeconds
-    backends: [
-      for (account, index) in openAIAccounts: {
-        name: account.name
-        endpoint: openAI[index].outputs.endpoint
-        priority: account.?priority ?? 1
-        weight: account.?weight ?? 1
-      }
-    ]
+    backends: members
+    claudeBackends: claudeMembers
+    claudePoolName: claudePoolName
     contentSafetyBackendName: contentSafetyBackend
     contentSafety: contentSafety
     contentSafetyEndpoint: contentSafetyAccount.?outputs.endpoint ?? ''
@@ -563,10 +607,8 @@ module namedValues 'modules/named-values.bicep' = {
   params: {
     gatewayName: gatewayName
     backendRetries: backendRetries
-    backendMembers: map(
-      sort(accounts, (left, right) => (left.?priority ?? 1) < (right.?priority ?? 1)),
-      account => account.name
-    )
+    backendMembers: map(sort(members, (left, right) => left.priority < right.priority), member => member.name)
+    claudeMembers: map(sort(claudeMembers, (left, right) => left.priority < right.priority), member => member.name)
     retryAfterSeconds: waitSeconds
     entra: callers
     bronze: bronze
@@ -594,6 +636,9 @@ module api 'modules/api.bicep' = {
     name: apiName
     contentSafety: contentSafety
     semanticCache: cache != null
+    claude: !empty(claudeMembers)
+    claudeName: claudeApiName
+    ownResponses: ownResponses
     // A caller with a token has no key: the policy, not the API, refuses callers with neither.
     subscriptionRequired: !callers.accept
   }
@@ -604,7 +649,7 @@ module api 'modules/api.bicep' = {
 module products 'modules/products.bicep' = {
   params: {
     gatewayName: gatewayName
-    apiName: apiName
+    apiNames: apiNames
     bronzeSubscriptions: subscriptionsOf.bronze
     silverSubscriptions: subscriptionsOf.silver
     goldSubscriptions: subscriptionsOf.gold
@@ -617,7 +662,7 @@ module products 'modules/products.bicep' = {
 module gatewayLogging 'modules/gateway-logging.bicep' = {
   params: {
     gatewayName: gatewayName
-    apiName: apiName
+    apiNames: apiNames
     workspaceId: resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
     storageAccountId: logToStorage ? resourceId('Microsoft.Storage/storageAccounts', storageAccountName) : ''
     eventHubAuthorizationRuleId: logToEventHub
@@ -729,6 +774,9 @@ module reports 'modules/report-schedule.bicep' = if (schedule != null) {
 
 @description('Base URL for clients, for both route styles.')
 output apiUrl string = '${gateway.outputs.gatewayUrl}/openai'
+
+@description('Base URL for Anthropic\'s clients; empty if there is no Claude.')
+output claudeUrl string = empty(claudeMembers) ? '' : '${gateway.outputs.gatewayUrl}/anthropic'
 
 @description('Resource id of the gateway.')
 output gatewayId string = gateway.outputs.id

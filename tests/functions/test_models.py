@@ -52,6 +52,22 @@ CLAUDE_STREAM = (
     {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 49}},
     {"type": "message_stop"},
 )
+# Claude on a Foundry resource behind the gateway of setup_scripts: API, operation, pool and traces as they are logged.
+OF_GATEWAY = {
+    "Url": CLAUDE,
+    "ApiId": "anthropic",
+    "OperationId": "CreateMessage",
+    "BackendId": "claude-pool",
+    "BackendUrl": "https://foundry-c-x1y2.services.ai.azure.com/anthropic/v1/messages",
+}
+
+
+def traced(*messages: str) -> str:
+    """Trace records of an answered message."""
+    first = "InferenceAttempt|attempt=1|backend=foundry-c-x1y2|code=200"
+    return json.dumps([{"source": "aoai-gateway", "message": message} for message in (first, *messages)])
+
+
 REFUSED = {"code": "content_filter", "innererror": {"code": "ResponsibleAIPolicyViolation"}}
 OWN_LIST = {"custom_blocklists": [{"filtered": True, "id": "b"}], "hate": {"filtered": False, "severity": "safe"}}
 DONE = "data: [DONE]\n\n"
@@ -110,6 +126,28 @@ CASES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]] = 
         [{"PromptTokens": 2000, "CompletionTokens": 20, "TotalTokens": 2020, "PromptCachedTokens": 1920,
           "CompletionReasoningTokens": 8}],
         {"PromptTokens": 2000, "CachedTokens": 1920, "ReasoningTokens": 8, "TotalTokens": 2020},
+    ),
+    # As the gateway of setup_scripts logs it, with bodies off: the usage of an answer is traced, and of a stream that
+    # marks nothing for the cache, that it used none.
+    "claude through the shipped gateway": (
+        OF_GATEWAY | {"TraceRecords": traced(
+            "InferenceUsage|cached=48854|written=300|reasoning=|finish=stop|tier=standard|written1h=200")},
+        [{"PromptTokens": 26, "CompletionTokens": 85, "TotalTokens": 111, "ModelName": "claude-sonnet-4-6"}],
+        {"Surface": "messages", "TokenSource": "llm-log", "PromptTokens": 49180, "CachedTokens": 48854,
+         "CacheWriteTokens": 300, "CacheWriteHourTokens": 200, "CompletionTokens": 85, "FinishReason": "stop",
+         "ModelName": "claude-sonnet-4-6", "BackendHost": "foundry-c-x1y2", "Attempts": 1, "ServiceTier": "standard"},
+    ),
+    "claude streams through it": (
+        OF_GATEWAY | {"TraceRecords": traced("InferenceUsage|cached=0|written=0|reasoning=|finish=|tier=")},
+        [{"PromptTokens": 26, "CompletionTokens": 85, "TotalTokens": 111, "ModelName": "claude-sonnet-4-6",
+          "IsStreamCompletion": True}],
+        {"TokenSource": "llm-log", "PromptTokens": 26, "CachedTokens": 0, "CacheWriteTokens": 0, "TotalTokens": 111,
+         "IsStream": True, "FinishReason": "", "ServiceTier": ""},
+    ),
+    "claude streams through it and may have read the cache": (
+        OF_GATEWAY | {"TraceRecords": traced()},
+        [{"PromptTokens": 26, "CompletionTokens": 85, "TotalTokens": 111, "IsStreamCompletion": True}],
+        {"TokenSource": "none", "PromptTokens": None, "TotalTokens": None},
     ),
     "claude counts tokens": (
         {"Url": f"{CLAUDE}/count_tokens", "ResponseBody": '{"input_tokens": 2095}'},

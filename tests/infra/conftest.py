@@ -33,6 +33,10 @@ AZD = {"AZURE_ENV_NAME": "Try-1", "AZURE_LOCATION": "swedencentral", "PUBLISHER_
 ONE_ACCOUNT = """{ name: 'aoai-a', location: 'eastus2', deployments: [
   { name: 'chat', model: 'gpt-4o', version: '2024-11-20', sku: 'Standard', capacity: 10 }
 ] }"""
+CLAUDE_ACCOUNT = """{ name: 'foundry-c', kind: 'AIServices', location: 'swedencentral', priority: 2, deployments: [
+  { name: 'claude', format: 'Anthropic', model: 'claude-sonnet-4-6', version: '1', sku: 'GlobalStandard', capacity: 9 }
+] }"""
+CUSTOMER = "{ organizationName: 'Contoso', industry: 'technology', countryCode: 'DE' }"
 HEAD = """using 'main.bicep'
 param name = 'aoai-try'
 param publisherEmail = 'platform-team@contoso.com'
@@ -93,8 +97,33 @@ param openAIAccounts = [
     "others-at-openai": f"""{HEAD}
 param openAIAccounts = [{ONE_ACCOUNT.replace("sku:", "format: 'xAI', sku:")}]
 """,
+    "claude-of-openai": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT.replace("sku:", "format: 'Anthropic', sku:")}]
+""",
+    "claude-of-nobody": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}, {CLAUDE_ACCOUNT}]
+""",
+    "claude-alone": f"""{HEAD}
+param openAIAccounts = [{CLAUDE_ACCOUNT}]
+param claudeCustomer = {CUSTOMER}
+""",
+    "claude-uneven": f"""{HEAD}
+param openAIAccounts = [
+  {ONE_ACCOUNT}
+  {CLAUDE_ACCOUNT}
+  {CLAUDE_ACCOUNT.replace("-c'", "-d'").replace("'claude'", "'other'")}
+]
+param claudeCustomer = {CUSTOMER}
+""",
     "claude": f"""{HEAD}
-param openAIAccounts = [{ONE_ACCOUNT.replace("sku:", "format: 'Anthropic', sku:").replace("'chat'", "'claude'")}]
+param openAIAccounts = [
+  {ONE_ACCOUNT}
+  {CLAUDE_ACCOUNT}
+  {ONE_ACCOUNT.replace("aoai-a", "aoai-b").replace("eastus2", "westus3")}
+]
+param claudeCustomer = {CUSTOMER}
+param ownResponses = true
+param teams = [{{ subscription: 'sub-writers', product: 'gold', models: ['claude'] }}]
 """,
     "foundry": f"""{HEAD}
 param openAIAccounts = [

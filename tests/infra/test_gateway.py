@@ -16,7 +16,7 @@ def test_every_backend_has_one_breaker_that_heeds_retry_after(bicep: Bicep, exam
     breaker = json.loads((POLICIES / "backend-answers.json").read_text("utf-8"))["breaker"]
     backends = properties(bicep, example, f"{GATEWAY}/backends")
     single = {name: backend for name, backend in backends.items() if backend["type"] == "Single"}
-    assert len(single) == len(backends) - 1
+    assert {name for name in backends if name not in single} <= {"aoai-pool", "claude-pool"}
     for backend in single.values():
         (rule,) = backend["circuitBreaker"]["rules"]
         assert rule["acceptRetryAfter"] is breaker["acceptRetryAfter"] is True
@@ -53,7 +53,10 @@ def test_the_pool_holds_every_account_at_its_place(
         backend = backends[member["id"].split("/")[-1]]
         assert backend["id"] == member["id"]
         # The API's path, openai, is not part of what the gateway appends.
-        assert re.match(r"\[format\('\{0\}openai', .*outputs\.endpoint\.value\)\]", backend["properties"]["url"])
+        assert re.fullmatch(
+            rf"https://{backend['name'].split('/')[-1]}-\w{{13}}\.openai\.azure\.com/openai",
+            backend["properties"]["url"],
+        )
 
 
 def test_a_gateway_has_its_further_regions_and_otherwise_one(bicep: Bicep) -> None:
@@ -132,7 +135,7 @@ def test_a_semantic_cache_has_its_redis_and_its_embeddings_and_leaves_the_secret
     backend = resources(bicep, "other-choices", f"{GATEWAY}/backends")[
         values["semantic-cache-embeddings-backend"]["value"]
     ]
-    assert "deployments/{1}/embeddings" in backend["properties"]["url"]
+    assert backend["properties"]["url"].endswith(".openai.azure.com/openai/deployments/chat/embeddings")
     (cache,) = properties(bicep, "other-choices", f"{GATEWAY}/caches").values()
     assert cache["connectionString"] == "{{semantic-cache-connection-string}}"
     connection = values["semantic-cache-connection-string"]

@@ -37,7 +37,7 @@ def test_messages_are_logged_whole_and_bodies_not_at_all(bicep: Bicep, example: 
                 part = properties(bicep, example, kind)["azuremonitor"][end][way]
                 assert part["body"] == {"bytes": 0}
                 hidden = {h["value"] for h in part["dataMasking"]["headers"] + part["dataMasking"]["queryParams"]}
-                assert hidden == {"api-key", "Authorization", "subscription-key"}
+                assert hidden == {"api-key", "x-api-key", "Authorization", "subscription-key"}
 
 
 def test_messages_can_stay_out_of_the_logs_and_bodies_come_in_from_the_client_side_only(bicep: Bicep) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -106,23 +107,41 @@ def test_a_backend_that_falls_silent_on_a_retry_leaves_no_gap_in_the_traces():
     assert result["client"]["status"] == 503
 
 
-@gateway.needs_simulator
-def test_each_attempt_is_traced_with_the_pool_member_that_it_asked(tmp_path):
-    """The simulator does not choose a member; a line after <forward-request> does what the gateway does to the URL."""
+def with_members(folder: Path, members: list[str]) -> Path:
+    """The fragments, with a line after <forward-request> that names the member in the URL, as the gateway does."""
     for file in gateway.FRAGMENTS.glob("*.xml"):
-        (tmp_path / file.name).write_text(file.read_text())
-    fragment = tmp_path / "backend-attempts.xml"
+        (folder / file.name).write_text(file.read_text())
+    fragment = folder / "backend-attempts.xml"
     forward = '<forward-request buffer-request-body="true" buffer-response="false" />'
+    names = ", ".join(f'"{name}"' for name in members)
     member = (
-        '<set-url>@("https://" + new [] { "aoai-westus3", "aoai-eastus2" }[(int)context.Variables["attempt"] - 1]'
+        f'<set-url>@("https://" + new [] {{ {names} }}[(int)context.Variables["attempt"] - 1]'
         ' + ".openai.azure.com" + context.Request.Url.Path + context.Request.Url.QueryString)</set-url>'
     )
     assert forward in fragment.read_text()
     fragment.write_text(fragment.read_text().replace(forward, forward + member))
+    return folder
+
+
+@gateway.needs_simulator
+def test_each_attempt_is_traced_with_the_pool_member_that_it_asked(tmp_path):
+    """The simulator does not choose a member."""
+    fragments = with_members(tmp_path, ["aoai-westus3", "aoai-eastus2"])
     result = gateway.send(
-        gateway.effective("silver"), gateway.scenario({"backend": [{"status": 429}, GOOD]}), fragments=tmp_path
+        gateway.effective("silver"), gateway.scenario({"backend": [{"status": 429}, GOOD]}), fragments=fragments
     )
     assert messages(result) == [attempt(1, 429, "aoai-westus3"), attempt(2, 200, "aoai-eastus2")]
+
+
+@gateway.needs_simulator
+def test_a_failed_message_for_claude_asks_the_member_that_was_not_tried_at_its_backend_for_claude(tmp_path):
+    fragments = with_members(tmp_path, ["foundry-a-x1", "foundry-b-x1"])
+    request = {"url": "https://apim.contoso.example/anthropic/v1/messages", "matchedParameters": {}}
+    values = {"claude-pool": "claude-pool", "claude-members": "foundry-a foundry-b"}
+    case = {"request": request, "namedValues": values, "backend": [{"status": 529}, GOOD]}
+    result = gateway.send(gateway.effective("silver", options=["claude"]), gateway.scenario(case), fragments=fragments)
+    assert [sent["backendId"] for sent in result["backend"]] == ["claude-pool", "foundry-b-claude"]
+    assert messages(result)[:2] == [attempt(1, 529, "foundry-a-x1"), attempt(2, 200, "foundry-b-x1")]
 
 
 @gateway.needs_simulator

@@ -1,4 +1,4 @@
-metadata description = 'The language-model API, imported from its OpenAPI document, with its policy and the policy fragments.'
+metadata description = 'The language-model APIs, OpenAI\'s and Claude\'s, imported from their OpenAPI documents, with their policy and the policy fragments.'
 
 @description('Name of the API Management service.')
 param gatewayName string
@@ -18,6 +18,15 @@ param contentSafety bool = false
 @description('true turns the policy options semantic-cache-lookup and semantic-cache-store on.')
 param semanticCache bool = false
 
+@description('true adds Claude\'s API, at the path anthropic.')
+param claude bool = false
+
+@description('Name of Claude\'s API.')
+param claudeName string = 'anthropic'
+
+@description('true refuses to continue a response that the gateway does not know to be the caller\'s.')
+param ownResponses bool = false
+
 @description('true refuses requests without a subscription key before any policy runs. false leaves it to the policy to tell callers by Entra token.')
 param subscriptionRequired bool = true
 
@@ -30,13 +39,16 @@ var fragments = {
   'gateway-errors': loadTextContent('../../policies/fragments/gateway-errors.xml')
   identity: loadTextContent('../../policies/fragments/identity.xml')
   'include-usage': loadTextContent('../../policies/fragments/include-usage.xml')
+  'request-body': loadTextContent('../../policies/fragments/request-body.xml')
   'request-filter': loadTextContent('../../policies/fragments/request-filter.xml')
   'response-owner': loadTextContent('../../policies/fragments/response-owner.xml')
   'response-owner-store': loadTextContent('../../policies/fragments/response-owner-store.xml')
   'token-metric': loadTextContent('../../policies/fragments/token-metric.xml')
 }
 var optionalFragments = {
+  claude: loadTextContent('../../policies/fragments/claude.xml')
   'content-safety': loadTextContent('../../policies/fragments/content-safety.xml')
+  'own-responses': loadTextContent('../../policies/fragments/own-responses.xml')
   'semantic-cache-lookup': loadTextContent('../../policies/fragments/semantic-cache-lookup.xml')
   'semantic-cache-store': loadTextContent('../../policies/fragments/semantic-cache-store.xml')
 }
@@ -44,6 +56,8 @@ var optionalFragments = {
 // api.xml has a placeholder for each option, replaced by its fragment if the option is on.
 var options = concat(
   contentSafety ? ['content-safety'] : [],
+  claude ? ['claude'] : [],
+  ownResponses ? ['own-responses'] : [],
   semanticCache ? ['semantic-cache-lookup', 'semantic-cache-store'] : []
 )
 var policy = reduce(
@@ -91,6 +105,36 @@ resource api 'Microsoft.ApiManagement/service/apis@2024-06-01-preview' = {
 
 resource apiPolicy 'Microsoft.ApiManagement/service/apis/policies@2024-06-01-preview' = {
   parent: api
+  name: 'policy'
+  properties: {
+    format: 'xml'
+    value: policy
+  }
+  dependsOn: [policyFragments]
+}
+
+resource claudeApi 'Microsoft.ApiManagement/service/apis@2024-06-01-preview' = if (claude) {
+  parent: gateway
+  name: claudeName
+  properties: {
+    displayName: 'Claude'
+    description: 'Anthropic\'s Messages API of the Foundry resources.'
+    apiType: 'http'
+    type: 'http'
+    format: 'openapi+json'
+    value: loadTextContent('../api/anthropic.openapi.json')
+    path: 'anthropic'
+    protocols: ['https']
+    subscriptionRequired: subscriptionRequired
+    // Anthropic's libraries send the key so.
+    subscriptionKeyParameterNames: { header: 'x-api-key', query: 'subscription-key' }
+  }
+  // The service refuses two imports at a time.
+  dependsOn: [api]
+}
+
+resource claudeApiPolicy 'Microsoft.ApiManagement/service/apis/policies@2024-06-01-preview' = if (claude) {
+  parent: claudeApi
   name: 'policy'
   properties: {
     format: 'xml'

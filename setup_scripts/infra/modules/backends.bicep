@@ -1,21 +1,31 @@
-metadata description = 'A backend with a circuit breaker for each Azure OpenAI account, and the pool that spreads requests over them.'
+metadata description = 'A backend with a circuit breaker for each Azure OpenAI account, and the pool that spreads requests over them; the same for Claude.'
 
 @description('Name of the API Management service.')
 param gatewayName string
 
-@description('Backends: id, endpoint of the account (ending in a slash), priority and weight in the pool.')
-@minLength(1)
-@maxLength(30)
-param backends {
-  @description('Backend id.')
+@description('A member of a pool.')
+type member = {
+  @description('Backend id; of a backend for Claude, without its ending.')
   name: string
-  @description('Endpoint of the account.')
+  @description('Endpoint of the account, ending in a slash.')
   endpoint: string
   @description('Lower is asked first.')
   priority: int
   @description('Share within the priority.')
   weight: int
-}[]
+}
+
+@description('Backends of OpenAI\'s API: id, endpoint of the account, priority and weight in the pool.')
+@minLength(1)
+@maxLength(30)
+param backends member[]
+
+@description('Foundry resources with models of Anthropic. Each gets a second backend, whose id ends in -claude.')
+@maxLength(30)
+param claudeBackends member[] = []
+
+@description('Id of the pool of the backends for Claude.')
+param claudePoolName string = 'claude-pool'
 
 @description('Id of the pool, which policies name.')
 @minLength(1)
@@ -26,6 +36,11 @@ param poolName string = 'aoai-pool'
 @minValue(1)
 @maxValue(100)
 param breakerFailures int = 1
+
+@description('The same for a backend of Claude.')
+@minValue(1)
+@maxValue(100)
+param claudeBreakerFailures int = breakerFailures
 
 @description('Seconds for which a breaker stays open where the backend sent no Retry-After.')
 @minValue(1)
@@ -49,19 +64,20 @@ param embeddingsDeployment string = ''
 
 // What counts as a failure is said once, in the table of backend answers. The service takes one rule a backend.
 var breaker = loadJsonContent('../../policies/backend-answers.json', '$.breaker')
-var breakerRules = [
+func rules(breaker object, failures int, seconds int) object[] => [
   {
     name: 'throttled-or-unreachable'
     failureCondition: {
-      count: breakerFailures
+      count: failures
       interval: 'PT1M'
       statusCodeRanges: breaker.statusCodeRanges
       errorReasons: breaker.errorReasons
     }
-    tripDuration: 'PT${breakerSeconds}S'
+    tripDuration: 'PT${seconds}S'
     acceptRetryAfter: breaker.acceptRetryAfter
   }
 ]
+var breakerRules = rules(breaker, breakerFailures, breakerSeconds)
 
 resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing = {
   name: gatewayName
@@ -100,6 +116,42 @@ resource pool 'Microsoft.ApiManagement/service/backends@2025-03-01-preview' = {
       services: [
         for (backend, index) in backends: {
           id: accounts[index].id
+          priority: backend.priority
+          weight: backend.weight
+        }
+      ]
+    }
+  }
+}
+
+// Only a Foundry resource has Anthropic's API, and not at the host of OpenAI's.
+resource claudeAccounts 'Microsoft.ApiManagement/service/backends@2024-06-01-preview' = [
+  for backend in claudeBackends: {
+    parent: gateway
+    name: '${backend.name}-claude'
+    properties: {
+      type: 'Single'
+      protocol: 'http'
+      title: '${backend.name}-claude'
+      description: 'Anthropic\'s API of a Foundry resource; signed in to with the gateway\'s managed identity, by policy.'
+      url: '${backend.endpoint}anthropic'
+      tls: { validateCertificateChain: true, validateCertificateName: true }
+      circuitBreaker: { rules: rules(breaker, claudeBreakerFailures, breakerSeconds) }
+    }
+  }
+]
+
+resource claudePool 'Microsoft.ApiManagement/service/backends@2025-03-01-preview' = if (!empty(claudeBackends)) {
+  parent: poolGateway
+  name: claudePoolName
+  properties: {
+    type: 'Pool'
+    title: claudePoolName
+    description: 'Foundry resources with Claude by priority and weight; a tripped one is left out.'
+    pool: {
+      services: [
+        for (backend, index) in claudeBackends: {
+          id: claudeAccounts[index].id
           priority: backend.priority
           weight: backend.weight
         }

@@ -3,8 +3,9 @@ metadata description = 'Everything that makes the gateway write the logs these a
 @description('Name of the API Management service.')
 param gatewayName string
 
-@description('Name of the language-model API.')
-param apiName string
+@description('Names of the language-model APIs.')
+@minLength(1)
+param apiNames string[]
 
 @description('Resource id of the Log Analytics workspace.')
 @minLength(1)
@@ -34,11 +35,14 @@ param bodyBytes int = 0
 
 resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing = {
   name: gatewayName
-
-  resource api 'apis' existing = {
-    name: apiName
-  }
 }
+
+resource apis 'Microsoft.ApiManagement/service/apis@2024-06-01-preview' existing = [
+  for name in apiNames: {
+    parent: gateway
+    name: name
+  }
+]
 
 // The platform creates this logger only when the portal's page is first opened, and requires this name.
 resource logger 'Microsoft.ApiManagement/service/loggers@2024-06-01-preview' = {
@@ -53,6 +57,7 @@ resource logger 'Microsoft.ApiManagement/service/loggers@2024-06-01-preview' = {
 var masked = {
   headers: [
     { mode: 'Hide', value: 'api-key' }
+    { mode: 'Hide', value: 'x-api-key' }
     { mode: 'Hide', value: 'Authorization' }
   ]
   queryParams: [
@@ -80,26 +85,28 @@ resource allApis 'Microsoft.ApiManagement/service/diagnostics@2024-06-01-preview
   }
 }
 
-resource languageModelApi 'Microsoft.ApiManagement/service/apis/diagnostics@2024-06-01-preview' = {
-  parent: gateway::api
-  name: 'azuremonitor'
-  properties: {
-    loggerId: logger.id
-    alwaysLog: 'allErrors'
-    logClientIp: true
-    sampling: everyRequest
-    verbosity: 'information'
-    frontend: { request: clientBody, response: clientBody }
-    backend: { request: noBody, response: noBody }
-    largeLanguageModel: logMessages
-      ? {
-          logs: 'enabled'
-          requests: { messages: 'all', maxSizeInBytes: llmMessageBytes }
-          responses: { messages: 'all', maxSizeInBytes: llmMessageBytes }
-        }
-      : { logs: 'enabled' }
+resource languageModelApis 'Microsoft.ApiManagement/service/apis/diagnostics@2024-06-01-preview' = [
+  for (name, index) in apiNames: {
+    parent: apis[index]
+    name: 'azuremonitor'
+    properties: {
+      loggerId: logger.id
+      alwaysLog: 'allErrors'
+      logClientIp: true
+      sampling: everyRequest
+      verbosity: 'information'
+      frontend: { request: clientBody, response: clientBody }
+      backend: { request: noBody, response: noBody }
+      largeLanguageModel: logMessages
+        ? {
+            logs: 'enabled'
+            requests: { messages: 'all', maxSizeInBytes: llmMessageBytes }
+            responses: { messages: 'all', maxSizeInBytes: llmMessageBytes }
+          }
+        : { logs: 'enabled' }
+    }
   }
-}
+]
 
 resource destinations 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: gateway
@@ -116,7 +123,7 @@ resource destinations 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview'
       { category: 'GatewayLlmLogs', enabled: true }
     ]
   }
-  dependsOn: [allApis, languageModelApi]
+  dependsOn: [allApis, languageModelApis]
 }
 
 @description('Resource id of the diagnostic settings.')

@@ -14,6 +14,9 @@ param backendRetries int
 @minLength(1)
 param backendMembers string[]
 
+@description('Accounts of the pool for Claude, in the order in which they are asked.')
+param claudeMembers string[] = []
+
 @description('Seconds that clients are told to wait where no backend named a time.')
 @minValue(1)
 @maxValue(300)
@@ -44,6 +47,7 @@ var defaults = mapValues(loadJsonContent('../../policies/named-values.json'), se
 var chosen = {
   'backend-retries': backendRetries
   'backend-members': join(backendMembers, ' ')
+  'claude-members': empty(claudeMembers) ? null : join(claudeMembers, ' ')
   'retry-after-seconds': retryAfterSeconds
   'entra-tenant-id': entra.?tenantId ?? tenant().tenantId
   // The policy accepts the application's id with and without api://, and no token at all while it is off.

@@ -2,6 +2,23 @@ metadata description = 'A model account (Azure OpenAI, or Microsoft Foundry) wit
 
 import { modelDeployment } from 'types.bicep'
 
+@export()
+@description('What Azure asks of a customer who deploys a model of Anthropic.')
+type anthropicCustomer = {
+  @description('Name of your organization.')
+  @minLength(1)
+  organizationName: string
+
+  @description('Its industry, for example technology or healthcare.')
+  @minLength(1)
+  industry: string
+
+  @description('Its country: two letters, as in ISO 3166.')
+  @minLength(2)
+  @maxLength(2)
+  countryCode: string
+}
+
 @description('Name of the account, which is also its subdomain: unique in all of Azure.')
 @minLength(2)
 @maxLength(64)
@@ -19,6 +36,9 @@ param tags object = {}
 @description('Model deployments.')
 @minLength(1)
 param deployments modelDeployment[]
+
+@description('Who uses the models of Anthropic; needed for a deployment of that format.')
+param claudeCustomer anthropicCustomer?
 
 @description('false leaves private endpoints as the only way in.')
 param publicNetworkAccess bool = true
@@ -65,21 +85,26 @@ resource account 'Microsoft.CognitiveServices/accounts@2025-06-01' = {
 
 // The service refuses two changes to one account at a time, hence one deployment after the other.
 @batchSize(1)
-resource plainDeployments 'Microsoft.CognitiveServices/accounts/deployments@2025-06-01' = [
+resource plainDeployments 'Microsoft.CognitiveServices/accounts/deployments@2025-12-01' = [
   for deployment in plainChecked: {
     parent: account
     name: deployment.name
     sku: { name: deployment.sku, capacity: deployment.capacity }
+    // Bicep's published types lack modelProviderData.
+    #disable-next-line BCP037
     properties: {
       model: { format: deployment.?format ?? 'OpenAI', name: deployment.model, version: deployment.version }
       versionUpgradeOption: deployment.?versionUpgradeOption ?? 'NoAutoUpgrade'
-      raiPolicyName: deployment.?contentFilter ?? 'Microsoft.DefaultV2'
+      // The service refuses a model of Anthropic without its customer, and its filter is not Azure's.
+      ...(deployment.?format == 'Anthropic'
+        ? { modelProviderData: claudeCustomer }
+        : { raiPolicyName: deployment.?contentFilter ?? 'Microsoft.DefaultV2' })
     }
   }
 ]
 
 @batchSize(1)
-resource spillingDeployments 'Microsoft.CognitiveServices/accounts/deployments@2025-06-01' = [
+resource spillingDeployments 'Microsoft.CognitiveServices/accounts/deployments@2025-12-01' = [
   for deployment in spillingChecked: {
     parent: account
     name: deployment.name
@@ -99,7 +124,3 @@ output id string = account.id
 
 @description('Name of the account.')
 output name string = account.name
-
-// A Foundry resource names its general endpoint (cognitiveservices); the routes of OpenAI's API are at this one.
-@description('Endpoint of OpenAI\'s API at the account, ending in a slash.')
-output endpoint string = foundry ? 'https://${account.name}.openai.azure.com/' : account.properties.endpoint

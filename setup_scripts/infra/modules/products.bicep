@@ -5,8 +5,9 @@ import { team } from 'types.bicep'
 @description('Name of the API Management service.')
 param gatewayName string
 
-@description('Name of the API the products open.')
-param apiName string
+@description('Names of the APIs the products open.')
+@minLength(1)
+param apiNames string[]
 
 @description('Subscriptions of bronze: one for each team or application, so that the logs tell them apart.')
 param bronzeSubscriptions string[] = []
@@ -105,9 +106,9 @@ resource apiProducts 'Microsoft.ApiManagement/service/products@2024-06-01-previe
 ]
 
 resource links 'Microsoft.ApiManagement/service/products/apis@2024-06-01-preview' = [
-  for (product, index) in products: {
-    parent: apiProducts[index]
-    name: apiName
+  for place in range(0, length(products) * length(apiNames)): {
+    parent: apiProducts[place / length(apiNames)]
+    name: apiNames[place % length(apiNames)]
   }
 ]
 

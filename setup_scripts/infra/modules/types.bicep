@@ -18,7 +18,7 @@ type modelDeployment = {
   @minLength(1)
   version: string
 
-  @description('Who makes the model, as the region\'s model list says it: OpenAI, DeepSeek, xAI, Meta, Mistral AI, Microsoft, Cohere, OpenAI-OSS and more. All but OpenAI need an account of the kind AIServices. Default: OpenAI.')
+  @description('Who makes the model, as the region\'s model list says it: OpenAI, DeepSeek, xAI, Meta, Mistral AI, Microsoft, Cohere, OpenAI-OSS, Anthropic and more. All but OpenAI need an account of the kind AIServices. Default: OpenAI.')
   @minLength(1)
   format: string?
 
@@ -38,7 +38,7 @@ type modelDeployment = {
   @description('When the service may move the deployment to a newer model version. Default: NoAutoUpgrade, so that prices and answers do not change unasked.')
   versionUpgradeOption: ('NoAutoUpgrade' | 'OnceCurrentVersionExpired' | 'OnceNewDefaultVersionAvailable')?
 
-  @description('Content filter to use. Default: Microsoft.DefaultV2.')
+  @description('Content filter to use. Default: Microsoft.DefaultV2. Not for a model of Anthropic.')
   contentFilter: string?
 
   @description('Provisioned deployments only: the standard deployment of the same account that takes what exceeds the PTUs.')
