@@ -85,6 +85,11 @@ def delete_group(
             + (f" (not {named!r})" if named else "")
         )
     there = inventory(installation)
+    kept = {path.lower() for path in installation.brought.values()}
+    there = Inventory(
+        tuple(path for path in there.own if path.lower() not in kept),
+        (*there.foreign, *(path for path in there.own if path.lower() in kept)),
+    )
     if there.foreign:
         others = ", ".join(path.partition("/providers/")[2] for path in there.foreign)
         raise SetupError(
@@ -103,7 +108,20 @@ def delete_group(
         for path in workspaces:
             arm.delete(path, waiting, force="true")
     arm.delete(arm.configuration.group_id, waiting)
-    return Deletion(there.own, tuple(_remains(arm, there.own, provisioned, [] if erase_logs else workspaces)))
+    remains = _remains(arm, there.own, provisioned, [] if erase_logs else workspaces)
+    return Deletion(there.own, (*_left(installation), *remains))
+
+
+def _left(installation: Installation) -> Iterator[str]:
+    """What stays in a gateway and a workspace of one's own, which are in another group and are not touched."""
+    brought = installation.brought
+    if path := brought.get("gateway"):
+        yield (
+            f"your gateway {_name(path)} keeps this installation's APIs, products, subscriptions, backends, named "
+            "values, policy fragments and the diagnostic setting gateway-logs; delete them in the portal"
+        )
+    if path := brought.get("workspace"):
+        yield f"your workspace {_name(path)} keeps its logs, prompts among them, and the saved functions and rules"
 
 
 def _remains(

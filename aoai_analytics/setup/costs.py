@@ -48,7 +48,10 @@ def _prices() -> dict[str, tuple[str, Decimal]]:
 
 def monthly(parameters: Mapping[str, Any]) -> list[Cost]:
     """The fixed costs with these parameters of ``main.json``, the largest first, without what is ``unpriced``."""
-    counts: dict[str, int] = {parameters.get("gatewayTier", "StandardV2"): parameters.get("gatewayCapacity", 1)}
+    own = bool(parameters.get("existingGatewayId"))
+    counts: dict[str, int] = {}
+    if not own:
+        counts[parameters.get("gatewayTier", "StandardV2")] = parameters.get("gatewayCapacity", 1)
     accounts = parameters["openAIAccounts"]
     for deployment in (each for account in accounts for each in account["deployments"]):
         if "Provisioned" in (sku := deployment["sku"]):
@@ -58,7 +61,7 @@ def monthly(parameters: Mapping[str, Any]) -> list[Cost]:
     counts |= {"eventHub": int(events), "registry": int(reports)}
     if parameters.get("privateNetwork"):
         # The gateway, the vault and the workspace's scope; the reports' pages have two, and their registry one.
-        counts["privateEndpoint"] = 3 + len(accounts) + safety + archive + events + 3 * reports
+        counts["privateEndpoint"] = 3 - own + len(accounts) + safety + archive + events + 3 * reports
         # Of the gateway, the models, the vault and the blobs, and four of Azure Monitor.
         foundry = any(account.get("kind") == "AIServices" for account in accounts)
         counts["privateZone"] = (
@@ -75,7 +78,8 @@ def monthly(parameters: Mapping[str, Any]) -> list[Cost]:
 def unpriced(parameters: Mapping[str, Any]) -> str:
     """What costs too, but has no price here: the classic tiers of the gateway; '' if nothing."""
     tier = str(parameters.get("gatewayTier", "StandardV2"))
-    return "" if tier in _prices() else f"the gateway's tier {tier}, whose price is not known here"
+    known = tier in _prices() or parameters.get("existingGatewayId")
+    return "" if known else f"the gateway's tier {tier}, whose price is not known here"
 
 
 def said(parameters: Mapping[str, Any]) -> str:

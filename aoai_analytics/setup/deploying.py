@@ -219,12 +219,16 @@ def _target(properties: Mapping[str, Any]) -> str:
 
 def made_by(arm: Arm, name: str) -> set[str]:
     """IDs, in lower case, of everything that a deployment and its nested ones created, as recorded by Azure."""
+    return _made_by(arm, f"{arm.configuration.group_id}/providers/Microsoft.Resources/deployments/{name}")
+
+
+def _made_by(arm: Arm, deployment: str) -> set[str]:
     found: set[str] = set()
-    path = f"{arm.configuration.group_id}/providers/Microsoft.Resources/deployments/{name}/operations"
-    for operation in arm.list(path):
+    for operation in arm.list(f"{deployment}/operations"):
         target = _target(operation["properties"])
         if "/Microsoft.Resources/deployments/" in target:
-            found |= made_by(arm, target.rpartition("/")[2])
+            # In the group of what was brought, where the nested one is for that.
+            found |= _made_by(arm, target)
         elif target and operation["properties"].get("provisioningOperation", "Create") == "Create":
             found.add(target.lower())
     return found

@@ -23,6 +23,9 @@ _TYPES = {
     "network": "Microsoft.Network/virtualNetworks",
 }
 
+#: What can be brought -> the parameter that names it.
+BROUGHT = {"gateway": "existingGatewayId", "workspace": "existingWorkspaceId"}
+
 
 class Installation:
     """Cached reads of one installation: create a new one to read again."""
@@ -48,8 +51,16 @@ class Installation:
         return known
 
     def id_of(self, what: str) -> str:
-        """Resource ID of ``gateway``, ``workspace``, …, whether or not it exists."""
+        """Resource ID of ``gateway``, ``workspace``, …, whether or not it exists; of one that was brought, its own."""
+        if brought := self.brought.get(what):
+            return brought
         return f"{self.arm.configuration.group_id}/providers/{_TYPES[what]}/{self.names[what]}"
+
+    @property
+    def brought(self) -> dict[str, str]:
+        """Resource IDs of the ``gateway`` and the ``workspace`` of one's own, as far as the parameters name them."""
+        given = {what: self.parameters.get(key) for what, key in BROUGHT.items()}
+        return {what: str(path) for what, path in given.items() if path}
 
     @cached_property
     def account_ids(self) -> dict[str, str]:

@@ -89,6 +89,9 @@ param publisherName string
 @description('true recovers a soft-deleted API Management service of the same name.')
 param restoreGateway bool = false
 
+@description('Resource id of an API Management service of your own, also in another resource group; it needs a system-assigned identity. Its settings stay as they are: it gets the APIs, products, backends and named values. Null: the template makes a gateway.')
+param existingGatewayId string?
+
 // ---- Callers
 
 @description('Limits and subscriptions of the product bronze.')
@@ -167,6 +170,9 @@ param logToEventHub bool = false
 
 @description('Who can read the logs: analysts, and the identity that runs reports.')
 param readers principal[] = []
+
+@description('Resource id of a Log Analytics workspace of your own, also in another resource group. Its retention and access stay as they are: it gets the logs and the saved functions. Null: the template makes a workspace.')
+param existingWorkspaceId string?
 
 @description('KQL functions to save in the workspace. Default: the semantic layer, which the query pack, the workbook and the alerts call.')
 param functions savedFunction[]?
@@ -382,6 +388,22 @@ var claudePoolName = valuesOfPolicies['claude-pool'].value
 var embeddingsBackend = valuesOfPolicies['semantic-cache-embeddings-backend'].value
 var contentSafetyBackend = valuesOfPolicies['content-safety-backend'].value
 
+// Brought ones can be anywhere: /subscriptions/ID/resourceGroups/NAME/providers/…
+func isIdOf(id string, kind string) bool =>
+  length(split(id, '/')) == 9 && toLower(join(take(skip(split(id, '/'), 6), 2), '/')) == toLower(kind)
+var gatewayId = existingGatewayId == null
+  ? resourceId('Microsoft.ApiManagement/service', checkedGatewayName)
+  : isIdOf(existingGatewayId!, 'Microsoft.ApiManagement/service')
+  ? existingGatewayId!
+  : fail('existingGatewayId: ${existingGatewayId!} is not the resource id of an API Management service. Give /subscriptions/ID/resourceGroups/NAME/providers/Microsoft.ApiManagement/service/NAME')
+var workspaceId = existingWorkspaceId == null
+  ? resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
+  : isIdOf(existingWorkspaceId!, 'Microsoft.OperationalInsights/workspaces')
+  ? existingWorkspaceId!
+  : fail('existingWorkspaceId: ${existingWorkspaceId!} is not the resource id of a workspace. Give /subscriptions/ID/resourceGroups/NAME/providers/Microsoft.OperationalInsights/workspaces/NAME')
+var usedGateway = last(split(gatewayId, '/'))
+var usedWorkspace = last(split(workspaceId, '/'))
+
 // Names and ids are computed here rather than taken from modules, so that what-if knows them before anything exists.
 var workspaceName = 'log-${checkedName}-${suffix}'
 var storageAccountName = take('st${replace(checkedName, '-', '')}${suffix}', 24)
@@ -424,8 +446,10 @@ var reportsSubnetId = subnets.?reports ?? resourceId('Microsoft.Network/virtualN
 // ---- Logs: where they go
 
 module workspace 'modules/workspace.bicep' = {
+  scope: resourceGroup(split(workspaceId, '/')[2], split(workspaceId, '/')[4])
   params: {
-    name: workspaceName
+    name: usedWorkspace
+    make: existingWorkspaceId == null
     location: location
     tags: tags
     retentionDays: retentionDays
@@ -511,7 +535,7 @@ module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) 
     networkId: first(split(endpointsSubnetId, '/subnets/'))!
     subnetId: endpointsSubnetId
     dnsZones: privateDnsZones
-    gatewayId: resourceId('Microsoft.ApiManagement/service', gatewayName)
+    gatewayId: existingGatewayId == null ? gatewayId : ''
     openAIAccounts: [
       for (account, index) in openAIAccounts: {
         name: account.name
@@ -523,7 +547,7 @@ module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) 
     keyVaultId: resourceId('Microsoft.KeyVault/vaults', keyVaultName)
     storageAccountId: logToStorage ? resourceId('Microsoft.Storage/storageAccounts', storageAccountName) : ''
     eventHubNamespaceId: logToEventHub ? resourceId('Microsoft.EventHub/namespaces', eventHubNamespaceName) : ''
-    workspaceId: resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
+    workspaceId: workspaceId
     pagesAccountId: schedule != null ? resourceId('Microsoft.Storage/storageAccounts', pagesAccountName) : ''
     registryId: schedule != null ? resourceId('Microsoft.ContainerRegistry/registries', registryName) : ''
   }
@@ -532,7 +556,7 @@ module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) 
 
 // ---- Gateway
 
-module gatewayFirst 'modules/gateway-first.bicep' = if (privateNetwork) {
+module gatewayFirst 'modules/gateway-first.bicep' = if (privateNetwork && existingGatewayId == null) {
   params: {
     name: checkedGatewayName
     location: location
@@ -546,7 +570,7 @@ module gatewayFirst 'modules/gateway-first.bicep' = if (privateNetwork) {
   dependsOn: [network]
 }
 
-module gateway 'modules/gateway.bicep' = {
+module gateway 'modules/gateway.bicep' = if (existingGatewayId == null) {
   params: {
     name: checkedGatewayName
     location: location
@@ -567,16 +591,21 @@ module gateway 'modules/gateway.bicep' = {
   dependsOn: [privateEndpoints]
 }
 
+module ownGateway 'modules/own-gateway.bicep' = if (existingGatewayId != null) {
+  scope: resourceGroup(split(gatewayId, '/')[2], split(gatewayId, '/')[4])
+  params: { name: usedGateway }
+}
+
 module roles 'modules/roles.bicep' = {
   params: {
-    gatewayName: gatewayName
-    gatewayPrincipalId: gateway.outputs.principalId
+    gatewayId: gatewayId
+    gatewayPrincipalId: existingGatewayId == null ? gateway!.outputs.principalId : ownGateway!.outputs.principalId
     openAIAccountNames: openAINames
     foundryAccountNames: filter(openAINames, (name, index) => openAIAccounts[index].?kind == 'AIServices')
     contentSafetyAccountName: contentSafety ? contentSafetyName : ''
     keyVaultName: keyVaultName
     gatewayReadsSecrets: cache != null
-    workspaceName: workspaceName
+    workspaceId: workspaceId
     storageAccountName: logToStorage ? storageAccountName : ''
     readers: readers
   }
@@ -584,8 +613,9 @@ module roles 'modules/roles.bicep' = {
 }
 
 module backends 'modules/backends.bicep' = {
+  scope: resourceGroup(split(gatewayId, '/')[2], split(gatewayId, '/')[4])
   params: {
-    gatewayName: gatewayName
+    gatewayName: usedGateway
     poolName: poolName
     // A pool of one has nobody else to ask, also beside another pool.
     breakerFailures: length(members) > 1 || length(accounts) == 1 ? breakerFailures : max(3, breakerFailures)
@@ -604,8 +634,9 @@ module backends 'modules/backends.bicep' = {
 }
 
 module namedValues 'modules/named-values.bicep' = {
+  scope: resourceGroup(split(gatewayId, '/')[2], split(gatewayId, '/')[4])
   params: {
-    gatewayName: gatewayName
+    gatewayName: usedGateway
     backendRetries: backendRetries
     backendMembers: map(sort(members, (left, right) => left.priority < right.priority), member => member.name)
     claudeMembers: map(sort(claudeMembers, (left, right) => left.priority < right.priority), member => member.name)
@@ -621,8 +652,9 @@ module namedValues 'modules/named-values.bicep' = {
 }
 
 module redis 'modules/semantic-cache.bicep' = if (cache != null) {
+  scope: resourceGroup(split(gatewayId, '/')[2], split(gatewayId, '/')[4])
   params: {
-    gatewayName: gatewayName
+    gatewayName: usedGateway
     keyVaultUri: keyVault.outputs.uri
     connectionStringSecretName: cache!.connectionStringSecretName
   }
@@ -631,8 +663,9 @@ module redis 'modules/semantic-cache.bicep' = if (cache != null) {
 }
 
 module api 'modules/api.bicep' = {
+  scope: resourceGroup(split(gatewayId, '/')[2], split(gatewayId, '/')[4])
   params: {
-    gatewayName: gatewayName
+    gatewayName: usedGateway
     name: apiName
     contentSafety: contentSafety
     semanticCache: cache != null
@@ -647,8 +680,9 @@ module api 'modules/api.bicep' = {
 }
 
 module products 'modules/products.bicep' = {
+  scope: resourceGroup(split(gatewayId, '/')[2], split(gatewayId, '/')[4])
   params: {
-    gatewayName: gatewayName
+    gatewayName: usedGateway
     apiNames: apiNames
     bronzeSubscriptions: subscriptionsOf.bronze
     silverSubscriptions: subscriptionsOf.silver
@@ -660,15 +694,17 @@ module products 'modules/products.bicep' = {
 }
 
 module gatewayLogging 'modules/gateway-logging.bicep' = {
+  scope: resourceGroup(split(gatewayId, '/')[2], split(gatewayId, '/')[4])
   params: {
-    gatewayName: gatewayName
+    gatewayName: usedGateway
     apiNames: apiNames
-    workspaceId: resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
+    workspaceId: workspaceId
     storageAccountId: logToStorage ? resourceId('Microsoft.Storage/storageAccounts', storageAccountName) : ''
     eventHubAuthorizationRuleId: logToEventHub
       ? resourceId('Microsoft.EventHub/namespaces/authorizationRules', eventHubNamespaceName, 'diagnostic-settings')
       : ''
     eventHubName: logToEventHub ? 'gateway-logs' : ''
+    everyApi: existingGatewayId == null
     logMessages: logMessages
     bodyBytes: logBodyBytes
   }
@@ -681,7 +717,7 @@ module publicEntrance 'modules/application-gateway.bicep' = if (entrance != null
     location: location
     tags: tags
     subnetId: entranceSubnetId
-    gatewayHostName: replace(gateway.outputs.gatewayUrl, 'https://', '')
+    gatewayHostName: replace(gatewayUrl, 'https://', '')
     keyVaultName: keyVaultName
     certificateName: entrance!.certificateName
     hostName: entrance!.hostName
@@ -696,7 +732,7 @@ module gatewayWorkbook 'modules/workbook.bicep' = if (workbook) {
     name: 'Azure OpenAI gateway ${checkedName}'
     location: location
     tags: tags
-    workspaceId: resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
+    workspaceId: workspaceId
   }
   dependsOn: [workspace]
 }
@@ -711,8 +747,9 @@ module queries 'modules/query-pack.bicep' = if (queryPack) {
 }
 
 module history 'modules/summary-rules.bicep' = if (sums != null) {
+  scope: resourceGroup(split(workspaceId, '/')[2], split(workspaceId, '/')[4])
   params: {
-    workspaceName: workspaceName
+    workspaceName: usedWorkspace
     rollup: rollup
     binMinutes: sums.?binMinutes ?? 1440
     delayMinutes: sums.?delayMinutes ?? 180
@@ -727,7 +764,8 @@ module alertRules 'modules/alerts.bicep' = if (alerts != null) {
     name: checkedName
     location: location
     tags: tags
-    workspaceName: workspaceName
+    workspaceId: workspaceId
+    workspaceLocation: existingWorkspaceId == null ? location : workspace.outputs.location
     actionGroupIds: alerts.?actionGroupIds ?? []
     emails: alerts.?emails ?? []
     runbookUrl: alerts.?runbookUrl ?? ''
@@ -744,7 +782,7 @@ module alertRules 'modules/alerts.bicep' = if (alerts != null) {
         }
     thresholds: alerts.?thresholds ?? {}
   }
-  dependsOn: [workspace, openAI]
+  dependsOn: [openAI]
 }
 
 module reports 'modules/report-schedule.bicep' = if (schedule != null) {
@@ -752,7 +790,7 @@ module reports 'modules/report-schedule.bicep' = if (schedule != null) {
     name: checkedName
     location: location
     tags: tags
-    workspaceName: workspaceName
+    workspaceId: workspaceId
     image: schedule.?image ?? ''
     cron: schedule.?cron ?? '0 6 * * *'
     every: schedule.?every ?? 'monthly'
@@ -772,17 +810,19 @@ module reports 'modules/report-schedule.bicep' = if (schedule != null) {
 
 // ---- Outputs: IDs and endpoints, never keys
 
+var gatewayUrl = existingGatewayId == null ? gateway!.outputs.gatewayUrl : ownGateway!.outputs.gatewayUrl
+
 @description('Base URL for clients, for both route styles.')
-output apiUrl string = '${gateway.outputs.gatewayUrl}/openai'
+output apiUrl string = '${gatewayUrl}/openai'
 
 @description('Base URL for Anthropic\'s clients; empty if there is no Claude.')
-output claudeUrl string = empty(claudeMembers) ? '' : '${gateway.outputs.gatewayUrl}/anthropic'
+output claudeUrl string = empty(claudeMembers) ? '' : '${gatewayUrl}/anthropic'
 
 @description('Resource id of the gateway.')
-output gatewayId string = gateway.outputs.id
+output gatewayId string = gatewayId
 
 @description('Object id of the gateway\'s identity.')
-output gatewayPrincipalId string = gateway.outputs.principalId
+output gatewayPrincipalId string = existingGatewayId == null ? gateway!.outputs.principalId : ownGateway!.outputs.principalId
 
 @description('Resource ids of the Azure OpenAI accounts.')
 output openAIAccountIds string[] = [for (account, index) in openAIAccounts: openAI[index].outputs.id]
@@ -794,7 +834,7 @@ output backendPool string = backends.outputs.poolName
 output subscriptionNames string[] = products.outputs.subscriptionNames
 
 @description('Resource id of the workspace.')
-output workspaceId string = workspace.outputs.id
+output workspaceId string = workspaceId
 
 @description('Source to query: log-analytics://WORKSPACE-ID.')
 output source string = 'log-analytics://${workspace.outputs.customerId}'

@@ -44,6 +44,11 @@ param publisherName = 'Contoso'
 """
 #: A network of one's own, in another resource group.
 OWN = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub/subnets"
+#: A gateway and a workspace of one's own, in other resource groups, one of them in another subscription.
+PLATFORM = f"/subscriptions/{SUBSCRIPTION_ID.replace('aa', 'dd')}/resourceGroups/rg-platform/providers"
+SERVICE = f"{PLATFORM}/Microsoft.ApiManagement/service/apim-hub"
+LOGS = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/rg-logs/providers"
+WORKSPACE = f"{LOGS}/Microsoft.OperationalInsights/workspaces/log-hub"
 VARIANTS = {
     "uneven-deployments": f"""{HEAD}
 param openAIAccounts = [
@@ -162,6 +167,31 @@ param privateDnsZones = false
 param reportSchedule = {{}}
 param applicationGateway = {{ hostName: 'ai.contoso.com', certificateName: 'ai-contoso-com' }}
 param subnets = {{ gateway: '{OWN}/gw', endpoints: '{OWN}/pe', applicationGateway: '{OWN}/agw', reports: '{OWN}/jobs' }}
+""",
+    "brought": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}, {CLAUDE_ACCOUNT}]
+param claudeCustomer = {CUSTOMER}
+param existingWorkspaceId = '{WORKSPACE}'
+param existingGatewayId = '{SERVICE}'
+param gold = {{ subscriptions: ['sub-a'] }}
+param readers = [{{ id: '00000000-0000-0000-0000-0000000000cc', type: 'Group' }}]
+param sums = {{}}
+param alerts = {{ emails: ['a@contoso.com'] }}
+param reportSchedule = {{}}
+""",
+    "brought-privately": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param existingGatewayId = '{SERVICE}'
+param existingWorkspaceId = '{WORKSPACE}'
+param privateNetwork = true
+""",
+    "brought-something-else": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param existingWorkspaceId = '{SERVICE}'
+""",
+    "brought-a-name": f"""{HEAD}
+param openAIAccounts = [{ONE_ACCOUNT}]
+param existingGatewayId = 'apim-hub'
 """,
     "subnets-in-the-open": f"""{HEAD}
 param openAIAccounts = [{ONE_ACCOUNT}]

@@ -8,7 +8,18 @@ from typing import Any
 from tests.infra.conftest import INFRA, RESOURCE_GROUP, SUBSCRIPTION_ID, Bicep
 
 EXAMPLES = ("dev", "prod")
-SETTLED = (*EXAMPLES, "other-choices", "nothing-chosen", "tokens-by-uri", "foundry", "claude", "teams", "own-network")
+SETTLED = (
+    *EXAMPLES,
+    "other-choices",
+    "nothing-chosen",
+    "tokens-by-uri",
+    "foundry",
+    "claude",
+    "teams",
+    "own-network",
+    "brought",
+    "brought-privately",
+)
 #: Ids of Azure's built-in roles: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 ROLES = {
     "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd": "Cognitive Services OpenAI User",

@@ -33,6 +33,8 @@ def test_a_snapshot_has_no_diagnostics(bicep: Bicep, example: str) -> None:
         ("claude-uneven", ["foundry-d offers the models of Anthropic other, but foundry-c offers claude"]),
         ("team-of-unlimited", ["sub-a has limits, but the product unlimited has none", "bronze, silver or gold"]),
         ("team-with-unknown-model", ["sub-a may use chatt, which no account has"]),
+        ("brought-something-else", ["existingWorkspaceId:", "is not the resource id of a workspace"]),
+        ("brought-a-name", ["existingGatewayId: apim-hub is not the resource id of an API Management service"]),
         ("subnets-in-the-open", ["subnets: they are used in a private network only"]),
         ("two-regions-of-a-small-tier", ["gatewayRegions: StandardV2 has one region", "gatewayTier to Premium"]),
         ("deployment-name", ["openAIAccounts: chat/prod cannot be the name of a deployment"]),

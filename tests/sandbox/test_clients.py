@@ -100,7 +100,7 @@ def test_openai_continues_a_response_at_the_account_that_has_it(served: Served) 
     second = client.responses.create(model="chat-mini", input="And then?", previous_response_id=first.id)
     assert second.previous_response_id == first.id
     assert second.usage.input_tokens > first.usage.total_tokens
-    other = client.with_options(default_headers={"api-key": "key-of-sub-research"})
+    other = client.with_options(default_headers={"api-key": "key-of-sub-platform"})
     with pytest.raises(openai.BadRequestError, match="not found"):
         other.responses.create(model="chat-mini", input="And then?", previous_response_id=first.id)
 

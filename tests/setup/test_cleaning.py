@@ -9,6 +9,8 @@ import pytest
 from aoai_analytics.cli import main
 from aoai_analytics.errors import SetupError
 from aoai_analytics.setup import Guide
+from aoai_analytics.setup.cleaning import delete_group
+from aoai_analytics.setup.installation import Installation
 from tests.setup.arm_service import GROUP, SUBSCRIPTION, ArmService
 from tests.setup.conftest import install
 
@@ -89,6 +91,25 @@ def test_a_group_with_somebody_else_s_resources_is_not_deleted(standing: Guide, 
     ):
         standing.delete("rg-aoai-try")
     assert deleted(azure) == []
+
+
+def test_what_was_brought_is_never_deleted_also_not_from_the_same_group(standing: Guide, azure: ArmService) -> None:
+    """Even where Azure's record says that a deployment made it."""
+    (mine,) = [
+        row[0] for row in standing.inventory().rows if row[0].startswith("Microsoft.OperationalInsights/workspaces/")
+    ]
+    brought = Installation(standing.arm, standing.parameters | {"existingWorkspaceId": f"{GROUP}/providers/{mine}"})
+    for erase in (False, True):
+        with pytest.raises(SetupError, match=f"did not create: {mine}"):
+            delete_group(brought, "rg-aoai-try", erase_logs=erase)
+    assert deleted(azure) == []
+
+
+def test_what_stays_in_a_gateway_of_ones_own_elsewhere_is_said(standing: Guide, azure: ArmService) -> None:
+    service = "/subscriptions/2/resourceGroups/hub/providers/Microsoft.ApiManagement/service/apim-hub"
+    gone = delete_group(Installation(standing.arm, standing.parameters | {"existingGatewayId": service}), "rg-aoai-try")
+    assert any(said.startswith("your gateway apim-hub keeps this installation's APIs") for said in gone.remains)
+    assert not [path for path in deleted(azure) if "apim-hub" in path]
 
 
 def test_the_interface_that_azure_makes_for_an_endpoint_belongs_to_it(standing: Guide, azure: ArmService) -> None:

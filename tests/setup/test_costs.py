@@ -28,6 +28,17 @@ def test_it_counts_what_the_templates_make() -> None:
     assert costs["API Management Standard v2"] == 1
 
 
+def test_a_gateway_of_ones_own_costs_nothing_more_and_gets_no_endpoint() -> None:
+    private = {**PARAMETERS, **VARIANTS["private"]}
+    before, after = (
+        {cost.what: cost.quantity for cost in monthly(each)}
+        for each in (private, private | {"existingGatewayId": "/s"})
+    )
+    assert before.pop("API Management Standard v2") == 1
+    before["Private endpoints"] -= 1
+    assert after == before
+
+
 def test_provisioned_throughput_is_by_unit_and_hour() -> None:
     deployment = {"name": "p", "model": "m", "version": "1", "sku": "DataZoneProvisionedManaged", "capacity": 50}
     account = {"name": "a", "location": "eastus2", "deployments": [deployment]}

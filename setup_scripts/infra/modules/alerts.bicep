@@ -7,16 +7,18 @@ import { alertName, alertThresholds, alertRules } from '../alert-rules.bicep'
 @maxLength(12)
 param name string
 
-@description('Azure region of the workspace.')
+@description('Azure region of the installation.')
 param location string
 
 @description('Tags for every resource that takes them.')
 param tags object = {}
 
-@description('Name of the Log Analytics workspace with the gateway\'s logs and the saved functions.')
-@minLength(4)
-@maxLength(63)
-param workspaceName string
+@description('Resource id of the Log Analytics workspace with the gateway\'s logs and the saved functions.')
+@minLength(1)
+param workspaceId string
+
+@description('Azure region of the workspace, in which the rules must be. Default: the installation\'s.')
+param workspaceLocation string = location
 
 @description('Resource ids of the action groups that are told of an alert and of its end.')
 param actionGroupIds string[] = []
@@ -59,10 +61,6 @@ type billBudget = {
   @minLength(1)
   resourceIds: string[]
 }
-resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
-  name: workspaceName
-}
-
 // A rule without an identity runs with the permissions of its last editor.
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
   name: 'id-${name}-alerts'
@@ -70,16 +68,12 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' 
   tags: tags
 }
 
-// Log Analytics Reader: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
-var logAnalyticsReader = '73c42c96-874c-492b-b04d-ab87d138a893'
-
-resource reading 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(workspace.id, identity.id, logAnalyticsReader)
-  scope: workspace
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', logAnalyticsReader)
+module reading 'workspace-reader.bicep' = {
+  scope: resourceGroup(split(workspaceId, '/')[2], split(workspaceId, '/')[4])
+  params: {
+    workspaceName: last(split(workspaceId, '/'))
     principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
+    key: identity.id
   }
 }
 
@@ -106,7 +100,7 @@ var rules = filter(
 resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   for rule in rules: {
     name: 'alert-${name}-${rule.name}'
-    location: location
+    location: workspaceLocation
     tags: tags
     kind: 'LogAlert'
     identity: { type: 'UserAssigned', userAssignedIdentities: { '${identity.id}': {} } }
@@ -115,7 +109,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       description: rule.description
       severity: severities[?rule.name] ?? rule.severity
       enabled: true
-      scopes: [workspace.id]
+      scopes: [workspaceId]
       evaluationFrequency: rule.every
       windowSize: rule.over
       // Validation would need permissions and functions that were created only a moment ago.

@@ -33,6 +33,9 @@ param llmMessageBytes int = 262144
 @maxValue(8192)
 param bodyBytes int = 0
 
+@description('true also logs the gateway\'s other APIs, for which it sets the gateway\'s own diagnostic.')
+param everyApi bool = true
+
 resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing = {
   name: gatewayName
 }
@@ -70,7 +73,7 @@ var clientBody = { body: { bytes: bodyBytes }, headers: [], dataMasking: masked 
 var everyRequest = { samplingType: 'fixed', percentage: 100 }
 
 // Every API of the gateway: a row for each request, without bodies.
-resource allApis 'Microsoft.ApiManagement/service/diagnostics@2024-06-01-preview' = {
+resource allApis 'Microsoft.ApiManagement/service/diagnostics@2024-06-01-preview' = if (everyApi) {
   parent: gateway
   name: 'azuremonitor'
   properties: {

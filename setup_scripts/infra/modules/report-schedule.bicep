@@ -13,10 +13,9 @@ param tags object = {}
 
 // ---- What is reported, and when
 
-@description('Name of the Log Analytics workspace with the gateway\'s logs, in this resource group.')
-@minLength(4)
-@maxLength(63)
-param workspaceName string
+@description('Resource id of the Log Analytics workspace with the gateway\'s logs.')
+@minLength(1)
+param workspaceId string
 
 @description('Image with the kit, for example REGISTRY.azurecr.io/aoai-report:0.1.0. Empty, the first time, makes all but the job: the image is built in the registry that this makes, and Azure refuses a job whose image is not there.')
 param image string = ''
@@ -78,7 +77,6 @@ param networkAddressPrefix string = '10.65.0.0/26'
 param publicNetworkAccess bool = true
 
 // Built-in roles: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
-var logAnalyticsReader = '73c42c96-874c-492b-b04d-ab87d138a893'
 var acrPull = '7f951dda-4ed3-4680-a7ca-43fe172d538d'
 
 var checkedSubnet = empty(subnetId) && !publicNetworkAccess
@@ -90,7 +88,8 @@ var jobSubnetId = empty(checkedSubnet)
   : checkedSubnet
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
-  name: workspaceName
+  name: last(split(workspaceId, '/'))
+  scope: resourceGroup(split(workspaceId, '/')[2], split(workspaceId, '/')[4])
 }
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
@@ -128,7 +127,7 @@ resource environmentLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-previ
   scope: environment
   name: 'to-workspace'
   properties: {
-    workspaceId: workspace.id
+    workspaceId: workspaceId
     logs: [
       { category: 'ContainerAppConsoleLogs', enabled: true }
       { category: 'ContainerAppSystemLogs', enabled: true }
@@ -168,13 +167,12 @@ module pages 'report-pages.bicep' = {
 
 // ---- Who may do what
 
-resource jobReadsWorkspace 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: workspace
-  name: guid(workspace.id, identity.id, logAnalyticsReader)
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', logAnalyticsReader)
+module jobReadsWorkspace 'workspace-reader.bicep' = {
+  scope: resourceGroup(split(workspaceId, '/')[2], split(workspaceId, '/')[4])
+  params: {
+    workspaceName: last(split(workspaceId, '/'))
     principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
+    key: identity.id
   }
 }
 

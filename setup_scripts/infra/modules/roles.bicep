@@ -2,8 +2,8 @@ metadata description = 'Role assignments, each on a single resource.'
 
 import { principal } from 'types.bicep'
 
-@description('Name of the gateway.')
-param gatewayName string
+@description('Resource id of the gateway.')
+param gatewayId string
 
 @description('Object id of the gateway\'s identity.')
 @minLength(1)
@@ -16,8 +16,8 @@ param openAIAccountNames string[]
 @description('Those of them that are Microsoft Foundry resources: models of others than OpenAI need the wider role.')
 param foundryAccountNames string[] = []
 
-@description('Name of the Log Analytics workspace.')
-param workspaceName string
+@description('Resource id of the Log Analytics workspace.')
+param workspaceId string
 
 @description('Name of the storage account with the logs; empty for none.')
 param storageAccountName string = ''
@@ -38,14 +38,9 @@ param readers principal[] = []
 var cognitiveServicesOpenAIUser = '5e0bd9bd-7b93-4f28-af87-19fc36ad61bd'
 var cognitiveServicesUser = 'a97b65f3-24c7-4388-baec-2e87135dc908'
 var keyVaultSecretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
-var logAnalyticsReader = '73c42c96-874c-492b-b04d-ab87d138a893'
 var storageBlobDataReader = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
 
 // Assignments are named after the gateway, not its identity, so that what-if can show what will be created.
-resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing = {
-  name: gatewayName
-}
-
 resource accounts 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = [
   for name in openAIAccountNames: {
     name: name
@@ -60,10 +55,6 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
   name: keyVaultName
 }
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
-  name: workspaceName
-}
-
 resource storage 'Microsoft.Storage/storageAccounts@2024-01-01' existing = if (!empty(storageAccountName)) {
   name: storageAccountName
 }
@@ -71,7 +62,7 @@ resource storage 'Microsoft.Storage/storageAccounts@2024-01-01' existing = if (!
 resource gatewayCallsModels 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (name, index) in openAIAccountNames: {
     scope: accounts[index]
-    name: guid(accounts[index].id, gateway.id, contains(foundryAccountNames, name) ? cognitiveServicesUser : cognitiveServicesOpenAIUser)
+    name: guid(accounts[index].id, gatewayId, contains(foundryAccountNames, name) ? cognitiveServicesUser : cognitiveServicesOpenAIUser)
     properties: {
       roleDefinitionId: subscriptionResourceId(
         'Microsoft.Authorization/roleDefinitions',
@@ -85,7 +76,7 @@ resource gatewayCallsModels 'Microsoft.Authorization/roleAssignments@2022-04-01'
 
 resource gatewayAsksContentSafety 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(contentSafetyAccountName)) {
   scope: contentSafety
-  name: guid(contentSafety.id, gateway.id, cognitiveServicesUser)
+  name: guid(contentSafety.id, gatewayId, cognitiveServicesUser)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cognitiveServicesUser)
     principalId: gatewayPrincipalId
@@ -95,7 +86,7 @@ resource gatewayAsksContentSafety 'Microsoft.Authorization/roleAssignments@2022-
 
 resource gatewayReadsVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (gatewayReadsSecrets) {
   scope: vault
-  name: guid(vault.id, gateway.id, keyVaultSecretsUser)
+  name: guid(vault.id, gatewayId, keyVaultSecretsUser)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', keyVaultSecretsUser)
     principalId: gatewayPrincipalId
@@ -103,12 +94,11 @@ resource gatewayReadsVault 'Microsoft.Authorization/roleAssignments@2022-04-01' 
   }
 }
 
-resource readersReadWorkspace 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+module readersReadWorkspace 'workspace-reader.bicep' = [
   for reader in readers: {
-    scope: workspace
-    name: guid(workspace.id, reader.id, logAnalyticsReader)
-    properties: {
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', logAnalyticsReader)
+    scope: resourceGroup(split(workspaceId, '/')[2], split(workspaceId, '/')[4])
+    params: {
+      workspaceName: last(split(workspaceId, '/'))
       principalId: reader.id
       principalType: reader.type
     }

@@ -1,4 +1,4 @@
-metadata description = 'Log Analytics workspace with the retention of the two gateway tables and the saved KQL functions.'
+metadata description = 'Log Analytics workspace with the retention of the two gateway tables and the saved KQL functions; of one of your own, the functions only.'
 
 import { savedFunction } from 'types.bicep'
 
@@ -6,6 +6,9 @@ import { savedFunction } from 'types.bicep'
 @minLength(4)
 @maxLength(63)
 param name string
+
+@description('true makes the workspace. false takes one that is there, and only saves the functions in it.')
+param make bool = true
 
 @description('Azure region.')
 param location string
@@ -38,7 +41,7 @@ param publicNetworkAccess bool = true
 @description('KQL functions to save in the workspace, so that every query of the library runs there as it is.')
 param functions savedFunction[] = []
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = if (make) {
   name: name
   location: location
   tags: tags
@@ -56,7 +59,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
   }
 }
 
-resource gatewayTable 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource gatewayTable 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = if (make) {
   parent: workspace
   name: 'ApiManagementGatewayLogs'
   properties: {
@@ -66,7 +69,7 @@ resource gatewayTable 'Microsoft.OperationalInsights/workspaces/tables@2023-09-0
   }
 }
 
-resource llmTable 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource llmTable 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = if (make) {
   parent: workspace
   name: 'ApiManagementGatewayLlmLog'
   properties: {
@@ -76,11 +79,15 @@ resource llmTable 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' =
   }
 }
 
+resource there 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+  name: name
+}
+
 // One at a time: a function that uses another must find it saved.
 @batchSize(1)
 resource savedFunctions 'Microsoft.OperationalInsights/workspaces/savedSearches@2020-08-01' = [
   for function in functions: {
-    parent: workspace
+    parent: there
     name: toLower(function.alias)
     properties: {
       category: 'Azure OpenAI gateway analytics'
@@ -89,14 +96,18 @@ resource savedFunctions 'Microsoft.OperationalInsights/workspaces/savedSearches@
       query: function.query
       version: 2
     }
+    dependsOn: [workspace]
   }
 ]
 
 @description('Resource id of the workspace.')
-output id string = workspace.id
+output id string = there.id
 
 @description('Workspace id (a GUID), as in log-analytics://WORKSPACE-ID.')
-output customerId string = workspace.properties.customerId
+output customerId string = make ? workspace!.properties.customerId : there.properties.customerId
+
+@description('Azure region of the workspace.')
+output location string = make ? workspace!.location : there.location
 
 @description('Name of the workspace.')
-output name string = workspace.name
+output name string = there.name
