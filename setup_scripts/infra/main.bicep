@@ -414,24 +414,11 @@ var networkName = 'vnet-${checkedName}'
 var pagesAccountName = take('strep${replace(checkedName, '-', '')}${suffix}', 24)
 var registryName = 'cr${replace(checkedName, '-', '')}${suffix}'
 var openAINames = map(openAIAccounts, account => '${account.name}-${suffix}')
-// Members of the two pools. A Foundry resource has OpenAI's API at the same host as an Azure OpenAI account, and Claude's at its own.
-var members = map(
-  filter(range(0, length(accounts)), index => !empty(clientDeployments(accounts[index]))),
-  index => {
-    name: accounts[index].name
-    endpoint: 'https://${openAINames[index]}.openai.azure.com/'
-    priority: accounts[index].?priority ?? 1
-    weight: accounts[index].?weight ?? 1
-  }
-)
+// Members of the two pools.
+var members = map(pooled, account => { name: account.name, priority: account.?priority ?? 1, weight: account.?weight ?? 1 })
 var claudeMembers = map(
-  filter(range(0, length(accounts)), index => !empty(claudeDeployments(accounts[index]))),
-  index => {
-    name: accounts[index].name
-    endpoint: 'https://${openAINames[index]}.services.ai.azure.com/'
-    priority: accounts[index].?priority ?? 1
-    weight: accounts[index].?weight ?? 1
-  }
+  claudeAccounts,
+  account => { name: account.name, priority: account.?priority ?? 1, weight: account.?weight ?? 1 }
 )
 var apiNames = empty(claudeMembers) ? [apiName] : [apiName, claudeApiName]
 var gatewaySubnetId = subnets.?gateway ?? resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'gateway')
@@ -621,14 +608,22 @@ module backends 'modules/backends.bicep' = {
     breakerFailures: length(members) > 1 || length(accounts) == 1 ? breakerFailures : max(3, breakerFailures)
     claudeBreakerFailures: length(claudeMembers) > 1 ? breakerFailures : max(3, breakerFailures)
     breakerSeconds: waitSeconds
-    backends: members
-    claudeBackends: claudeMembers
+    accounts: [
+      for (account, index) in accounts: {
+        name: account.name
+        endpoint: openAI[index].outputs.endpoint
+        claudeEndpoint: openAI[index].outputs.claudeEndpoint
+      }
+    ]
+    members: members
+    claudeMembers: claudeMembers
     claudePoolName: claudePoolName
     contentSafetyBackendName: contentSafetyBackend
     contentSafety: contentSafety
     contentSafetyEndpoint: contentSafetyAccount.?outputs.endpoint ?? ''
     embeddingsBackendName: embeddingsBackend
     embeddingsDeployment: cache.?embeddingsDeployment ?? ''
+    embeddingsAccount: indexOf(accountNames, first(members)!.name)
   }
   dependsOn: [gateway]
 }

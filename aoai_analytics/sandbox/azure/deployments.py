@@ -229,11 +229,15 @@ def module_of(kind: str, path: str) -> str:
 
 
 def _holds(condition: str, template: dict[str, Any], parameters: dict[str, Any]) -> bool:
-    """Whether a module's condition holds: an option that is true, that is set, or that is true without another."""
+    """Whether a module's condition holds: an option that is true, set or not set, or that is true without another."""
     if not condition:
         return True
-    if alone := re.fullmatch(r"\[and\(variables\('(\w+)'\), equals\(parameters\('(\w+)'\), null\(\)\)\)\]", condition):
-        return bool(parameters.get(CHECKED_AS[alone[1]])) and parameters.get(alone[2]) is None
+    both = r"\[and\((parameters|variables)\('(\w+)'\), equals\(parameters\('(\w+)'\), null\(\)\)\)\]"
+    if alone := re.fullmatch(both, condition):
+        option = CHECKED_AS[alone[2]] if alone[1] == "variables" else alone[2]
+        return bool(parameters.get(option)) and parameters.get(alone[3]) is None
+    if without := re.fullmatch(r"\[equals\(parameters\('(\w+)'\), null\(\)\)\]", condition):
+        return parameters.get(without[1]) is None
     if option := re.fullmatch(r"\[parameters\('(\w+)'\)\]", condition):
         return bool(parameters.get(option[1], template["parameters"][option[1]].get("defaultValue")))
     found = re.fullmatch(r"\[not\(equals\((parameters|variables)\('(\w+)'\), null\(\)\)\)\]", condition)

@@ -5,24 +5,25 @@ param gatewayName string
 
 @description('A member of a pool.')
 type member = {
-  @description('Backend id; of a backend for Claude, without its ending.')
+  @description('Name of the account.')
   name: string
-  @description('Endpoint of the account, ending in a slash.')
-  endpoint: string
   @description('Lower is asked first.')
   priority: int
   @description('Share within the priority.')
   weight: int
 }
 
-@description('Backends of OpenAI\'s API: id, endpoint of the account, priority and weight in the pool.')
+@description('The accounts, with the endpoints of both APIs, ending in a slash.')
 @minLength(1)
 @maxLength(30)
-param backends member[]
+param accounts { name: string, endpoint: string, claudeEndpoint: string }[]
 
-@description('Foundry resources with models of Anthropic. Each gets a second backend, whose id ends in -claude.')
-@maxLength(30)
-param claudeBackends member[] = []
+@description('Those with a backend of OpenAI\'s API, of the account\'s name, and their places in the pool.')
+@minLength(1)
+param members member[]
+
+@description('Foundry resources with models of Anthropic. Each gets a backend whose id is its name and -claude.')
+param claudeMembers member[] = []
 
 @description('Id of the pool of the backends for Claude.')
 param claudePoolName string = 'claude-pool'
@@ -59,8 +60,11 @@ param contentSafetyEndpoint string = ''
 @description('Id of the backend of the embeddings for the semantic cache.')
 param embeddingsBackendName string = 'embeddings'
 
-@description('Name of the embeddings deployment for the semantic cache, asked of the first account; empty for no such backend.')
+@description('Name of the embeddings deployment for the semantic cache; empty for no such backend.')
 param embeddingsDeployment string = ''
+
+@description('Place of the account that it is asked of.')
+param embeddingsAccount int = 0
 
 // What counts as a failure is said once, in the table of backend answers. The service takes one rule a backend.
 var breaker = loadJsonContent('../../policies/backend-answers.json', '$.breaker')
@@ -83,18 +87,35 @@ resource gateway 'Microsoft.ApiManagement/service@2024-06-01-preview' existing =
   name: gatewayName
 }
 
-resource accounts 'Microsoft.ApiManagement/service/backends@2024-06-01-preview' = [
-  for backend in backends: {
+resource openAIBackends 'Microsoft.ApiManagement/service/backends@2024-06-01-preview' = [
+  for account in accounts: if (contains(map(members, member => member.name), account.name)) {
     parent: gateway
-    name: backend.name
+    name: account.name
     properties: {
       type: 'Single'
       protocol: 'http'
-      title: backend.name
+      title: account.name
       description: 'Azure OpenAI account; signed in to with the gateway\'s managed identity, by policy.'
-      url: '${backend.endpoint}openai'
+      url: '${account.endpoint}openai'
       tls: { validateCertificateChain: true, validateCertificateName: true }
       circuitBreaker: { rules: breakerRules }
+    }
+  }
+]
+
+// Only a Foundry resource has Anthropic's API, and not at the host of OpenAI's.
+resource claudeBackends 'Microsoft.ApiManagement/service/backends@2024-06-01-preview' = [
+  for account in accounts: if (contains(map(claudeMembers, member => member.name), account.name)) {
+    parent: gateway
+    name: '${account.name}-claude'
+    properties: {
+      type: 'Single'
+      protocol: 'http'
+      title: '${account.name}-claude'
+      description: 'Anthropic\'s API of a Foundry resource; signed in to with the gateway\'s managed identity, by policy.'
+      url: '${account.claudeEndpoint}anthropic'
+      tls: { validateCertificateChain: true, validateCertificateName: true }
+      circuitBreaker: { rules: rules(breaker, claudeBreakerFailures, breakerSeconds) }
     }
   }
 ]
@@ -114,34 +135,18 @@ resource pool 'Microsoft.ApiManagement/service/backends@2025-03-01-preview' = {
       // Only a request that continues a stored response brings the cookie: the policy removes it from all others.
       sessionAffinity: { sessionId: { source: 'cookie', name: 'aoai-backend' } }
       services: [
-        for (backend, index) in backends: {
-          id: accounts[index].id
-          priority: backend.priority
-          weight: backend.weight
+        for member in members: {
+          id: resourceId('Microsoft.ApiManagement/service/backends', gatewayName, member.name)
+          priority: member.priority
+          weight: member.weight
         }
       ]
     }
   }
+  dependsOn: [openAIBackends]
 }
 
-// Only a Foundry resource has Anthropic's API, and not at the host of OpenAI's.
-resource claudeAccounts 'Microsoft.ApiManagement/service/backends@2024-06-01-preview' = [
-  for backend in claudeBackends: {
-    parent: gateway
-    name: '${backend.name}-claude'
-    properties: {
-      type: 'Single'
-      protocol: 'http'
-      title: '${backend.name}-claude'
-      description: 'Anthropic\'s API of a Foundry resource; signed in to with the gateway\'s managed identity, by policy.'
-      url: '${backend.endpoint}anthropic'
-      tls: { validateCertificateChain: true, validateCertificateName: true }
-      circuitBreaker: { rules: rules(breaker, claudeBreakerFailures, breakerSeconds) }
-    }
-  }
-]
-
-resource claudePool 'Microsoft.ApiManagement/service/backends@2025-03-01-preview' = if (!empty(claudeBackends)) {
+resource claudePool 'Microsoft.ApiManagement/service/backends@2025-03-01-preview' = if (!empty(claudeMembers)) {
   parent: poolGateway
   name: claudePoolName
   properties: {
@@ -150,14 +155,15 @@ resource claudePool 'Microsoft.ApiManagement/service/backends@2025-03-01-preview
     description: 'Foundry resources with Claude by priority and weight; a tripped one is left out.'
     pool: {
       services: [
-        for (backend, index) in claudeBackends: {
-          id: claudeAccounts[index].id
-          priority: backend.priority
-          weight: backend.weight
+        for member in claudeMembers: {
+          id: resourceId('Microsoft.ApiManagement/service/backends', gatewayName, '${member.name}-claude')
+          priority: member.priority
+          weight: member.weight
         }
       ]
     }
   }
+  dependsOn: [claudeBackends]
 }
 
 resource contentSafetyService 'Microsoft.ApiManagement/service/backends@2024-06-01-preview' = if (contentSafety) {
@@ -183,7 +189,7 @@ resource embeddings 'Microsoft.ApiManagement/service/backends@2024-06-01-preview
     type: 'Single'
     protocol: 'http'
     title: embeddingsBackendName
-    url: '${backends[0].endpoint}openai/deployments/${embeddingsDeployment}/embeddings'
+    url: '${accounts[embeddingsAccount].endpoint}openai/deployments/${embeddingsDeployment}/embeddings'
     circuitBreaker: { rules: breakerRules }
   }
 }
@@ -195,4 +201,4 @@ output poolId string = pool.id
 output poolName string = pool.name
 
 @description('Ids of the backends.')
-output backendNames string[] = [for (backend, index) in backends: accounts[index].name]
+output backendNames string[] = map(members, member => member.name)

@@ -124,3 +124,10 @@ output id string = account.id
 
 @description('Name of the account.')
 output name string = account.name
+
+// A Foundry resource names its general endpoint (cognitiveservices); the routes of OpenAI's API are at this one.
+@description('Endpoint of OpenAI\'s API at the account, ending in a slash.')
+output endpoint string = foundry ? 'https://${account.name}.openai.azure.com/' : account.properties.endpoint
+
+@description('Endpoint of Claude\'s API at a Foundry resource, before its path.')
+output claudeEndpoint string = 'https://${account.name}.services.ai.azure.com/'
