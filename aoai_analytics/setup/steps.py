@@ -35,7 +35,7 @@ ALWAYS = ("openAI", "gateway", "roles", "backends", "namedValues", "api", "produ
 STEPS = (
     Step("00-start", "Look before: sign-in, rights, quota, regions, names"),
     Step("01-openai", "Azure OpenAI accounts and model deployments", ("openAI", "contentSafetyAccount")),
-    Step("02-gateway", "The API Management gateway", ("gateway",)),
+    Step("02-gateway", "The API Management gateway", ("gateway", "ownGateway")),
     Step(
         "03-api",
         "The API with its key header, credential and backends",

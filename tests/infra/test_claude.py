@@ -7,9 +7,10 @@ Claude models in Microsoft Foundry" (the customer that a deployment names).
 from __future__ import annotations
 
 import json
+import re
 
 from tests.infra.conftest import INFRA, Bicep
-from tests.infra.snapshots import GATEWAY, properties, resources
+from tests.infra.snapshots import GATEWAY, properties
 
 
 def test_its_deployment_names_the_customer_and_no_filter_of_azure(bicep: Bicep) -> None:
@@ -38,11 +39,12 @@ def test_each_pool_has_the_accounts_that_can_answer_it(bicep: Bicep) -> None:
 
 def test_a_backend_is_at_its_apis_host_and_a_pool_of_one_bears_three_failures(bicep: Bicep) -> None:
     backends = properties(bicep, "claude", f"{GATEWAY}/backends")
-    (claude,) = [
-        name for name in resources(bicep, "claude", "Microsoft.CognitiveServices/accounts") if "foundry" in name
-    ]
-    assert backends["foundry-c-claude"]["url"] == f"https://{claude}.services.ai.azure.com/anthropic"
-    assert ".openai.azure.com/openai" in backends["aoai-a"]["url"]
+    url = re.compile(r"\[format\('\{0\}(\w+)', .*outputs\.(\w+)\.value\)\]")
+    found = {name: url.fullmatch(backends[name]["url"]) for name in ("aoai-a", "foundry-c-claude")}
+    assert found["aoai-a"] and found["aoai-a"].groups() == ("openai", "endpoint")
+    assert found["foundry-c-claude"] and found["foundry-c-claude"].groups() == ("anthropic", "claudeEndpoint")
+    output = bicep.template()["resources"]["openAI"]["properties"]["template"]["outputs"]["claudeEndpoint"]["value"]
+    assert output.startswith("[format('https://{0}.services.ai.azure.com/', ")
     counts = {
         name: backends[name]["circuitBreaker"]["rules"][0]["failureCondition"]["count"]
         for name in ("aoai-a", "foundry-c-claude")

@@ -114,8 +114,19 @@ def _backend_properties(installation: Installation, name: str) -> dict[str, Any]
     return found["properties"] if found else None
 
 
+def _pooled(installation: Installation) -> list[str]:
+    """Short names of the accounts in the pool of OpenAI's API: all that have more than models of Anthropic."""
+    return [
+        account["name"]
+        for account in installation.parameters["openAIAccounts"]
+        if any(deployment.get("format") != "Anthropic" for deployment in account["deployments"])
+    ]
+
+
 def backends(installation: Installation) -> Iterator[str]:
     for short, path in installation.account_ids.items():
+        if short not in _pooled(installation):
+            continue
         account = installation.get(path)
         found = _backend_properties(installation, short)
         yield from differences(f"backend {short}", found, {"url": f"{endpoint(account) if account else ''}openai"})
@@ -123,7 +134,7 @@ def backends(installation: Installation) -> Iterator[str]:
 
 def breakers(installation: Installation) -> Iterator[str]:
     wanted: dict[str, Any] = json.loads(_policy_file("backend-answers.json"))["breaker"]
-    for short in installation.account_ids:
+    for short in _pooled(installation):
         properties = _backend_properties(installation, short)
         rules = ((properties or {}).get("circuitBreaker") or {}).get("rules") or []
         if len(rules) != 1:
