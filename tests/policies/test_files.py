@@ -11,7 +11,7 @@ import pytest
 from tests.policies import gateway
 
 PLACEHOLDER = re.compile(r"\{\{([\w.-]+)\}\}")
-OPTIONS = ("content-safety", "semantic-cache-lookup", "semantic-cache-store")
+OPTIONS = ("content-safety", "semantic-cache-lookup", "semantic-cache-store", "claude", "own-responses")
 FORWARDED = ("Authorization", "api-key", "Ocp-Apim-Subscription-Key")
 
 
