@@ -98,7 +98,9 @@ def test_modules_keep_to_what_the_notebooks_deploy_one_at_a_time() -> None:
 def test_only_the_first_making_of_a_private_gateway_leaves_it_open() -> None:
     first = ALL["main/gatewayFirst"]["resources"]["service"]
     assert "onlyIfNotExists" in first["@options"]
-    assert MAIN["resources"]["gatewayFirst"]["condition"] == "[parameters('privateNetwork')]"
+    assert MAIN["resources"]["gatewayFirst"]["condition"] == (
+        "[and(parameters('privateNetwork'), equals(parameters('existingGatewayId'), null()))]"
+    )
     assert "privateEndpoints" in MAIN["resources"]["gateway"]["dependsOn"]
     assert "gatewayFirst" in MAIN["resources"]["privateEndpoints"]["dependsOn"]
 
