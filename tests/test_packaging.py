@@ -71,6 +71,8 @@ def conda() -> tuple[set[str], set[str]]:
 def imports(folder: Path) -> dict[str, str]:
     """Every module from outside that Python files under a folder import -> one place where."""
     found = {}
+    # A program of benchmarks/ imports what lies beside it, and so do its tests.
+    beside = {path.stem for base in (folder, REPO / "benchmarks") for path in base.iterdir()}
     for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = []
@@ -80,7 +82,7 @@ def imports(folder: Path) -> dict[str, str]:
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
             for name in names:
                 start = name.partition(".")[0]
-                ours = start in ("aoai_analytics", "tests", "benchmarks") or (folder / start).is_dir()
+                ours = start in ("aoai_analytics", "tests", "benchmarks") or start in beside
                 if not ours and start not in sys.stdlib_module_names:
                     found.setdefault(name, f"{path.relative_to(REPO)}:{node.lineno}")
     return found
