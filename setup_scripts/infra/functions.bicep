@@ -23,6 +23,7 @@ var savedFunctions savedFunction[] = [
   { alias: 'AoaiTokenEstimates', query: loadTextContent('../../kql/functions/AoaiTokenEstimates.kql') }
   { alias: 'AoaiRequestsEstimated', query: loadTextContent('../../kql/functions/AoaiRequestsEstimated.kql') }
   { alias: 'AoaiAccountMetrics', query: loadTextContent('../../kql/functions/AoaiAccountMetrics.kql') }
+  { alias: 'AoaiEmittedTokens', query: loadTextContent('../../kql/functions/AoaiEmittedTokens.kql') }
   { alias: 'AoaiRequests', query: loadTextContent('../../kql/functions/AoaiRequests.kql') }
   { alias: 'AoaiAgreement', query: loadTextContent('../../kql/functions/AoaiAgreement.kql') }
   { alias: 'AoaiPtuCapacity', query: loadTextContent('../../kql/functions/AoaiPtuCapacity.kql') }

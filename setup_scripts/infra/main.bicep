@@ -759,6 +759,7 @@ module alertRules 'modules/alerts.bicep' = if (alerts != null) {
     name: checkedName
     location: location
     tags: tags
+    workspaceName: usedWorkspace
     workspaceId: workspaceId
     workspaceLocation: existingWorkspaceId == null ? location : workspace.outputs.location
     actionGroupIds: alerts.?actionGroupIds ?? []
@@ -785,6 +786,7 @@ module reports 'modules/report-schedule.bicep' = if (schedule != null) {
     name: checkedName
     location: location
     tags: tags
+    workspaceName: usedWorkspace
     workspaceId: workspaceId
     image: schedule.?image ?? ''
     cron: schedule.?cron ?? '0 6 * * *'

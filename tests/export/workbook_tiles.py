@@ -21,6 +21,7 @@ from aoai_analytics.export.workbook import workbook
 from aoai_analytics.export.workbook.filling import Chosen, filled, grain, parameters, steps
 from aoai_analytics.export.workbook.kpis import folded
 from aoai_analytics.export.workbook.layout import TABS, Tile
+from aoai_analytics.export.workbook.parameters import CHOICES
 from aoai_analytics.export.workbook.steps import KEY, PRICES, shown_as, with_matrix
 from aoai_analytics.library import library
 from tests.export.conftest import coded, same_rows
@@ -60,7 +61,7 @@ def values_of(user: str, request: str) -> dict[str, str]:
 def asked_of_library(tile: Tile, start: datetime, end: datetime, user: str, request: str) -> str:
     """The library's query with the values that the tile has, and folded as the tile shows it."""
     query = PRICES if tile.query == "prices" else library().get(tile.query)
-    given: dict[str, Any] = {}
+    given: dict[str, Any] = {name: CHOICES[by][2][0][0] for name, by in tile.values.items() if by in CHOICES}
     if "step" in query.parameters:
         given["step"] = grain(end - start)
     if "user" in tile.values and tile.values["user"] == "SelectedUser":

@@ -96,6 +96,7 @@ def test_the_same_file_names_the_team_in_reports(tmp_path: Path, monkeypatch: py
     lines += ["[dimensions]", 'file = "teams.csv"']
     (tmp_path / "aoai.toml").write_text("\n".join(lines), "utf-8")
     monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
     assert open_setup(tmp_path / "aoai.toml").parameters["gold"]["subscriptions"] == ["sub-checkout"]
     assert {(each.value, each.cells[0]) for each in own_dimensions()} == {
         ("sub-checkout", "Payments"),

@@ -13,9 +13,13 @@ param location string
 @description('Tags for every resource that takes them.')
 param tags object = {}
 
-@description('Resource id of the Log Analytics workspace with the gateway\'s logs and the saved functions.')
-@minLength(1)
-param workspaceId string
+@description('Name of the Log Analytics workspace with the gateway\'s logs and the saved functions.')
+@minLength(4)
+@maxLength(63)
+param workspaceName string
+
+@description('Its resource id, where it is in another resource group.')
+param workspaceId string = resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
 
 @description('Azure region of the workspace, in which the rules must be. Default: the installation\'s.')
 param workspaceLocation string = location
@@ -71,7 +75,7 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' 
 module reading 'workspace-reader.bicep' = {
   scope: resourceGroup(split(workspaceId, '/')[2], split(workspaceId, '/')[4])
   params: {
-    workspaceName: last(split(workspaceId, '/'))
+    workspaceName: workspaceName
     principalId: identity.properties.principalId
     key: identity.id
   }

@@ -13,9 +13,11 @@ param tags object = {}
 
 // ---- What is reported, and when
 
-@description('Resource id of the Log Analytics workspace with the gateway\'s logs.')
-@minLength(1)
-param workspaceId string
+@description('Name of the Log Analytics workspace with the gateway\'s logs.')
+param workspaceName string
+
+@description('Its resource id, where it is in another resource group.')
+param workspaceId string = resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
 
 @description('Image with the kit, for example REGISTRY.azurecr.io/aoai-report:0.1.0. Empty, the first time, makes all but the job: the image is built in the registry that this makes, and Azure refuses a job whose image is not there.')
 param image string = ''
@@ -88,7 +90,7 @@ var jobSubnetId = empty(checkedSubnet)
   : checkedSubnet
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
-  name: last(split(workspaceId, '/'))
+  name: workspaceName
   scope: resourceGroup(split(workspaceId, '/')[2], split(workspaceId, '/')[4])
 }
 
@@ -170,7 +172,7 @@ module pages 'report-pages.bicep' = {
 module jobReadsWorkspace 'workspace-reader.bicep' = {
   scope: resourceGroup(split(workspaceId, '/')[2], split(workspaceId, '/')[4])
   params: {
-    workspaceName: last(split(workspaceId, '/'))
+    workspaceName: workspaceName
     principalId: identity.properties.principalId
     key: identity.id
   }
