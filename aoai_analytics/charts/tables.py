@@ -89,31 +89,31 @@ def _foot(
 ) -> list[str]:
     """The rows below: the others together and all, where the rows are parts of a whole; else how many there are."""
     rest = len(frame) - shown
-    whole = _is_whole(frame, types, units)
+    of = _shared(frame, types, units)
+    whole = bool(of) or _is_whole(frame, units)
     rows = []
     if rest > 0 and not whole:
         said = f"{shown:,} of {len(frame):,} rows; {rest:,} more {'row' if rest == 1 else 'rows'} in the data"
         rows.append(f'<tr><td colspan="{len(names)}">{said}</td></tr>')
     if rest > 0 and whole:
-        rows.append(_sums(frame, types, units, names, f"{rest:,} others", shown))
+        rows.append(_sums(frame, types, units, names, of, f"{rest:,} others", shown))
     if whole and len(frame) > 1:
-        rows.append(_sums(frame, types, units, names, "Total"))
+        rows.append(_sums(frame, types, units, names, of, "Total"))
     return [f"<tfoot>{''.join(rows)}</tfoot>"] if rows else []
 
 
-def _is_whole(frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str]) -> bool:
-    """Whether the rows are all the parts of one whole: a column has these shares, or they add up to 100%."""
-    if "Share" not in frame.columns or units.get("Share") != "%" or not is_number(frame["Share"]):
-        return False
-    if _shared(frame, types, units):
-        return True
-    # Rounded shares of many rows may add up to anything.
-    return abs(float(frame["Share"].sum()) - 100) <= min(0.05 * len(frame) + 0.05, 1.0)
+def _has_shares(frame: pd.DataFrame, units: Mapping[str, str]) -> bool:
+    return "Share" in frame.columns and units.get("Share") == "%" and is_number(frame["Share"])
+
+
+def _is_whole(frame: pd.DataFrame, units: Mapping[str, str]) -> bool:
+    """Whether the shares add up to 100%. Rounded ones of many rows may add up to anything."""
+    return _has_shares(frame, units) and abs(float(frame["Share"].sum()) - 100) <= min(0.05 * len(frame) + 0.05, 1.0)
 
 
 def _shared(frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str]) -> str:
-    """The column whose sum the shares are of; '' for none."""
-    for name in map(str, frame.columns):
+    """The column whose sum the shares are of: then the rows are all the parts of one whole; '' for none."""
+    for name in map(str, frame.columns) if _has_shares(frame, units) else ():
         if types.get(name, "") in _NUMBERS and additive(name, units) and frame[name].sum() > 0:
             parts = frame[name].fillna(0) * 100.0 / frame[name].sum()
             if float((parts - frame["Share"].fillna(0)).abs().max()) <= 0.05001:
@@ -126,10 +126,14 @@ def _sums(
     types: Mapping[str, str],
     units: Mapping[str, str],
     names: Sequence[str],
+    of: str,
     said: str,
     after: int = 0,
 ) -> str:
-    """The row named *said* with the sums of all rows but the first *after*; rounded shares add up to 100% too."""
+    """The row named *said* with the sums of all rows but the first *after*; rounded shares add up to 100% too.
+
+    *of* is the column that shares are of, '' where none has them.
+    """
     cells = []
     for name in names:
         unit = unit_of(name, units)
@@ -140,16 +144,16 @@ def _sums(
             real = types.get(name) in ("real", "decimal") or unit.tight
             # As many decimals as in the rows above.
             decimals = decimals_for(frame[name].head(after or len(frame)), unit) if real else 0
-            added = _share_after(frame, types, units, after) if name == "Share" else known.sum()
+            added = _share_after(frame, of, after) if name == "Share" else known.sum()
             text = html.escape(exact(max(added, 0.0), unit, decimals)) if len(known) else ""
         cells.append(f"<td{_class(number)}>{text}</td>")
     return f'<tr><th scope="row">{said}</th>{"".join(cells[1:])}</tr>'
 
 
-def _share_after(frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str], after: int) -> float:
+def _share_after(frame: pd.DataFrame, of: str, after: int) -> float:
     """The share of all rows but the first *after*."""
-    if name := _shared(frame, types, units):
-        return 100.0 * float(frame[name].iloc[after:].sum()) / float(frame[name].sum())
+    if of:
+        return 100.0 * float(frame[of].iloc[after:].sum()) / float(frame[of].sum())
     return 100.0 - float(frame["Share"].head(after).sum())
 
 

@@ -126,12 +126,12 @@ def redact_columns(rows: pa.Table, *, but: Sequence[str] = ()) -> tuple[pa.Table
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    count = len(rows)
     texts = [
         (number, rows.column(number))
         for number, field in enumerate(rows.schema)
-        if pa.types.is_string(field.type) and field.name not in but and rows.column(number).null_count < rows.num_rows
+        if pa.types.is_string(field.type) and field.name not in but and rows.column(number).null_count < count
     ]
-    count = len(rows)
     changed: set[int] = set()
     for columns in _searched_together(texts):
         # RE2 reads the pattern anew for each piece of a column, which takes longer than the search in a short one.
@@ -147,7 +147,8 @@ def redact_columns(rows: pa.Table, *, but: Sequence[str] = ()) -> tuple[pa.Table
                 if clean != values[place]:
                     values[place] = clean
                     changed.add(place)
-            rows = rows.set_column(number, rows.schema.field(number), pa.array(values, rows.schema.field(number).type))
+            field = rows.schema.field(number)
+            rows = rows.set_column(number, field, pa.array(values, field.type))
     return rows, sorted(changed)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aoai_analytics.lake.delta import Lake
+if TYPE_CHECKING:
+    from aoai_analytics.lake.delta import Lake
 
 #: How long, in seconds. Making one anew takes a second at most.
 KEPT = 30 * 86_400

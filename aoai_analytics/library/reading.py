@@ -11,7 +11,8 @@ from typing import TypeVar
 from ..config import shipped
 
 _Item = TypeVar("_Item")
-_SHOWN = re.compile(r"report\.show\(\s*[\"']([^\"']+)")
+#: Where a cell's source shows a query of the library, and which.
+SHOWN = re.compile(r"report\.show\(\s*[\"']([^\"']+)")
 
 
 @cache
@@ -22,7 +23,7 @@ def reading_order(subject: str) -> tuple[str, ...]:
         return ()
     cells = json.loads(path.read_text("utf-8"))["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    return tuple(dict.fromkeys(_SHOWN.findall(code)))
+    return tuple(dict.fromkeys(SHOWN.findall(code)))
 
 
 def as_read(subject: str, items: Iterable[_Item], query: Callable[[_Item], str]) -> tuple[_Item, ...]:

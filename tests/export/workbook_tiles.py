@@ -61,7 +61,7 @@ def values_of(user: str, request: str) -> dict[str, str]:
 def asked_of_library(tile: Tile, start: datetime, end: datetime, user: str, request: str) -> str:
     """The library's query with the values that the tile has, and folded as the tile shows it."""
     query = PRICES if tile.query == "prices" else library().get(tile.query)
-    given: dict[str, Any] = {name: CHOICES[by][2][0][0] for name, by in tile.values.items() if by in CHOICES}
+    given: dict[str, Any] = {name: CHOICES[by].default for name, by in tile.values.items() if by in CHOICES}
     if "step" in query.parameters:
         given["step"] = grain(end - start)
     if "user" in tile.values and tile.values["user"] == "SelectedUser":

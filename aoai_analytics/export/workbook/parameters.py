@@ -56,6 +56,20 @@ class Given:
     rule: tuple[str, str] = ("", "")
 
 
+@dataclass(frozen=True)
+class Fixed:
+    """A parameter of fixed values with their labels, the first by default, and the KQL of the chosen one."""
+
+    label: str
+    options: tuple[tuple[str, str], ...]
+    kql: str
+    about: str = ""
+
+    @property
+    def default(self) -> str:
+        return self.options[0][0]
+
+
 def _lines(name: str) -> str:
     return f'split(replace_regex("{{{name}:escapejson}}", @"[\\r\\n]+", ";"), ";")'
 
@@ -118,16 +132,17 @@ TEXTS: Mapping[str, Given] = {
         rule=(r"^\s*\d{1,2}(\.\d+)?\s*$", "A number from 0 to 99.9"),
     ),
 }
-CHOICES: Mapping[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
-    "CountGateway": (
+CHOICES: Mapping[str, Fixed] = {
+    "CountGateway": Fixed(
         "Requests throttled by the gateway",
-        "Whether they count as failed.",
         (("false", "do not count"), ("true", "count as failed")),
+        "{CountGateway}",
+        "Whether they count as failed.",
     ),
-    "ToTier": (
+    "ToTier": Fixed(
         "Service tier instead",
-        "",
         tuple((tier, tier) for tier in ("batch", "flex", "priority", "default")),
+        '"{ToTier}"',
     ),
 }
 #: The workbook's KQL for a query parameter with this name, in every tile.
@@ -139,7 +154,7 @@ def value_kql(name: str) -> str:
     if name in TEXTS:
         return TEXTS[name].kql
     if name in CHOICES:
-        return f"{{{name}}}" if CHOICES[name][2][0][0] == "false" else f'"{{{name}}}"'
+        return CHOICES[name].kql
     return decoded(name)
 
 
@@ -241,8 +256,8 @@ def _choice(name: str, label: str, options: Iterable[tuple[str, str]], about: st
 
 def _field(name: str) -> dict[str, Any]:
     if name in CHOICES:
-        label, about, options = CHOICES[name]
-        return _choice(name, label, options, about)
+        choice = CHOICES[name]
+        return _choice(name, choice.label, choice.options, choice.about)
     given = TEXTS[name]
     value = own_budgets("\n") if name == "Budgets" else given.value
     found = _base(name, TEXT, given.label) | {"description": given.about, "value": value}

@@ -13,7 +13,7 @@ from ...format.numbers import RANGE, is_missing, share
 from ...format.periods import in_words, utc, zone
 from ...library import library
 from ..render.blocks import Measure, Overview, Problem, Top
-from ..render.headline import SUCCESS, amount, headline_numbers
+from ..render.headline import SUCCESS, amount, headline_numbers, users_in
 from ..render.overview import LEFT_OUT, changed, relative, written
 from .advice import advice
 from .rules import ALL, Rows, findings, trouble
@@ -195,7 +195,7 @@ def _numbers(rows: Callable[..., Rows | None]) -> dict[str, Any]:
         {"name": SUCCESS, "totals": success},
     ]
     bridge = cards(library().get("reliability/success"), success)[0]["more"] if success else ""
-    users = sum(row["Users"] for row in rows("users/concentration") or [])
+    users = users_in(rows("users/concentration") or [])
     return headline_numbers(head, answers) | {"Bridge": bridge, "Users": users}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from ...charts.cards import AT_LEAST
 from ...format.numbers import Unit, human, percent, share
 from ...format.periods import said, utc
-from .headline import amount
+from .headline import amount, users_in
 from .pages import Page
 
 Card = dict[str, Any]
@@ -54,12 +54,11 @@ def _cost(shown: Shown) -> Iterator[Card]:
     totals = [row for row in shown.rows("cost/total") if row["Cost"]]
     if not totals:
         return
-    for _ in totals:
-        (cost, *_) = shown.cards("cost/total")
-        yield cost | {"marked": cost["value"].startswith(AT_LEAST)}
-        if (before := shown.measures.get(cost["label"])) and before["change"]:
-            change = before["change"]
-            yield _card("Change from the period before", change.split(" (")[0], _in_brackets(change))
+    (cost, *_) = shown.cards("cost/total")
+    yield cost | {"marked": cost["value"].startswith(AT_LEAST)}
+    if (before := shown.measures.get(cost["label"])) and before["change"]:
+        change = before["change"]
+        yield _card("Change from the period before", change.split(" (")[0], _in_brackets(change))
     for row in shown.rows("cost/budget"):
         if row["Scope"] == "(all)" and row["ProjectedCost"]:
             low, high = (amount(float(row[name])) if row[name] else "" for name in ("LowCost", "HighCost"))
@@ -71,8 +70,7 @@ def _cost(shown: Shown) -> Iterator[Card]:
         yield _card("Budgets exceeded", f"{late} of {len(states)}", "spent or expected", marked=late > 0)
     else:
         yield _card("Budgets", "none set", "[budgets] in aoai.toml")
-    for row in totals:
-        yield _card("Estimated share", percent(float(row["EstimatedShare"] or 0)), "of the cost")
+    yield _card("Estimated share", percent(float(totals[0]["EstimatedShare"] or 0)), "of the cost")
 
 
 def _reliability(shown: Shown) -> Iterator[Card]:
@@ -107,7 +105,7 @@ def _users(shown: Shown) -> Iterator[Card]:
     top = shown.rows("users/top")
     if not top:
         return
-    users = sum(int(row["Users"]) for row in shown.rows("users/concentration"))
+    users = users_in(shown.rows("users/concentration"))
     yield _card("Users", f"{users or len(top):,}", f"most tokens: {top[0]['User']}")
     changes = [row["Change"] for row in shown.rows("users/new-and-lost")]
     for change in ("new", "lost"):

@@ -72,6 +72,11 @@ def money_and_success(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
     return shown
 
 
+def users_in(concentration: Iterable[Mapping[str, Any]]) -> int:
+    """How many users there are, by the rows of kql/users/concentration.kql: each is in one of them."""
+    return sum(int(row["Users"]) for row in concentration)
+
+
 def amount(usd: float) -> str:
     """An amount of money, without its unit."""
     return human(usd, Unit("", decimals=2))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ... import errors
+from ...library.reading import SHOWN
 from .blocks import MIME, PLOTLY, SHOWN_BY_BLOCK
 from .headline import coverage_cards
 from .html import markdown
@@ -168,7 +169,7 @@ def _add_failure(page: Page, output: Mapping[str, Any], cell: str) -> None:
 
 def _cell_name(source: str) -> str:
     """A cell's name for its failure: the query it shows, else its first line."""
-    shown = re.search(r"report\.show\(\s*[\"']([^\"']+)", source)
+    shown = SHOWN.search(source)
     line = next((line.strip() for line in source.splitlines() if line.strip() and not line.startswith("#")), "a cell")
     if shown:
         return shown[1]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -229,17 +231,33 @@ def module_of(kind: str, path: str) -> str:
 
 
 def _holds(condition: str, template: dict[str, Any], parameters: dict[str, Any]) -> bool:
-    """Whether a module's condition holds: an option that is true, set or not set, or that is true without another."""
-    if not condition:
-        return True
-    both = r"\[and\((parameters|variables)\('(\w+)'\), equals\(parameters\('(\w+)'\), null\(\)\)\)\]"
-    if alone := re.fullmatch(both, condition):
-        option = CHECKED_AS[alone[2]] if alone[1] == "variables" else alone[2]
-        return bool(parameters.get(option)) and parameters.get(alone[3]) is None
-    if without := re.fullmatch(r"\[equals\(parameters\('(\w+)'\), null\(\)\)\]", condition):
-        return parameters.get(without[1]) is None
-    if option := re.fullmatch(r"\[parameters\('(\w+)'\)\]", condition):
-        return bool(parameters.get(option[1], template["parameters"][option[1]].get("defaultValue")))
-    found = re.fullmatch(r"\[not\(equals\((parameters|variables)\('(\w+)'\), null\(\)\)\)\]", condition)
-    assert found, condition
-    return parameters.get(CHECKED_AS.get(found[2], found[2])) is not None
+    """Whether a module's condition, an expression of the template, holds; '' always does."""
+    words = re.findall(r"\w+|'\w+'|[(),]", condition)
+
+    def given(name: str) -> Any:
+        option = CHECKED_AS.get(name, name)
+        return parameters.get(option, template["parameters"][option].get("defaultValue"))
+
+    functions: dict[str, Callable[..., Any]] = {
+        "parameters": given,
+        "variables": given,
+        "null": lambda: None,
+        "equals": operator.eq,
+        "not": operator.not_,
+        "and": lambda *parts: all(parts),
+    }
+
+    def value() -> Any:
+        word = words.pop(0)
+        if word.startswith("'"):
+            return word.strip("'")
+        assert word in functions and words.pop(0) == "(", condition
+        arguments = []
+        while words[0] != ")":
+            arguments.append(value())
+            if words[0] == ",":
+                words.pop(0)
+        words.pop(0)
+        return functions[word](*arguments)
+
+    return not condition or bool(value())
