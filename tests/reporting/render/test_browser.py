@@ -138,10 +138,10 @@ def test_the_sections_of_a_long_page_fold_and_what_a_link_leads_to_opens(browser
     assert page.locator(".contents li").all_inner_texts()[0].startswith("One\nclaims used 70%")
     assert page.evaluate("document.documentElement.scrollHeight") < 2_600
     page.locator(".contents a").nth(2).click()
-    assert page.evaluate(opened_now) == [True, False, True, False]
+    page.wait_for_function(f"String({opened_now}) === 'true,false,true,false'")
     page.locator("details.section").nth(2).locator(".main-svg").first.wait_for(state="attached")
     page.goto(f"{folded.as_uri()}#long-tokens-by-team-11")
-    assert page.evaluate(opened_now)[3] is True
+    page.wait_for_function(f"{opened_now}[3]")
     assert page.locator("#long-tokens-by-team-11").is_visible()
     page.get_by_role("button", name="Open all sections").click()
     drawn(page)
@@ -199,7 +199,7 @@ def test_the_index_tells_the_period_on_one_page(
         assert seen.evaluate("document.documentElement.scrollWidth") <= width
         link = seen.locator(".columns a").first
         link.click()
-        assert seen.url.endswith("teams.html#teams-tokens-by-team")
+        seen.wait_for_url("**/teams.html#teams-tokens-by-team")
 
 
 def test_a_phone_shows_the_numbers_of_each_report_with_their_names(browser: Any, collection: Path) -> None:
