@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -38,7 +39,7 @@ def stoppable(connection: duckdb.DuckDBPyConnection, work: Callable[[], T], seco
         except BaseException as error:
             raised.append(error)
 
-    thread = threading.Thread(target=run, name="query", daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=(run,), name="query", daemon=True)
     until = None if seconds is None else time.monotonic() + seconds
     thread.start()
     try:

@@ -160,6 +160,26 @@ def test_writers_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
     assert remembered._read(file, KQL)
 
 
+def test_a_file_holds_nothing_of_a_query_that_runs_meanwhile(tmp_path: Path) -> None:
+    """Who knows one query's text can read its file, and must read no other's words there."""
+    meanwhile = threading.Barrier(2, timeout=10)
+
+    def ask(word: str) -> None:
+        with remembered.beside(tmp_path, word):
+            meanwhile.wait()
+            remembered.recalled(("test", word), lambda: word)
+            meanwhile.wait()
+
+    threads = [threading.Thread(target=ask, args=(word,)) for word in ("Alpha", "Beta")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    kept_of = {word: [remembered._read(file, word) for file in tmp_path.glob("*")] for word in ("Alpha", "Beta")}
+    for word, found in kept_of.items():
+        assert sorted(text for file in found for text in file.values()) == [f'"{word}"']
+
+
 def test_the_folder_is_bounded_and_optimize_removes_what_is_old(
     lake: Lake, anew: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache, lru_cache, wraps
 from importlib.metadata import version
 from pathlib import Path
@@ -34,8 +35,8 @@ _SALT, _CHECK = 16, 32
 _known: OrderedDict[str, str] = OrderedDict()
 _size = 0
 _lock = Lock()
-#: What has been used since each recording began.
-_recordings: list[dict[str, str]] = []
+#: What each ``beside`` around the present call has used; a query in another thread has its own.
+_recordings: ContextVar[tuple[dict[str, str], ...]] = ContextVar("recordings", default=())
 
 
 def remembered(
@@ -86,7 +87,7 @@ def _steady(argument: Any) -> Any:
 def _note(entries: dict[str, str]) -> None:
     global _size
     with _lock:
-        for recording in _recordings:
+        for recording in _recordings.get():
             recording.update(entries)
         for key, text in entries.items():
             if key not in _known:
@@ -103,13 +104,11 @@ def beside(folder: Path, text: str) -> Iterator[None]:
     stored = _read(path, text)
     _note(stored)
     recording: dict[str, str] = {}
-    with _lock:
-        _recordings.append(recording)
+    before = _recordings.set((*_recordings.get(), recording))
     try:
         yield
     finally:
-        with _lock:
-            _recordings.remove(recording)
+        _recordings.reset(before)
     if not recording.keys() <= stored.keys():
         with suppress(OSError):
             _write(path, text, stored | recording)
