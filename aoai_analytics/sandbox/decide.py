@@ -23,8 +23,8 @@ from .pool import BackendAnswer, Pool
 Json = dict[str, Any]
 
 _BAD_PATH = re.compile(r"[^A-Za-z0-9_./~:-]|\.\.|//")
-#: From so many brackets on, JSON may be nested deeper than can be worked with.
-_DEEP = 100
+#: So deep may a request's lists and objects stand in each other. Each Python's own limit is another.
+_DEEPEST = 500
 _MINUTE = 60.0
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -303,12 +303,25 @@ def _error_code(error: Json) -> str:
     return code[:64]
 
 
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects stand in each other more than *levels* deep."""
+    inside = [value]
+    for _ in range(levels):
+        inside = [
+            child
+            for each in inside
+            if isinstance(each, (dict, list))
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+    return any(isinstance(each, (dict, list)) for each in inside)
+
+
 def parsed(text: str) -> Json:
     """A request's JSON object; {} for anything else, which the model's service refuses."""
     try:
         found = json.loads(text) if text else {}
-        if text.count("[") + text.count("{") > _DEEP:
-            json.dumps({"once": found, "more": [[[[found]]]]})  # as deep as it is ever written again
+        if text.count("[") + text.count("{") > _DEEPEST and _is_deeper(found, _DEEPEST):
+            return {}
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

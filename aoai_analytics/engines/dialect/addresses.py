@@ -133,7 +133,8 @@ def is_in_range6(address: Any, *ranges: Any) -> bool | None:
 
 def canonical6(address: Any, prefix: Any = 128) -> str:
     found = network6_of(address, prefix)
-    return "" if found is None else found.network_address.exploded
+    # Not ``exploded``: since Python 3.13 it ends an IPv4 address in decimals.
+    return "" if found is None else found.network_address.packed.hex(":", 2)
 
 
 #: Function -> fewest and most arguments, the type of the result, and what computes it.
