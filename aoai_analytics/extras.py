@@ -11,7 +11,6 @@ from .errors import MissingExtra
 EXTRAS = {
     "notebooks": (
         "IPython",
-        "filelock",
         "ipykernel",
         "ipywidgets",
         "jinja2",

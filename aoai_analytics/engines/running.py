@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -72,7 +73,7 @@ def spill_folder() -> Path:
     It is in TMPDIR. Folders of processes that were killed are removed.
     """
     place = Path(tempfile.gettempdir())
-    for leftover in place.glob(f"{_SPILL}*"):
+    for leftover in place.glob(f"{_SPILL}*") if sys.platform != "win32" else ():
         found = re.match(rf"{_SPILL}(\d+)-", leftover.name)
         with suppress(OSError):
             if found and leftover.stat().st_uid == os.getuid() and not _is_running(int(found[1])):

@@ -82,10 +82,6 @@ class Lake:
     @contextmanager
     def lock(self, *, wait: float = 0) -> Iterator[None]:
         """Holds the lake's one writing place, also nested; raises LakeError where another has it for *wait* seconds."""
-        try:  # the operating system frees the lock of a killed holder
-            import fcntl
-        except ModuleNotFoundError:
-            raise LakeError("writing a lake needs Linux, macOS or WSL: this system has no file locks") from None
         if self._locked:
             self._locked += 1
             try:
@@ -93,18 +89,16 @@ class Lake:
             finally:
                 self._locked -= 1
             return
+        from filelock import FileLock, Timeout
+
         with writing(self.path):
-            handle = open(self.folder / "lock", "ab")  # noqa: SIM115
-        with handle:
-            until = time.monotonic() + wait
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= until:
-                        raise LakeError(f"another process is writing to {self.path}; try again later") from None
-                    time.sleep(0.1)
+            # The operating system frees the lock of a killed holder; a file that only says so would stay.
+            lock = FileLock(self.folder / "lock", wait, thread_local=False, poll_interval=0.1, fallback_to_soft=False)
+            try:
+                held = lock.acquire()
+            except Timeout:
+                raise LakeError(f"another process is writing to {self.path}; try again later") from None
+        with held:
             self._locked = 1
             try:
                 yield
