@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 _STEP_BYTES = 192 * 2**20
 #: ``AoaiRequests`` before metrics, of Azure and of the gateway, are considered.
 ESTIMATED = "AoaiRequestsEstimated"
+#: The month before serves to fit only: what is estimated of it is not kept, and no estimate depends on another month's.
+_EVIDENCE, _OF_LAST_MONTH = (
+    "AoaiTokenEvidence",
+    """
+| extend IsOpen = IsOpen and Month == toscalar(AoaiRequestsLogged | summarize max(startofmonth(TimeGenerated)))
+""",
+)
 #: Where new files are so large a part of a date's, the whole date is computed: looking for its requests saves nothing.
 _MOST_NEW = 0.5
 
@@ -47,6 +54,25 @@ def functions_version() -> str:
         for name in (table.name, *computed(functions[table.name], functions)):
             digest.update(f"{name}\0{functions[name]}\0".encode())
     return digest.hexdigest()[:16]
+
+
+def estimating(lake: Lake) -> LocalEngine:
+    """An engine for ``of_month`` of ESTIMATED that estimates the requests of the last month it reads, no others."""
+    return LocalEngine(lake, str(lake.path), {_EVIDENCE: shipped_functions()[_EVIDENCE] + _OF_LAST_MONTH})
+
+
+def of_month(engine: LocalEngine, name: str, month: date) -> pa.Table:
+    """The rows of function *name*, ``AoaiRequests`` or ESTIMATED, of the month that begins on *month*, as stored.
+
+    They come from ``AoaiRequestsLogged`` and metrics of that month and the one before. Raises QueryError.
+    """
+    end = _next_month(month)
+    begin = (month - timedelta(days=1)).replace(day=1)
+    within = (_midnight(begin.isoformat()), _midnight(end.isoformat()))
+    ranges = dict.fromkeys((REQUESTS_LOGGED.name, AZURE_METRICS.name, APP_METRICS.name), within)
+    limit = f"TimeGenerated >= TIMESTAMP '{month.isoformat()}'"
+    rows, _ = engine.arrow(shipped_functions()[name], ranges, limit_to=limit)
+    return _as_stored(rows, REQUESTS)
 
 
 def recompute(lake: Lake, *, progress: Callable[[int, int], None] | None = None) -> list[str]:
@@ -63,6 +89,7 @@ def recompute(lake: Lake, *, progress: Callable[[int, int], None] | None = None)
                 run.carry_out(progress or (lambda done, total: None))
             finally:
                 run.engine.close()
+                run.estimating.close()
         return run.dirty
 
 
@@ -81,6 +108,7 @@ class _Run:
         with beside(translations(lake), "the functions"):
             self.functions = functions_version()
             self.engine = LocalEngine(lake, str(lake.path))
+            self.estimating = estimating(lake)
         self.files = lake.log_files()
         self.stale = {
             table.name: lake.stale_dates(table.name, functions=self.functions, files=self.files)
@@ -187,9 +215,11 @@ class _Run:
         dates += [day for day in self.dirty if month.isoformat() <= day <= last and day not in dates]
         if not dates:
             return
-        # Without metrics there is nothing to calibrate by.
-        name = REQUESTS.name if self._has_metrics(month) else ESTIMATED
-        rows = _of_month(self.engine, shipped_functions()[name], month)
+        if self._has_metrics(month):
+            # Calibration weighs the errors that the estimates of both months share.
+            rows = of_month(self.engine, REQUESTS.name, month)
+        else:
+            rows = of_month(self.estimating, ESTIMATED, month)
         changed = _changed(self.lake, rows, sorted(dates))
         self.lake.replace_dates(
             REQUESTS.name,
@@ -242,16 +272,6 @@ def _of_days(engine: LocalEngine, kql: str, table: Table, days: list[str], among
     }
     rows, _ = engine.arrow(kql, ranges, among=among)
     return _as_stored(rows, table)
-
-
-def _of_month(engine: LocalEngine, kql: str, month: date) -> pa.Table:
-    """``AoaiRequests`` of the month that begins on *month*."""
-    end = _next_month(month)
-    begin = (month - timedelta(days=1)).replace(day=1)
-    within = (_midnight(begin.isoformat()), _midnight(end.isoformat()))
-    ranges = dict.fromkeys((REQUESTS_LOGGED.name, AZURE_METRICS.name, APP_METRICS.name), within)
-    rows, _ = engine.arrow(kql, ranges, limit_to=f"TimeGenerated >= TIMESTAMP '{month.isoformat()}'")
-    return _as_stored(rows, REQUESTS)
 
 
 def _as_stored(rows: pa.Table, table: Table) -> pa.Table:

@@ -32,6 +32,23 @@ def _parts(*texts: str) -> list[dict]:
     return [*({"type": "text", "text": text} for text in texts), picture]
 
 
+def _with_files(text: str) -> list[dict]:
+    """A message in parts, with pictures, a recording and files in it, as the services' APIs take them."""
+    data = "iVBORw0KGgo" + "Ab+/9z" * 9000 + "=="
+    url = f"data:image/png;base64,{data}"
+    return [
+        {"type": "image_url", "image_url": {"url": url, "detail": "high"}},
+        {"type": "input_image", "image_url": url},
+        {"type": "text", "text": text},
+        {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{data}"}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}},
+        {"type": "text", "text": "two"},
+    ]
+
+
+#: Text that only looks as if a picture were in it.
+CODED = 'How do I read {"url": "data:image/png;base64,' + "Ab+/9z" * 100 + '"} and ' + "QUJD" * 200 + "?"
 SYSTEM = {"role": "system", "content": "Be brief."}
 USER = {"role": "user", "content": HOSTILE}
 EMBEDDINGS = "https://gateway.example/openai/deployments/embed/embeddings"
@@ -42,6 +59,22 @@ CASES = {
         {},
         [(1, "RequestMessages", json.dumps([SYSTEM, USER])), (2, "ResponseMessages", messages("assistant", HOSTILE))],
         HOSTILE, HOSTILE, True, True,
+    ),
+    "files among the parts": (
+        {},
+        [(1, "RequestMessages", json.dumps([SYSTEM, {"role": "user", "content": _with_files(CODED)}]))],
+        CODED + "\ntwo", "", True, False,
+    ),
+    "files of earlier turns, in two pieces": (
+        {},
+        [(1, "RequestMessages", piece) for piece in
+         _pieces(json.dumps([{"role": "user", "content": _with_files(HOSTILE)}, USER]), 190_000)],
+        HOSTILE, "", True, False,
+    ),
+    "a text that looks like a file": (
+        {},
+        [(1, "RequestMessages", messages("user", CODED)), (2, "ResponseMessages", messages("assistant", CODED))],
+        CODED, CODED, True, True,
     ),
     "two pieces, the last first": (
         {},

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from aoai_analytics import connect
@@ -13,7 +16,7 @@ from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.lake import recompute as semantic
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.ingest import ingest
-from aoai_analytics.schema.tables import GATEWAY_LOGS, MESSAGES, REQUESTS
+from aoai_analytics.schema.tables import GATEWAY_LOGS, MESSAGES, REQUESTS, REQUESTS_LOGGED
 
 DAY = datetime(2026, 11, 3, tzinfo=UTC)
 
@@ -151,3 +154,43 @@ def test_on_real_shaped_logs_every_request_is_found_once_and_every_logged_number
     assert abs(found.TotalTokens[~refused].sum() - total) < 0.0025 * total
     for column in ("CallerIpAddress", "SubscriptionId", "ApiId", "BackendHost", "ResponseCode", "Attempts"):
         assert (found[column] == truth[column]).all(), column
+
+
+@pytest.fixture(scope="module")
+def two_months(tmp_path_factory, sample_lake) -> Lake:
+    """A lake with two days of November and one that became a day of October, requests as logged only."""
+    lake, sample = Lake.create(tmp_path_factory.mktemp("two-months") / "lake"), Lake(sample_lake)
+    for day in sample.dates(REQUESTS_LOGGED.name):
+        rows = pa.concat_tables(
+            pq.read_table(path, partitioning=None) for path in sample.files(REQUESTS_LOGGED.name, (day, day))
+        )
+        if day == sample.dates(REQUESTS_LOGGED.name)[0]:
+            moved = pc.subtract(rows["TimeGenerated"], pa.scalar(timedelta(days=31)))
+            rows = rows.set_column(rows.column_names.index("TimeGenerated"), "TimeGenerated", moved)
+            day = (date.fromisoformat(day) - timedelta(days=31)).isoformat()
+        lake.append(REQUESTS_LOGGED.name, rows.append_column("date", pa.repeat(day, rows.num_rows)))
+    return lake
+
+
+def test_a_months_estimates_are_the_same_where_the_month_before_is_only_fitted(two_months):
+    november = date(2026, 11, 1)
+    estimated = semantic.of_month(semantic.estimating(two_months), semantic.ESTIMATED, november)
+    whole = semantic.of_month(LocalEngine(two_months, "whole"), semantic.ESTIMATED, november)
+    by_request = [("CorrelationId", "ascending")]
+    assert estimated.sort_by(by_request).equals(whole.sort_by(by_request))
+    assert pc.sum(pc.equal(whole["TokenSource"], "estimated")).as_py() > 10
+
+
+def test_requests_of_the_month_before_are_not_estimated(two_months):
+    months = """AoaiTokenEstimates
+        | join kind=inner AoaiRequestsLogged on CorrelationId
+        | summarize N = count() by Month = startofmonth(TimeGenerated)"""
+
+    def estimated(engine: LocalEngine) -> dict[datetime, int]:
+        rows, _ = engine.arrow(months, {})
+        return dict(zip(rows["Month"].to_pylist(), rows["N"].to_pylist(), strict=True))
+
+    october, november = datetime(2026, 10, 1), datetime(2026, 11, 1)
+    every = estimated(LocalEngine(two_months, "whole"))
+    assert every[october] > 10
+    assert estimated(semantic.estimating(two_months)) == {november: every[november]}
