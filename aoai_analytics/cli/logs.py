@@ -244,10 +244,9 @@ def _read_costs(exports: list[str], lake: Lake) -> None:
         }
     )
     if summary.quarantined:
-        print(
-            f"The invoice is incomplete. Quarantined rows: {lake.path / '_aoai' / 'quarantine'}",
-            file=sys.stderr,
-        )
+        why = "; ".join(f"{reason} ({rows:,} rows)" for reason, rows in summary.reasons.most_common(3))
+        place = lake.path / "_aoai" / "quarantine"
+        print(f"The invoice is incomplete: {why}. Quarantined rows: {place}", file=sys.stderr)
     if summary.problems and len(summary.problems) >= summary.runs:
         raise LogsError("no export run could be read")
 

@@ -35,10 +35,32 @@ NUMBERS = {
 DAYS = ("chargeperiodstart", "date", "usagedate")
 COSTS = ("billedcost", "costinbillingcurrency", "cost", "pretaxcost")
 
+#: What every export has.
+_NEEDED = {"cost": COSTS, "BillingCurrency": TEXTS["BillingCurrency"], "charge date": DAYS}
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "pipes"}
+
 
 def dataset_of(header: Iterable[str]) -> str:
     """The dataset whose columns *header* has: FocusCost, or ActualCost, as amortized cost has the same; '' for none."""
-    names = {name.strip().lower() for name in header}
-    if not names & set(COSTS) or not names & set(TEXTS["BillingCurrency"]) or not names & set(DAYS):
+    names = _names(header)
+    if _lacking(names):
         return ""
     return FOCUS if "chargeperiodstart" in names and "billedcost" in names else ACTUAL
+
+
+def lacking_columns(header: Iterable[str]) -> str:
+    """Why *header* is not that of a cost export; '' where it is."""
+    columns = list(header)
+    lacking = _lacking(_names(columns))
+    for mark, name in _SEPARATORS.items():
+        if lacking and not _lacking(_names(mark.join(columns).split(mark))):
+            return f"they are separated by {name}, not commas; give the file as it was exported"
+    return f"it has no {' and no '.join(lacking)}" if lacking else ""
+
+
+def _names(header: Iterable[str]) -> set[str]:
+    return {name.strip('" ').lower() for name in header}
+
+
+def _lacking(names: set[str]) -> list[str]:
+    return [column for column, called in _NEEDED.items() if not names & set(called)]

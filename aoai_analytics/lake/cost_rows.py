@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from ..prices.invoice_meters import block_of, invoice_meter, is_ours
+from .blobs import Unreadable
 from .cost_columns import COSTS, DAYS, FOCUS, NUMBERS, TEXTS
 from .records import Misfit
 from .values import parse_time
@@ -36,7 +37,8 @@ _ISO_DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 def cost_row(record: Mapping[str, Any], dataset: str) -> dict[str, Any] | None:
     """The row of *record*, without the columns of its export; None for a charge of another service.
 
-    Costs are in BillingCurrency. Raises Misfit for a row whose day, currency or cost is missing or malformed.
+    Costs are in BillingCurrency. Raises Misfit for a row whose day, currency or cost is missing or malformed, and
+    Unreadable where it shows that no date of its file can be read.
     """
     given = {name.strip().lower(): value for name, value in record.items() if value not in (None, "")}
     row: dict[str, Any] = {column: _text(given, names) for column, names in TEXTS.items()}
@@ -138,15 +140,18 @@ def _number(given: Mapping[str, Any], names: Iterable[str]) -> float | None:
             try:
                 number = float(given[name])
             except (TypeError, ValueError):
-                raise Misfit(f"{name} is not a number") from None
+                raise Misfit(f"{name} is not a number such as 1234.56") from None
             if number - number != 0:
-                raise Misfit(f"{name} is not a number")
+                raise Misfit(f"{name} is not a number such as 1234.56")
             return number
     return None
 
 
 def _day(given: Mapping[str, Any], names: Iterable[str]) -> int | None:
-    """Microseconds of a moment, or of a day's beginning: exports write 2026-10-01T00:00Z, 2026-10-01 or 10/31/2026."""
+    """Microseconds of a moment, or of a day's beginning: exports write 2026-10-01T00:00Z, 2026-10-01 or 10/31/2026.
+
+    Raises Unreadable for 31/10/2026: the file's other dates, such as 05/10/2026, would be read as those of other days.
+    """
     name, value = next(((name, given[name]) for name in names if name in given), ("", None))
     if value is None:
         return None
@@ -154,6 +159,8 @@ def _day(given: Mapping[str, Any], names: Iterable[str]) -> int | None:
         if isinstance(value, str):
             text = value.strip()
             if us := _US_DAY.match(text):
+                if int(us[1]) > 12 >= int(us[2]):
+                    raise Unreadable(f"its dates are day/month/year, such as {us[0]}; export it as 2026-10-31")
                 value = datetime(int(us[3]), int(us[1]), int(us[2]), tzinfo=UTC)
             elif day := _ISO_DAY.fullmatch(text):
                 value = datetime.fromisoformat(day[0]).replace(tzinfo=UTC)

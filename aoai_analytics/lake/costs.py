@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from typing import Any
 from ..errors import LogsError
 from ..schema.sources import COST_DETAILS
 from .blobs import Blob, Content, Unreadable, content_hash, find_blobs, plain_blocks, shown
-from .cost_columns import ACTUAL, AMORTIZED, FOCUS, dataset_of
+from .cost_columns import ACTUAL, AMORTIZED, FOCUS, dataset_of, lacking_columns
 from .cost_rows import cost_row, is_amortized
 from .delta import Lake
 from .journal import Journal
@@ -57,8 +58,8 @@ class Run:
 @dataclass
 class CostsSummary:
     """What an ingest of exports did: ``runs`` found and those ``known`` already; charges that are ``new`` to the lake,
-    ``replaced`` ones, ``quarantined`` rows and those of ``other`` services; ``problems``: one line for each run that
-    was not read; ``dates`` that changed; ``seconds``."""
+    ``replaced`` ones, ``quarantined`` rows and those of ``other`` services; ``reasons`` of the quarantined ones, with
+    counts; ``problems``: one line for each run that was not read; ``dates`` that changed; ``seconds``."""
 
     runs: int = 0
     known: int = 0
@@ -66,6 +67,7 @@ class CostsSummary:
     replaced: int = 0
     quarantined: int = 0
     other: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     dates: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -213,13 +215,15 @@ def _rows(run: Run, summary: CostsSummary) -> tuple[list[dict[str, Any]], list[d
         with Content(blob) as content:
             if not content.head:
                 continue
-            pieces = parquet_pieces if content.kind == "parquet" else csv_pieces
-            for piece in pieces(content):
+            is_parquet = content.kind == "parquet"
+            columns = [] if is_parquet else header(content, {})
+            for piece in parquet_pieces(content) if is_parquet else csv_pieces(content):
                 reason = piece.reason or ""
-                if piece.records and not run.dataset:
-                    run.dataset = dataset_of(header(content, piece.records[0]))
-                if piece.records and piece.position == 0 and not dataset_of(header(content, piece.records[0])):
-                    raise Unreadable(f"the columns of {blob.path.name} are not those of a cost export")
+                if piece.position == 0:
+                    columns = list(piece.records[0]) if is_parquet and piece.records else columns
+                    run.dataset = run.dataset or dataset_of(columns)
+                    if lacking := lacking_columns(columns):
+                        raise Unreadable(f"the columns of {blob.path.name} are not those of a cost export: {lacking}")
                 for record in piece.records:
                     try:
                         row = cost_row(record, run.dataset)
@@ -232,6 +236,7 @@ def _rows(run: Run, summary: CostsSummary) -> tuple[list[dict[str, Any]], list[d
                         rows.append(row)
                 if reason:
                     summary.quarantined += 1
+                    summary.reasons[reason] += 1
                     if len(bad) < _ENTRIES:
                         place = {"file": redact(blob.name), "unit": "row", "offset": piece.position, "length": 1}
                         bad.append({**place, "reason": redact(reason), "count": 1})

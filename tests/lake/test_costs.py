@@ -169,7 +169,7 @@ def test_charges_of_other_services_are_counted_and_not_kept(tmp_path: Path, lake
 def test_malformed_rows_are_quarantined_by_name(tmp_path: Path, lake: Lake) -> None:
     bad = [
         focus(1, "five"),
-        focus(1, 1, ChargePeriodStart="31/10/2026"),
+        focus(1, 1, ChargePeriodStart="2026-13-01"),
         focus(1, 1, BillingCurrency=""),
         focus(1, ""),
         focus(1, 1, PricingQuantity="NaN"),
@@ -177,13 +177,51 @@ def test_malformed_rows_are_quarantined_by_name(tmp_path: Path, lake: Lake) -> N
     summary = take(lake, file(tmp_path / "costs.csv", [*bad, focus(2, 1)]))
     assert (summary.new, summary.quarantined) == (1, 5)
     reasons = set(set_aside(lake).quarantined)
+    assert reasons == set(summary.reasons)
     assert reasons == {
-        "billedcost is not a number",
+        "billedcost is not a number such as 1234.56",
         "chargeperiodstart is not a date such as 2026-10-31 or 10/31/2026",
         "no BillingCurrency of three letters",
         "no cost",
-        "pricingquantity is not a number",
+        "pricingquantity is not a number such as 1234.56",
     }
+
+
+@pytest.mark.parametrize("cost", ["1,234.56", "1,234", "2,5", "$2.50", "(2.50)"])
+def test_a_cost_that_a_spreadsheet_wrote_is_not_guessed(tmp_path: Path, lake: Lake, cost: str) -> None:
+    summary = take(lake, file(tmp_path / "costs.csv", [focus(1, cost), focus(2, 1)]))
+    assert (summary.new, dict(summary.reasons)) == (1, {"billedcost is not a number such as 1234.56": 1})
+
+
+def test_days_before_months_are_refused_and_not_read_as_those_of_other_months(tmp_path: Path, lake: Lake) -> None:
+    rows = [focus(1, 1, ChargePeriodStart=day) for day in ("05/10/2026", "13/10/2026")]
+    summary = take(lake, file(tmp_path / "costs.csv", rows))
+    assert summary.new == 0
+    assert summary.problems[0].endswith(
+        "its dates are day/month/year, such as 13/10/2026; export it as 2026-10-31; this run was not read"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (lambda text: text.replace(",", ";"), "they are separated by semicolons, not commas"),
+        (lambda text: text.replace(",", "\t"), "they are separated by tabs, not commas"),
+        (lambda text: "sep=,\n" + text, "it has no cost and no BillingCurrency and no charge date"),
+        (lambda text: text.replace("BillingCurrency", "Money"), "it has no BillingCurrency"),
+    ],
+)
+def test_another_form_of_csv_is_refused_with_its_reason(tmp_path: Path, lake: Lake, given: Any, told: str) -> None:
+    path = file(tmp_path / "costs.csv", [focus(1, 1)])
+    path.write_text(given(path.read_text(encoding="utf-8-sig")), encoding="utf-8")
+    summary = take(lake, path)
+    assert summary.new == summary.quarantined == 0
+    assert f"the columns of costs.csv are not those of a cost export: {told}" in summary.problems[0]
+
+
+def test_order_capitals_and_a_byte_order_mark_of_columns_make_no_difference(tmp_path: Path, lake: Lake) -> None:
+    rows = [{name.upper(): row[name] for name in reversed(row)} for row in (focus(1, 1.25), focus(2, -0.5))]
+    assert take(lake, file(tmp_path / "costs.csv", rows)).new == 2
 
 
 def test_what_is_no_cost_export_is_named(tmp_path: Path, lake: Lake) -> None:
