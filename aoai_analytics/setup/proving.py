@@ -25,6 +25,8 @@ HOURS = 3
 _TOKENS_PER_CALL = 120
 #: Seconds between the calls that are compared and the exercises, so that clocks may differ.
 _PAUSE = 10.0
+#: Seconds after which no further record of calls that are all logged is expected.
+_STILL = 900.0
 #: How long after the run's end the alert on logs that stopped is asked: the calls are then those of the day before.
 _SILENCE = timedelta(days=1)
 #: Options that close the installation to whoever proves it, or that need a secret first.
@@ -35,6 +37,11 @@ ENDED = """AoaiRequests
 | extend Deployment = iff(ResponseCode == 200, DeploymentName, "")
 | summarize Requests = count(), Prompt = sum(PromptTokens), Completion = sum(CompletionTokens)
     by SubscriptionId, Surface, Deployment, ResponseCode"""
+
+#: Answers whose record with tokens is not there, or not yet.
+WITHOUT_TOKENS = """AoaiRequests
+| where ResponseCode == 200 and TokenSource !in ("llm-log", "usage", "usage-fragment", "not-billed")
+| summarize Requests = count()"""
 
 #: Each call, by its number in the URL; a number that the log has twice is there twice.
 NUMBERED = f"""ApiManagementGatewayLogs
@@ -169,15 +176,13 @@ def _run(
     done = datetime.now(UTC)
 
     guide.logged(wait_minutes=wait_minutes)
-    workspace = questions.workspace(guide)
-    wanted = sum(total.requests for total in told.values())
+    asked = questions.workspace(guide)
     until = time.monotonic() + 60 * wait_minutes
-    logged = _ended(workspace, began, ended)
-    while sum(total.requests for total in logged.values()) < wanted and time.monotonic() < until:
-        time.sleep(min(60, 6 * guide.configuration.poll_seconds))
-        logged = _ended(workspace, began, ended)
-    lake = _lake(guide, questions, until)
-    yield compared("Calls: clients and the workspace", told, logged)
+    pause = min(60, 6 * guide.configuration.poll_seconds)
+    moments = (began, ended, done)
+    workspace = arrived(lambda: asked, told, moments, until, pause)
+    lake = arrived(lambda: _lake(guide, questions, until), told, moments, until, pause)
+    yield compared("Calls: clients and the workspace", told, _ended(workspace, began, ended))
     yield compared("Calls: clients and the archive", told, _ended(lake, began, ended))
     yield one_by_one("Call by call: clients and the workspace", calls, workspace(NUMBERED, began, ended))
     yield one_by_one("Call by call: clients and the archive", calls, lake(NUMBERED, began, ended))
@@ -215,6 +220,31 @@ def _lake(guide: Guide, questions: Questions, until: float) -> Ask:
             if time.monotonic() >= until:
                 raise
             time.sleep(min(60, 6 * guide.configuration.poll_seconds))
+
+
+def arrived(
+    source: Callable[[], Ask], told: Totals, moments: tuple[datetime, datetime, datetime], until: float, pause: float
+) -> Ask:
+    """*source* once it says what clients were told and has the tokens of every answer, or nothing has come for long.
+
+    Records with tokens are the last to come. *moments*: when the calls began and ended, and the exercises after them.
+    *until*: when to stop at the latest, by ``time.monotonic``.
+    """
+    began, ended, done = moments
+    before: tuple[Totals, int] | None = None
+    since = time.monotonic()
+    while True:
+        ask = source()
+        (missing,) = ask(WITHOUT_TOKENS, began, done)
+        found = (_ended(ask, began, ended), int(missing["Requests"]))
+        now = time.monotonic()
+        if found != before:
+            before, since = found, now
+        all_there = sum(each.requests for each in found[0].values()) >= sum(each.requests for each in told.values())
+        good = not found[1] and not compared("", told, found[0]).failed
+        if good or now >= until or (all_there and now - since > _STILL):
+            return ask
+        time.sleep(pause)
 
 
 def _ended(ask: Ask, start: datetime, end: datetime) -> Totals:

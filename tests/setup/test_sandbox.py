@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from aoai_analytics.setup import open_setup
 from aoai_analytics.setup.exercises import Gateway
 from aoai_analytics.setup.guide import Guide
 from aoai_analytics.setup.proof_page import page as page_of
-from aoai_analytics.setup.proving import Proof, compared, cost_of, one_by_one
+from aoai_analytics.setup.proving import Ask, Proof, arrived, compared, cost_of, one_by_one
 from aoai_analytics.setup.steps import STEPS, modules_of
 from aoai_analytics.setup.told import Told, Total, call_many, totals
 
@@ -170,6 +171,31 @@ def test_each_call_is_found_again_and_one_that_differs_is_shown() -> None:
     assert " and " in part.rows[2][2], "a call that is logged twice"
     missing = one_by_one("Calls", told[:1], [])
     assert missing.failed == 1 and missing.rows[0][2:] == ("nothing", "not logged")
+
+
+def test_a_proof_waits_for_tokens_that_come_after_their_requests() -> None:
+    told = totals([Told("sub-a", "chat", "chat-mini", 200, 14, 7)])
+    waited: list[int] = []
+
+    def source() -> Ask:
+        waited.append(1)
+        there = len(waited) > 2
+
+        def ask(kql: str, *_: object) -> list[dict[str, object]]:
+            if "Completion" not in kql:
+                return [{"Requests": 0 if there else 1}]
+            row = {"SubscriptionId": "sub-a", "Surface": "chat", "ResponseCode": 200, "Requests": 1}
+            given = {"Deployment": "chat-mini", "Prompt": 14, "Completion": 7}
+            return [row | (given if there else {"Deployment": "", "Prompt": None, "Completion": None})]
+
+        return ask
+
+    now = datetime.now(UTC)
+    arrived(source, told, (now, now, now), time.monotonic() + 60, 0)
+    assert len(waited) == 3
+    waited.clear()
+    arrived(source, told, (now, now, now), time.monotonic() - 1, 0)
+    assert len(waited) == 1, "no longer than it may"
 
 
 def test_a_gateway_that_does_not_answer_is_told_as_such() -> None:
