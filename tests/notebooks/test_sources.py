@@ -20,6 +20,7 @@ SOURCES: dict[str, tuple[str, dict[str, Any]]] = {
     "real-shaped logs": ("shared_lake", {}),
     "an empty period": ("sample_lake", LONG_AGO),
     "a single request": ("single_lake", {"show_prompts": True}),
+    "nothing known": ("unknown_lake", {}),
     "no LLM log": ("lake_without_llm_log", {}),
 }
 

@@ -52,7 +52,7 @@ def _drawn(name: str, unit: str, sums: dict[datetime, float | None], word: str, 
     # A day of the report's zone is a date, not a time in UTC.
     axis = "Day" if word == "day" else "TimeGenerated"
     plain = [{axis: at.replace(tzinfo=None) if word == "day" else at, name: value} for at, value in sums.items()]
-    if not plain:
+    if all(value is None for value in sums.values()):
         return None
     title = f"{name} by {word}"
     return figure(pd.DataFrame(plain), f"bar x={axis} y={name}", title=title, units={name: unit}, time_zone=time_zone)
