@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Hashable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -183,8 +183,8 @@ class LocalEngine:
                     asked, answer = stoppable(views.connection, work, seconds)
             except QueryError as error:
                 cause = error.__cause__  # none where the time was up
-                too_much = duckdb.OutOfMemoryException | duckdb.InterruptException
-                is_plain = isinstance(cause, too_much) or str(error).startswith("assert()")
+                no_place = (duckdb.OutOfMemoryException, duckdb.InterruptException)
+                is_plain = isinstance(cause, (*no_place, *_own_faults())) or str(error).startswith("assert()")
                 if error.line is not None or cause is None or is_plain:
                     raise
                 raise pinpointed(kql, self._attempt(seen.functions), str(error)) from error
@@ -207,10 +207,12 @@ class LocalEngine:
                 seen = self._connected().show(kql, {name: (None, None) for name in TABLES}, None, {})
             except QueryError:
                 return None
-            return self._attempt(seen.functions)(kql, False)
+            with suppress(QueryError):
+                return self._attempt(seen.functions)(kql, False)
+            return None
 
     def _attempt(self, functions: Functions) -> Try:
-        """What tries a query: the types of its columns, None where it fails."""
+        """What tries a query: the types of its columns, None where it fails. Raises QueryError for DuckDB's faults."""
         views = self._connected()
 
         def attempt(kql: str, running: bool) -> dict[str, str] | None:
@@ -221,7 +223,9 @@ class LocalEngine:
                     if running:
                         views.rows(f"SELECT * FROM ({sql}) LIMIT {_TRIED_ROWS}")
                     return {name: _kusto_type(kind) for name, kind in views.columns(sql)}
-            except QueryError:
+            except QueryError as error:
+                if isinstance(error.__cause__, _own_faults()):
+                    raise
                 return None
 
         return attempt
@@ -233,15 +237,26 @@ class LocalEngine:
     def close(self) -> None:
         """See Engine.close."""
         with self._lock:
-            if self._views is not None:
-                self._views.connection.close()
-                self._views = None
-                self._recent = _Recent()
-            if self._spilled is not None:
-                remove(self._spilled)
-                self._spilled = None
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._views is not None:
+            self._views.connection.close()
+            self._views = None
+            self._recent = _Recent()
+        if self._spilled is not None:
+            remove(self._spilled)
+            self._spilled = None
 
     def _connected(self) -> Views:
+        import duckdb
+
+        if self._views is not None:
+            # A fault of its own, in one query, can end all that DuckDB would do for the next.
+            try:
+                self._views.connection.execute("SELECT 1")
+            except duckdb.FatalException:
+                self._disconnect()
         if self._views is None:
             # A query may read the lake's own files and nothing else: no other file, no Python variable.
             connection = dialect.connection()
@@ -316,6 +331,13 @@ def _refusals(kql: str) -> Iterator[None]:
         if isinstance(error, KqlError):
             raise QueryError(_NOT_KNOWN) from error
         raise
+
+
+def _own_faults() -> tuple[type[Exception], ...]:
+    """DuckDB's errors that are no fault of the query. After them it may refuse whatever else it is asked."""
+    import duckdb
+
+    return duckdb.FatalException, duckdb.InternalException
 
 
 def _unsupported(kql: str) -> QueryError:

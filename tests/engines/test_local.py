@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -285,7 +286,20 @@ def test_a_column_that_log_analytics_lacks_is_read_by_column_ifexists(engine):
         ("customMetrics | count", 0),
         ("print replace_strings('a b', dynamic(['a', 'b']), dynamic(['x', 'y']))", "x y"),
         ("print tostring(pack_dictionary('a', 1))", '{"a":1}'),
+        ("print tostring(array_concat(pack_array(dynamic(null)), pack_array('x'), dynamic([1])))", '[null,"x",1]'),
     ],
 )
 def test_other_people_s_queries_run(engine, kql, expected):
     assert engine.query(kql).frame.iloc[0, 0] == expected
+
+
+def test_an_error_that_ends_duckdb_costs_its_own_query_and_no_other(engine):
+    """DuckDB then refuses whatever it is asked, until it is opened anew."""
+    connection = engine._connected().connection
+    values = """(SELECT CAST('"x' || n || '"' AS JSON) AS value FROM range(2) AS t(n))"""
+    with pytest.raises(duckdb.InternalException):
+        connection.execute(f"SELECT to_json(CAST([NULL, value] AS JSON)) FROM {values}").fetchall()
+    with pytest.raises(duckdb.FatalException, match="must be restarted"):
+        connection.execute("SELECT 1")
+    assert engine.query("AoaiRequests | count").frame.iloc[0, 0] == 3
+    assert engine.types("print a = 1") == {"a": "long"}

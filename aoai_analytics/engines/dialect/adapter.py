@@ -105,13 +105,14 @@ def install() -> None:
     for name, (arities, template) in SCALARS.items():
         functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, arities)
     # Its own read no IPv4 address, and sort numbers with strings as texts.
-    for name in ("parse_ipv6", "array_sort_asc", "array_sort_desc"):
+    for name in ("parse_ipv6", "array_concat", "array_sort_asc", "array_sort_desc"):
         forms.pop(name, None)
         functions.SCALAR_FUNCTIONS.pop(name, None)
     for name, function in computed.FUNCTIONS.items():
         known = functions.SCALAR_FUNCTIONS.get(name)
         functions.SCALAR_FUNCTIONS[name] = _computed_spec(functions.FunctionSpec, name, function, known)
-    functions.SCALAR_FUNCTIONS["rand"] = _spec(functions.FunctionSpec, "rand", _rand)
+    for name, made in (("rand", _rand), ("array_concat", _array_concat)):
+        functions.SCALAR_FUNCTIONS[name] = _spec(functions.FunctionSpec, name, made)
     for name, (arities, template, prefix) in AGGREGATES.items():
         functions.AGGREGATE_FUNCTIONS[name] = functions.AggregateSpec(
             name, template, arities, name_prefix=prefix, name_is_argument=not prefix
@@ -393,6 +394,12 @@ def _of_dynamic(node: Any) -> str:
 def _rand(arguments: list[str]) -> str:
     """A real below 1, or a whole number below the argument."""
     return f"CAST(floor(random() * ({arguments[0]})) AS BIGINT)" if arguments else "random()"
+
+
+def _array_concat(arguments: list[str]) -> str:
+    """Not ``CAST(… AS JSON)`` of the list: that writes NULL for null, and reading it ends DuckDB's connection."""
+    lists = ", ".join(f"CAST(to_json({argument}) AS JSON[])" for argument in arguments)
+    return f"to_json(list_concat({lists}))"
 
 
 def _computed_spec(base: type, name: str, function: computed.Computed, known: Any) -> Any:
