@@ -254,7 +254,7 @@ class LocalEngine:
         if self._views is not None:
             # A fault of its own, in one query, can end all that DuckDB would do for the next.
             try:
-                self._views.connection.execute("SELECT 1")
+                self._views.connection.execute("SELECT 1").fetchall()
             except duckdb.FatalException:
                 self._disconnect()
         if self._views is None:

@@ -300,6 +300,6 @@ def test_an_error_that_ends_duckdb_costs_its_own_query_and_no_other(engine):
     with pytest.raises(duckdb.InternalException):
         connection.execute(f"SELECT to_json(CAST([NULL, value] AS JSON)) FROM {values}").fetchall()
     with pytest.raises(duckdb.FatalException, match="must be restarted"):
-        connection.execute("SELECT 1")
+        connection.execute("SELECT 1").fetchall()
     assert engine.query("AoaiRequests | count").frame.iloc[0, 0] == 3
     assert engine.types("print a = 1") == {"a": "long"}
