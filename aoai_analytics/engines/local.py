@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Hashable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -205,11 +205,9 @@ class LocalEngine:
         with self._lock:
             try:
                 seen = self._connected().show(kql, {name: (None, None) for name in TABLES}, None, {})
+                return self._attempt(seen.functions)(kql, False)
             except QueryError:
                 return None
-            with suppress(QueryError):
-                return self._attempt(seen.functions)(kql, False)
-            return None
 
     def _attempt(self, functions: Functions) -> Try:
         """What tries a query: the types of its columns, None where it fails. Raises QueryError for DuckDB's faults."""

@@ -35,13 +35,11 @@ if TYPE_CHECKING:
 _STEP_BYTES = 192 * 2**20
 #: ``AoaiRequests`` before metrics, of Azure and of the gateway, are considered.
 ESTIMATED = "AoaiRequestsEstimated"
+_EVIDENCE = "AoaiTokenEvidence"
 #: The month before serves to fit only: what is estimated of it is not kept, and no estimate depends on another month's.
-_EVIDENCE, _OF_LAST_MONTH = (
-    "AoaiTokenEvidence",
-    """
+_OF_LAST_MONTH = """
 | extend IsOpen = IsOpen and Month == toscalar(AoaiRequestsLogged | summarize max(startofmonth(TimeGenerated)))
-""",
-)
+"""
 #: Where new files are so large a part of a date's, the whole date is computed: looking for its requests saves nothing.
 _MOST_NEW = 0.5
 

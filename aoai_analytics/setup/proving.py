@@ -181,7 +181,7 @@ def _run(
     pause = min(60, 6 * guide.configuration.poll_seconds)
     moments = (began, ended, done)
     workspace = arrived(lambda: asked, told, moments, until, pause)
-    lake = arrived(lambda: _lake(guide, questions, until), told, moments, until, pause)
+    lake = arrived(lambda: _lake(guide, questions, until, pause), told, moments, until, pause)
     yield compared("Calls: clients and the workspace", told, _ended(workspace, began, ended))
     yield compared("Calls: clients and the archive", told, _ended(lake, began, ended))
     yield one_by_one("Call by call: clients and the workspace", calls, workspace(NUMBERED, began, ended))
@@ -211,7 +211,7 @@ def _found(title: str, findings: Sequence[Finding]) -> Part:
     return Part(title, ("Check", "State", "Requirement", "Found"), rows, failed)
 
 
-def _lake(guide: Guide, questions: Questions, until: float) -> Ask:
+def _lake(guide: Guide, questions: Questions, until: float, pause: float) -> Ask:
     """The archive's lake, once a new role on its storage account is known."""
     while True:
         try:
@@ -219,7 +219,7 @@ def _lake(guide: Guide, questions: Questions, until: float) -> Ask:
         except AoaiError:
             if time.monotonic() >= until:
                 raise
-            time.sleep(min(60, 6 * guide.configuration.poll_seconds))
+            time.sleep(pause)
 
 
 def arrived(

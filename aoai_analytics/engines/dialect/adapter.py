@@ -104,7 +104,7 @@ def install() -> None:
         setattr(translate, render, changed)
     for name, (arities, template) in SCALARS.items():
         functions.SCALAR_FUNCTIONS[name] = functions.FunctionSpec(name, "template", template, arities)
-    # Its own read no IPv4 address, and sort numbers with strings as texts.
+    # Its own read no IPv4 address, lose null in a list, and sort numbers with strings as texts.
     for name in ("parse_ipv6", "array_concat", "array_sort_asc", "array_sort_desc"):
         forms.pop(name, None)
         functions.SCALAR_FUNCTIONS.pop(name, None)
