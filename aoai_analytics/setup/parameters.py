@@ -126,6 +126,8 @@ def _faults(
 
 def _value_faults(value: Any, schema: Mapping[str, Any], where: str, types: Mapping[str, Any]) -> Iterator[str]:
     schema = _resolved(schema, types)
+    if value is None and schema.get("nullable"):
+        return
     kind = schema["type"]
     # Not isinstance: in Python, True is an int.
     if type(value) not in (_PYTHON_TYPES[kind],):

@@ -1,7 +1,9 @@
 """The form behind a *Deploy to Azure* button: ``createUiDefinition.json``, made from the parameters of ``main.json``.
 
 Texts, limits, allowed values and defaults are the template's own; this module says only which parameters are asked on
-which step. Elements and functions: Microsoft Learn, "CreateUiDefinition elements" and "CreateUiDefinition functions".
+which step, and why the others are not. Elements and functions: Microsoft Learn, "CreateUiDefinition elements" and
+"CreateUiDefinition functions". An element that is not visible has no value, and an expression with such a value does
+not evaluate ("coalesce" there): every output of an element that can be hidden begins with coalesce.
 
 ``python -m aoai_analytics.setup.portal_form`` writes the file again.
 """
@@ -19,14 +21,16 @@ from .template import whole
 
 Json = dict[str, Any]
 
-#: Steps after "Basics", with the parameters that each asks for.
-BASICS = ("name", "publisherEmail", "publisherName", "gatewayTier", "gatewayCapacity")
+#: The first step, "Basics", and the steps after it, with the parameters that each asks for.
+BASICS = ("name", "publisherEmail", "publisherName")
 STEPS = {
-    "policies": ("Policies", ("contentSafety",)),
+    "gateway": ("Gateway", ("existingGatewayId", "gatewayTier", "gatewayCapacity")),
+    "policies": ("Policies", ("contentSafety", "ownResponses")),
     "logs": (
         "Logs",
         (
             "logMessages",
+            "existingWorkspaceId",
             "retentionDays",
             "llmLogRetentionDays",
             "totalRetentionDays",
@@ -40,6 +44,56 @@ STEPS = {
     ),
     "network": ("Network", ("privateNetwork", "networkAddressPrefix")),
 }
+#: Resources of one's own: their type, and the box to tick before one can be chosen.
+BROUGHT = {
+    "existingGatewayId": ("Microsoft.ApiManagement/service", "ownGateway", "Use an API Management service of your own"),
+    "existingWorkspaceId": (
+        "Microsoft.OperationalInsights/workspaces",
+        "ownWorkspace",
+        "Use a Log Analytics workspace of your own",
+    ),
+}
+#: Parameters that are asked only if an answer before makes them matter.
+SHOWN_IF = {
+    "existingGatewayId": "steps('gateway').ownGateway",
+    "gatewayTier": "not(steps('gateway').ownGateway)",
+    "gatewayCapacity": "not(steps('gateway').ownGateway)",
+    "existingWorkspaceId": "steps('logs').ownWorkspace",
+    "retentionDays": "not(steps('logs').ownWorkspace)",
+    "llmLogRetentionDays": "not(steps('logs').ownWorkspace)",
+    "totalRetentionDays": "not(steps('logs').ownWorkspace)",
+    "storageSku": "steps('logs').logToStorage",
+    "storageDeleteAfterDays": "steps('logs').logToStorage",
+    "networkAddressPrefix": "steps('network').privateNetwork",
+}
+#: Parameters that the form does not ask for, and why. What is added later: a parameter file, the same deployment again.
+NOT_ASKED = {
+    "tags": "tags can be set on the resource group, or later in a parameter file",
+    "breakerFailures": "the default follows from the number of accounts",
+    "backendRetries": "the default follows from the number of accounts",
+    "retryAfterSeconds": "the policies' own default",
+    "gatewayName": "the default is unique in Azure; a name typed by hand is often taken",
+    "gatewayRegions": "a list; only the tier Premium has it",
+    "restoreGateway": "only after a deletion",
+    "restoreKeyVault": "only after a deletion",
+    "silver": "added later; the form makes one subscription of the product bronze",
+    "gold": "added later; the form makes one subscription of the product bronze",
+    "unlimitedSubscriptions": "added later; the form makes one subscription of the product bronze",
+    "teams": "a list, filled from a CSV file by aoai setup",
+    "entra": "needs an app registration first; keys work without it",
+    "contentSafetyThreshold": "the policies' own default",
+    "semanticCache": "needs a Redis and its secret in the vault, which the first deployment makes",
+    "logBodyBytes": "bodies in the gateway log break streaming; read the docs before you raise it",
+    "readers": "a list of identities; give them the role later",
+    "functions": "the default is the shipped semantic layer; aoai export writes others",
+    "rollup": "the default is the shipped definition; aoai export writes others",
+    "sums": "added later: settings of several values",
+    "reportSchedule": "added later: the image is built into a registry that a deployment makes first",
+    "alerts": "added later: recipients, budgets and thresholds",
+    "subnets": "needs a network with delegated subnets first",
+    "privateDnsZones": "matters only with subnets or zones of your own",
+    "applicationGateway": "needs its certificate in the vault, which the first deployment makes",
+}
 #: Deployments that the form begins with: field, label, default. They are dev.bicepparam's.
 DEPLOYMENTS = {
     "chat": {"name": "chat-mini", "model": "gpt-5.4-mini", "version": "2026-03-17", "sku": "GlobalStandard"},
@@ -51,10 +105,14 @@ DEPLOYMENTS = {
     },
 }
 CAPACITY = "30"
+#: Claude, on a Foundry resource of its own. Models and versions change often, so the form suggests none.
+#: Region: Microsoft Learn, "Deploy and use Claude models in Microsoft Foundry".
+CLAUDE = {"name": "claude", "sku": "GlobalStandard", "region": "eastus2", "industry": "technology"}
 #: Where the two files lie once the repository is published: the owner and the name are to be filled in.
 RAW = "https://raw.githubusercontent.com/OWNER/REPOSITORY/main/setup_scripts"
 
 _MODELS = "models"
+_ADD_CLAUDE = f"steps('{_MODELS}').addClaude"
 _FIELDS = ("name", "model", "version", "sku", "capacity")
 #: What main.json says of a name in words and its own checks, as the portal's pattern.
 _PATTERNS = {
@@ -64,6 +122,9 @@ _PATTERNS = {
         "^[0-9]{1,3}([.][0-9]{1,3}){3}/(8|9|1[0-9]|2[0-2])$",
         "An address space in CIDR notation, /22 or larger.",
     ),
+    "organizationName": (r'^[^"\\]+$', "No quotation marks and no backslashes."),
+    "industry": ("^[A-Za-z][A-Za-z_ -]*$", "Letters, spaces and hyphens."),
+    "countryCode": ("^[A-Z]{2}$", "Two capital letters, as in ISO 3166, for example US."),
     **dict.fromkeys(
         ("deployment", "model", "version", "subscription"),
         ("^[A-Za-z0-9_.-]+$", "Letters, digits, hyphens, underscores and dots."),
@@ -77,14 +138,18 @@ def form(template: Mapping[str, Any] | None = None) -> Json:
     types = (template or whole())["definitions"]
     outputs = {"location": "[location()]"}
     basics = [_element(name, _resolved(declared[name], types), f"basics('{name}')", outputs) for name in BASICS]
-    steps = [_models(types, outputs)]
+    steps = []
     for step, (label, names) in STEPS.items():
-        elements = [
-            _element(name, _resolved(declared[name], types), f"steps('{step}').{name}", outputs) for name in names
-        ]
+        elements = []
+        for name in names:
+            if name in BROUGHT:
+                elements.append(_switch(BROUGHT[name][1], BROUGHT[name][2], declared[name]["metadata"]["description"]))
+            elements.append(_element(name, _resolved(declared[name], types), f"steps('{step}').{name}", outputs))
         if step == "policies":
             elements.insert(0, _subscription(outputs))
         steps.append({"name": step, "label": label, "elements": elements})
+    steps.insert(1, _models(types, outputs))
+    _refuse_small_tiers(steps)
     return {
         "$schema": "https://schema.management.azure.com/schemas/0.1.2-preview/CreateUIDefinition.MultiVm.json#",
         "handler": "Microsoft.Azure.CreateUIDef",
@@ -107,26 +172,53 @@ def _resolved(schema: Mapping[str, Any], types: Mapping[str, Any]) -> Json:
     return {**types[reference.removeprefix("#/definitions/")], **schema} if reference else dict(schema)
 
 
+def _switch(name: str, label: str, tip: str) -> Json:
+    """A box to tick that no parameter is made of: it shows other elements."""
+    return {"name": name, "type": "Microsoft.Common.CheckBox", "label": label, "toolTip": tip, "defaultValue": False}
+
+
 def _element(name: str, schema: Json, value: str, outputs: dict[str, str], *, pattern: str | None = None) -> Json:
     """The element that asks for a parameter; its value goes to *outputs* under the parameter's name."""
     tip = schema["metadata"]["description"]
     default = schema.get("defaultValue")
     element: Json = {"name": name, "type": "Microsoft.Common.TextBox", "label": _label(name), "toolTip": tip}
-    outputs[name] = f"[{value}]"
-    if schema["type"] == "bool":
+    given = value
+    if shown := SHOWN_IF.get(name):
+        element["visible"] = f"[{shown}]"
+        given = f"coalesce({value}, '{'' if default is None else default}')"
+    outputs[name] = f"[{given}]"
+    if name in BROUGHT:
+        # The template takes an empty text for none.
+        outputs[name] = f"[coalesce({value}.id, '')]"
+        element |= {"type": "Microsoft.Solutions.ResourceSelector", "resourceType": BROUGHT[name][0]}
+        element |= {
+            "options": {"filter": {"subscription": "all", "location": "all"}},
+            "constraints": {"required": True},
+        }
+    elif schema["type"] == "bool":
         element |= {"type": "Microsoft.Common.CheckBox", "defaultValue": bool(default)}
     elif "allowedValues" in schema:
         choices = [{"label": choice, "value": choice} for choice in schema["allowedValues"]]
         element |= {"type": "Microsoft.Common.DropDown", "defaultValue": default}
         element["constraints"] = {"allowedValues": choices, "required": True}
     elif schema["type"] == "int":
-        outputs[name] = f"[int({value})]"
+        outputs[name] = f"[int({given})]"
         element |= {"defaultValue": str(default), "constraints": _whole_number(schema, value)}
     else:
         element["constraints"] = _text(schema, pattern or name)
         if default is not None:
             element["defaultValue"] = default
     return element
+
+
+def _refuse_small_tiers(steps: list[Json]) -> None:
+    """A private network with a tier that cannot join it stops in the form, as the template would stop it."""
+    (prefix,) = [each for step in steps for each in step["elements"] if each["name"] == "networkAddressPrefix"]
+    tier = "steps('gateway').gatewayTier"
+    # Of a gateway of one's own the form does not know the tier.
+    fits = ", ".join(f"equals(coalesce({tier}, 'StandardV2'), '{name}')" for name in ("StandardV2", "PremiumV2"))
+    rule = {"isValid": f"[or({fits})]", "message": "Choose the gateway tier StandardV2 or PremiumV2."}
+    prefix["constraints"]["validations"].append(rule)
 
 
 def _whole_number(schema: Json, value: str) -> Json:
@@ -152,38 +244,76 @@ def _text(schema: Json, pattern: str) -> Json:
 
 
 def _models(types: Mapping[str, Any], outputs: dict[str, str]) -> Json:
-    """The step with the deployments, the same in the gateway's region and in an optional second one."""
-    deployment = next(schema for name, schema in types.items() if name.endswith("modelDeployment"))
+    """The step with the deployments, the same in the gateway's region and in an optional second one; and Claude."""
     tip = types["openAIAccount"]["properties"]["location"]["metadata"]["description"]
-    short = {"regex": "^[a-z0-9]{3,36}$", "message": "A region's short name, for example westus3."}
-    elements: list[Json] = [
-        {
-            "name": "secondRegion",
-            "type": "Microsoft.Common.TextBox",
-            "label": "Second region",
-            "toolTip": f"{tip} Empty: the models are in the gateway's region only.",
-            "defaultValue": "",
-            "constraints": {"required": False, "validations": [short]},
-        }
-    ]
+    second_region = _region("secondRegion", "Second region", f"{tip} Empty: the models are in one region only.", "")
+    second_region["constraints"]["required"] = False
+    elements: list[Json] = [second_region]
     offered: list[str] = []
     for kind, defaults in DEPLOYMENTS.items():
-        asked: list[Json] = []
-        for field in _FIELDS:
-            schema = {**deployment["properties"][field], "defaultValue": defaults.get(field, CAPACITY)}
-            value = f"steps('{_MODELS}').{kind}.{field}"
-            asked.append(_element(field, schema, value, {}, pattern="deployment" if field == "name" else field))
-            quote = "" if field == "capacity" else '"'
-            begin = "{" if field == _FIELDS[0] else ","
-            offered += [f"""'{begin}"{field}":{quote}'""", value, f"'{quote}'"]
-        offered.append("'}'" if kind == list(DEPLOYMENTS)[-1] else "'},'")
+        asked, pieces = _deployment(kind, types, {"capacity": CAPACITY, **defaults})
+        offered += [*(["','"] if offered else []), *pieces]
         label = f"{kind.title()} model"
         elements.append({"name": kind, "type": "Microsoft.Common.Section", "label": label, "elements": asked})
-    other = f"steps('{_MODELS}').secondRegion"
-    first, second = (", ".join(_account(where, place, offered)) for where, place in (("location()", 1), (other, 2)))
+    elements += _claude(types, outputs)
+    other, claude = f"steps('{_MODELS}').secondRegion", f"coalesce(steps('{_MODELS}').claude.region, '')"
+    _, of_claude = _deployment("claude", types, {}, hidden=True, begin='{"format":"Anthropic",')
+    first = ", ".join(_account("aoai", "OpenAI", "location()", 1, offered))
+    second = ", ".join(_account("aoai", "OpenAI", other, 2, offered))
+    third = ", ".join(_account("claude", "AIServices", claude, 1, of_claude))
     also = f"if(empty({other}), '', concat(',', {second}))"
-    outputs["openAIAccounts"] = f"[parse(concat('[', {first}, {also}, ']'))]"
+    and_claude = f"if({_ADD_CLAUDE}, concat(',', {third}), '')"
+    outputs["openAIAccounts"] = f"[parse(concat('[', {first}, {also}, {and_claude}, ']'))]"
     return {"name": _MODELS, "label": "Models", "elements": elements}
+
+
+def _deployment(
+    section: str, types: Mapping[str, Any], defaults: Mapping[str, str], *, hidden: bool = False, begin: str = "{"
+) -> tuple[list[Json], list[str]]:
+    """The elements that ask for a deployment in *section*, and the pieces of its JSON text.
+
+    A *hidden* section has no values while it is hidden. The text begins with *begin*.
+    """
+    deployment = _named(types, "modelDeployment")
+    asked: list[Json] = []
+    pieces: list[str] = []
+    for field in _FIELDS:
+        schema = {**deployment["properties"][field], "defaultValue": defaults.get(field)}
+        value = f"steps('{_MODELS}').{section}.{field}"
+        asked.append(_element(field, schema, value, {}, pattern="deployment" if field == "name" else field))
+        quote = "" if field == "capacity" else '"'
+        before = begin if field == _FIELDS[0] else ","
+        pieces += [f"""'{before}"{field}":{quote}'""", f"coalesce({value}, '')" if hidden else value, f"'{quote}'"]
+    return asked, [*pieces, "'}'"]
+
+
+def _claude(types: Mapping[str, Any], outputs: dict[str, str]) -> list[Json]:
+    """The box and the section for a Claude deployment, with what Azure asks about its customer."""
+    customer = _named(types, "anthropicCustomer")
+    tip = types["openAIAccount"]["properties"]["location"]["metadata"]["description"]
+    asked, _ = _deployment("claude", types, {"capacity": CAPACITY, **CLAUDE})
+    asked.append(_region("region", "Region", tip, CLAUDE["region"]))
+    pieces: list[str] = []
+    for field, schema in customer["properties"].items():
+        value = f"steps('{_MODELS}').claude.{field}"
+        asked.append(_element(field, {**schema, "defaultValue": CLAUDE.get(field)}, value, {}))
+        pieces += [f"""'{"," if pieces else "{"}"{field}":"'""", f"coalesce({value}, '')", """'"'"""]
+    outputs["claudeCustomer"] = f"[parse(if({_ADD_CLAUDE}, concat({', '.join(pieces)}, '}}'), 'null'))]"
+    label = "Claude, with an API of its own"
+    section = {"name": "claude", "type": "Microsoft.Common.Section", "label": "Claude model", "elements": asked}
+    terms = "You accept Anthropic's terms in the Marketplace, which the subscription must be allowed to buy from."
+    return [_switch("addClaude", label, terms), section | {"visible": f"[{_ADD_CLAUDE}]"}]
+
+
+def _named(types: Mapping[str, Any], ending: str) -> Json:
+    """The template's type of that name; Bicep numbers the files that types are imported from."""
+    return next(schema for name, schema in types.items() if name.endswith(ending))
+
+
+def _region(name: str, label: str, tip: str, default: str) -> Json:
+    short = {"regex": "^[a-z0-9]{3,36}$", "message": "A region's short name, for example westus3."}
+    element: Json = {"name": name, "type": "Microsoft.Common.TextBox", "label": label, "toolTip": tip}
+    return element | {"defaultValue": default, "constraints": {"required": True, "validations": [short]}}
 
 
 def _subscription(outputs: dict[str, str]) -> Json:
@@ -199,9 +329,9 @@ def _subscription(outputs: dict[str, str]) -> Json:
     }
 
 
-def _account(where: str, priority: int, offered: list[str]) -> list[str]:
+def _account(name: str, kind: str, where: str, priority: int, offered: list[str]) -> list[str]:
     """The pieces of an account's JSON text in the region *where*."""
-    begin = ["""'{"name":"aoai-'""", where, """'","location":"'""", where]
+    begin = [f"""'{{"name":"{name}-'""", where, f"""'","kind":"{kind}","location":"'""", where]
     return [*begin, f"""'","priority":{priority},"deployments":['""", *offered, "']}'"]
 
 

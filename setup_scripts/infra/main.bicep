@@ -89,7 +89,7 @@ param publisherName string
 @description('true recovers a soft-deleted API Management service of the same name.')
 param restoreGateway bool = false
 
-@description('Resource id of an API Management service of your own, also in another resource group; it needs a system-assigned identity. Its settings stay as they are: it gets the APIs, products, backends and named values. Null: the template makes a gateway.')
+@description('Resource id of an API Management service of your own, also in another resource group; it needs a system-assigned identity. Its settings stay as they are: it gets the APIs, products, backends and named values. Null or empty: the template makes a gateway.')
 param existingGatewayId string?
 
 // ---- Callers
@@ -171,7 +171,7 @@ param logToEventHub bool = false
 @description('Who can read the logs: analysts, and the identity that runs reports.')
 param readers principal[] = []
 
-@description('Resource id of a Log Analytics workspace of your own, also in another resource group. Its retention and access stay as they are: it gets the logs and the saved functions. Null: the template makes a workspace.')
+@description('Resource id of a Log Analytics workspace of your own, also in another resource group. Its retention and access stay as they are: it gets the logs and the saved functions. Null or empty: the template makes a workspace.')
 param existingWorkspaceId string?
 
 @description('KQL functions to save in the workspace. Default: the semantic layer, which the query pack, the workbook and the alerts call.')
@@ -391,12 +391,12 @@ var contentSafetyBackend = valuesOfPolicies['content-safety-backend'].value
 // Brought ones can be anywhere: /subscriptions/ID/resourceGroups/NAME/providers/…
 func isIdOf(id string, kind string) bool =>
   length(split(id, '/')) == 9 && toLower(join(take(skip(split(id, '/'), 6), 2), '/')) == toLower(kind)
-var gatewayId = existingGatewayId == null
+var gatewayId = empty(existingGatewayId)
   ? resourceId('Microsoft.ApiManagement/service', checkedGatewayName)
   : isIdOf(existingGatewayId!, 'Microsoft.ApiManagement/service')
   ? existingGatewayId!
   : fail('existingGatewayId: ${existingGatewayId!} is not the resource id of an API Management service. Give /subscriptions/ID/resourceGroups/NAME/providers/Microsoft.ApiManagement/service/NAME')
-var workspaceId = existingWorkspaceId == null
+var workspaceId = empty(existingWorkspaceId)
   ? resourceId('Microsoft.OperationalInsights/workspaces', workspaceName)
   : isIdOf(existingWorkspaceId!, 'Microsoft.OperationalInsights/workspaces')
   ? existingWorkspaceId!
@@ -436,7 +436,7 @@ module workspace 'modules/workspace.bicep' = {
   scope: resourceGroup(split(workspaceId, '/')[2], split(workspaceId, '/')[4])
   params: {
     name: usedWorkspace
-    make: existingWorkspaceId == null
+    make: empty(existingWorkspaceId)
     location: location
     tags: tags
     retentionDays: retentionDays
@@ -522,7 +522,7 @@ module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) 
     networkId: first(split(endpointsSubnetId, '/subnets/'))!
     subnetId: endpointsSubnetId
     dnsZones: privateDnsZones
-    gatewayId: existingGatewayId == null ? gatewayId : ''
+    gatewayId: empty(existingGatewayId) ? gatewayId : ''
     openAIAccounts: [
       for (account, index) in openAIAccounts: {
         name: account.name
@@ -543,7 +543,7 @@ module privateEndpoints 'modules/private-endpoints.bicep' = if (privateNetwork) 
 
 // ---- Gateway
 
-module gatewayFirst 'modules/gateway-first.bicep' = if (privateNetwork && existingGatewayId == null) {
+module gatewayFirst 'modules/gateway-first.bicep' = if (privateNetwork && empty(existingGatewayId)) {
   params: {
     name: checkedGatewayName
     location: location
@@ -557,7 +557,7 @@ module gatewayFirst 'modules/gateway-first.bicep' = if (privateNetwork && existi
   dependsOn: [network]
 }
 
-module gateway 'modules/gateway.bicep' = if (existingGatewayId == null) {
+module gateway 'modules/gateway.bicep' = if (empty(existingGatewayId)) {
   params: {
     name: checkedGatewayName
     location: location
@@ -578,7 +578,7 @@ module gateway 'modules/gateway.bicep' = if (existingGatewayId == null) {
   dependsOn: [privateEndpoints]
 }
 
-module ownGateway 'modules/own-gateway.bicep' = if (existingGatewayId != null) {
+module ownGateway 'modules/own-gateway.bicep' = if (!empty(existingGatewayId)) {
   scope: resourceGroup(split(gatewayId, '/')[2], split(gatewayId, '/')[4])
   params: { name: usedGateway }
 }
@@ -586,7 +586,7 @@ module ownGateway 'modules/own-gateway.bicep' = if (existingGatewayId != null) {
 module roles 'modules/roles.bicep' = {
   params: {
     gatewayId: gatewayId
-    gatewayPrincipalId: existingGatewayId == null ? gateway!.outputs.principalId : ownGateway!.outputs.principalId
+    gatewayPrincipalId: empty(existingGatewayId) ? gateway!.outputs.principalId : ownGateway!.outputs.principalId
     openAIAccountNames: openAINames
     foundryAccountNames: filter(openAINames, (name, index) => openAIAccounts[index].?kind == 'AIServices')
     contentSafetyAccountName: contentSafety ? contentSafetyName : ''
@@ -699,7 +699,7 @@ module gatewayLogging 'modules/gateway-logging.bicep' = {
       ? resourceId('Microsoft.EventHub/namespaces/authorizationRules', eventHubNamespaceName, 'diagnostic-settings')
       : ''
     eventHubName: logToEventHub ? 'gateway-logs' : ''
-    everyApi: existingGatewayId == null
+    everyApi: empty(existingGatewayId)
     logMessages: logMessages
     bodyBytes: logBodyBytes
   }
@@ -761,7 +761,7 @@ module alertRules 'modules/alerts.bicep' = if (alerts != null) {
     tags: tags
     workspaceName: usedWorkspace
     workspaceId: workspaceId
-    workspaceLocation: existingWorkspaceId == null ? location : workspace.outputs.location
+    workspaceLocation: empty(existingWorkspaceId) ? location : workspace.outputs.location
     actionGroupIds: alerts.?actionGroupIds ?? []
     emails: alerts.?emails ?? []
     runbookUrl: alerts.?runbookUrl ?? ''
@@ -807,7 +807,7 @@ module reports 'modules/report-schedule.bicep' = if (schedule != null) {
 
 // ---- Outputs: IDs and endpoints, never keys
 
-var gatewayUrl = existingGatewayId == null ? gateway!.outputs.gatewayUrl : ownGateway!.outputs.gatewayUrl
+var gatewayUrl = empty(existingGatewayId) ? gateway!.outputs.gatewayUrl : ownGateway!.outputs.gatewayUrl
 
 @description('Base URL for clients, for both route styles.')
 output apiUrl string = '${gatewayUrl}/openai'
@@ -819,7 +819,7 @@ output claudeUrl string = empty(claudeMembers) ? '' : '${gatewayUrl}/anthropic'
 output gatewayId string = gatewayId
 
 @description('Object id of the gateway\'s identity.')
-output gatewayPrincipalId string = existingGatewayId == null ? gateway!.outputs.principalId : ownGateway!.outputs.principalId
+output gatewayPrincipalId string = empty(existingGatewayId) ? gateway!.outputs.principalId : ownGateway!.outputs.principalId
 
 @description('Resource ids of the Azure OpenAI accounts.')
 output openAIAccountIds string[] = [for (account, index) in openAIAccounts: openAI[index].outputs.id]

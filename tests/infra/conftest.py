@@ -128,6 +128,8 @@ param openAIAccounts = [
 ]
 param claudeCustomer = {CUSTOMER}
 param ownResponses = true
+param existingGatewayId = ''
+param existingWorkspaceId = ''
 param teams = [{{ subscription: 'sub-writers', product: 'gold', models: ['claude'] }}]
 """,
     "foundry": f"""{HEAD}

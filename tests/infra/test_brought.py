@@ -61,3 +61,8 @@ def test_the_logs_go_to_the_workspace_and_its_tables_keep_their_retention(bicep:
 def test_in_a_private_network_the_gateway_gets_no_endpoint(bicep: Bicep) -> None:
     names = {each["name"] for each in made(bicep, "brought-privately") if each["type"].endswith("/privateEndpoints")}
     assert names and "pe-aoai-try-gateway" not in names and "pe-aoai-try-monitor" in names
+
+
+def test_an_empty_id_is_none_because_the_portals_form_gives_one_where_nothing_was_chosen(bicep: Bicep) -> None:
+    made = {each["type"] for each in bicep.snapshot("claude")["predictedResources"]}
+    assert {"Microsoft.ApiManagement/service", "Microsoft.OperationalInsights/workspaces"} <= made

@@ -17,9 +17,10 @@ import pytest
 import yaml
 
 from aoai_analytics.setup.parameters import checked
-from aoai_analytics.setup.portal_form import DEPLOYMENTS, RAW, button, form
+from aoai_analytics.setup.portal_form import DEPLOYMENTS, NOT_ASKED, RAW, button, form
 from tests.conftest import REPO
 from tests.infra.conftest import AZD, INFRA, Bicep
+from tests.infra.test_docs import table
 
 HOOKS = REPO / "setup_scripts/deploy/azd"
 FORM: dict[str, Any] = json.loads((REPO / "setup_scripts/deploy/portal/createUiDefinition.json").read_text("utf-8"))
@@ -155,6 +156,16 @@ def elements(part: Any) -> Iterator[dict[str, Any]]:
         yield from elements(element["elements"]) if "elements" in element else [element]
 
 
+def sections() -> dict[str, dict[str, Any]]:
+    """The section around an element, by the element's path."""
+    return {
+        f"steps('{step['name']}').{each['name']}.{inner['name']}": each
+        for step in FORM["parameters"]["steps"]
+        for each in step["elements"]
+        for inner in each.get("elements", [])
+    }
+
+
 def every_element() -> dict[str, dict[str, Any]]:
     parameters = FORM["parameters"]
     found = {f"basics('{each['name']}')": each for each in parameters["basics"]}
@@ -166,15 +177,31 @@ def every_element() -> dict[str, dict[str, Any]]:
     return found
 
 
+class Unknown:
+    """The value of an element that is not visible: an expression with it does not evaluate, except in coalesce."""
+
+    def __getattr__(self, name: str) -> Unknown:
+        return self
+
+
+def known(*values: Any) -> tuple[Any, ...]:
+    assert not any(isinstance(value, Unknown) for value in values), "the portal cannot evaluate this"
+    return values
+
+
 def evaluated(text: str, values: dict[str, Any]) -> Any:
     """The value of an expression of CreateUiDefinition, by what Microsoft says of its functions."""
     names = {
-        "concat": lambda *parts: "".join(map(str, parts)),
-        "parse": json.loads,
-        "int": int,
-        "if_": lambda test, yes, no: yes if test else no,
-        "empty": lambda value: not value,
-        "and_": lambda *parts: all(parts),
+        "concat": lambda *parts: "".join(map(str, known(*parts))),
+        "parse": lambda text: json.loads(*known(text)),
+        "int": lambda text: int(*known(text)),
+        "if_": lambda test, yes, no: yes if known(test)[0] else no,
+        "empty": lambda value: not known(value)[0],
+        "coalesce": lambda *parts: next(part for part in parts if not isinstance(part, Unknown)),
+        "and_": lambda *parts: all(known(*parts)),
+        "or_": lambda *parts: any(known(*parts)),
+        "not_": lambda value: not known(value)[0],
+        "equals": lambda left, right: left == known(left, right)[1],
         "greaterOrEquals": lambda left, right: left >= right,
         "lessOrEquals": lambda left, right: left <= right,
         "location": lambda: "eastus2",
@@ -184,17 +211,36 @@ def evaluated(text: str, values: dict[str, Any]) -> Any:
     # Strings are kept apart, so that nothing inside of one is taken for a function.
     for name in sorted(values, key=len, reverse=True):
         text = text.replace(name, f"value({json.dumps(name)})")
-    text = re.sub(r"\bif\(", "if_(", re.sub(r"\band\(", "and_(", text[1:-1]))
+    text = re.sub(r"\b(if|and|or|not)\(", r"\1_(", text[1:-1])
     return eval(text, {"__builtins__": {}}, names)
+
+
+class Resource:
+    """What a ResourceSelector gives."""
+
+    def __init__(self, path: str) -> None:
+        self.id = path
+
+
+def typed_in(**other: Any) -> dict[str, Any]:
+    """The value of each element by its path, with the form's defaults and *other* values by how the paths end."""
+    typed = {"basics('name')": "aoai-try", "publisherEmail')": "a@b.c", "publisherName')": "A"} | other
+    values: dict[str, Any] = {}
+    shown = sections()
+    for path, element in every_element().items():
+        answers = [value for name, value in typed.items() if path.endswith(name)]
+        values[path] = answers[0] if answers else element.get("defaultValue")
+    for path, element in every_element().items():
+        conditions = [each["visible"] for each in (element, shown.get(path, {})) if "visible" in each]
+        if not all(evaluated(condition, values) for condition in conditions):
+            values[path] = Unknown()
+        assert values[path] is not None, f"{path} has no default and nobody fills it in"
+    return values
 
 
 def filled(**other: Any) -> dict[str, Any]:
     """The parameters that the portal would deploy, with the form's defaults and *other* values."""
-    typed = {"name": "aoai-try", "publisherEmail": "a@b.c", "publisherName": "A"} | other
-    values = {}
-    for path, element in every_element().items():
-        values[path] = typed.get(element["name"], element.get("defaultValue"))
-        assert values[path] is not None, f"{path} has no default and nobody fills it in"
+    values = typed_in(**other)
     return {name: evaluated(text, values) for name, text in FORM["parameters"]["outputs"].items()}
 
 
@@ -211,13 +257,112 @@ def test_every_mandatory_parameter_is_asked_for_and_no_other_name_is_set() -> No
     outputs = FORM["parameters"]["outputs"].keys()
     assert needed and needed <= outputs <= MAIN["parameters"].keys()
     assert FORM["handler"] == "Microsoft.Azure.CreateUIDef" and FORM["version"] == "0.1.2-preview"
-    assert [step["name"] for step in FORM["parameters"]["steps"]] == ["models", "policies", "logs", "network"]
+    assert [step["name"] for step in FORM["parameters"]["steps"]] == [
+        "gateway",
+        "models",
+        "policies",
+        "logs",
+        "network",
+    ]
+
+
+def test_each_parameter_is_asked_for_or_named_with_the_reason_why_not() -> None:
+    asked = FORM["parameters"]["outputs"].keys()
+    assert asked | NOT_ASKED.keys() == MAIN["parameters"].keys() and not asked & NOT_ASKED.keys()
+    assert all(len(reason) > 15 for reason in NOT_ASKED.values())
+    page = (REPO / "docs/infrastructure.md").read_text("utf-8")
+    found = re.search(r"<!-- table: not in the form -->\n(.*?)<!-- end of table -->", page, re.S)
+    rows = [["not in the form", "why"], *([f"`{name}`", reason] for name, reason in NOT_ASKED.items())]
+    assert found and found[1] == table(rows), f"the page's table should be:\n{table(rows)}"
+
+
+GATEWAY = "/subscriptions/s/resourceGroups/rg-hub/providers/Microsoft.ApiManagement/service/apim-hub"
+LOGS = "/subscriptions/s/resourceGroups/rg-hub/providers/Microsoft.OperationalInsights/workspaces/log-hub"
+
+
+def test_a_gateway_and_a_workspace_of_ones_own_are_chosen_and_their_settings_are_not_asked() -> None:
+    assert (filled()["existingGatewayId"], filled()["existingWorkspaceId"]) == ("", ""), "the template: none"
+    brought = {
+        "ownGateway": True,
+        "ownWorkspace": True,
+        "existingGatewayId": Resource(GATEWAY),
+        "existingWorkspaceId": Resource(LOGS),
+    }
+    given = filled(**brought)
+    assert checked(given)
+    assert (given["existingGatewayId"], given["existingWorkspaceId"]) == (GATEWAY, LOGS)
+    hidden = {path for path, value in typed_in(**brought).items() if isinstance(value, Unknown)}
+    assert {path.split(".")[-1] for path in hidden if ".claude." not in path} == {
+        "gatewayTier",
+        "gatewayCapacity",
+        "retentionDays",
+        "llmLogRetentionDays",
+        "totalRetentionDays",
+        "networkAddressPrefix",
+    }
+    for path, element in every_element().items():
+        if element["type"] == "Microsoft.Solutions.ResourceSelector":
+            # Ticked, but none chosen: the form must not go on, for it would make a new one.
+            assert element["constraints"]["required"] is True and "visible" in element, path
+            _, kind = element["resourceType"].split("/")
+            assert f"/{kind}/" in given[element["name"]]
+
+
+CLAUDE = {
+    "addClaude": True,
+    "claude.model": "claude-sonnet-5",
+    "claude.version": "1",
+    "organizationName": "Contoso",
+    "countryCode": "DE",
+}
+
+
+def test_claude_gets_a_foundry_account_and_the_customer_that_azure_asks_for() -> None:
+    assert filled()["claudeCustomer"] is None
+    given = filled(**CLAUDE)
+    assert checked(given)
+    assert given["claudeCustomer"] == {"organizationName": "Contoso", "industry": "technology", "countryCode": "DE"}
+    account = given["openAIAccounts"][1]
+    assert (account["name"], account["kind"], account["location"]) == ("claude-eastus2", "AIServices", "eastus2")
+    assert [(each["format"], each["name"]) for each in account["deployments"]] == [("Anthropic", "claude")]
+    assert len(filled(**CLAUDE, secondRegion="westus3")["openAIAccounts"]) == 3
+    of_claude = [path for path in every_element() if ".claude." in path]
+    for path in of_claude:
+        constraints = every_element()[path]["constraints"]
+        assert constraints["required"] and (
+            "allowedValues" in constraints or not allowed(constraints["validations"], '"}')
+        ), path
+
+
+def test_own_responses_are_off_until_they_are_asked_for() -> None:
+    assert filled()["ownResponses"] is False and filled(ownResponses=True)["ownResponses"] is True
+
+
+@pytest.mark.parametrize(
+    ("tier", "fits"), [("StandardV2", True), ("PremiumV2", True), ("BasicV2", False), ("Premium", False)]
+)
+def test_a_private_network_is_refused_with_a_tier_that_cannot_join_it(tier: str, fits: bool) -> None:
+    values = typed_in(privateNetwork=True, gatewayTier=tier)
+    rules = every_element()["steps('network').networkAddressPrefix"]["constraints"]["validations"]
+    (rule,) = [rule for rule in rules if "isValid" in rule]
+    assert evaluated(rule["isValid"], values) is fits
+    own = typed_in(privateNetwork=True, ownGateway=True, existingGatewayId=Resource(GATEWAY))
+    assert evaluated(rule["isValid"], own), "the tier of one's own gateway is not known here"
+
+
+def test_what_can_be_hidden_is_hidden_by_what_the_form_asks_for_before() -> None:
+    """The portal knows the value of a later element only after its step was opened."""
+    order = list(every_element())
+    for place, (path, element) in enumerate(every_element().items()):
+        for condition in (each.get("visible", "") for each in (element, sections().get(path, {}))):
+            named = [other for other in order if other in condition]
+            assert bool(named) == bool(condition) and all(order.index(other) < place for other in named), path
 
 
 def test_the_form_as_it_opens_gives_parameters_that_the_template_takes() -> None:
     given = filled()
     assert checked(given)
-    assert [account["name"] for account in given["openAIAccounts"]] == ["aoai-eastus2"]
+    assert [(each["name"], each["kind"]) for each in given["openAIAccounts"]] == [("aoai-eastus2", "OpenAI")]
     two = filled(secondRegion="westus3")["openAIAccounts"]
     assert [(each["name"], each["priority"]) for each in two] == [("aoai-eastus2", 1), ("aoai-westus3", 2)]
     assert two[0]["deployments"] == two[1]["deployments"], "every account of the pool offers the same names"
@@ -230,9 +375,16 @@ def test_the_form_as_it_opens_gives_parameters_that_the_template_takes() -> None
 def test_the_form_carries_the_templates_limits_and_choices() -> None:
     asked = every_element()
     for name, text in FORM["parameters"]["outputs"].items():
-        if name in ("location", "openAIAccounts", "bronze"):
+        if name in (
+            "location",
+            "openAIAccounts",
+            "bronze",
+            "claudeCustomer",
+            "existingGatewayId",
+            "existingWorkspaceId",
+        ):
             continue
-        path = next(path for path in asked if text in (f"[{path}]", f"[int({path})]"))
+        (path,) = [path for path in asked if re.search(rf"[\[(]{re.escape(path)}[\]),]", text)]
         element = asked[path]
         schema = MAIN["parameters"][name]
         schema = {**MAIN["definitions"].get(schema.get("$ref", "").removeprefix("#/definitions/"), {}), **schema}
@@ -243,7 +395,7 @@ def test_the_form_carries_the_templates_limits_and_choices() -> None:
         if schema["type"] == "int":
             for bound, inside in (("minValue", 1), ("maxValue", -1)):
                 if bound in schema:
-                    (test,) = [rule["isValid"] for rule in rules if "isValid" in rule]
+                    (test,) = [rule["isValid"] for rule in rules if path in rule.get("isValid", "")]
                     limit = schema[bound]
                     assert evaluated(test, {path: str(limit)}) and not evaluated(test, {path: str(limit - inside)})
         if schema["type"] == "string" and "allowedValues" not in schema:
@@ -262,7 +414,7 @@ def allowed(rules: list[dict[str, str]], text: str) -> bool:
 def test_what_is_typed_cannot_leave_its_place_in_the_parameters() -> None:
     asked = every_element()
     texts = [path for path in asked if path.startswith("steps('models')") or "firstSubscription" in path]
-    assert len(texts) == 12
+    assert len(texts) == 22
     for path in texts:
         if asked[path]["type"] == "Microsoft.Common.TextBox":
             rules = asked[path]["constraints"]["validations"]

@@ -99,7 +99,7 @@ def test_only_the_first_making_of_a_private_gateway_leaves_it_open() -> None:
     first = ALL["main/gatewayFirst"]["resources"]["service"]
     assert "onlyIfNotExists" in first["@options"]
     assert MAIN["resources"]["gatewayFirst"]["condition"] == (
-        "[and(parameters('privateNetwork'), equals(parameters('existingGatewayId'), null()))]"
+        "[and(parameters('privateNetwork'), empty(parameters('existingGatewayId')))]"
     )
     assert "privateEndpoints" in MAIN["resources"]["gateway"]["dependsOn"]
     assert "gatewayFirst" in MAIN["resources"]["privateEndpoints"]["dependsOn"]
