@@ -242,6 +242,7 @@ def _holds(condition: str, template: dict[str, Any], parameters: dict[str, Any])
         "parameters": given,
         "variables": given,
         "null": lambda: None,
+        "empty": operator.not_,
         "equals": operator.eq,
         "not": operator.not_,
         "and": lambda *parts: all(parts),
