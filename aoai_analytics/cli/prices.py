@@ -83,8 +83,11 @@ def list_models() -> None:
     """List model versions with the day they retire, by Microsoft's schedule."""
     from ..prices.models import shipped_models
 
-    rows = [(m.name, m.version, m.stage, f"{m.retires}", f"{m.context:,}") for m in shipped_models()]
-    headings = ("Model", "Version", "Stage", "Retires", "Context")
+    rows = [
+        (m.name, m.version, m.stage, f"{m.retires}", m.replacement, f"{m.context:,}" if m.context else "unknown")
+        for m in shipped_models()
+    ]
+    headings = ("Model", "Version", "Stage", "Retires", "Replacement", "Context")
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     for row in (headings, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -215,7 +218,7 @@ def focus(
 def functions(
     output: Annotated[Path, typer.Option("--output", "-o", help="Output folder.", metavar="DIR")],
 ) -> None:
-    """Write current prices as KQL functions to save in a workspace."""
+    """Write current prices and the model book as KQL functions to save in a workspace."""
     from ..prices import own_prices, price_functions
 
     own = own_prices()

@@ -67,7 +67,7 @@ BOXES: dict[str, tuple[str, str, str, str, str]] = {
     "budgets": ("Budgets", "Budgets", "USD per month: SUBSCRIPTION=120.50, (all)=900, …", "", _LIST),
     "commitments": ("Commitments", "Commitments", "USD for the time range: ACCOUNT/DEPLOYMENT=5200, …", "", _LIST),
     "fromModel": ("FromModel", "What if: model to replace", "For example gpt-4o; empty for all", "", "{}"),
-    "toModel": ("ToModel", "What if: model instead", "For example gpt-4o-mini; empty for the same", "", "{}"),
+    "toModel": ("ToModel", "What if: model instead", "For example gpt-5.4-mini; empty for the same", "", "{}"),
     "toTier": ("ToTier", "What if: tier instead", "batch, flex, priority or default", "batch", "{}"),
 }
 COUNT_GATEWAY = "CountGateway"

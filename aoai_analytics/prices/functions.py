@@ -1,4 +1,4 @@
-"""The price book and the deployments' scopes as KQL functions, so that cost is a query on every engine."""
+"""The price book, the deployments' scopes and the model book as KQL functions, so that every engine has them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import groupby
 
 from ..engines.kql.parameters import quote
 from .book import PriceBook, plain
+from .models import Model, shipped_models
 
 #: A deployment that provisioned throughput units serve: its tokens are paid by the unit and hour.
 PROVISIONED = "provisioned"
@@ -40,6 +41,18 @@ _SCOPES = """\
 // Rows come from [prices.deployments] in aoai.toml; in a workspace, add them between the brackets.
 datatable(Deployment: string, Scope: string, Region: string) [
 """
+_MODELS = """\
+// title: Models
+// question: When does each model version retire, what replaces it, and how large is it?
+//
+// Generated from aoai_analytics/prices/model-book.csv by 'aoai prices functions'; that file names each date's source.
+// Version '' means every version. Stage is available, legacy or deprecated (existing deployments only). A model retires
+// on Retires, or not before it; Standard deployments on StandardRetires. Size is large, mini or nano for chat models.
+datatable(
+    Model: string, Version: string, Stage: string, Retires: datetime, IsNotBefore: bool, StandardRetires: datetime,
+    Replacement: string, Size: string
+) [
+"""
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ class Placed:
 
 
 def price_functions(book: PriceBook, deployments: Mapping[str, Placed] | None = None) -> dict[str, str]:
-    """``AoaiPrices`` and ``AoaiDeploymentScopes`` -> the text of ``kql/functions/NAME.kql`` for *book*."""
+    """``AoaiPrices``, ``AoaiDeploymentScopes``, ``AoaiModels`` -> the text of ``kql/functions/NAME.kql`` for *book*."""
     prices = []
     for _, of_one_kind in groupby(book, key=lambda price: price.group):
         kind = list(of_one_kind)
@@ -63,7 +76,22 @@ def price_functions(book: PriceBook, deployments: Mapping[str, Placed] | None = 
         ", ".join(map(quote, (name, placed.scope, placed.region)))
         for name, placed in sorted((deployments or {}).items())
     ]
-    return {"AoaiPrices": _PRICES + _rows(prices) + _ONE_BY_ONE, "AoaiDeploymentScopes": _SCOPES + _rows(scopes)}
+    return {
+        "AoaiPrices": _PRICES + _rows(prices) + _ONE_BY_ONE,
+        "AoaiDeploymentScopes": _SCOPES + _rows(scopes),
+        "AoaiModels": _MODELS + _rows([_model(model) for model in shipped_models()]),
+    }
+
+
+def _model(model: Model) -> str:
+    name, version, stage, replacement, size = map(
+        quote, (model.name, model.version, model.stage, model.replacement, model.size)
+    )
+    standard = model.standard_retires or "null"
+    return (
+        f"{name}, {version}, {stage}, datetime({model.retires}), {str(model.not_before).lower()}, "
+        f"datetime({standard}), {replacement}, {size}"
+    )
 
 
 def _rows(rows: list[str]) -> str:

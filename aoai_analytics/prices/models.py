@@ -1,7 +1,7 @@
-"""The model book: each model version's retirement date and context length.
+"""The model book: each model version's retirement date, replacement, size and context length.
 
 Retirement follows the version, not the name. The dates are Microsoft's at the day that the source names; what a region
-offers now is only known to Azure (``aoai setup check``).
+offers now is only known to Azure (``aoai setup check``). Queries read it as ``AoaiModels``.
 """
 
 from __future__ import annotations
@@ -14,19 +14,29 @@ from pathlib import Path
 
 #: ``available`` can be deployed; ``legacy`` too, but has a successor; ``deprecated`` only where it is in use already.
 STAGES = ("available", "legacy", "deprecated")
+#: Sizes of chat models by their names, the largest first; '' for other kinds, and for names that do not say it.
+SIZES = ("large", "mini", "nano")
 #: A model that ends sooner is none to begin with.
 ENDING = timedelta(days=90)
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model version: its stage, the day from which it no longer answers, its context in tokens, and the source."""
+    """A model version; a version of '' is every version.
+
+    It no longer answers from *retires* on, or not before that day, and in Standard deployments from *standard_retires*
+    on. *replacement* is Microsoft's ('' where it names none), *context* is in tokens, None where the book lacks it.
+    """
 
     name: str
     version: str
     stage: str
     retires: date
-    context: int
+    not_before: bool
+    standard_retires: date | None
+    replacement: str
+    size: str
+    context: int | None
     source: str
 
     def can_begin(self, day: date) -> bool:
@@ -40,8 +50,16 @@ def shipped_models() -> tuple[Model, ...]:
     with Path(__file__).with_name("model-book.csv").open(encoding="utf-8", newline="") as file:
         return tuple(
             Model(
-                *(row["Model"], row["Version"], row["Stage"], date.fromisoformat(row["Retires"])),
-                *(int(row["Context"]), row["Source"]),
+                name=row["Model"],
+                version=row["Version"],
+                stage=row["Stage"],
+                retires=date.fromisoformat(row["Retires"]),
+                not_before=row["NotBefore"] == "yes",
+                standard_retires=date.fromisoformat(row["StandardRetires"]) if row["StandardRetires"] else None,
+                replacement=row["Replacement"],
+                size=row["Size"],
+                context=int(row["Context"]) if row["Context"] else None,
+                source=row["Source"],
             )
             for row in csv.DictReader(file)
         )

@@ -8,6 +8,7 @@ var savedFunctions savedFunction[] = [
   { alias: 'AoaiDeploymentScopes', query: loadTextContent('../../kql/functions/AoaiDeploymentScopes.kql') }
   { alias: 'AoaiLlmTexts', query: loadTextContent('../../kql/functions/AoaiLlmTexts.kql') }
   { alias: 'AoaiLlmTokens', query: loadTextContent('../../kql/functions/AoaiLlmTokens.kql') }
+  { alias: 'AoaiModels', query: loadTextContent('../../kql/functions/AoaiModels.kql') }
   { alias: 'AoaiPrices', query: loadTextContent('../../kql/functions/AoaiPrices.kql') }
   { alias: 'AoaiSurface', query: loadTextContent('../../kql/functions/AoaiSurface.kql') }
   { alias: 'AoaiAnswers', query: loadTextContent('../../kql/functions/AoaiAnswers.kql') }

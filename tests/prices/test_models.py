@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import tomllib
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from aoai_analytics.cli import main
+from aoai_analytics.library.queries import library
 from aoai_analytics.prices import shipped_book
-from aoai_analytics.prices.models import ENDING, STAGES, model_named, shipped_models
+from aoai_analytics.prices.models import ENDING, SIZES, STAGES, model_named, shipped_models
 from tests.conftest import REPO
+from tests.kql.cases import engine_over
 
 EXAMPLES = tuple(f"setup_scripts/infra/{name}.bicepparam" for name in ("dev", "prod", "main"))
 NAMED = re.compile(r"""\bmodel\s*[:=]\s*['"]([\w.-]+)['"],?\s+version\s*[:=]\s*['"]([\w.-]+)['"]""")
@@ -24,19 +27,37 @@ def used(path: str) -> set[tuple[str, str]]:
 def test_the_book_is_in_order_and_each_row_has_its_source() -> None:
     models = shipped_models()
     assert [(m.name, m.version) for m in models] == sorted({(m.name, m.version) for m in models})
-    assert all(m.stage in STAGES and m.source and m.context > 0 for m in models)
+    assert all(m.stage in STAGES and m.size in ("", *SIZES) and m.source for m in models)
+    assert all(m.context is None or m.context > 0 for m in models)
 
 
-def test_the_book_and_the_query_of_retiring_models_name_the_same_days() -> None:
-    text = (REPO / "kql/models/retiring.kql").read_text("utf-8")
-    days = {row[:2]: row[2] for row in re.findall(r'"([^"]+)", "([^"]+)", datetime\((\d{4}-\d\d-\d\d)\)', text)}
-    both = [model for model in shipped_models() if (model.name, model.version) in days]
-    assert len(both) > 5
-    assert {m.retires.isoformat() == days[m.name, m.version] for m in both} == {True}
+def test_every_model_of_the_book_that_can_be_deployed_for_chat_has_a_price() -> None:
+    today = datetime.now(UTC).date()
+    assert {model.name for model in shipped_models() if model.size and model.can_begin(today)} <= set(
+        shipped_book().models
+    )
 
 
-def test_every_model_of_the_book_has_a_price() -> None:
-    assert {model.name for model in shipped_models()} <= set(shipped_book().models)
+@pytest.mark.parametrize("day", ["2026-03-01", "2026-11-02", "2027-01-15", "2027-06-22", "2027-06-24", "2028-01-01"])
+def test_no_advice_of_a_query_names_a_model_that_ends_within_90_days_or_costs_more(day: str, tmp_path: Path) -> None:
+    served = [
+        {"ModelName": m.name, "ModelVersion": m.version, "SubscriptionId": f"sub-{m.version}-{m.name}"}
+        for m in shipped_models()
+    ]
+    same = {
+        "TimeGenerated": f"{day} 08:00", "TokenSource": "usage", "PromptTokens": "1000", "CachedTokens": "0",
+        "CompletionTokens": "2",
+    }  # fmt: skip
+    engine = engine_over([same | row for row in served], tmp_path / "lake")
+    lasting = {m.name for m in shipped_models() if m.can_begin(date.fromisoformat(day))}
+    smaller = engine.query(library().get("cost/smaller-model").bind(topN=1000)).frame
+    retiring = engine.query(library().get("models/retiring").text).frame
+    named = {name for cell in retiring["Replacement"] for name in cell.split(" or ")} - {"unknown"}
+    assert set(smaller["SmallerModel"]) <= lasting
+    assert (smaller["SmallerCost"] > 0).all() and (smaller["SmallerCost"] < smaller["Cost"]).all()
+    assert named <= lasting
+    if day == "2026-11-02":
+        assert set(smaller["SmallerModel"]) == {"gpt-5.4-mini", "gpt-5.4-nano"}
 
 
 @pytest.mark.parametrize("path", [*EXAMPLES, "notebooks/setup/aoai.example.toml"])

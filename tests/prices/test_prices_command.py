@@ -46,7 +46,7 @@ def test_a_model_without_a_price_is_said_to_be_unpriced(capsys: pytest.CaptureFi
 
 def test_the_functions_are_written_as_they_ship(tmp_path: Path) -> None:
     assert main(["prices", "functions", "-o", str(tmp_path / "kql")]) == 0
-    for name in ("AoaiPrices", "AoaiDeploymentScopes"):
+    for name in ("AoaiPrices", "AoaiDeploymentScopes", "AoaiModels"):
         shipped = REPO / f"kql/functions/{name}.kql"
         assert (tmp_path / f"kql/{name}.kql").read_text("utf-8") == shipped.read_text("utf-8")
 

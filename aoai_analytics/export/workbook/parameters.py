@@ -119,7 +119,7 @@ TEXTS: Mapping[str, Given] = {
         multi_line=True,
     ),
     "FromModel": Given("Model to replace", "For example gpt-4o; empty for all.", _text("FromModel")),
-    "ToModel": Given("Model instead", "For example gpt-4o-mini; empty for the same.", _text("ToModel")),
+    "ToModel": Given("Model instead", "For example gpt-5.4-mini; empty for the same.", _text("ToModel")),
     "ToScope": Given("Scope instead", "global, data-zone or regional; empty for the same.", _text("ToScope")),
     "SearchText": Given("Search for", "Phrase in a prompt or response; empty for all.", _text("SearchText")),
     "SearchUser": Given("User", "As shown in Top users; empty for all.", _text("SearchUser")),

@@ -170,7 +170,7 @@ def retiring_model(asker: Asker) -> Iterator[Finding]:
         row = max(due, key=lambda row: row["Requests"])
         model = f"{row['ModelName']} {row['ModelVersion'] or ''}".strip()
         when = "passed its retirement date" if status == "date passed" else f"retires in {row['DaysLeft']} days"
-        replacement = f"; its replacement is {row['Replacement']}" if row["Replacement"] != "unknown" else ""
+        replacement = f"; replace it with {row['Replacement']}" if row["Replacement"] != "unknown" else ""
         part = row["Requests"] / sum(each["Requests"] for each in rows)
         yield Finding(
             f"Model {model} {when} ({_date(row['RetirementDate'])} {row['RetirementDate'].year}) and served "

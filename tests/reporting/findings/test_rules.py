@@ -188,7 +188,7 @@ def test_a_model_that_retires_is_found_with_its_replacement(status: str, days: i
     }  # fmt: skip
     assert texts(models__retiring=[old, row | {"Requests": 700}]) == [
         f"Model gpt-4o 2024-08-06 {words} (26 Dec 2026) and served 300 requests, 30% of all that "
-        "models answered; its replacement is gpt-5.1."
+        "models answered; replace it with gpt-5.1."
     ]
 
 
