@@ -192,11 +192,22 @@ def age(text: str, name: str = "keep") -> timedelta:
     return span
 
 
-def in_words(start: datetime | None, end: datetime | None, time_zone: str) -> str:
-    """The period as shown in a report; *end* is exclusive, so for whole days the last day is shown."""
-    if start is None and end is None:
-        return "all there is"
+def in_words(
+    start: datetime | None,
+    end: datetime | None,
+    time_zone: str,
+    covered: tuple[datetime, datetime] | None = None,
+) -> str:
+    """The period as shown in a report; *end* is exclusive, so for whole days the last day is shown.
+
+    Without start and end it is that of all data, from the first request to the last where *covered* says these times.
+    """
     local = zone(time_zone)
+    if start is None and end is None:
+        if covered is None:
+            return "all data"
+        days = [_day(value.astimezone(local).date()) for value in covered]
+        return f"{' to '.join(dict.fromkeys(days))} (all data)"
     first, last = (value.astimezone(local) if value else None for value in (start, end))
     if first and last and first.time() == last.time() == time():
         until = date.fromordinal(last.date().toordinal() - 1)

@@ -36,7 +36,7 @@ def test_text_that_is_no_date_says_how_to_write_one() -> None:
 @pytest.mark.parametrize(
     ("start", "end", "said"),
     [
-        (None, None, "all there is"),
+        (None, None, "all data"),
         ("2026-11-01", "2026-12-01", "1 Nov 2026 to 30 Nov 2026"),
         ("2026-10-25", "2026-10-26", "25 Oct 2026"),
         ("2026-11-01T08:00", "2026-11-01T09:00", "1 Nov 2026, 08:00 to 1 Nov 2026, 09:00"),

@@ -107,14 +107,13 @@ def overview(
 ) -> Overview:
     """The overview of start <= time < end; *budgets* as cost/budget takes them. Raises what *ask* does."""
     periods = Periods(ask, start, end, time_zone)
-    words = in_words(start, end, time_zone)
     (head,) = periods.now("health/coverage-head")
     if not head["Requests"]:
-        return Overview(period=words, empty=True)
+        return Overview(period=in_words(start, end, time_zone), empty=True)
     periods.why_not = _incomparable(periods)
     drawn, alt = over_time(periods, head["FirstRequest"], head["LastRequest"])
     return Overview(
-        period=words,
+        period=in_words(start, end, time_zone, (utc(head["FirstRequest"]), utc(head["LastRequest"]))),
         before="" if periods.why_not else in_words(periods.earlier, start, time_zone),
         why_not=periods.why_not,
         measures=tuple(_measures(_numbers(periods.now), None if periods.why_not else _numbers(periods.before))),

@@ -22,6 +22,7 @@ from .. import manifest
 from ..render import html
 from ..render.files import report_files
 from ..render.pages import read_page
+from ..session.coverage import span
 from ..session.report import source_without_secrets
 from ..store.collection import report_folder, reports, save_report
 from ..store.folder import locked
@@ -173,6 +174,8 @@ def make_report(
             [entry for _, entry in pages],
             time.perf_counter() - began,
         )
+        covered = span(found["headline"]) if found["headline"]["FirstRequest"] else None
+        found["period"] = in_words(first, last, time_zone, covered)
         files = report_files([page for page, _ in pages], found, single_file=single_file, in_collection=at != out)
         others = dict(elsewhere or {}) | {folder.name: of for folder, of in reports(out)}
         files = with_summary(files, at.name if at != out else where["otherwise"], others.items(), link=link)

@@ -169,7 +169,8 @@ class Report:
         )
         if found["Requests"]:
             self._covered = coverage.span(found)
-            return replace(head, lines=(*_only(), *coverage.lines(found, self.time_zone)))
+            period = in_words(self.start, self.end, self.time_zone, self._covered)
+            return replace(head, period=period, lines=(*_only(), *coverage.lines(found, self.time_zone)))
         lines = [*_only(), coverage.NO_TRAFFIC]
         if self.start or self.end:
             whole = self.engine.query(query.text).frame.iloc[0].to_dict()

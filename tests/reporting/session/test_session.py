@@ -26,7 +26,7 @@ def test_the_head_says_how_much_is_known_estimated_and_unknown(report: Make) -> 
     )
     assert head.lines[1] == "The logs begin 1 Nov 2026, 01:30 and end 3 Nov 2026, 00:10 (Europe/Berlin)."
     assert "the gateway's LLM log 80%" in head.lines[2] and "unknown 4.1%" in head.lines[2]
-    assert head.period == "all there is"
+    assert head.period == "1 Nov 2026 to 3 Nov 2026 (all data)"
 
 
 def test_no_traffic_is_said_with_why_that_may_be_and_where_there_is_some(
