@@ -53,6 +53,7 @@ _RECENT_BYTES = 64 * 2**20
 #: Rows that a part of a failed query is tried on.
 _TRIED_ROWS = 10_000
 _NOT_KNOWN = "the local engine cannot run this query: it uses KQL in a way that is not known here"
+_OUT_OF_RANGE = "a result is too large for its type"
 #: What gives another answer each time.
 _UNSTEADY = {"now", "ago", "rand", "new_guid"}
 
@@ -187,7 +188,8 @@ class LocalEngine:
                 is_plain = isinstance(cause, (*no_place, *_own_faults())) or str(error).startswith("assert()")
                 if error.line is not None or cause is None or is_plain:
                     raise
-                raise pinpointed(kql, self._attempt(seen.functions), str(error)) from error
+                certain = str(error) == _OUT_OF_RANGE
+                raise pinpointed(kql, self._attempt(seen.functions), str(error), certain=certain) from error
             if not names_in(kql) & _UNSTEADY:
                 self._recent.put(asked, answer)
             return answer, stale, tuple(notices)
@@ -365,6 +367,8 @@ def _plain(error: duckdb.Error, kql: str) -> str:
     missing = re.search(r'Referenced column "([^"]+)" not found', first)
     if missing:
         return f"there is no column '{missing[1]}' where the query names it"
+    if isinstance(error, duckdb.OutOfRangeException | duckdb.ConversionException) and "out of range" in first.lower():
+        return _OUT_OF_RANGE
     if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
         # The message quotes the value, and a value may be a prompt.
         column = re.search(r"source column (\w+)", str(error))

@@ -57,8 +57,8 @@ class _Search:
     running: bool = False
 
 
-def pinpointed(kql: str, attempt: Try, fallback: str) -> QueryError:
-    """What is wrong with *kql*, at its place; *fallback* where that is not found."""
+def pinpointed(kql: str, attempt: Try, fallback: str, *, certain: bool = False) -> QueryError:
+    """What is wrong with *kql*, at its place; *fallback* where that is not found, or where that is *certain*."""
     search = _Search(attempt, time.monotonic() + _SECONDS)
     for running in (False, True):
         search.running = running
@@ -68,7 +68,7 @@ def pinpointed(kql: str, attempt: Try, fallback: str) -> QueryError:
             break
         if found is not None:
             node, what = found
-            return _error(node, what)
+            return _error(node, fallback if certain else what)
     root = read(kql)
     return _error(root, fallback)
 

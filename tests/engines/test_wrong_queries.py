@@ -44,6 +44,18 @@ WRONG = [
     (T + "partition by Usr (count)", "there is no column 'Usr' here", "Usr"),
     (T + "top-nested 2 of Usr by count()", "there is no column 'Usr' here", "Usr"),
     ("let T = AoaiRequests;\nT | project Usr", "there is no column 'Usr' here", "Usr"),
+    # numbers
+    (
+        "print tolong('9223372036854775807') + tolong('1')",
+        "a result is too large for its type",
+        "tolong('9223372036854775807')",
+    ),
+    (T + "extend a = 4611686018427387904 * TotalTokens", "a result is too large for its type", "4611686018427387904"),
+    (
+        "union AoaiRequests, AoaiRequests\n| summarize sum(4611686018427387904 + TotalTokens)",
+        "too large for its type",
+        "sum",
+    ),
     # tables
     ("AoaiRequest | take 1", "there is no table 'AoaiRequest'; did you mean 'AoaiRequests'?", "AoaiRequest"),
     (T + "join (Foo) on User", "there is no table 'Foo'", "Foo"),
