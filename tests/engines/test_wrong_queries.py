@@ -54,7 +54,7 @@ WRONG = [
     (
         "union AoaiRequests, AoaiRequests\n| summarize sum(4611686018427387904 + TotalTokens)",
         "too large for its type",
-        "sum",
+        "union",
     ),
     # tables
     ("AoaiRequest | take 1", "there is no table 'AoaiRequest'; did you mean 'AoaiRequests'?", "AoaiRequest"),
