@@ -154,6 +154,8 @@ def _limit_categories(series: Series) -> None:
     whole, left = float(sums.sum()), float(sums.iloc[MAX_CATEGORIES:].sum())
     part = f", together {share(left, whole)} of the total" if series.additive and whole > 0 and left >= 0 else ""
     _reindex(series, series.values.index[:MAX_CATEGORIES])
+    drawn = ~series.absent.all(axis=0)  # the legend names nothing that has no bar
+    series.values, series.absent = series.values.loc[:, drawn], series.absent.loc[:, drawn]
     total = len(series.values) + rest
     series.notes.append(f"The figure shows {MAX_CATEGORIES} of {total:,}; the data has the other {rest:,}{part}.")
 

@@ -226,6 +226,13 @@ def test_more_bars_than_a_picture_holds_are_left_to_the_table_and_said() -> None
     assert "20 of 30; the data has the other 10, together 10.3% of the total" in note(result)
 
 
+def test_a_legend_names_no_series_whose_bars_are_all_left_to_the_table() -> None:
+    kinds = ["address"] * 20 + ["end user"] * 10
+    frame = tokens(User=[f"u{n}" for n in range(30)], Kind=kinds, TotalTokens=[100 - n for n in range(30)])
+    result = drawn(frame, "bar x=TotalTokens y=User color=Kind")
+    assert [trace.name for trace in result.data] == ["address"]
+
+
 def test_several_measures_are_a_series_each() -> None:
     frame = pd.DataFrame({"Model": ["m"], "PromptTokens": [3], "CompletionTokens": [4]})
     result = drawn(frame, "bar x=PromptTokens,CompletionTokens y=Model")
