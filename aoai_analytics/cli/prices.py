@@ -187,7 +187,8 @@ def showback(
     cents = write_showback(result.frame, output, period=in_words(first, last, zone), source=name)
     unit = result.frame["Currency"].iloc[0] if scale_to_invoice else "USD"
     rows = "rows" if scale_to_invoice else "subscriptions"
-    print(f"{output}: {cents / 100:,.2f} {unit} for {len(result.frame):,} {rows}", file=sys.stderr)
+    amount = "unknown" if cents is None else f"{cents / 100:,.2f}"
+    print(f"{output}: {amount} {unit} for {len(result.frame):,} {rows}", file=sys.stderr)
 
 
 @app.command()

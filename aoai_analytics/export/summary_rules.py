@@ -48,6 +48,8 @@ _SIGNS = frozenset((",", "=", "==", "!=", "|", "+", "*"))
 #: In the rows of a long table, which is no part of a query's tree: what to keep, or what is between values.
 _BETWEEN = re.compile(r'(@"(?:[^"]|"")*"|"(?:[^"\\]|\\.)*")|, ')
 _NARROWED = re.compile(rf"\b({'|'.join(_ROWS)})\s*\|\s*project\s+[\w,\s]+?(?=\s*[|;)])")
+#: Makes a sum null where all is unknown, which holds for hourly totals too.
+_IS_KNOWN = re.compile(r" \+ 0 \* max\(\w+\)")
 _NOT_OF_SUMS = re.compile(
     r"\|\s*count\b|\b(?:percentiles?\w*|avg\w*|stdev\w*|variance\w*|min|max|minif|maxif|arg_m\w+|make_\w+|take_any\w*|hll\w*)\s*\("
 )
@@ -159,7 +161,7 @@ def over_hours(query: Query, source: str = HISTORY) -> str:
     code = _NARROWED.sub(r"\1", code)
     code = re.sub(r"\bcountif\(", "sumif(Requests, ", re.sub(r"\bcount\(\)", "sum(Requests)", code))
     unknown = (names_in(code) & _columns_of_requests()) - COLUMNS.keys()
-    if unknown or (lost := _NOT_OF_SUMS.search(code)):
+    if unknown or (lost := _NOT_OF_SUMS.search(_IS_KNOWN.sub("", code))):
         what = ", ".join(sorted(unknown)) or lost[0].strip()  # type: ignore[index]
         raise WrongUse(f"{query.name}: hourly totals lack data it needs: {what}")
     code = with_names(code, dict.fromkeys(_ROWS, source))

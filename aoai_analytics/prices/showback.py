@@ -46,12 +46,12 @@ NO_SUBSCRIPTION = "(none)"
 TOTAL = "Total"
 
 
-def write_showback(frame: pd.DataFrame, path: Path, *, period: str, source: str) -> int:
+def write_showback(frame: pd.DataFrame, path: Path, *, period: str, source: str) -> int | None:
     """Write the rows of ``cost/showback`` or, in one currency, of ``cost/showback-invoice`` with their total to *path*.
 
-    Gives the total in cents. *path* ends in ``.csv`` or ``.xlsx``; *period* and *source* say in words of what the table
-    is. Texts of the logs are never formulas. Raises WrongUse where the file's name ends otherwise or it cannot be
-    written.
+    Gives the total in cents, None if no amount is known; an unknown amount is an empty cell. *path* ends in ``.csv`` or
+    ``.xlsx``; *period* and *source* say in words of what the table is. Texts of the logs are never formulas. Raises
+    WrongUse where the file's name ends otherwise or it cannot be written.
     """
     columns, what = _COLUMNS, "Showback"
     if "Name" in frame.columns:
@@ -60,7 +60,13 @@ def write_showback(frame: pd.DataFrame, path: Path, *, period: str, source: str)
     rows = [[_value(column, row[column]) for column in columns] for row in frame.to_dict("records")]
     table, title = [*rows, _totals(frame, columns)], f"{what} for {source}, {period}"
     write_as(path, {".csv": lambda: _csv(table, columns), ".xlsx": lambda: _xlsx(table, columns, title)})
-    return int(frame["AmountCents"].sum())
+    return _cents(frame)
+
+
+def _cents(frame: pd.DataFrame) -> int | None:
+    """The sum of the known amounts, None if there is none."""
+    known = frame["AmountCents"].dropna()
+    return int(known.sum()) if len(known) or not len(frame) else None
 
 
 def write_as(path: Path, writers: Mapping[str, Callable[[], bytes]]) -> None:
@@ -92,9 +98,12 @@ def _totals(frame: pd.DataFrame, columns: _Columns) -> list[Any]:
         if column in ("SubscriptionId", "Name"):
             totals.append(TOTAL)
         elif column == "Amount":
-            totals.append(int(frame["AmountCents"].sum()) / 100)
+            cents = _cents(frame)
+            totals.append(None if cents is None else cents / 100)
         else:
-            totals.append(_value(column, frame[column].sum()) if column in _SUMMED else None)
+            totals.append(
+                _value(column, frame[column].sum(min_count=min(len(frame), 1))) if column in _SUMMED else None
+            )
     return totals
 
 
@@ -108,7 +117,8 @@ def _csv(rows: list[list[Any]], columns: _Columns) -> bytes:
         name, amount, *rest = row
         # A spreadsheet runs a cell that begins with one of these as a formula (OWASP, "CSV Injection").
         safe = f"'{name}" if name.lstrip().startswith(("=", "+", "-", "@")) or name[:1] in "\t\r\n" else name
-        writer.writerow([safe, f"{amount:.2f}", *("" if value is None else value for value in rest)])
+        cells = ("" if value is None else value for value in rest)
+        writer.writerow([safe, "" if amount is None else f"{amount:.2f}", *cells])
     return b"\xef\xbb\xbf" + out.getvalue().encode()
 
 

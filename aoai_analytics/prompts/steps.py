@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import extras
@@ -16,7 +17,7 @@ from ..errors import WrongUse
 from ..library.queries import Query
 from .languages import languages
 from .personal_data import by_kind, by_request
-from .topics import sampled, topics
+from .topics import topics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,17 @@ class Step:
         return replace(result, frame=frame, types=dict(self.types))
 
 
+def sampled(prompts: pd.DataFrame, what: str = "logged prompts") -> str:
+    """How many prompts were read, of how many and of when, in words; '' where there is none."""
+    if not len(prompts):
+        return ""
+    first, last = (f"{at.day} {at:%b %Y}" for at in (prompts["TimeGenerated"].min(), prompts["TimeGenerated"].max()))
+    of, read = int(prompts["AllPrompts"].max()), len(prompts)
+    if read < of:
+        return f"From a sample of {read:,} of {of:,} {what}, spread over {first} to {last} (UTC)."
+    return f"From all {read:,} {what}, {first} to {last} (UTC)."
+
+
 STEPS = {
     "topics": Step(
         topics,
@@ -75,7 +87,7 @@ STEPS = {
             "UnknownRequests": "requests",
         },
         no_text=frozenset({"Topic", "SharedTerms"}),
-        says=sampled,
+        says=partial(sampled, what="logged prompts (without texts to embed)"),
     ),
     "languages": Step(
         languages,
@@ -83,6 +95,7 @@ STEPS = {
         chart="bar x=Prompts y=Language",
         units={"Prompts": "prompts", "Share": "%", "Users": "users"},
         no_text=frozenset({"Language"}),
+        says=sampled,
     ),
     "personal-data": Step(
         by_kind,

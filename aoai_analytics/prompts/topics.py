@@ -163,15 +163,3 @@ def _script(text: str) -> str:
     from .languages import language
 
     return language(text)
-
-
-def sampled(prompts: pd.DataFrame) -> str:
-    """How many prompts were read, of how many and of when, in words; '' where there is none."""
-    if not len(prompts):
-        return ""
-    first, last = (f"{at.day} {at:%b %Y}" for at in (prompts["TimeGenerated"].min(), prompts["TimeGenerated"].max()))
-    of, read = int(prompts["AllPrompts"].max()), len(prompts)
-    what = "logged prompts (without texts to embed)"
-    if read < of:
-        return f"From a sample of {read:,} of {of:,} {what}, spread over {first} to {last} (UTC)."
-    return f"From all {read:,} {what}, {first} to {last} (UTC)."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,14 @@ def test_topics_are_of_a_sample_of_the_whole_period_that_says_of_how_many(engine
     assert answer(engine, "topics", "CorrelationId", "AllPrompts", topN=2) == everything[:2]
 
 
-@pytest.mark.parametrize("name", ["languages", "personal-data", "personal-data-requests"])
+def test_languages_are_of_a_sample_of_the_whole_period_that_says_of_how_many(engine: LocalEngine) -> None:
+    everything = answer(engine, "languages", "CorrelationId", "AllPrompts")
+    assert sorted(everything) == [(f"r{number}", 6) for number in range(1, 7)]
+    by_hash = sorted((f"r{number}" for number in range(1, 7)), key=lambda name: md5(name.encode()).hexdigest())
+    assert [name for name, _ in answer(engine, "languages", "CorrelationId", "AllPrompts", topN=3)] == by_hash[:3]
+
+
+@pytest.mark.parametrize("name", ["personal-data", "personal-data-requests"])
 def test_what_a_step_reads_are_the_latest_texts(engine: LocalEngine, name: str) -> None:
     found = answer(engine, name, "CorrelationId", "User", topN=3)
     assert found == [("r6", "ann"), ("r5", "cy"), ("r4", "203.0.113.1")]

@@ -70,6 +70,24 @@ def test_an_empty_period_gives_an_empty_table_with_a_total_of_nothing(lake: Path
     assert total["Amount (USD)"] == "0.00"
 
 
+def test_an_unknown_amount_is_an_empty_cell_and_no_known_one_no_total(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unknown = {"TimeGenerated": "2026-11-02 08:00", "TokenSource": "none", "SubscriptionId": "sub-a"}
+    known = {"TimeGenerated": "2026-12-02 08:00", "PromptTokens": "0", "CachedTokens": "0", "CompletionTokens": "1330"}
+    engine_over(
+        [unknown, unknown | {"TimeGenerated": "2026-12-02 08:00"}, known | {"SubscriptionId": "b"}], tmp_path / "lake"
+    ).close()
+    path = tmp_path / "x.csv"
+    amounts = {}
+    for period in ("2026-11", "2026-12"):
+        assert main(["prices", "showback", "-o", str(path), "-s", str(tmp_path / "lake"), "--period", period]) == 0
+        rows = csv.DictReader(path.read_text("utf-8-sig").splitlines())
+        amounts[period] = {row["Subscription"]: row["Amount (USD)"] for row in rows}
+    assert amounts == {"2026-11": {"sub-a": "", "Total": ""}, "2026-12": {"b": "0.01", "sub-a": "", "Total": "0.01"}}
+    assert "unknown USD for 1 subscriptions" in capsys.readouterr().err
+
+
 def test_another_kind_of_file_is_refused(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prices", "showback", "-o", str(tmp_path / "x.pdf"), "-s", str(lake)]) == 2
     assert "must end in .csv or .xlsx" in capsys.readouterr().err

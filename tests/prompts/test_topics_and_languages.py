@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from aoai_analytics.prompts.languages import TOO_SHORT, language, languages
-from aoai_analytics.prompts.topics import OTHER, sampled, topics
+from aoai_analytics.prompts.steps import STEPS, sampled
+from aoai_analytics.prompts.topics import OTHER, topics
 
 SPOKEN = {
     "The quarterly report is late, please tell me when it will be ready.": "English",
@@ -105,7 +106,12 @@ def test_only_words_that_enough_users_share_are_shared_terms() -> None:
 
 def test_how_many_prompts_were_read_of_when_is_said() -> None:
     made = prompts(["a prompt", "another"]).assign(AllPrompts=2_000)
-    read = "2 of 2,000 logged prompts (without texts to embed), spread over 2 Nov 2026 to 2 Nov 2026 (UTC)."
+    read = "2 of 2,000 logged prompts, spread over 2 Nov 2026 to 2 Nov 2026 (UTC)."
     assert sampled(made) == f"From a sample of {read}"
     assert sampled(made.assign(AllPrompts=2)).startswith("From all 2 logged prompts")
     assert sampled(made.head(0)) == ""
+    of_topics, of_languages = STEPS["topics"].says, STEPS["languages"].says
+    assert of_topics and of_topics(made).startswith(
+        "From a sample of 2 of 2,000 logged prompts (without texts to embed), "
+    )
+    assert of_languages and of_languages(made) == f"From a sample of {read}"

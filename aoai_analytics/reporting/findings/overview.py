@@ -143,6 +143,8 @@ def _budget(periods: Periods, start: datetime | None, budgets: str | Sequence[st
     )
     for row in rows:
         if row["ProjectedCost"] is None:
+            if row["Budget"] and row["SpentCost"] is None:
+                yield f"Budget of {named(row['Scope'])}: unknown. No request of the month has a known cost."
             continue
         known = row["LowCost"] is not None and row["HighCost"] is not None
         low, high = (amount(row[name]) if known else "" for name in ("LowCost", "HighCost"))

@@ -43,7 +43,8 @@ def lines(found: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
     """The coverage in sentences, from *found* (see ``numbers``) with at least one request; ± is the 95% range."""
     requests = found["Requests"]
     total = (found["KnownTokens"] or 0) + (found["EstimatedTokens"] or 0)
-    tokens = f"{human(total)} tokens"
+    known = found["KnownTokens"] is not None or found["EstimatedTokens"] is not None
+    tokens = f"{human(total) if known else 'unknown'} tokens"
     if found["EstimatedTokens"]:
         error = share(RANGE * found["EstimatedTokensError"], total)
         tokens += f" ({share(found['EstimatedTokens'], total)} estimated, ±{error})"

@@ -1,0 +1,104 @@
+"""Unknown is not 0: on a lake where no log says the tokens, no query of the library answers 0 tokens or 0 USD."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from deltalake import DeltaTable
+
+from aoai_analytics.engines.connecting import connect
+from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.lake.delta import Lake
+from aoai_analytics.library.queries import Query, library
+from aoai_analytics.schema.tables import REQUESTS
+from tests.kql.cases import engine_over
+from tests.lakes import Once
+
+AMOUNTS = ("tokens", "USD")
+QUERIES = [query for query in library() if set(query.units.values()) & set(AMOUNTS)]
+#: What an unknown request has null: its counts, and the errors of estimates.
+NULL = [
+    *("PromptTokens", "CachedTokens", "CacheWriteTokens", "CompletionTokens", "ReasoningTokens", "TotalTokens"),
+    *("PromptTokensError", "CompletionTokensError", "PromptTokensSharedError", "CompletionTokensSharedError"),
+    *("TokensOwnVariance", "TokensSharedError", "CacheWriteHourTokens", "CachedTokensError", "Calibrated"),
+]
+
+
+def forgotten(source: Path, folder: Path) -> None:
+    """A copy of a lake whose billed requests are all there, each without its tokens, and no other request."""
+    shutil.copytree(source, folder)
+    table = pa.table(DeltaTable(folder / REQUESTS.name).to_pyarrow_table())
+    table = table.filter(pc.not_equal(table["TokenSource"], "not-billed"))
+    for name in NULL:
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, pa.nulls(len(table), table.schema.field(name).type))
+    none = pa.array(["none"] * len(table), table.schema.field("TokenSource").type)
+    table = table.set_column(table.schema.get_field_index("TokenSource"), "TokenSource", none)
+    Lake(folder).replace_dates(REQUESTS.name, table, sorted(set(table["date"].to_pylist())))
+
+
+@pytest.fixture(scope="session")
+def engine(once: Once, sample_lake: Path) -> LocalEngine:
+    folder = once("forgotten-lake", lambda folder: forgotten(sample_lake, folder / "lake")) / "lake"
+    engine = connect(str(folder))
+    assert isinstance(engine, LocalEngine)
+    return engine
+
+
+#: What a query needs to have rows.
+GIVEN: dict[str, dict[str, Any]] = {
+    "cost/provisioned": {"commitments": ["aoai-eastus2/chat-prod=100"]},
+    "alerts/budget-pace": {"budgets": ["(all)=100"]},
+    "cost/budget": {"budgets": ["(all)=100"]},
+}
+
+
+def without_requests(query: Query, row: dict[str, Any], column: str) -> bool:
+    """Whether nothing is behind a column's 0: it counts requests that there are none of."""
+    return column in NOTHING_BEHIND.get(query.name, {}) and row[NOTHING_BEHIND[query.name][column]] == 0
+
+
+#: Columns that count a part of a row's requests -> the column with their number, or the amount that is given.
+NOTHING_BEHIND = {
+    "users/movers": {"TotalTokens": "Requests", "BeforeTokens": "BeforeRequests"},
+    "cost/showback": {"ProvisionedCost": "ProvisionedCost"},
+    "cost/total": {"UnpricedTokens": "UnpricedRequests"},
+    "health/missing-llm-rows": {"EstimatedTokens": "Requests", "EstimatedTokensError": "Requests"},
+    "health/streams-without-usage": {"EstimatedTokens": "Requests", "EstimatedTokensError": "Requests"},
+    "health/rows-without-partner": {"LlmLogOnlyTokens": "LlmLogOnly"},
+}
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_no_sum_of_unknown_amounts_is_0(query: Query, engine: LocalEngine) -> None:
+    given = dict(GIVEN.get(query.name, {}))
+    if "user" in query.parameters:
+        given["user"] = (
+            engine.query("AoaiRequests | summarize Requests = count() by User | top 1 by Requests").frame["User"].iat[0]
+        )
+    rows: list[dict[str, Any]] = engine.query(query.bind(**given)).frame.to_dict("records")
+    amounts = [name for name, unit in query.units.items() if unit in AMOUNTS]
+    assert rows or not given
+    zeros = {name: row for row in rows for name in amounts if row[name] == 0 and not without_requests(query, row, name)}
+    assert not zeros
+
+
+@pytest.mark.parametrize("name", ["tokens/by-day", "tokens/by-subscription", "tokens/by-api", "cost/by-subscription"])
+def test_what_was_not_billed_is_0_and_what_is_known_is_summed(name: str, tmp_path: Path) -> None:
+    at = {"TimeGenerated": "2026-11-02 08:00", "SubscriptionId": "sub-a"}
+    unknown = at | {"TokenSource": "none", "PromptTokens": "null", "CompletionTokens": "null"}
+    known = at | {"PromptTokens": "100", "CompletionTokens": "20", "CachedTokens": "0"}
+    column = "Cost" if name.startswith("cost") else "TotalTokens"
+
+    def answer(folder: str, *requests: dict[str, Any]) -> Any:
+        return engine_over(list(requests), tmp_path / folder).query(library().get(name).text).frame[column].iat[0]
+
+    assert pd.isna(answer("unknown", unknown))
+    assert answer("refused", at | {"TokenSource": "not-billed", "Outcome": "unauthorized"}) == 0
+    assert answer("some", unknown, known) == answer("known", known) > 0
