@@ -20,6 +20,7 @@ EXTRAS = {
         "nbclient",
         "papermill",
         "plotly",
+        "pygments",
     ),
     "prompts": ("phonenumbers", "py3langid", "scipy", "sklearn", "stdnum", "threadpoolctl"),
     "sandbox": ("bpe_openai", "starlette", "uvicorn"),

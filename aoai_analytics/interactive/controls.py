@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, timedelta
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from .. import extras
@@ -14,7 +16,6 @@ from ..engines.kql.parameters import Parameter
 from ..errors import AoaiError
 from ..format.periods import moment
 from ..library import library
-from ..library.queries import Query
 from ..prices import own_functions as price_functions
 from ..reporting import Report
 from ..reporting.render.display import display_block
@@ -48,6 +49,7 @@ class Controls:
         self.section = widgets.Dropdown(description="Section", options=library().sections)
         self.query = widgets.Dropdown(description="Query", layout={"width": "520px"})
         self.parameters: dict[str, Any] = {}
+        self._defaults: dict[str, Any] = {}
         self.start = widgets.DatePicker(description="From", value=_day(report, report.start))
         last = report.end and report.end - timedelta(microseconds=1)
         self.end = widgets.DatePicker(description="To (incl.)", value=_day(report, last))
@@ -57,10 +59,10 @@ class Controls:
         }
         self.run = widgets.Button(description="Run", button_style="primary", icon="play")
         self.answer = widgets.Output()
-        wide = {"width": "98%", "height": "160px"}
-        self.kql = widgets.Textarea(layout=wide, disabled=True)
-        self.cell = widgets.Textarea(layout={"width": "98%", "height": "60px"}, disabled=True)
-        behind = widgets.Accordion([self.kql, self.cell], titles=("The KQL behind it", "Copy as cell"))
+        # Not disabled: some browsers let nobody select the text of a disabled field.
+        self.cell = widgets.Textarea(
+            description="Copy as cell", placeholder="The code of the answer", layout={"width": "98%"}, rows=1
+        )
         self._fields = widgets.VBox()
         self.box = widgets.VBox(
             [
@@ -70,7 +72,7 @@ class Controls:
                 widgets.HBox([*self.filters.values()]),
                 self.run,
                 self.answer,
-                behind,
+                self.cell,
             ]
         )
         self.section.observe(lambda _: self._list_queries(), "value")
@@ -90,13 +92,14 @@ class Controls:
             return
         declared = library().get(self.query.value).parameters
         self.parameters = {name: _field(parameter) for name, parameter in declared.items() if name != "timeZone"}
-        self._fields.children = tuple(self.parameters.values())
+        self._defaults = {name: field.value for name, field in self.parameters.items()}
+        self._fields.children = tuple(
+            _explained(field, declared[name].about) for name, field in self.parameters.items()
+        )
 
-    def _chosen(self, query: Query) -> dict[str, str]:
+    def _chosen(self) -> dict[str, Any]:
         """The parameters that differ from their defaults."""
-        shown = {name: str(widget.value).lower() if query.parameters[name].type == "bool" else str(widget.value)
-                 for name, widget in self.parameters.items()}  # fmt: skip
-        return {name: value for name, value in shown.items() if value != _default(query.parameters[name])}
+        return {name: field.value for name, field in self.parameters.items() if field.value != self._defaults[name]}
 
     def _filtered(self) -> dict[str, str]:
         return {FILTERS[name]: box.value.strip() for name, box in self.filters.items() if box.value.strip()}
@@ -114,13 +117,21 @@ class Controls:
         return self._engines[key]
 
     def _show(self) -> None:
+        self.run.disabled, self.run.description = True, "Running…"
+        try:
+            self._answer()
+        finally:
+            self.run.disabled, self.run.description = False, "Run"
+
+    def _answer(self) -> None:
+        self.cell.value = ""
         query = library().get(self.query.value)
         zone = self._report.time_zone
         after = self.end.value and self.end.value + timedelta(days=1)
         with self.answer:
             self.answer.clear_output(wait=True)
             try:
-                values = self._chosen(query)
+                values = self._chosen()
                 report = Report(
                     self._narrowed(),
                     self._report.queries,
@@ -134,8 +145,8 @@ class Controls:
                 print(error)
                 return
             display_block(answer)
-            self.kql.value = answer.kql
-            self.cell.value = _as_cell(query.name, values, self.start.value, after, self._filtered())
+            self.cell.value = _as_cell(report, query.name, values, self.start.value, after, self._filtered())
+            self.cell.rows = self.cell.value.count("\n") + 1
 
 
 def _day(report: Report, at: Any) -> date | None:
@@ -175,17 +186,30 @@ def _field(parameter: Parameter) -> Any:
     return widgets.Text(value=default, placeholder=parameter.type, **look)
 
 
+def _explained(field: Any, about: str) -> Any:
+    """A parameter's field with what it means beside it: a tooltip is not seen by touch or keyboard."""
+    import ipywidgets as widgets
+
+    return widgets.HBox([field, widgets.HTML(escape(about))])
+
+
 def _as_cell(
-    name: str, values: Mapping[str, str], start: date | None, after: date | None, filtered: Mapping[str, str]
+    report: Report,
+    name: str,
+    values: Mapping[str, Any],
+    start: date | None,
+    after: date | None,
+    filtered: Mapping[str, str],
 ) -> str:
-    """The code that shows the same."""
-    lines = []
+    """The code that shows the same. A period of its own is another report: the notebook's one keeps its period."""
+    lines, shown = [], "report"
     if filtered:
-        pairs = ", ".join(f'"{column}={value}"' for column, value in filtered.items())
+        pairs = ", ".join(json.dumps(f"{column}={value}", ensure_ascii=False) for column, value in filtered.items())
         lines.append(f"# in aoai.toml: only = [{pairs}]")
     if start or after:
-        lines.append(
-            f"report = open_report(source, {str(start) if start else None!r}, {str(after) if after else None!r})"
-        )
+        shown = "narrowed"
+        period = f"{str(start) if start else None!r}, {str(after) if after else None!r}"
+        prompts = ", show_prompts=True" if report.show_prompts else ""
+        lines.append(f"narrowed = open_report(source, {period}, time_zone={report.time_zone!r}{prompts})")
     given = "".join(f", {key}={value!r}" for key, value in values.items())
-    return "\n".join([*lines, f'report.show("{name}"{given})'])
+    return "\n".join([*lines, f'{shown}.show("{name}"{given})'])

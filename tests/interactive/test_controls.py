@@ -37,8 +37,8 @@ def test_a_query_is_chosen_by_its_section_and_run_with_its_parameters(report: Re
     controls.parameters["topN"].value = 2
     shown = run(controls)
     assert len(shown) > 1
-    assert "let topN = 2;" in controls.kql.value
-    assert controls.cell.value == "report.show(\"tokens/by-subscription\", topN='2')"
+    assert controls.cell.value == 'report.show("tokens/by-subscription", topN=2)'
+    assert not controls.run.disabled and controls.run.description == "Run"
 
 
 def test_a_period_and_a_filter_narrow_the_answer_and_are_in_the_cell(report: Report) -> None:
@@ -51,8 +51,8 @@ def test_a_period_and_a_filter_narrow_the_answer_and_are_in_the_cell(report: Rep
     run(controls)
     assert controls.cell.value.splitlines() == [
         f'# in aoai.toml: only = ["ModelName={model.value}"]',
-        "report = open_report(source, '2026-11-14', '2026-11-15')",
-        'report.show("tokens/by-surface")',
+        "narrowed = open_report(source, '2026-11-14', '2026-11-15', time_zone='UTC')",
+        'narrowed.show("tokens/by-surface")',
     ]
     narrowed = controls._narrowed().query("AoaiRequests | distinct ModelName").frame.ModelName.tolist()
     assert narrowed == [model.value]

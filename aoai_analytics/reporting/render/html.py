@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ def environment() -> Any:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    for each in (script_json, data_link, json_link, deeper, packed, csv_file, markdown):
+    for each in (script_json, data_link, json_link, deeper, packed, csv_file, markdown, kql_colors):
         env.filters[each.__name__] = each
     env.filters["thousands"] = lambda number: f"{number:,}"
     env.globals["large"] = LARGE
@@ -79,6 +79,21 @@ def plain_text(block: Block) -> str:
     lines += [" ".join(filter(None, (card["label"] + ":", card["value"], card["more"]))) for card in block.cards]
     lines += [line for line in (block.headline, block.alt, f"{block.rows:,} rows", block.note) if line]
     return "\n".join(lines)
+
+
+@lru_cache(maxsize=256)
+def kql_colors(text: str) -> Any:
+    """KQL as escaped HTML; keywords, texts, numbers and comments have Pygments' classes, as in JupyterLab."""
+    from markupsafe import Markup, escape
+    from pygments.lexers.kusto import KustoLexer
+    from pygments.token import Comment, Keyword, Number, String
+
+    classes = {Comment: "c", Keyword: "k", Number: "m", String: "s"}
+    parts = []
+    for kind, word in KustoLexer(stripnl=False, ensurenl=False).get_tokens(text):
+        name = "k" if word == "let" else next((classes[part] for part in kind.split() if part in classes), "")
+        parts.append(f'<span class="{name}">{escape(word)}</span>' if name else str(escape(word)))
+    return Markup("".join(parts))
 
 
 @cache
