@@ -53,6 +53,10 @@ BODIES = {
     "cut in a name": ('{"mod', "unread"),
     "an array": ('[{"model": "a"}]', "unread"),
     "text": ("model=a", "unread"),
+    "an earlier response without a value": ('{"model": "a", "previous_response_id":, "input": "x"}', "unread"),
+    "an earlier response that is no value": ('{"model": "a", "previous_response_id": 1-2}', "unread"),
+    "a conversation that is no value": ('{"model": "a", "conversation": truefalse}', "unread"),
+    "a conversation as an object": ('{"model": "a", "conversation": {"id": "conv_1"}}', None),
 }
 # Who asks v1 for what, with a team that may use chat-mini and embed-small: the body or form, and whether it goes on.
 PART = "Content-Disposition: form-data; {}\r\n\r\n{}\r\n--x"
@@ -114,7 +118,8 @@ def said() -> gateway.Json:
         step(f"asked {n}", json.dumps(body), "application/json", "model-allowed") for n, (body, _) in ASKED.items()
     ]
     policy = f"<policies><inbound>{''.join(steps)}<return-response /></inbound></policies>"
-    request = {"url": "https://apim.contoso.example/openai/v1/responses", "matchedParameters": {}}
+    # Forms are read on the routes that take files only; a body is read alike on all.
+    request = {"url": "https://apim.contoso.example/openai/v1/audio/transcriptions", "matchedParameters": {}}
     result: gateway.Json = gateway.send(policy, gateway.scenario({"request": request}))["variables"]
     return result
 
