@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import WrongUse
-from . import media, model, policies, shapes
+from . import bodies, media, model, policies, shapes
 from .call import Call
 from .installation import Installation, Product, Subscription
 from .issuer import Issuer
@@ -64,8 +64,8 @@ class Deciding:
             message = "Unable to match incoming request to an operation."
             call.last_error = ("configuration", "OperationNotFound", message, "backend")
             return Answer(404, {"statusCode": 404, "message": "Resource not found"})
-        refused = self._identify(call, query) or self._filter(call, path) or self._limit(call, has_product=False)
-        refused = refused or self._media_limit(call)
+        refused = self._identify(call, query) or self._filter(call, path) or self._body(call, path)
+        refused = refused or self._limit(call, has_product=False) or self._media_limit(call)
         if refused:
             return refused
         if call.surface == "mcp":
@@ -106,7 +106,11 @@ class Deciding:
         if name not in known:
             raise WrongUse(f"{name}: not a product with limits; they are {', '.join(known)}")
         old = products[name]
-        new = Product(name, minute or old.tokens_per_minute, month or old.tokens_per_month)
+        new = replace(
+            old,
+            tokens_per_minute=minute or old.tokens_per_minute,
+            tokens_per_month=month or old.tokens_per_month,
+        )
         self.installation = replace(self.installation, products=products | {name: new})
         return new
 
@@ -147,6 +151,22 @@ class Deciding:
         if wrong or _BAD_PATH.search(path):
             return Answer(400, {"error": policies.refusal("invalid_path")})
         return None
+
+    def _body(self, call: Call, path: str) -> Answer | None:
+        """The fragments ``request-body`` and ``allowed-models``."""
+        if call.surface == "mcp":
+            return None
+        given = bodies.Given(path, call.headers.get("content-type", ""), call.text)
+        if error := bodies.ambiguous(given, path):
+            return Answer(400, {"error": error})
+        allowed = self.installation.products[call.product].models
+        if allowed is None:
+            return None
+        deployment = call.route.deployment if call.route else ""
+        error = bodies.not_allowed(
+            allowed, given, deployment=deployment, method=call.method, headers=call.headers, text=call.text
+        )
+        return Answer(403, {"error": error}) if error else None
 
     def _limit(self, call: Call, *, has_product: bool) -> Answer | None:
         """``llm-token-limit``: of the product, or, after the identity, of a caller without one."""

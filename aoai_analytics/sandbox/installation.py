@@ -6,7 +6,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -73,6 +73,16 @@ class _Entra(BaseModel):
     tokensPerMonth: int | None = None
 
 
+class _Team(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    subscription: str
+    product: Literal["bronze", "silver", "gold", "unlimited"]
+    tokensPerMinute: int | None = None
+    tokensPerMonth: int | None = None
+    models: tuple[str, ...] | None = Field(default=None, min_length=1)
+
+
 class _Parameters(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
@@ -81,6 +91,7 @@ class _Parameters(BaseModel):
     silver: _Limits = _Limits()
     gold: _Limits = _Limits()
     unlimitedSubscriptions: tuple[str, ...] = ()
+    teams: tuple[_Team, ...] = ()
     entra: _Entra = _Entra()
     backendRetries: int | None = None
     breakerFailures: int | None = None
@@ -90,11 +101,15 @@ class _Parameters(BaseModel):
 
 @dataclass(frozen=True)
 class Product:
-    """A product's limits for each of its subscriptions; None: unlimited. '' is the name for callers without one."""
+    """A product's limits for each of its subscriptions; None: unlimited. '' is the name for callers without one.
+
+    ``models``: the only deployments that a team's own product may use; None: all.
+    """
 
     name: str
     tokens_per_minute: int | None
     tokens_per_month: int | None
+    models: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +146,8 @@ class Installation:
             "entra-role": self.role,
         }
         for product in self.products.values():
-            if product.tokens_per_minute is not None:
+            # A team's product has its numbers in its policy.
+            if product.tokens_per_minute is not None and not product.name.startswith("team-"):
                 name = product.name or "direct"
                 values[f"{name}-tokens-per-minute"] = str(product.tokens_per_minute)
                 values[f"{name}-token-quota"] = str(product.tokens_per_month)
@@ -178,6 +194,11 @@ def _installation(parameters: _Parameters, path: Path) -> Installation:
     products[""] = Product("", *_limits("direct", entra.tokensPerMinute, entra.tokensPerMonth))
     pairs = [(each, name) for name, given in limits.items() for each in given.subscriptions]
     pairs += [(each, "unlimited") for each in parameters.unlimitedSubscriptions]
+    for team in parameters.teams:
+        like, own = products[team.product], f"team-{team.subscription}"
+        minute, month = team.tokensPerMinute or like.tokens_per_minute, team.tokensPerMonth or like.tokens_per_month
+        products[own] = Product(own, minute, month, team.models)
+        pairs.append((team.subscription, own))
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1 or not re.fullmatch(r"[\w.-]+", name):

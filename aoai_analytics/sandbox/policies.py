@@ -37,6 +37,12 @@ def _fragment(name: str) -> ET.Element:
 
 
 @cache
+def fragment_text(name: str) -> str:
+    """The expressions of a fragment, as C#: attributes and texts of its elements."""
+    return "\n".join("\n".join([*node.attrib.values(), node.text or ""]) for node in _fragment(name).iter())
+
+
+@cache
 def _named_values() -> Json:
     found: Json = _read("named-values.json")
     return found

@@ -16,6 +16,7 @@ import pytest
 from aoai_analytics.sandbox import shapes
 from aoai_analytics.sandbox.app import Sandbox
 from aoai_analytics.sandbox.call import Call
+from aoai_analytics.sandbox.installation import DEFAULT, read_installation
 from aoai_analytics.sandbox.pool import BackendAnswer
 from aoai_analytics.sandbox.serve import make, running
 from tests.policies import gateway as policies
@@ -78,13 +79,15 @@ def backend(call: Call, answer: BackendAnswer) -> Json:
     return {"status": 200, "headers": headers, "body": shapes.whole(call.surface, answer.reply, call.sent)}
 
 
-def simulated(served: Served, call: Call, body: Any, **more: Any) -> Json:
+def simulated(served: Served, call: Call, body: Any, headers: dict[str, str] | None = None, **more: Any) -> Json:
     """The shipped policies on the same request, with the answers that the backends gave."""
     installation = served.sandbox.deciding.installation
     url = call.url.replace(served.url, "https://apim.contoso.example")
     request: Json = {"url": url, "method": call.method, "body": body}
     if call.caller:
         request["headers"] = {"Authorization": f"Bearer {policies.TOKEN}"}
+    if headers:
+        request["headers"] = headers
     if "/deployments/" not in url:
         request["matchedParameters"] = {"deployment-id": None}
     changes = {
@@ -94,10 +97,16 @@ def simulated(served: Served, call: Call, body: Any, **more: Any) -> Json:
         **more,
     }
     product = call.product or None
+    models = None
+    if product and product.startswith("team-"):
+        allowed = installation.products[product].models
+        models, product = " ".join(allowed) if allowed else None, "silver"
     scenario = policies.scenario(changes, product=product)
-    if "/deployments/" not in url:
+    if "/deployments/" in url:
+        scenario["request"]["matchedParameters"] = {"deployment-id": call.route.deployment if call.route else ""}
+    else:
         scenario["request"]["matchedParameters"] = {}
-    return policies.send(policies.effective(product), scenario)
+    return policies.send(policies.effective(product, models=models), scenario)
 
 
 def same(served: Served, answer: tuple[int, dict[str, str], str], body: Any, **more: Any) -> Json:
@@ -220,3 +229,92 @@ def test_a_quota_that_is_used_up_is_403_without_a_wait(served: Served) -> None:
     assert json.loads(text)["error"]["code"] == "insufficient_quota"
     # Another subscription of the product has its own.
     assert served.ask(path, body, {"api-key": "key-of-sub-legal"})[0] == 200
+
+
+#: Bodies that the service may read in another way than the gateway.
+UNCLEAR = {
+    "twice": (f"{V1}/chat/completions", '{"model": "chat-mini", "messages": [], "model": "chat-prod"}'),
+    "other letters": (f"{CLASSIC}/chat/completions?api-version=2024-10-21", '{"Stream": true, "messages": []}'),
+    "escaped": (f"{V1}/responses", '{"model": "chat-mini", "store": false, "\\u0073tore": true, "input": "a"}'),
+    "cut": (f"{V1}/responses", '{"model": "chat-mini", "input": "a"'),
+    "no value": (f"{V1}/responses", '{"model": "chat-mini", "input": "a", "previous_response_id": 1-2}'),
+    "a list": (f"{V1}/responses", '[{"model": "chat-mini"}]'),
+}
+
+
+@policies.needs_simulator
+@pytest.mark.parametrize("name", UNCLEAR)
+def test_a_body_that_can_be_read_in_two_ways_is_refused_as_the_policies_do(served: Served, name: str) -> None:
+    path, body = UNCLEAR[name]
+    answer = served.ask(path, body.encode(), {"api-key": "key-of-sub-finance", "Content-Type": "application/json"})
+    result = same(served, answer, body)
+    assert json.loads(answer[2])["error"]["code"] == "ambiguous_body" and result["backend"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"model": "chat-mini", "messages": [{"role": "user", "content": "a", "model": 1, "model": 2}]}',
+        '{"model": "chat-mini", "messages": [{"role": "user", "content": "\\"model\\": {"}], "other": 1, "other": 2}',
+        ' \t{"model": "chat-mini", "messages": [{"role": "user", "content": "a"}]}\r\n',
+    ],
+)
+def test_what_decides_nothing_may_be_there_twice(served: Served, body: str) -> None:
+    path = f"{CLASSIC}/chat/completions?api-version=2024-10-21"
+    assert served.ask(path, body.encode())[0] == 200
+
+
+FORM = '--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n{}\r\n--b--\r\n'
+#: What a team that may use chat-mini and pictures asks for: path, body, content type, further headers, whether it may.
+OF_A_TEAM: dict[str, tuple[str, str, str, dict[str, str], bool]] = {
+    "allowed": (f"{V1}/chat/completions", json.dumps(ASKED | {"model": "Chat-Mini"}), "application/json", {}, True),
+    "in the path": (
+        "/openai/deployments/chat-prod/chat/completions?api-version=2024-10-21",
+        json.dumps(ASKED),
+        "application/json",
+        {},
+        False,
+    ),
+    "none": (f"{V1}/chat/completions", '{"messages": []}', "application/json", {}, False),
+    "no text": (f"{V1}/chat/completions", '{"model": ["chat-mini"], "messages": []}', "application/json", {}, False),
+    "a tool's": (
+        f"{V1}/responses",
+        '{"model": "chat-mini", "input": "a", "tools": [{"type": "image_generation", "model": "other"}]}',
+        "application/json",
+        {},
+        False,
+    ),
+    "a header's": (
+        f"{V1}/responses",
+        '{"model": "chat-mini", "input": "a"}',
+        "application/json",
+        {"x-ms-oai-image-generation-deployment": "other"},
+        False,
+    ),
+    "a form's": (f"{V1}/audio/transcriptions", FORM.format("dictation"), "multipart/form-data; boundary=b", {}, False),
+}
+
+
+@policies.needs_simulator
+@pytest.mark.parametrize("name", OF_A_TEAM)
+def test_a_team_gets_its_own_deployments_and_is_refused_others_as_the_policies_do(tmp_path: Path, name: str) -> None:
+    path, body, kind, more, may = OF_A_TEAM[name]
+    (tmp_path / "aoai.toml").write_text(
+        DEFAULT.read_text("utf-8").replace(
+            "[setup.parameters]\n",
+            "[setup.parameters]\n"
+            'teams = [{ subscription = "sub-press", product = "silver", models = ["chat-mini", "pictures"] }]\n',
+        ),
+        "utf-8",
+    )
+    calls: list[Call] = []
+    sandbox = make(tmp_path / "logs", installation=read_installation(tmp_path / "aoai.toml"), watch=calls.append)
+    with running(sandbox) as url:
+        served = Served(url, sandbox, calls)
+        headers = {"api-key": "key-of-sub-press", "Content-Type": kind, **more}
+        answer = served.ask(path, body.encode(), headers)
+        sent = {name: value for name, value in headers.items() if name != "api-key"}
+        result = same(served, answer, body, headers=sent)
+    assert calls[0].product == "team-sub-press"
+    assert (answer[0] == 200, result["client"]["status"] == 200) == (may, may)
+    assert may or json.loads(answer[2])["error"]["code"] == "model_not_allowed"
