@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from ..errors import SetupError
 
 API_VERSION = "2024-10-21"
+#: Of Anthropic's API: https://platform.claude.com/docs/en/api/versioning
+ANTHROPIC_VERSION = "2023-06-01"
 PROMPT = "Answer with the one word: ready"
 #: Signs of models without chat; embeddings are tested separately.
 _EMBEDDINGS = ("embedding",)
@@ -42,15 +44,82 @@ class Answer:
             usage = part.get("usage") if isinstance(part, dict) else None
             if isinstance(usage, dict) and "total_tokens" in usage:
                 return int(usage["total_tokens"])
+        of_claude = claude_usage(self)
+        return None if of_claude is None else sum(of_claude)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A deployment that answers conversations: at OpenAI's API, or Claude at Anthropic's."""
+
+    name: str
+    model: str
+    claude: bool = False
+
+    def url(self, base: str) -> str:
+        """Where it is asked; *base* ends in ``/openai``, and Claude's API is beside it."""
+        return f"{claude_base(base)}/v1/messages" if self.claude else chat_url(base, self.name)
+
+    def body(self, prompt: str = PROMPT) -> dict[str, Any]:
+        """A request with one user message."""
+        return {"model": self.name, "max_tokens": 16, **chat_body(prompt)} if self.claude else chat_body(prompt)
+
+    def headers(self, key: str) -> dict[str, str]:
+        """The headers with a subscription's *key*; '' for none."""
+        version = {"anthropic-version": ANTHROPIC_VERSION} if self.claude else {}
+        return {**version, **({"x-api-key" if self.claude else "api-key": key} if key else {})}
+
+
+def claude_base(base: str) -> str:
+    """Where Claude's API is, beside OpenAI's, whose *base* ends in ``/openai``."""
+    return base.removesuffix("/openai") + "/anthropic"
+
+
+def claude_usage(answer: Answer) -> tuple[int, int] | None:
+    """Prompt and completion tokens of an answer of Anthropic's API, where cached tokens are counted apart.
+
+    A stream has the prompt's in its first event and the completion's in a later one. None if it has none.
+    """
+    parts = [answer.body, *answer.events]
+    parts += [part["message"] for part in parts if isinstance(part, dict) and isinstance(part.get("message"), dict)]
+    usage: dict[str, int] = {}
+    for part in parts:
+        found = part.get("usage") if isinstance(part, dict) else None
+        if isinstance(found, dict):
+            new = {name: value for name, value in found.items() if isinstance(value, int)}
+            usage |= {name: max(value, usage.get(name, 0)) for name, value in new.items()}
+    if "input_tokens" not in usage or "output_tokens" not in usage:
         return None
+    cached = ("cache_read_input_tokens", "cache_creation_input_tokens")
+    return usage["input_tokens"] + sum(usage.get(name, 0) for name in cached), usage["output_tokens"]
 
 
-def chat_deployment(accounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The first chat deployment. Raises SetupError if there is none."""
-    for deployment in (each for account in accounts for each in account["deployments"]):
+def chat_model(account: Mapping[str, Any]) -> Model | None:
+    """An account's first deployment for chat, None if it has none."""
+    for deployment in account["deployments"]:
         if deployment.get("format") != "Anthropic" and not any(w in deployment["model"].lower() for w in _NO_CHAT):
-            return dict(deployment)
-    raise SetupError("no chat model deployment, which the tests need: add one to setup.parameters.openAIAccounts")
+            return Model(deployment["name"], deployment["model"])
+    return None
+
+
+def claude_model(account: Mapping[str, Any]) -> Model | None:
+    """An account's first deployment of Claude, None if it has none."""
+    for deployment in account["deployments"]:
+        if deployment.get("format") == "Anthropic":
+            return Model(deployment["name"], deployment["model"], claude=True)
+    return None
+
+
+def first_models(accounts: Sequence[Mapping[str, Any]]) -> list[Model]:
+    """The first chat model and the first Claude, as far as there are any. Raises SetupError if there is neither."""
+    found = [
+        next((model for account in accounts if (model := kind(account))), None) for kind in (chat_model, claude_model)
+    ]
+    if models := [model for model in found if model]:
+        return models
+    raise SetupError(
+        "no deployment of a chat model or of Claude, which the tests need: add one to setup.parameters.openAIAccounts"
+    )
 
 
 def embeddings_deployment(accounts: Sequence[Mapping[str, Any]]) -> str | None:

@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..config import shipped
@@ -17,7 +17,7 @@ from .calls import Answer
 from .findings import MET, NOT_ASKED, NOT_MET, Finding
 from .installation import Installation
 from .requirements.gateway import role_for, subscriptions_of
-from .requirements.models import endpoint
+from .requirements.models import claude_endpoint, endpoint
 from .teams import PRODUCTS
 
 #: The gateway's built-in subscription for all APIs, which exists before any product.
@@ -34,10 +34,6 @@ class Gateway:
 
     base: str
     key: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"api-key": self.key}
 
 
 def gateway_of(installation: Installation, subscription: str) -> Gateway:
@@ -57,15 +53,19 @@ def gateway_of(installation: Installation, subscription: str) -> Gateway:
 def try_models(installation: Installation) -> Iterator[Finding]:
     """One short chat with each account, with your own identity. A missing role is reported, not a failure."""
     what = "The model answers you directly"
-    deployment = calls.chat_deployment(installation.parameters["openAIAccounts"])["name"]
-    for short, path in installation.account_ids.items():
-        account = installation.get(path)
+    for asked in installation.parameters["openAIAccounts"]:
+        short = asked["name"]
+        account = installation.get(installation.account_ids[short])
         if account is None:
             yield Finding(short, what, NOT_MET, "the account does not exist.", "run notebooks/setup/01-openai")
             continue
-        headers = {"Authorization": f"Bearer {installation.arm.token(MODELS_SCOPE)}"}
-        url = calls.chat_url(f"{endpoint(account)}openai", deployment)
-        answer = calls.send(url, calls.chat_body(), headers)
+        model = calls.chat_model(asked) or calls.claude_model(asked)
+        if model is None:
+            yield Finding(short, what, NOT_ASKED, "it has no chat model.")
+            continue
+        headers = {"Authorization": f"Bearer {installation.arm.token(MODELS_SCOPE)}", **model.headers("")}
+        where = claude_endpoint(account) if model.claude else endpoint(account)
+        answer = calls.send(model.url(f"{where}openai"), model.body(), headers)
         if answer.status in (401, 403):
             detail = (
                 f"HTTP {answer.status}: calling a model needs the role {role_for(account.get('kind', ''))[1]}, which "
@@ -96,30 +96,34 @@ def let_me_ask(installation: Installation) -> dict[str, str]:
 
 
 def try_api(installation: Installation) -> Iterator[Finding]:
-    """The API as clients use it: both routes, a stream, embeddings, and each error in OpenAI's format."""
+    """The APIs as clients use them: each route, a stream, embeddings, and each error in OpenAI's format."""
     gateway = gateway_of(installation, ALL_ACCESS)
     accounts = installation.parameters["openAIAccounts"]
-    deployment = calls.chat_deployment(accounts)["name"]
-    by_deployment = calls.chat_url(gateway.base, deployment)
-    chat, key = calls.chat_body(), gateway.headers
-    answer = calls.send(by_deployment, chat, key)
-    yield _expected("chat", "The deployment-style route answers, with its tokens", answer, 200, tokens=True)
-    v1 = f"{gateway.base}/v1/chat/completions"
-    answer = calls.send(v1, {**chat, "model": deployment}, key)
-    yield _expected("chat-v1", "The v1 route answers, with its tokens", answer, 200, tokens=True)
-    answer = calls.send(by_deployment, {**chat, "stream": True}, key)
-    yield _streamed(answer)
-    embeddings = calls.embeddings_deployment(accounts)
-    if embeddings:
-        url = f"{gateway.base}/deployments/{embeddings}/embeddings?api-version={calls.API_VERSION}"
-        answer = calls.send(url, {"input": "ready"}, key)
-        yield _expected("embeddings", "Embeddings are answered, with their tokens", answer, 200, tokens=True)
-    missing = calls.chat_url(gateway.base, "no-such-deployment")
-    yield _expected("no-deployment", "An unknown deployment is 404", calls.send(missing, chat, key), 404)
-    answer = calls.send(by_deployment, chat, {})
-    yield _expected("no-key", "Neither key nor token is 401", answer, 401, code="missing_credentials")
-    answer = calls.send(by_deployment, chat, {"api-key": "0" * 32})
-    yield _expected("wrong-key", "A wrong key is 401", answer, 401, code="invalid_api_key")
+    for model in calls.first_models(accounts):
+        # The names of OpenAI's own are those of old pages.
+        mark = "claude-" if model.claude else ""
+        url, body, key = model.url(gateway.base), model.body(), model.headers(gateway.key)
+        answer = calls.send(url, body, key)
+        first = "Claude's API answers" if model.claude else "The deployment-style route answers"
+        yield _expected(f"{mark}chat", f"{first}, with its tokens", answer, 200, tokens=True)
+        if not model.claude:
+            v1 = f"{gateway.base}/v1/chat/completions"
+            answer = calls.send(v1, {**body, "model": model.name}, key)
+            yield _expected("chat-v1", "The v1 route answers, with its tokens", answer, 200, tokens=True)
+        answer = calls.send(url, {**body, "stream": True}, key)
+        yield _streamed(f"{mark}stream", answer)
+        embeddings = calls.embeddings_deployment(accounts)
+        if embeddings and not model.claude:
+            where = f"{gateway.base}/deployments/{embeddings}/embeddings?api-version={calls.API_VERSION}"
+            answer = calls.send(where, {"input": "ready"}, key)
+            yield _expected("embeddings", "Embeddings are answered, with their tokens", answer, 200, tokens=True)
+        missing = replace(model, name="no-such-deployment")
+        answer = calls.send(missing.url(gateway.base), missing.body(), key)
+        yield _expected(f"{mark}no-deployment", "An unknown deployment is 404", answer, 404)
+        answer = calls.send(url, body, model.headers(""))
+        yield _expected(f"{mark}no-key", "Neither key nor token is 401", answer, 401, code="missing_credentials")
+        answer = calls.send(url, body, model.headers("0" * 32))
+        yield _expected(f"{mark}wrong-key", "A wrong key is 401", answer, 401, code="invalid_api_key")
 
 
 def _expected(name: str, what: str, answer: Answer, status: int, *, code: str = "", tokens: bool = False) -> Finding:
@@ -145,13 +149,13 @@ _WAYS_ON = {
 }
 
 
-def _streamed(answer: Answer) -> Finding:
+def _streamed(name: str, answer: Answer) -> Finding:
     what = "A stream arrives as events, with its usage at the end"
     if answer.status != 200:
-        return _expected("stream", what, answer, 200)
+        return _expected(name, what, answer, 200)
     if len(answer.events) < 2:
-        return Finding("stream", what, NOT_MET, "HTTP 200, but not as a stream.", "set logBodyBytes to 0: it buffers")
-    return _expected("stream", what, answer, 200, tokens=True)
+        return Finding(name, what, NOT_MET, "HTTP 200, but not as a stream.", "set logBodyBytes to 0: it buffers")
+    return _expected(name, what, answer, 200, tokens=True)
 
 
 def use_up_a_limit(installation: Installation, most: int = 12) -> Iterator[Finding]:
@@ -168,12 +172,12 @@ def use_up_a_limit(installation: Installation, most: int = 12) -> Iterator[Findi
         return
     gateway = gateway_of(installation, name)
     limit = limits_of(installation.parameters)[product][0]
-    deployment = calls.chat_deployment(installation.parameters["openAIAccounts"])["name"]
+    model = calls.first_models(installation.parameters["openAIAccounts"])[0]
     # A short word and its space are about one token; 100,000 fit the context of every current model.
-    body = calls.chat_body("word " * min(limit + 100, 100_000) + calls.PROMPT)
+    body = model.body("word " * min(limit + 100, 100_000) + calls.PROMPT)
     statuses: Counter[int] = Counter()
     for _ in range(most):
-        answer = calls.send(calls.chat_url(gateway.base, deployment), body, gateway.headers)
+        answer = calls.send(model.url(gateway.base), body, model.headers(gateway.key))
         statuses[answer.status] += 1
         if answer.status == 429:
             break
@@ -205,17 +209,26 @@ def burst_size(installation: Installation) -> int:
     The service throttles by the maximum tokens of requests, max_tokens included:
     https://learn.microsoft.com/azure/ai-services/openai/how-to/quota#understanding-rate-limits
     """
-    accounts = installation.parameters["openAIAccounts"]
-    first = min(account.get("priority", 1) for account in accounts)
-    name = calls.chat_deployment(accounts)["name"]
+    model = calls.first_models(installation.parameters["openAIAccounts"])[0]
+    members = _with_deployment(installation, model)
+    first = min(priority for priority, _ in members)
     capacity = 0
-    for account in accounts:
-        if account.get("priority", 1) == first:
-            deployment = next(d for d in account["deployments"] if d["name"] == name)
+    for priority, deployment in members:
+        if priority == first:
             if "Provisioned" in deployment["sku"]:
                 return 0
             capacity += deployment["capacity"]
     return capacity * 1000 // RESERVED + 5
+
+
+def _with_deployment(installation: Installation, model: calls.Model) -> list[tuple[int, dict[str, Any]]]:
+    """Priority of each account that has the model's deployment, with the deployment; others are in another pool."""
+    return [
+        (account.get("priority", 1), deployment)
+        for account in installation.parameters["openAIAccounts"]
+        for deployment in account["deployments"]
+        if deployment["name"] == model.name
+    ]
 
 
 def fail_over(installation: Installation, most: int = 300) -> Iterator[Finding]:
@@ -224,11 +237,18 @@ def fail_over(installation: Installation, most: int = 300) -> Iterator[Finding]:
     It throttles real traffic too, for up to a minute. Tokens are reserved, not used: each response is one word.
     """
     what = "A burst that throttles the first account is answered by the others"
-    if len(installation.account_ids) < 2:
-        yield Finding("failover", what, NOT_ASKED, "aoai.toml has one account, so there is no failover")
+    model = calls.first_models(installation.parameters["openAIAccounts"])[0]
+    members = _with_deployment(installation, model)
+    if len(members) < 2:
+        yield Finding("failover", what, NOT_ASKED, "aoai.toml has one account for it, so there is no failover")
         return
-    if len({account.get("priority", 1) for account in installation.parameters["openAIAccounts"]}) < 2:
+    if len({priority for priority, _ in members}) < 2:
         detail = "all accounts share the load at one priority: a burst would use up all of them together"
+        yield Finding("failover", what, NOT_ASKED, detail)
+        return
+    if model.claude:
+        # https://platform.claude.com/docs/en/api/rate-limits: max_tokens does not count against the output limit.
+        detail = "Claude's limits count the tokens that were written, so only many long answers would use them up"
         yield Finding("failover", what, NOT_ASKED, detail)
         return
     count = burst_size(installation)
@@ -236,11 +256,10 @@ def fail_over(installation: Installation, most: int = 300) -> Iterator[Finding]:
         detail = "the first-asked deployments are provisioned" if not count else f"it would take {count} requests"
         yield Finding("failover", what, NOT_ASKED, f"{detail}: try it on an installation with less capacity")
         return
-    deployment = calls.chat_deployment(installation.parameters["openAIAccounts"])
     gateway = gateway_of(installation, ALL_ACCESS)
-    body = {**calls.chat_body(), **calls.reserving(deployment["model"], RESERVED)}
+    body = {**model.body(), **calls.reserving(model.model, RESERVED)}
     started = time.monotonic()
-    answers = calls.send_many(calls.chat_url(gateway.base, deployment["name"]), body, gateway.headers, count=count)
+    answers = calls.send_many(model.url(gateway.base), body, model.headers(gateway.key), count=count)
     statuses = Counter(answer.status for answer in answers)
     said = ", ".join(f"{number} x HTTP {status}" for status, number in sorted(statuses.items()))
     detail = f"{count} requests in {time.monotonic() - started:.0f} s: {said}"

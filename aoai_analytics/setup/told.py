@@ -1,4 +1,4 @@
-"""Mixed calls through OpenAI's own library, and what it was told of each: the truth that logs are compared with.
+"""Mixed calls, most through OpenAI's own library, and what the client was told: the truth that logs are compared with.
 
 Each call has its number in the query of its URL, where the gateway's log shows it; the gateway's policy removes it.
 """
@@ -61,25 +61,35 @@ def totals(told: Sequence[Told]) -> Totals:
 def call_many(
     gateways: Mapping[str, Gateway], accounts: Sequence[Mapping[str, Any]], count: int, *, at_once: int = 4
 ) -> list[Told]:
-    """So many calls as the subscriptions of *gateways*: chat, streams, Responses, embeddings, and failures."""
-    chat = calls.chat_deployment(accounts)["name"]
+    """So many calls as the subscriptions of *gateways*: chat, streams, Responses, embeddings, Claude, and failures."""
+    models = {model.claude: model for model in calls.first_models(accounts)}
     embed = calls.embeddings_deployment(accounts)
     clients = {name: _client(gateway.base, gateway.key) for name, gateway in gateways.items()}
     any_base = next(iter(gateways.values())).base
     clients[""] = _client(any_base, _WRONG_KEY)
-    kinds = ["chat", "chat", "stream", "stream", "responses", *(["embeddings"] if embed else [])]
+    kinds = [
+        *(["chat", "chat", "stream", "stream", "responses"] if False in models else []),
+        *(["embeddings"] if embed else []),
+        *(["messages", "messages-stream"] if True in models else []),
+    ]
 
     def one(number: int) -> Told:
         rng = Random(number)
         subscription = "" if number % 50 == 49 else rng.choice(sorted(gateways))
         kind = kinds[number % len(kinds)]
-        deployment = "no-such-deployment" if number % 40 == 39 else embed if kind == "embeddings" else chat
+        missing, question = number % 40 == 39, rng.choice(_QUESTIONS)
+        if kind.startswith("messages"):
+            model = replace(models[True], name="no-such-deployment") if missing else models[True]
+            key = gateways[subscription].key if subscription else _WRONG_KEY
+            return replace(_message(any_base, key, subscription, kind, model, question, number), number=number)
+        chat = models[False].name if False in models else ""
+        deployment = "no-such-deployment" if missing else embed if kind == "embeddings" else chat
         told = _call(
             clients[subscription].with_options(default_query={NUMBER: str(number)}),
             subscription,
             kind,
             str(deployment),
-            rng.choice(_QUESTIONS),
+            question,
         )
         return replace(told, number=number)
 
@@ -92,6 +102,16 @@ def _client(base: str, key: str) -> Any:
 
     # No retries: each request must be told.
     return OpenAI(base_url=f"{base}/v1", api_key=key, default_headers={"api-key": key}, max_retries=0)
+
+
+def _message(base: str, key: str, subscription: str, kind: str, model: calls.Model, question: str, number: int) -> Told:
+    """A call of Anthropic's API, whose own library the setup does not need otherwise."""
+    told = Told(subscription, "messages", model.name)
+    body = {**model.body(question), "stream": kind == "messages-stream"}
+    answer = calls.send(f"{model.url(base)}?{NUMBER}={number}", body, model.headers(key))
+    usage = calls.claude_usage(answer) if answer.status == 200 else None
+    prompt, completion = usage or (None, None)
+    return replace(told, status=answer.status, prompt=prompt, completion=completion)
 
 
 def _call(client: Any, subscription: str, kind: str, deployment: str, question: str) -> Told:

@@ -243,8 +243,10 @@ func clientDeployments(account openAIAccount) string[] =>
     (left, right) => left < right
   )
 
-// Claude has a pool of its own: an account is in either, or in both.
-var pooled = filter(openAIAccounts, account => !empty(clientDeployments(account)))
+// Claude has a pool of its own: an account is in either, or in both. The gateway refuses a pool without members, and
+// the policy names the first pool; with Claude alone it has Claude's accounts, which list their models there.
+var withOthers = filter(openAIAccounts, account => !empty(clientDeployments(account)))
+var pooled = empty(withOthers) ? openAIAccounts : withOthers
 var claudeAccounts = filter(openAIAccounts, account => !empty(claudeDeployments(account)))
 var offers = map(pooled, account => join(clientDeployments(account), ', '))
 var uneven = filter(pooled, account => join(clientDeployments(account), ', ') != first(offers))
@@ -258,8 +260,6 @@ var accounts = !empty(wrongAccounts)
   ? fail('openAIAccounts: ${first(wrongDeployments)} cannot be the name of a deployment. Use letters, digits, hyphens, underscores and dots')
   : !empty(wrongFormats)
   ? fail('openAIAccounts: ${first(wrongFormats)}')
-  : empty(pooled)
-  ? fail('openAIAccounts: all deployments are models of Anthropic. Give one account another model: the gateway\'s first pool needs it')
   : !empty(uneven)
   ? fail('openAIAccounts: ${first(uneven)!.name} offers the deployments ${join(clientDeployments(first(uneven)!), ', ')}, but ${first(pooled)!.name} offers ${first(offers)}. Give the accounts of the pool deployments of the same names')
   : !empty(unevenClaude)
@@ -370,7 +370,7 @@ var tier = privateNetwork && !contains(['StandardV2', 'PremiumV2'], gatewayTier)
   : gatewayTier
 
 var cache = semanticCache != null && !contains(
-    empty(pooled) ? [] : clientDeployments(first(pooled)!),
+    clientDeployments(first(pooled)!),
     semanticCache!.embeddingsDeployment
   )
   ? fail('semanticCache: no account has a deployment named ${semanticCache!.embeddingsDeployment}. Name an embeddings deployment of openAIAccounts')

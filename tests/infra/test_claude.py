@@ -92,3 +92,18 @@ def test_its_routes_are_those_that_the_semantic_layer_reads() -> None:
     document = json.loads((INFRA / "api/anthropic.openapi.json").read_text("utf-8"))
     assert set(document["paths"]) == {"/v1/messages", "/v1/messages/count_tokens"}
     assert document["components"]["securitySchemes"]["apiKey"]["name"] == "x-api-key"
+
+
+def test_claude_alone_is_deployed_with_its_accounts_in_both_pools(bicep: Bicep) -> None:
+    """API Management refuses a pool without members, and a policy that names a missing backend."""
+    backends = properties(bicep, "claude-alone", f"{GATEWAY}/backends")
+    members = {
+        name: [service["id"].split("/")[-1] for service in each["pool"]["services"]]
+        for name, each in backends.items()
+        if each["type"] == "Pool"
+    }
+    assert members == {"aoai-pool": ["foundry-c"], "claude-pool": ["foundry-c-claude"]}
+    assert {name for name, each in backends.items() if each["type"] == "Single"} == {"foundry-c", "foundry-c-claude"}
+    values = properties(bicep, "claude-alone", f"{GATEWAY}/namedValues")
+    assert [values[f"{name}-members"]["value"] for name in ("backend", "claude")] == ["foundry-c", "foundry-c"]
+    assert bicep.snapshot("claude-alone")["diagnostics"] == []

@@ -29,7 +29,6 @@ def test_a_snapshot_has_no_diagnostics(bicep: Bicep, example: str) -> None:
         ("others-at-openai", ["aoai-a is an Azure OpenAI account, which has no models of xAI", "kind to AIServices"]),
         ("claude-of-openai", ["aoai-a is an Azure OpenAI account, which has no models of Anthropic", "AIServices"]),
         ("claude-of-nobody", ["claude is a model of Anthropic, and Azure asks who uses it", "Set claudeCustomer"]),
-        ("claude-alone", ["all deployments are models of Anthropic", "Give one account another model"]),
         ("claude-uneven", ["foundry-d offers the models of Anthropic other, but foundry-c offers claude"]),
         ("team-of-unlimited", ["sub-a has limits, but the product unlimited has none", "bronze, silver or gold"]),
         ("team-with-unknown-model", ["sub-a may use chatt, which no account has"]),

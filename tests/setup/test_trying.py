@@ -156,11 +156,14 @@ def test_tokens_are_reserved_as_the_model_knows_it(model: str, setting: str) -> 
     assert calls.reserving(model, 5) == {setting: 5}
 
 
-def test_the_first_chat_model_is_taken_and_none_is_said() -> None:
+def test_the_first_chat_model_and_the_first_claude_are_taken_and_neither_is_said() -> None:
     embed, chat = ({"name": name, "model": name} for name in ("text-embedding-3-small", "gpt-4o"))
-    assert calls.chat_deployment([{"deployments": [embed, chat]}])["name"] == "gpt-4o"
-    with pytest.raises(SetupError, match="no chat model deployment"):
-        calls.chat_deployment([{"deployments": [embed]}])
+    claude = {"name": "claude", "model": "claude-sonnet-5", "format": "Anthropic"}
+    both = calls.first_models([{"deployments": [claude, embed]}, {"deployments": [chat]}])
+    assert [(model.name, model.claude) for model in both] == [("gpt-4o", False), ("claude", True)]
+    assert [model.name for model in calls.first_models([{"deployments": [claude]}])] == ["claude"]
+    with pytest.raises(SetupError, match="no deployment of a chat model or of Claude"):
+        calls.first_models([{"deployments": [embed]}])
 
 
 def test_the_questions_to_the_workspace_parse_and_their_columns_exist() -> None:

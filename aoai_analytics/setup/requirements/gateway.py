@@ -11,7 +11,7 @@ from typing import Any
 from ...config import shipped
 from ..installation import Installation
 from ..teams import PRODUCTS
-from .models import endpoint
+from .models import claude_endpoint, endpoint
 from .requirement import NotAskedFor, Requirement, differences
 
 #: Built-in role: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
@@ -20,6 +20,9 @@ OPENAI_USER = "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd"
 SERVICES_USER = "a97b65f3-24c7-4388-baec-2e87135dc908"
 #: One route per style; the document has more.
 ROUTES = {"/deployments/{deployment-id}/chat/completions", "/v1/chat/completions", "/v1/responses"}
+
+#: Fragments that a parameter puts into the policy, at the lines "option NAME" of api.xml.
+_OPTIONS = ("claude", "content-safety", "own-responses", "semantic-cache-lookup", "semantic-cache-store")
 
 
 @cache
@@ -114,58 +117,73 @@ def _backend_properties(installation: Installation, name: str) -> dict[str, Any]
     return found["properties"] if found else None
 
 
-def _pooled(installation: Installation) -> list[str]:
-    """Short names of the accounts in the pool of OpenAI's API: all that have more than models of Anthropic."""
-    return [
-        account["name"]
-        for account in installation.parameters["openAIAccounts"]
-        if any(deployment.get("format") != "Anthropic" for deployment in account["deployments"])
+def _members(installation: Installation, *, claude: bool) -> list[dict[str, Any]]:
+    """The accounts of the pool of OpenAI's API, or of *claude*'s. With Claude alone its accounts are in both."""
+    accounts: list[dict[str, Any]] = installation.parameters["openAIAccounts"]
+    found = [
+        account
+        for account in accounts
+        if any((deployment.get("format") == "Anthropic") == claude for deployment in account["deployments"])
     ]
+    return found or ([] if claude else accounts)
+
+
+def _backends(installation: Installation) -> Iterator[tuple[str, str, str]]:
+    """Each account's backend, its API's host and path."""
+    for claude, suffix, path in ((False, "", "openai"), (True, "-claude", "anthropic")):
+        for member in _members(installation, claude=claude):
+            account = installation.get(installation.account_ids[member["name"]])
+            where = (claude_endpoint(account) if claude else endpoint(account)) if account else ""
+            yield f"{member['name']}{suffix}", where, path
 
 
 def backends(installation: Installation) -> Iterator[str]:
-    for short, path in installation.account_ids.items():
-        if short not in _pooled(installation):
-            continue
-        account = installation.get(path)
-        found = _backend_properties(installation, short)
-        yield from differences(f"backend {short}", found, {"url": f"{endpoint(account) if account else ''}openai"})
+    for name, host, path in _backends(installation):
+        found = _backend_properties(installation, name)
+        yield from differences(f"backend {name}", found, {"url": f"{host}{path}"})
 
 
 def breakers(installation: Installation) -> Iterator[str]:
     wanted: dict[str, Any] = json.loads(_policy_file("backend-answers.json"))["breaker"]
-    for short in _pooled(installation):
-        properties = _backend_properties(installation, short)
+    for name, _, _ in _backends(installation):
+        properties = _backend_properties(installation, name)
         rules = ((properties or {}).get("circuitBreaker") or {}).get("rules") or []
         if len(rules) != 1:
-            yield f"backend {short} has {len(rules)} circuit-breaker rules, not 1"
+            yield f"backend {name} has {len(rules)} circuit-breaker rules, not 1"
             continue
         condition = rules[0].get("failureCondition", {})
         ranges = {(r["min"], r["max"]) for r in condition.get("statusCodeRanges", [])}
         if ranges != {(r["min"], r["max"]) for r in wanted["statusCodeRanges"]}:
-            yield f"backend {short}: its breaker does not count exactly 429"
+            yield f"backend {name}: its breaker does not count exactly 429"
         if not rules[0].get("acceptRetryAfter"):
-            yield f"backend {short}: its breaker does not heed Retry-After"
+            yield f"backend {name}: its breaker does not heed Retry-After"
 
 
 def pool(installation: Installation) -> Iterator[str]:
-    name = installation.names["pool"]
+    yield from _pool(installation, installation.names["pool"], _members(installation, claude=False))
+    of_claude = _members(installation, claude=True)
+    if of_claude:
+        name = json.loads(_policy_file("named-values.json"))["claude-pool"]["value"]
+        yield from _pool(installation, name, of_claude, "-claude")
+
+
+def _pool(installation: Installation, name: str, accounts: list[dict[str, Any]], suffix: str = "") -> Iterator[str]:
     properties = _backend_properties(installation, name)
     if properties is None or properties.get("type") != "Pool":
         yield f"there is no backend pool {name}"
         return
     members = {
-        member["id"].rpartition("/")[2]: (member.get("priority", 1), member.get("weight", 1))
+        member["id"].rpartition("/")[2].removesuffix(suffix): (member.get("priority", 1), member.get("weight", 1))
         for member in properties["pool"]["services"]
     }
-    wanted = {a["name"]: (a.get("priority", 1), a.get("weight", 1)) for a in installation.parameters["openAIAccounts"]}
+    wanted = {a["name"]: (a.get("priority", 1), a.get("weight", 1)) for a in accounts}
     for short in sorted(wanted.keys() | members.keys()):
         if short not in members:
-            yield f"{short} is not in the pool"
+            yield f"{short} is not in the pool {name}"
         elif short not in wanted:
-            yield f"the pool has a member {short} that aoai.toml does not name"
+            yield f"the pool {name} has a member {short} that aoai.toml does not name for it"
         elif members[short] != wanted[short]:
-            yield f"{short} has priority and weight {members[short]} in the pool, not {wanted[short]}"
+            yield f"{short} has priority and weight {members[short]} in the pool {name}, not {wanted[short]}"
 
 
 def policies(installation: Installation) -> Iterator[str]:
@@ -175,9 +193,7 @@ def policies(installation: Installation) -> Iterator[str]:
         yield "the API has no policy"
         return
     there = structure(found["properties"]["value"])
-    options = {
-        f"include-fragment {name}" for name in ("content-safety", "semantic-cache-lookup", "semantic-cache-store")
-    }
+    options = {f"include-fragment {name}" for name in _OPTIONS}
     if [element for element in there if element not in options] != shipped_api:
         yield "the API's policy is not the one shipped in setup_scripts/policies/api.xml"
     for element in there:

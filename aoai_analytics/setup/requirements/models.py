@@ -27,6 +27,11 @@ def endpoint(account: dict[str, Any]) -> str:
     return str(account["properties"].get("endpoint", ""))
 
 
+def claude_endpoint(account: dict[str, Any]) -> str:
+    """Where a Microsoft Foundry resource answers Anthropic's API, ending in a slash."""
+    return f"https://{account['properties'].get('customSubDomainName') or account['name']}.services.ai.azure.com/"
+
+
 def key_access_off(installation: Installation) -> Iterator[str]:
     for short, path in installation.account_ids.items():
         yield from differences(f"account {short}", installation.get(path), {"properties.disableLocalAuth": True})
