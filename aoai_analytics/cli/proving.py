@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..library import library
+from .alert_records import made
 
 if TYPE_CHECKING:
     from ..engines.protocol import Engine
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 _BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 _CONTAINERS = ("insights-logs-gatewaylogs", "insights-logs-gatewayllmlogs", "insights-logs-gatewaymcplogs")
 
-#: Alert -> thresholds that the run's own calls pass. The others need what no run can cause: prompts that a filter
-#: stops, all accounts down at once, a log that loses its tokens.
+#: Alert -> thresholds that the run's own calls pass. The others need what no run can cause; ``alert_records`` has
+#: records for them.
 _FIRING: dict[str, dict[str, Any]] = {
     "alerts/throttling": {"maxShare": 0, "minRequests": 1},
     "alerts/error-budget": {
@@ -51,6 +52,7 @@ class LogQuestions:
         self.library = {query.name: query.bind() for query in chosen if query.section != "alerts"}
         alerts = [query for query in chosen if query.section == "alerts"] if only else library().section("alerts")
         self.alerts = {query.name: query.bind() for query in alerts}
+        self.made_alerts = made(self.alerts)
         self._only = set(self.library) if only else None
         self._made = ExitStack()
         self._folder = self._made.enter_context(tempfile.TemporaryDirectory(prefix="aoai-prove-"))
@@ -93,13 +95,13 @@ class LogQuestions:
         from ..export.workbook import workbook
         from ..export.workbook.filling import Chosen, filled, parameters, steps
 
-        made = workbook()
+        built = workbook()
         chosen = Chosen(start, end, {}, stored=self._stored, computed=self._stored)
         found = {}
-        for step in steps(made["items"]):
+        for step in steps(built["items"]):
             name = str(step.get("name"))
             if step["type"] == 3 and (self._only is None or self._only & set(name.split())):
-                found[name] = filled(step["content"]["query"], parameters(made), chosen)
+                found[name] = filled(step["content"]["query"], parameters(built), chosen)
         return found
 
     def close(self) -> None:

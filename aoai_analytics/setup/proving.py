@@ -69,6 +69,10 @@ class Questions(Protocol):
     def alerts(self) -> Mapping[str, str]:
         """The queries of the alert rules."""
 
+    @property
+    def made_alerts(self) -> Mapping[str, tuple[str, str]]:
+        """Alert rule -> its query over records made for it: those that must fire it, and those that must not."""
+
     def firing(self, until: datetime) -> Mapping[str, str]:
         """Queries of alert rules with thresholds so low that the run's own calls fire them; *until*: long after it."""
 
@@ -115,7 +119,7 @@ def cost_of(guide: Guide, count: int) -> str:
     tokens = count * _TOKENS_PER_CALL + 2 * sum(minute for minute, _ in exercises.limits_of(guide.parameters).values())
     return (
         f"about {max(1, math.ceil(price)):,} USD for {HOURS} hours of {guide.configuration.resource_group} "
-        f"(list prices of {AS_OF}){', ' * bool(gateway)}{gateway}, and up to {tokens:,} tokens of the first chat model"
+        f"(list prices of {AS_OF}){', ' * bool(gateway)}{gateway}, and up to {tokens:,} tokens of the first model"
     )
 
 
@@ -190,6 +194,7 @@ def _run(
     yield _asked("Alert queries", questions.alerts, workspace, began, done)
     yield _found("Alert rules in Azure", fired(guide, until))
     yield _fired("Alerts that these calls must fire", questions.firing(done + _SILENCE), workspace, began, done)
+    yield _tried("Alert rules over made records", questions.made_alerts, workspace, began, done)
     # The workbook's queries bring their own functions; the sandbox has these as tables of its lake.
     where = lake if guide.configuration.sandbox else workspace
     yield _asked("Workbook queries", questions.workbook(began, done), where, began, done)
@@ -318,6 +323,18 @@ def _fired(title: str, queries: Mapping[str, str], ask: Ask, start: datetime, en
             part.rows[place] = (name, "does not fire")
         elif not answer.startswith("failed"):
             part.rows[place] = (name, f"fires: {answer}")
+    return part
+
+
+def _tried(title: str, rules: Mapping[str, tuple[str, str]], ask: Ask, start: datetime, end: datetime) -> Part:
+    """Each rule, over records on which it must have a row, and over some on which it must have none."""
+    part = Part(title, ("Rule", "Records that must fire it", "Records that must not", ""))
+    for name, queries in rules.items():
+        found = [_rows(ask, kql, start, end) for kql in queries]
+        said = [rows if isinstance(rows, str) else counted(len(rows), "row") for rows in found]
+        good = bool(found[0]) and not isinstance(found[0], str) and found[1] == []
+        part.failed += not good
+        part.rows.append((name, *said, "fires" if good else "wrong"))
     return part
 
 

@@ -113,6 +113,7 @@ def test_a_proof_deploys_calls_compares_and_removes_everything(
         assert f"{part}" in text
     assert "Call by call: clients and the workspace: good" in text and ">60 calls<" in text
     assert re.search(r"alerts/throttling</td><td>fires: \d+ rows?<", text)
+    assert re.search("<td>throttling</td><td>1 row</td><td>0 rows</td><td>fires<", text)
     assert "alerts/throttling" in text and "x HTTP 200" in text and "then HTTP 429" in text
     # Nothing of it is left, not even recoverable.
     assert sandbox.azure.state.get(GROUP) is None and sandbox.azure.deleted == {}
