@@ -51,8 +51,8 @@ class Account(BaseModel):
     deployments: tuple[Deployment, ...] = Field(min_length=1)
 
     def deployment(self, name: str) -> Deployment | None:
-        """Its deployment of that name."""
-        return next((each for each in self.deployments if each.name == name), None)
+        """Its deployment of that name, in any case: the service takes names so."""
+        return next((each for each in self.deployments if each.name.lower() == name.lower()), None)
 
 
 class _Limits(BaseModel):
