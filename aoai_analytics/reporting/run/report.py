@@ -144,7 +144,6 @@ def make_report(
         "key": key,
         "start": parameters["start"],
         "end": parameters["end"],
-        "period": in_words(first, last, time_zone),
         "time_zone": time_zone,
         "show_prompts": show_prompts,
         "given": dict(given or {}),

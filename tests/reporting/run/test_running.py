@@ -160,6 +160,11 @@ def test_a_page_made_of_other_rows_is_not_kept(make: Make, tmp_path: Path) -> No
     assert told.ran == ["flaky", "steady"] and any("rows changed" in words for words in told.words)
     assert {page["coverage"]["Requests"] for page in result.manifest["pages"]} == {600}
 
+    # Whole now, and of all data: its words name days that only the rows told.
+    told = Told()
+    assert make("steady", "flaky", resume=True, progress=told).manifest["period"].endswith("(all data)")
+    assert told.ran == [] and "nothing failed" in told.words[0]
+
 
 def test_the_manifest_says_what_the_report_was_made_of(make: Make, tmp_path: Path) -> None:
     write_notebook(tmp_path / "notebooks", "steady", OPEN, "report.show('tokens/by-day')")
