@@ -84,6 +84,7 @@ def test_a_model_that_no_account_has_is_said(tmp_path: Path) -> None:
         checked({**PARAMETERS, "teams": [team]})
 
 
+@pytest.mark.usefixtures("_read_anew")
 def test_the_same_file_names_the_team_in_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     teams(tmp_path, ROWS)
     lines = ["[setup]", 'teams = "teams.csv"', *(f'{k} = "{v}"' for k, v in setup_table().items() if k != "parameters")]
