@@ -23,10 +23,12 @@ def test_a_question_is_asked_with_parameters_period_and_filters_in_jupyterlab(
     ):
         browser = started.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1400, "height": 1800})
+        page.set_default_timeout(120_000)
         run_all_cells(page, lab)
         cell = page.locator(".jp-CodeCell", has=page.locator(".widget-dropdown"))
         section, query = cell.locator("select").nth(0), cell.locator("select").nth(1)
-        section.wait_for(timeout=90_000)
+        section.wait_for()
+        query.locator("option", has_text="over time, and").wait_for(state="attached")
         assert section.input_value() == "tokens"
         questions = [text.replace("\xa0", " ") for text in query.locator("option").all_inner_texts()]
         query.select_option(index=questions.index("Which teams use the tokens?"))

@@ -41,6 +41,9 @@ def connection() -> duckdb.DuckDBPyConnection:
 
     connection = duckdb.connect(config={"python_enable_replacements": "false"})
     connection.execute("SET TimeZone='UTC'")
+    # It begins anew below each SELECT that only names columns, of which a translated query has dozens: a fifth of the
+    # time of most questions.
+    connection.execute("SET disabled_optimizers='projection_pullup'")
     register(connection)
     return connection
 
