@@ -81,7 +81,6 @@ def ambiguous(given: Given, path: str) -> Json | None:
     known = given.unclear != _UNREAD
     return {
         "message": f"{before}{given.unclear}{after}" if known else invalid,
-        "type": "invalid_request_error",
         "param": given.unclear if known else None,
         "code": "ambiguous_body",
     }
@@ -96,7 +95,7 @@ def not_allowed(
     if all(name.lower() in names for name in asked):
         return None
     message = f"{_allowed_text()}{', '.join(allowed)}."
-    return {"message": message, "type": "invalid_request_error", "param": "model", "code": "model_not_allowed"}
+    return {"message": message, "param": "model", "code": "model_not_allowed"}
 
 
 def _asked(given: Given, deployment: str, method: str, headers: dict[str, str], text: str) -> list[str]:

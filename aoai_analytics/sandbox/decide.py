@@ -79,7 +79,7 @@ class Deciding:
             caller = call.subscription or call.caller
             owner, whose = self._owners.get(str(previous), (None, caller))
             if whose != caller:
-                return Answer(400, {"error": model.no_such_response(str(previous))})
+                return _refused(call, 400, model.no_such_response(str(previous)))
         name = call.route.deployment or str(call.body.get("model") or "")
         end = call.correlation_id.replace("-", "")
         call.attempts = self.pool.attempts(call.surface, name, call.sent, end, owner)
@@ -119,9 +119,8 @@ class Deciding:
     def _identify(self, call: Call, query: Mapping[str, str]) -> Answer | None:
         """The gateway's check of a key, the product's limit, and the fragment ``identity``."""
         headers = call.headers
-        key = headers.get("api-key") or query.get("subscription-key", "")
-        if call.surface == "messages":
-            key = key or headers.get("x-api-key", "")
+        claude = call.route is not None and call.route.api == policies.CLAUDE
+        key = headers.get("x-api-key" if claude else "api-key") or query.get("subscription-key", "")
         if key:
             subscription: Subscription | None = self._by_key.get(key)
             if subscription is None:
@@ -134,7 +133,7 @@ class Deciding:
                 call, 401, "missing_credentials", policies.MISSING_KEY, "SubscriptionKeyNotFound"
             )
         if not bearer:
-            return Answer(401, {"error": policies.refusal("missing_credentials")})
+            return _refused(call, 401, policies.refusal("missing_credentials"))
         audience, role = self.installation.audience, self.installation.role
         caller = self.issuer.caller(bearer[1], audience=audience, role=role)
         if caller is None:
@@ -149,7 +148,7 @@ class Deciding:
         deployment = call.route.deployment if call.route else ""
         wrong = bool(deployment) and (not _DEPLOYMENT.fullmatch(deployment) or ".." in deployment)
         if wrong or _BAD_PATH.search(path):
-            return Answer(400, {"error": policies.refusal("invalid_path")})
+            return _refused(call, 400, policies.refusal("invalid_path"))
         return None
 
     def _body(self, call: Call, path: str) -> Answer | None:
@@ -158,7 +157,7 @@ class Deciding:
             return None
         given = bodies.Given(path, call.headers.get("content-type", ""), call.text)
         if error := bodies.ambiguous(given, path):
-            return Answer(400, {"error": error})
+            return _refused(call, 400, error)
         allowed = self.installation.products[call.product].models
         if allowed is None:
             return None
@@ -166,7 +165,7 @@ class Deciding:
         error = bodies.not_allowed(
             allowed, given, deployment=deployment, method=call.method, headers=call.headers, text=call.text
         )
-        return Answer(403, {"error": error}) if error else None
+        return _refused(call, 403, error) if error else None
 
     def _limit(self, call: Call, *, has_product: bool) -> Answer | None:
         """``llm-token-limit``: of the product, or, after the identity, of a caller without one."""
@@ -205,7 +204,7 @@ class Deciding:
     ) -> Answer:
         """The fragment ``gateway-errors``."""
         call.last_error = (source, reason, message, "inbound")
-        return Answer(status, {"error": {"message": message, **policies.refusal(code)}})
+        return _refused(call, status, {"message": message, **policies.refusal(code)})
 
     # -- outbound
 
@@ -244,7 +243,9 @@ class Deciding:
         elif self._pool_back_at > self._clock():
             wait = max(1000, round(1000 * (self._pool_back_at - self._clock())))
         error = {"message": policies.no_answer(), **policies.refusal("backend_unavailable")}
-        return Answer(503, {"error": error}, {"Retry-After": str(math.ceil(wait / 1000))})
+        answer = _refused(call, 503, error)
+        answer.headers["Retry-After"] = str(math.ceil(wait / 1000))
+        return answer
 
     def _earliest(self, throttled: list[BackendAnswer]) -> int:
         waits = [1000 * (self.installation.retry_after if each.wait is None else each.wait) for each in throttled]
@@ -257,18 +258,17 @@ class Deciding:
             call.traces.append(policies.trace("error", code=code))
         row = policies.answer_row(status, waits=last.wait is not None)
         if row["code"] == "backend_unauthorized":
-            return Answer(502, {"error": policies.refusal("backend_unauthorized")})
+            return _refused(call, 502, policies.refusal("backend_unauthorized"))
         if status >= 500:
             message = given.get("message") or policies.backend_failed()
             error = {"message": message, **policies.refusal("backend_unavailable")}
-            answer = Answer(503, {"error": error})
+            # The service's own status decides the type.
+            answer = replace(_refused(call, status, error), status=503)
         else:
-            throttled = status == 429
             given.setdefault("message", f"The model's service answered {status}.")
-            given.setdefault("type", "rate_limit_error" if throttled else "invalid_request_error")
             given.setdefault("param", None)
-            given.setdefault("code", "rate_limit_exceeded" if throttled else None)
-            answer = Answer(status, {"error": given})
+            given.setdefault("code", "rate_limit_exceeded" if status == 429 else None)
+            answer = _refused(call, status, given)
         if status == 429 or status >= 500:
             answer.headers["Retry-After"] = str(math.ceil(self._wait(call, last, status) / 1000))
         return answer
@@ -284,6 +284,11 @@ class Deciding:
         if last.wait is not None:
             return 1000 * last.wait
         return min([usual, *([self._earliest(throttled)] if throttled else [])]) if status == 503 else usual
+
+
+def _refused(call: Call, status: int, error: Json) -> Answer:
+    """An error in the format of the call's API."""
+    return Answer(status, policies.error_body(call.route.api if call.route else "", status, error))
 
 
 def _word(value: Any) -> str:

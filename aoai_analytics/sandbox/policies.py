@@ -26,6 +26,8 @@ MISSING_KEY = (
 )
 #: The sandbox's own MCP server, as an API of the gateway.
 MCP = "/docs-mcp/mcp"
+#: The API whose errors have Anthropic's format.
+CLAUDE = "anthropic"
 
 
 def _read(name: str) -> Any:
@@ -91,25 +93,36 @@ def trace(kind: str, **fields: object) -> Json:
 
 @cache
 def refusal(code: str) -> Json:
-    """The error object that a policy answers with under this code, without a message where it is made at the time."""
+    """The error that a policy answers with under this code, without a message where it is made at the time."""
     found = {
         error["code"]: error
-        for error in [
-            *(
-                json.loads(node.attrib["value"])
-                for node in _fragment("gateway-errors").iter("set-variable")
-                if node.attrib["name"] == "error"
-            ),
-            *(
-                json.loads(node.text)["error"]
-                for name in ("identity", "request-filter", "backend-errors")
-                for node in _fragment(name).iter("set-body")
-                if node.text and node.text.startswith("{")
-            ),
-        ]
+        for name in ("identity", "request-filter", "backend-errors", "gateway-errors")
+        for node in _fragment(name).iter("set-variable")
+        if node.attrib["name"] == "error" and node.attrib["value"].startswith("{")
+        for error in [json.loads(node.attrib["value"])]
     }
     error: Json = found[code]
     return dict(error)
+
+
+@cache
+def _types_of_claude() -> dict[str, str]:
+    """HTTP status -> type of an error of Anthropic's API, as the expression ``error-body`` has them."""
+    return dict(re.findall(r"(\d{3}) ([a-z_]+)", named_value("error-body")))
+
+
+def error_body(api: str, status: int, error: Json) -> Json:
+    """The expression ``error-body``: what a client of *api* gets for an *error* of this status."""
+    claude = api == CLAUDE
+    if "type" not in error or (claude and error["type"] is None):
+        if claude:
+            kind = _types_of_claude().get(str(status), "api_error" if status >= 500 else "invalid_request_error")
+        elif status >= 500 or status == 429:
+            kind = "server_error" if status >= 500 else "rate_limit_error"
+        else:
+            kind = "insufficient_quota" if error.get("code") == "insufficient_quota" else "invalid_request_error"
+        error = {**error, "type": kind}
+    return {"type": "error", "error": error} if claude else {"error": error}
 
 
 @cache
@@ -134,7 +147,7 @@ def no_answer() -> str:
 @cache
 def backend_failed() -> str:
     """The message for a failure of the service that brings none of its own."""
-    text = " ".join(node.text or "" for node in _fragment("backend-errors").iter("set-body"))
+    text = fragment_text("backend-errors")
     (found,) = set(re.findall(r'"(The model\'s service failed[^"]*)"', text))
     return str(found)
 
@@ -172,7 +185,7 @@ _SURFACES = {
 
 
 #: The gateway's APIs: name in the logs -> path.
-_APIS = {"azure-openai": "/openai", "anthropic": "/anthropic"}
+_APIS = {"azure-openai": "/openai", CLAUDE: "/anthropic"}
 
 
 @cache

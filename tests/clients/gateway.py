@@ -62,7 +62,7 @@ class _Noting(Deciding):
         self.refusals: list[Refusal] = []
 
     def answer(self, call: Call, path: str, query: Mapping[str, str]) -> Answer:
-        answer = self._refused() or super().answer(call, path, query)
+        answer = self._refused(path) or super().answer(call, path, query)
         caller = f"token {call.caller}" if call.caller else f"key {call.subscription}"
         route = path.removeprefix("/openai")
         if call.deployment and not route.startswith("/v1"):
@@ -72,7 +72,7 @@ class _Noting(Deciding):
         self.seen.append(Seen(route, caller, answer.status, call.headers, call.sent, tokens))
         return answer
 
-    def _refused(self) -> Answer | None:
+    def _refused(self, path: str) -> Answer | None:
         if not self.refusals:
             return None
         first = self.refusals[0]
@@ -80,7 +80,9 @@ class _Noting(Deciding):
         if not first.times:
             self.refusals.pop(0)
         headers = {"Retry-After": first.retry_after} if first.retry_after else {}
-        return Answer(first.status, {"error": {"message": first.message, **policies.refusal(first.code)}}, headers)
+        error = {"message": first.message, **policies.refusal(first.code)}
+        api = policies.CLAUDE if path.startswith("/anthropic/") else ""
+        return Answer(first.status, policies.error_body(api, first.status, error), headers)
 
 
 class Gateway:

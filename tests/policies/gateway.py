@@ -38,6 +38,13 @@ CHAT = "https://apim.contoso.example/openai/deployments/chat-prod/chat/completio
 # A policy that the simulator cannot act out, and that is not seen in what it prints.
 KINDS = [name for name, kind in TRACE_FORMAT.items() if isinstance(kind, dict)]
 LEFT_OUT = {"llm-semantic-cache-store"}
+#: HTTP status -> error type (https://platform.claude.com/docs/en/api/errors); 503 is not listed there.
+CLAUDE_STATUS = {
+    400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error",
+    404: "not_found_error", 409: "conflict_error", 413: "request_too_large", 429: "rate_limit_error",
+    500: "api_error", 504: "timeout_error", 529: "overloaded_error",
+}  # fmt: skip
+CLAUDE_ERRORS = set(CLAUDE_STATUS.values())
 
 Json = dict[str, Any]
 
@@ -147,12 +154,16 @@ def attempt(number: int, code: int, backend: str = "aoai-pool") -> str:
     return TRACE_FORMAT["attempt"]["message"].format(attempt=number, backend=backend, code=code)
 
 
-def error(result: Json) -> Json:
-    """The client's error, held to OpenAI's shape."""
+def error(result: Json, *, claude: bool = False) -> Json:
+    """The client's error, held to OpenAI's shape, or, of ``claude``'s API, to Anthropic's."""
     client = result["client"]
     assert client["headers"]["Content-Type"] == "application/json"
-    assert list(client["body"]) == ["error"]
     found: Json = client["body"]["error"]
-    assert {"message", "type", "param", "code"} <= set(found)
+    if claude:
+        assert list(client["body"]) == ["type", "error"] and client["body"]["type"] == "error"
+        assert found["type"] in CLAUDE_ERRORS
+    else:
+        assert list(client["body"]) == ["error"]
+        assert {"message", "type", "param", "code"} <= set(found)
     assert isinstance(found["message"], str) and found["message"]
     return found

@@ -73,6 +73,23 @@ def test_placeholders_are_the_named_values_that_are_listed():
         assert (owners == {row["option"]}) if "option" in row else not owners & set(OPTIONS), name
 
 
+def test_the_body_of_errors_is_an_expression_that_a_named_value_can_hold():
+    """It is put into XML as it is, and is no placeholder itself; a named value has at most 4,096 characters."""
+    value = gateway.NAMED_VALUES["error-body"]["value"]
+    assert value.startswith("@{") and len(value) <= 4096
+    assert not re.search(r"[&<]|\{\{|\}\}", value)
+    for file in gateway.FRAGMENTS.glob("*.xml"):
+        for body in ET.parse(file).getroot().iterfind(".//return-response/set-body"):
+            assert body.text == "{{error-body}}", f"{file.name} makes a body of its own"
+
+
+def test_the_types_of_errors_on_claude_s_api_are_anthropic_s():
+    value = gateway.NAMED_VALUES["error-body"]["value"]
+    found = {int(status): kind for status, kind in re.findall(r"(\d{3}) ([a-z_]+)", value)}
+    assert found.pop(503) == "overloaded_error", "Anthropic lists no 503"
+    assert found == {status: kind for status, kind in gateway.CLAUDE_STATUS.items() if status != 500}
+
+
 @pytest.mark.parametrize("name", ["silver", "gold"])
 def test_the_limited_products_differ_only_in_their_named_values(name):
     bronze = (gateway.POLICIES / "product-bronze.xml").read_text()

@@ -56,7 +56,7 @@ def test_any_json_is_answered_and_logged(tmp_path: Path, path: str) -> None:
     def asked(members: dict[str, Any]) -> None:
         body = {"model": PATHS[path], **GOOD, **members}
         text = json.dumps(body)
-        headers = {"api-key": "key-of-sub-platform"}
+        headers = dict.fromkeys(("api-key", "x-api-key"), "key-of-sub-platform")
         call = Call("POST", f"http://127.0.0.1{path}", "127.0.0.1", headers, text, parsed(text))
         answer = sandbox.deciding.answer(call, path, {})
         assert answer.status in (200, 400, 404)

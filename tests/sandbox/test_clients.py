@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from aoai_analytics.sandbox.app import Sandbox
 from aoai_analytics.sandbox.call import Call
 from aoai_analytics.sandbox.policies import named_value
 from aoai_analytics.sandbox.serve import make, running
@@ -29,8 +30,8 @@ WEATHER: Any = {
 class Served:
     """A sandbox's URL and the calls that it finished."""
 
-    def __init__(self, url: str, calls: list[Call], folder: Path) -> None:
-        self.url, self.calls, self.folder = url, calls, folder
+    def __init__(self, url: str, sandbox: Sandbox, calls: list[Call], folder: Path) -> None:
+        self.url, self.sandbox, self.calls, self.folder = url, sandbox, calls, folder
 
     def logged(self) -> set[str]:
         """The categories that have records."""
@@ -45,8 +46,9 @@ class Served:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     calls: list[Call] = []
-    with running(make(tmp_path, watch=calls.append)) as url:
-        yield Served(url, calls, tmp_path)
+    sandbox = make(tmp_path, watch=calls.append)
+    with running(sandbox) as url:
+        yield Served(url, sandbox, calls, tmp_path)
 
 
 def test_openai_asynchronous_and_at_once(served: Served) -> None:
@@ -129,9 +131,51 @@ def test_anthropic_asks_streams_and_calls_a_tool(served: Served) -> None:
     tool = {"name": "forecast", "input_schema": WEATHER}
     used = client.messages.create(**asked, tools=[tool], tool_choice={"type": "tool", "name": "forecast"})
     assert used.stop_reason == "tool_use" and used.content[0].input == {"city": "example", "days": 1}
-    # A key that is no key is Anthropic's own error class.
-    with pytest.raises(anthropic.AuthenticationError):
-        anthropic.AnthropicFoundry(base_url=f"{served.url}/anthropic", api_key="wrong").messages.create(**asked)
+
+
+#: What was done -> the class of Anthropic's client, the type of its error, and the code in the log. Status and type are
+#: those of https://platform.claude.com/docs/en/api/errors; the class is by status.
+REFUSED_MESSAGES = {
+    "wrong key": ("AuthenticationError", "authentication_error", "invalid_api_key"),
+    "key in another header": ("AuthenticationError", "authentication_error", "invalid_api_key"),
+    "wrong token": ("AuthenticationError", "authentication_error", "invalid_api_key"),
+    "limit": ("RateLimitError", "rate_limit_error", "rate_limit_exceeded"),
+    "quota": ("PermissionDeniedError", "permission_error", "insufficient_quota"),
+    "unknown deployment": ("NotFoundError", "not_found_error", "DeploymentNotFound"),
+    "no messages": ("BadRequestError", "invalid_request_error", ""),
+    "throttled": ("RateLimitError", "rate_limit_error", "429"),
+    "refused identity": ("InternalServerError", "api_error", "backend_unauthorized"),
+    "no answer": ("ServiceUnavailableError", "overloaded_error", "backend_unavailable"),
+}
+
+
+@pytest.mark.parametrize("done", REFUSED_MESSAGES)
+def test_anthropics_client_knows_each_refusal(served: Served, done: str) -> None:
+    anthropic = needs("anthropic")
+    name, kind, code = REFUSED_MESSAGES[done]
+    url = f"{served.url}/anthropic"
+    key = "wrong" if done == "wrong key" else KEY
+    client = anthropic.Anthropic(base_url=url, api_key=key, default_headers={"x-api-key": key}, max_retries=0)
+    if done == "key in another header":
+        # The library sends its key as a Bearer token too, which is judged where there is no key in x-api-key.
+        client = anthropic.Anthropic(base_url=url, api_key=KEY, default_headers=HEADERS, max_retries=0)
+    if done == "wrong token":
+        client = anthropic.Anthropic(base_url=url, auth_token="none", max_retries=0)
+    asked: Any = {"model": "claude", "max_tokens": 400, "messages": MESSAGES}
+    deciding = served.sandbox.deciding
+    if done in ("limit", "quota"):
+        deciding.set_limits("silver", *((1, None) if done == "limit" else (None, 1)))
+        client.messages.create(**asked)
+    broken = {"throttled": 429, "refused identity": 401, "no answer": 0}.get(done)
+    for each in deciding.pool.backends.values():
+        each.broken = broken
+    asked |= {"unknown deployment": {"model": "none"}, "no messages": {"messages": []}}.get(done, {})
+    with pytest.raises(getattr(anthropic, name, getattr(anthropic._exceptions, name))) as caught:
+        client.messages.create(**asked)
+    assert list(caught.value.body) == ["type", "error"] and caught.value.body["type"] == "error"
+    error = caught.value.body["error"]
+    assert (caught.value.type, error["type"], error["code"] or "") == (kind, kind, code)
+    assert error["message"] in str(caught.value)
 
 
 def test_langchain_asks_streams_and_parses_a_structure(served: Served) -> None:

@@ -25,7 +25,9 @@ from tests.sandbox.waiting import wait_for
 Json = dict[str, Any]
 
 V1, CLASSIC = "/openai/v1", "/openai/deployments/chat-mini"
+CLAUDE = "/anthropic/v1/messages"
 ASKED = {"model": "chat-mini", "messages": [{"role": "user", "content": "Good morning"}]}
+MESSAGE = ASKED | {"model": "claude", "max_tokens": 40}
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Served:
 
     def ask(self, path: str, body: Any, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], str]:
         """Status, headers and text of an answer, without any library between."""
-        given = {"api-key": "key-of-sub-finance"} if headers is None else headers
+        given = _key("sub-finance") if headers is None else headers
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, given)
         try:
@@ -47,6 +49,11 @@ class Served:
         except urllib.error.HTTPError as refused:
             with refused:
                 return refused.code, _lower(refused.headers), refused.read().decode()
+
+
+def _key(subscription: str) -> dict[str, str]:
+    """The headers in which the two APIs take a subscription's key."""
+    return dict.fromkeys(("api-key", "x-api-key"), f"key-of-{subscription}")
 
 
 def _lower(headers: Message | Json) -> dict[str, str]:
@@ -120,7 +127,8 @@ def same(served: Served, answer: tuple[int, dict[str, str], str], body: Any, **m
     assert status == client["status"]
     assert headers.get("retry-after") == _lower(client["headers"]).get("retry-after")
     if status >= 400:
-        assert json.loads(text)["error"] == policies.error(result)
+        policies.error(result, claude="/anthropic/" in call.url)
+        assert json.loads(text) == client["body"]
     elif isinstance(client["body"], dict):
         assert json.loads(text) == client["body"]
     # The simulator does not tell which member the pool chose.
@@ -155,6 +163,9 @@ REQUESTS: dict[str, tuple[str, Json]] = {
     "filter": (f"{V1}/chat/completions", ASKED | {"messages": [{"role": "user", "content": "FORBIDDEN"}]}),
     "images": (f"{V1}/images/generations", {"model": "pictures", "prompt": "a lighthouse", "quality": "low"}),
     "unknown deployment": (f"{V1}/chat/completions", ASKED | {"model": "no-such-deployment"}),
+    "claude": (CLAUDE, MESSAGE),
+    "claude, unknown deployment": (CLAUDE, MESSAGE | {"model": "no-such-deployment"}),
+    "claude, no messages": (CLAUDE, {"model": "claude", "max_tokens": 9}),
 }
 
 
@@ -170,11 +181,14 @@ def test_a_request_is_forwarded_traced_and_answered_as_the_policies_do(served: S
     ("broken", "status"),
     [("all", status) for status in (401, 429, 500, 0)] + [("first", 429), ("first", 503)],
 )
-def test_a_broken_region_is_answered_as_the_policies_do(served: Served, broken: str, status: int) -> None:
+@pytest.mark.parametrize("request_", ["deployment", "claude"])
+def test_a_broken_region_is_answered_as_the_policies_do(
+    served: Served, broken: str, status: int, request_: str
+) -> None:
     backends = list(served.sandbox.deciding.pool.backends.values())
     for each in backends if broken == "all" else backends[:1]:
         each.broken = status
-    path, body = REQUESTS["deployment"]
+    path, body = REQUESTS[request_]
     result = same(served, served.ask(path, body), body)
     if broken == "first":
         assert result["client"]["status"] == 200 and len(served.calls[-1].attempts) == 2
@@ -188,26 +202,27 @@ HEADERS = {
 
 @policies.needs_simulator
 @pytest.mark.parametrize("name", HEADERS)
-def test_who_is_not_let_in_gets_the_policies_answer(served: Served, name: str) -> None:
+@pytest.mark.parametrize("request_", ["deployment", "claude"])
+def test_who_is_not_let_in_gets_the_policies_answer(served: Served, name: str, request_: str) -> None:
     headers, more = HEADERS[name]
-    path, body = REQUESTS["deployment"]
+    path, body = REQUESTS[request_]
     answer = served.ask(path, body, headers)
-    if "token" in more:
-        url = f"https://apim.contoso.example{path}"
-        request = {"url": url, "body": body, "headers": {"Authorization": f"Bearer {policies.TOKEN}"}}
-        more = more | {"request": request}
+    token = {"Authorization": f"Bearer {policies.TOKEN}"} if "token" in more else {}
+    more = more | {"request": {"url": f"https://apim.contoso.example{path}", "body": body, "headers": token}}
     same_as = policies.send(
         policies.effective(None),
         policies.scenario({"namedValues": served.sandbox.deciding.installation.named_values(), **more}, product=None),
     )
     assert answer[0] == same_as["client"]["status"] == 401
-    assert json.loads(answer[2])["error"] == policies.error(same_as)
+    policies.error(same_as, claude=request_ == "claude")
+    assert json.loads(answer[2]) == same_as["client"]["body"]
 
 
 @policies.needs_simulator
-def test_a_limit_that_is_used_up_is_answered_as_the_policies_do(served: Served) -> None:
+@pytest.mark.parametrize("request_", ["deployment", "claude"])
+def test_a_limit_that_is_used_up_is_answered_as_the_policies_do(served: Served, request_: str) -> None:
     served.sandbox.deciding.set_limits("silver", 1, None)
-    path, body = REQUESTS["deployment"]
+    path, body = REQUESTS[request_]
     assert served.ask(path, body)[0] == 200
     status, headers, text = served.ask(path, body)
     wait = int(headers["retry-after"])
@@ -215,7 +230,7 @@ def test_a_limit_that_is_used_up_is_answered_as_the_policies_do(served: Served) 
         served, served.calls[-1], body, refuse=["llm-token-limit"], variables={"limit-retry-after": wait}
     )
     assert status == result["client"]["status"] == 429 and 1 <= wait <= 60
-    wanted = policies.error(result)
+    wanted = policies.error(result, claude=request_ == "claude")
     assert {**json.loads(text)["error"], "message": ""} == {**wanted, "message": ""}
     assert served.calls[-1].attempts == [] and result["backend"] == []
 
@@ -238,6 +253,7 @@ UNCLEAR = {
     "escaped": (f"{V1}/responses", '{"model": "chat-mini", "store": false, "\\u0073tore": true, "input": "a"}'),
     "cut": (f"{V1}/responses", '{"model": "chat-mini", "input": "a"'),
     "no value": (f"{V1}/responses", '{"model": "chat-mini", "input": "a", "previous_response_id": 1-2}'),
+    "claude, twice": (CLAUDE, '{"model": "claude", "max_tokens": 9, "messages": [], "model": "claude"}'),
     "a list": (f"{V1}/responses", '[{"model": "chat-mini"}]'),
 }
 
@@ -246,7 +262,7 @@ UNCLEAR = {
 @pytest.mark.parametrize("name", UNCLEAR)
 def test_a_body_that_can_be_read_in_two_ways_is_refused_as_the_policies_do(served: Served, name: str) -> None:
     path, body = UNCLEAR[name]
-    answer = served.ask(path, body.encode(), {"api-key": "key-of-sub-finance", "Content-Type": "application/json"})
+    answer = served.ask(path, body.encode(), _key("sub-finance") | {"Content-Type": "application/json"})
     result = same(served, answer, body)
     assert json.loads(answer[2])["error"]["code"] == "ambiguous_body" and result["backend"] == []
 
