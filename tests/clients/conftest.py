@@ -16,7 +16,7 @@ from aoai_analytics.sandbox.issuer import IDENTITY_HEADER
 from tests.clients.gateway import KEY, Gateway
 
 #: Settings that the libraries read by themselves, and that would lead them somewhere else.
-FOREIGN = ("AZURE_", "OPENAI_", "LANGCHAIN_", "LANGSMITH_", "IDENTITY_", "MSI_")
+FOREIGN = ("ANTHROPIC_", "AZURE_", "OPENAI_", "LANGCHAIN_", "LANGSMITH_", "IDENTITY_", "MSI_")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 

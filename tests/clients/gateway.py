@@ -13,7 +13,7 @@ from aoai_analytics.sandbox import policies
 from aoai_analytics.sandbox.app import Sandbox
 from aoai_analytics.sandbox.call import Call
 from aoai_analytics.sandbox.decide import Answer, Deciding
-from aoai_analytics.sandbox.installation import Installation, read_installation
+from aoai_analytics.sandbox.installation import Deployment, Installation, read_installation
 from aoai_analytics.sandbox.log import Log
 from aoai_analytics.sandbox.serve import running
 from tests.conftest import REPO
@@ -23,11 +23,15 @@ Json = dict[str, Any]
 KEY, SUBSCRIPTION = "0123456789abcdef0123456789abcdef", "sub-try-out"
 
 
+CLAUDE = Deployment(name="claude", model="claude-sonnet-5", version="1")
+
+
 def installation() -> Installation:
-    """That of the setup's example, with the page's key, and with Entra tokens."""
+    """That of the setup's example, with the page's key, Entra tokens and Claude."""
     example = read_installation(REPO / "notebooks/setup/aoai.example.toml")
     subscription = replace(example.subscriptions[SUBSCRIPTION], key=KEY)
-    return replace(example, accepts_tokens=True, subscriptions={SUBSCRIPTION: subscription})
+    accounts = tuple(each.model_copy(update={"deployments": (*each.deployments, CLAUDE)}) for each in example.accounts)
+    return replace(example, accounts=accounts, accepts_tokens=True, subscriptions={SUBSCRIPTION: subscription})
 
 
 @dataclass(frozen=True)

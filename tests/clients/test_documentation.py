@@ -16,17 +16,18 @@ import pytest
 from aoai_analytics.sandbox.issuer import CALLER
 from aoai_analytics.sandbox.policies import named_value
 from tests.clients.conftest import needs
-from tests.clients.gateway import KEY, Gateway, installation
+from tests.clients.gateway import CLAUDE, KEY, Gateway, installation
 from tests.clients.snippets import PAGE, Snippet, snippets
 from tests.conftest import REPO
 
 SNIPPETS = {snippet.title: snippet for snippet in snippets()}
 SETTINGS = "Set the gateway's address"
-DEPLOYMENTS = [deployment.name for deployment in installation().accounts[0].deployments]
+DEPLOYMENTS = [each.name for each in installation().accounts[0].deployments if each != CLAUDE]
 
 BY_KEY, BY_TOKEN = "key sub-try-out", f"token {CALLER}"
 CHAT, CHAT_V1 = "/deployments/{deployment-id}/chat/completions", "/v1/chat/completions"
 EMBED, EMBED_V1 = "/deployments/{deployment-id}/embeddings", "/v1/embeddings"
+MESSAGES = "/anthropic/v1/messages"
 RESPONSES, RESPONSES_V1 = "/responses", "/v1/responses"
 
 #: What the gateway sees of each program: who calls, and on which routes.
@@ -41,6 +42,8 @@ CALLS: dict[str, tuple[str, list[str]]] = {
     "Embeddings": (BY_KEY, [EMBED_V1]),
     "Responses API": (BY_KEY, [RESPONSES_V1]),
     "Responses API, stream": (BY_KEY, [RESPONSES]),
+    "Claude with a key": (BY_KEY, [MESSAGES]),
+    "Claude, stream with an Entra token": (BY_TOKEN, [MESSAGES]),
     "LangChain, v1 with a key": (BY_KEY, [CHAT_V1]),
     "LangChain, deployment-style with an Entra token": (BY_TOKEN, [CHAT]),
     "LangChain, stream": (BY_KEY, [CHAT] * 2),
@@ -133,7 +136,8 @@ def check_calls(gateway: Gateway, title: str) -> None:
     assert {seen.caller for seen in gateway.seen} == {caller}
     for seen in gateway.seen:
         # A token goes alone: the gateway would judge a key beside it first.
-        assert ("api-key" in seen.headers) == (caller == BY_KEY)
+        header = "x-api-key" if seen.route == MESSAGES else "api-key"
+        assert (header in seen.headers) == (caller == BY_KEY)
         if seen.route.startswith("/v1"):
             assert seen.sent["model"] in {*DEPLOYMENTS, "no-such-deployment"}
         if "responses" in seen.route:

@@ -7,6 +7,7 @@ import os
 import re
 from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import papermill
@@ -14,12 +15,12 @@ import pytest
 
 from tests.clients.conftest import needs
 from tests.clients.gateway import Gateway
-from tests.clients.snippets import snippets
+from tests.clients.snippets import Snippet, snippets
 from tests.conftest import REPO
 
 NOTEBOOK = REPO / "notebooks/setup/08-clients.ipynb"
 CELLS: list[dict[str, Any]] = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
-OWN = {"parameters", "settings", "ask-mcp"}
+OWN = {"parameters", "settings", "ask-claude", "ask-mcp"}
 #: The page's programs as the notebook has them: deployments are parameters.
 PROGRAMS = {
     snippet.code.strip().replace('"chat-mini"', "chat_deployment").replace('"embed-small"', "embeddings_deployment"): (
@@ -39,6 +40,17 @@ def test_each_cell_is_a_program_of_the_documentation_after_a_cell_of_prose() -> 
         if cell["cell_type"] == "code" and cell["id"] not in OWN:
             assert source(cell) in PROGRAMS, f"{cell['id']} is not in docs/clients.md"
             assert before["cell_type"] == "markdown"
+
+
+def program_of(title: str) -> Snippet:
+    return next(snippet for snippet in snippets() if snippet.title == title)
+
+
+def test_the_cell_for_claude_is_the_documentation_s_program_where_there_is_claude() -> None:
+    (text,) = [source(cell) for cell in CELLS if cell["id"] == "ask-claude"]
+    imports, _, asked = text.partition("\nif claude_deployment:\n")
+    program = f"{imports}\n{dedent(asked)}".replace("claude_deployment", '"claude"')
+    assert program == program_of("Claude with a key").code.strip()
 
 
 def test_the_program_in_its_prose_is_the_documentation_s() -> None:
@@ -61,7 +73,7 @@ def test_it_runs_by_papermill_and_prints_what_the_documentation_says(
     done = papermill.execute_notebook(
         NOTEBOOK,
         tmp_path / "done.ipynb",
-        parameters={"gateway_url": gateway.url},
+        parameters={"gateway_url": gateway.url, "claude_deployment": "claude"},
         kernel_name="python3",
         progress_bar=False,
         cwd=tmp_path,
@@ -73,4 +85,6 @@ def test_it_runs_by_papermill_and_prints_what_the_documentation_says(
         # What the programs before used is gone from the limits.
         shown = [re.sub(r"\d+(?= (tokens )?left of)", "N", text) for text in (printed, PROGRAMS[cell.source].output)]
         assert shown[0] == shown[1], cell.source
+    (claude,) = [cell for cell in done.cells if cell.id == "ask-claude"]
+    assert [output.text for output in claude.outputs] == [program_of("Claude with a key").output]
     assert os.environ["GATEWAY_KEY"] not in (tmp_path / "done.ipynb").read_text("utf-8")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.clients.conftest import needs
-from tests.clients.gateway import KEY, Gateway, Refusal
-from tests.clients.snippets import table
+from tests.clients.gateway import KEY, Gateway, Refusal, installation
+from tests.clients.snippets import PAGE, table
 
 QUESTION = [{"role": "user", "content": "Good morning"}]
 HEADERS = {"api-key": KEY}
@@ -105,6 +106,13 @@ def test_nobody_retries_a_used_up_month(gateway: Gateway, waits: list[float]) ->
     assert waits == []
 
 
+#: The types of Anthropic's errors (https://platform.claude.com/docs/en/api/errors).
+ERROR_TYPES = {
+    "invalid_request_error", "authentication_error", "billing_error", "permission_error", "not_found_error",
+    "conflict_error", "request_too_large", "rate_limit_error", "api_error", "timeout_error", "overloaded_error",
+}  # fmt: skip
+
+
 #: How a client provokes an error by itself; the others the gateway is told to answer.
 PROVOKED: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {
     ("400", "content_filter"): ({}, {"messages": [{"role": "user", "content": "FORBIDDEN"}]}),
@@ -127,9 +135,31 @@ def test_an_error_is_the_class_that_the_page_says(
     assert raised.value.body["message"] and set(raised.value.body) >= {"message", "type", "param", "code"}
 
 
-def test_a_key_alone_is_taken_for_a_token(gateway: Gateway) -> None:
-    with pytest.raises(needs("openai").AuthenticationError, match="token is not valid for this gateway"):
-        client(gateway, default_headers=None).chat.completions.create(model="chat-mini", messages=QUESTION)
+@pytest.mark.parametrize(("status", "code", "name", "_advice"), table("errors"))
+def test_anthropic_s_library_raises_the_class_of_the_same_name(
+    gateway: Gateway, status: str, code: str, name: str, _advice: str
+) -> None:
+    anthropic = needs("anthropic")
+    settings, request = PROVOKED.get((status, code), ({}, {}))
+    if settings or (status, code) not in PROVOKED:
+        gateway.refuse(Refusal(int(status), code))
+    client = anthropic.Anthropic(
+        base_url=f"{gateway.url}/anthropic", api_key=KEY, default_headers={"x-api-key": KEY}, max_retries=0
+    )
+    with pytest.raises(getattr(anthropic, name)) as raised:
+        client.messages.create(**{"model": "claude", "max_tokens": 9, "messages": QUESTION} | request)
+    assert (raised.value.status_code, raised.value.body["error"]["code"]) == (int(status), code)
+    assert raised.value.type in ERROR_TYPES
+
+
+@pytest.mark.parametrize("library", ["OpenAI", "Anthropic"])
+def test_a_key_alone_is_taken_for_a_token(gateway: Gateway, library: str) -> None:
+    url = f"{gateway.url}/{'openai/v1' if library == 'OpenAI' else 'anthropic'}"
+    module = needs(library.lower())
+    made = getattr(module, library)(base_url=url, api_key=KEY, max_retries=0)
+    asked = {"model": "claude", "messages": QUESTION}
+    with pytest.raises(module.AuthenticationError, match="token is not valid for this gateway"):
+        made.messages.create(**asked, max_tokens=9) if library == "Anthropic" else made.chat.completions.create(**asked)
 
 
 def test_a_forgotten_key_in_the_environment_spoils_a_token(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,6 +197,16 @@ def test_llama_index_repeats_an_azure_token_where_the_gateway_reads_keys(gateway
     )
     with pytest.raises(needs("openai").AuthenticationError, match="invalid subscription key"):
         llm.chat([needs("llama_index.core.llms").ChatMessage("Good morning")])
+
+
+def test_llama_index_knows_the_model_that_the_page_gives_it() -> None:
+    """It is the model of the example's chat-mini, and no retired one."""
+    needs("llama_index.llms.openai")
+    from llama_index.llms.openai.utils import ALL_AVAILABLE_MODELS
+
+    (model,) = set(re.findall(r'^    model="(gpt-[^"]*)",$', PAGE, re.M))
+    assert model in ALL_AVAILABLE_MODELS
+    assert model == installation().accounts[0].deployment("chat-mini").model
 
 
 def test_llama_index_does_not_know_a_deployment_s_name(gateway: Gateway) -> None:
