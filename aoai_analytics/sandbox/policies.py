@@ -96,7 +96,7 @@ def refusal(code: str) -> Json:
     """The error that a policy answers with under this code, without a message where it is made at the time."""
     found = {
         error["code"]: error
-        for name in ("identity", "request-filter", "backend-errors", "gateway-errors")
+        for name in ("gateway-errors", "identity", "request-filter", "backend-errors")
         for node in _fragment(name).iter("set-variable")
         if node.attrib["name"] == "error" and node.attrib["value"].startswith("{")
         for error in [json.loads(node.attrib["value"])]
