@@ -22,8 +22,8 @@ def page(proof: Proof) -> str:
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Proof: {title}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style>'
-        f"<main><h1>{title}</h1><p>{about} Calls went through OpenAI's library; what it was told of each call is "
-        f"compared with the logs.</p>{parts}</main></html>\n"
+        f"<main><h1>{title}</h1><p>{about} Calls went through OpenAI's library, those for Claude directly; what "
+        f"clients were told of each call is compared with the logs.</p>{parts}</main></html>\n"
     )
 
 

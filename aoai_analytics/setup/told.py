@@ -64,9 +64,10 @@ def call_many(
     """So many calls as the subscriptions of *gateways*: chat, streams, Responses, embeddings, Claude, and failures."""
     models = {model.claude: model for model in calls.first_models(accounts)}
     embed = calls.embeddings_deployment(accounts)
-    clients = {name: _client(gateway.base, gateway.key) for name, gateway in gateways.items()}
     any_base = next(iter(gateways.values())).base
-    clients[""] = _client(any_base, _WRONG_KEY)
+    keys = {"": _WRONG_KEY, **{name: gateway.key for name, gateway in gateways.items()}}
+    # Claude is called without a library.
+    clients = {name: _client(any_base, key) for name, key in keys.items()} if False in models else {}
     kinds = [
         *(["chat", "chat", "stream", "stream", "responses"] if False in models else []),
         *(["embeddings"] if embed else []),
@@ -80,8 +81,9 @@ def call_many(
         missing, question = number % 40 == 39, rng.choice(_QUESTIONS)
         if kind.startswith("messages"):
             model = replace(models[True], name="no-such-deployment") if missing else models[True]
-            key = gateways[subscription].key if subscription else _WRONG_KEY
-            return replace(_message(any_base, key, subscription, kind, model, question, number), number=number)
+            return replace(
+                _message(any_base, keys[subscription], subscription, kind, model, question, number), number=number
+            )
         chat = models[False].name if False in models else ""
         deployment = "no-such-deployment" if missing else embed if kind == "embeddings" else chat
         told = _call(

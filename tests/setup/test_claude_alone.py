@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +11,10 @@ from typing import Any, cast
 
 import pytest
 
+from aoai_analytics.sandbox.azure.arm import GROUP
+from aoai_analytics.sandbox.azure.deployments import Deployments
 from aoai_analytics.sandbox.azure.services import ALL_ACCESS
+from aoai_analytics.sandbox.azure.state import State
 from aoai_analytics.sandbox.call import Call
 from aoai_analytics.sandbox.installation import Subscription, read_installation
 from aoai_analytics.sandbox.serve import make, running
@@ -85,8 +89,10 @@ def test_its_limit_is_used_up_and_no_failover_is_promised(claude: Standing) -> N
     assert finding.state == "not asked for" and "Claude's limits" in finding.detail
 
 
-def test_what_clients_are_told_of_its_tokens_is_what_the_gateway_counted(claude: Standing) -> None:
-    pytest.importorskip("openai")
+def test_what_clients_are_told_of_its_tokens_is_what_the_gateway_counted(
+    claude: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)  # Claude alone does not need it.
     gateways = {name: Gateway(f"{claude.url}/openai", f"key-of-{name}") for name in (ALL_ACCESS,)}
     told = call_many(gateways, claude.parameters["openAIAccounts"], 100)
     assert {(call.surface, call.status) for call in told} == {("messages", status) for status in (200, 401, 404)}
@@ -209,3 +215,28 @@ def test_the_policy_with_its_options_is_the_shipped_one() -> None:
 
 def test_a_prompt_for_claude_says_how_long_its_answer_may_be() -> None:
     assert calls.Model("claude", "claude-sonnet-5", claude=True).body()["max_tokens"] > 0
+
+
+def test_the_sandbox_s_azure_gives_a_foundry_account_its_identity_and_both_hosts() -> None:
+    """They are host names of Microsoft's documentation of Foundry resources, by the account's own subdomain."""
+    state = State("http://127.0.0.1:1", "http://127.0.0.1:2")
+    account = f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/foundry-c-x1"
+    resource = {
+        "id": account,
+        "type": "Microsoft.CognitiveServices/accounts",
+        "kind": "AIServices",
+        "identity": {"type": "SystemAssigned"},
+        "properties": {"customSubDomainName": "foundry-c-x1"},
+    }
+    module = {"openAI": {"name": "[format('{0}-openAI', parameters('name'))]"}}
+    deployments = Deployments(state, GROUP, {"01-openai": {"resources": [resource], "outputs": {}}})
+    body = {"template": {"resources": module, "outputs": {}}, "parameters": {"name": {"value": "a"}}}
+    assert deployments.create("setup-a-01-openai", {"properties": body}) is None
+    found = state.get(deployments.path("a-openAI"))
+    assert found
+    outputs = {name: each["value"] for name, each in found["properties"]["outputs"].items()}
+    assert outputs.pop("principalId")
+    assert outputs == {
+        "endpoint": "https://foundry-c-x1.openai.azure.com/",
+        "claudeEndpoint": "https://foundry-c-x1.services.ai.azure.com/",
+    }

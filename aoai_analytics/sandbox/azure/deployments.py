@@ -162,14 +162,23 @@ class Deployments:
         for module, names in nested.items():
             for number, each in enumerate(names):
                 main = self._main_resource(name, module, number)
-                outputs = {
-                    output: {"value": self.state.reference(main, where)}
-                    for output, where in OUTPUTS.items()
-                    if main and self._has(main, where)
-                }
-                properties = {"provisioningState": "Succeeded", "outputs": outputs}
+                properties = {"provisioningState": "Succeeded", "outputs": self._outputs(main)}
                 record = {"id": self.path(each), "name": each, "properties": properties}
                 self.state.resources[self.path(each).lower()] = record
+
+    def _outputs(self, main: str) -> dict[str, Any]:
+        """The outputs of the module whose first resource is *main*."""
+        found = {
+            output: self.state.reference(main, where)
+            for output, where in OUTPUTS.items()
+            if main and self._has(main, where)
+        }
+        account = self.state.get(main) or {}
+        if account.get("kind") == "AIServices":
+            # A Foundry resource answers at host names of its own (openai-account.bicep), and none of them is here.
+            hosts = {"endpoint": "openai.azure.com", "claudeEndpoint": "services.ai.azure.com"}
+            found |= {output: f"https://{account['name']}.{host}/" for output, host in hosts.items()}
+        return {output: {"value": value} for output, value in found.items()}
 
     def _save_functions(self, name: str, functions: list[dict[str, str]]) -> None:
         workspace = self._main_resource(name, "workspace", 0)

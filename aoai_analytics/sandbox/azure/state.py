@@ -71,10 +71,11 @@ class State:
         kind = str(body["type"]).lower()
         own = str(path).rpartition("/")[2]
         properties = body["properties"]
+        if "SystemAssigned" in str(body.get("identity")):
+            body["identity"] |= {"principalId": PRINCIPAL}
         if kind == "microsoft.cognitiveservices/accounts":
             properties["endpoint"] = f"{self.base}/model/{own}/"
         elif kind == "microsoft.apimanagement/service":
-            body["identity"] = {**body.get("identity", {}), "principalId": PRINCIPAL}
             properties["gatewayUrl"] = self.gateway
             master = f"{path}/subscriptions/master"
             self.resources[master.lower()] = {"id": master, "properties": {"state": "active", "scope": f"{path}/"}}
