@@ -14,8 +14,10 @@ from deltalake import DeltaTable
 
 from aoai_analytics.engines.connecting import connect
 from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.lake.costs import ingest_costs
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.library.queries import Query, library
+from aoai_analytics.sample.invoice import Plan, write_invoice
 from aoai_analytics.schema.tables import REQUESTS
 from tests.kql.cases import engine_over
 from tests.lakes import Once
@@ -45,7 +47,14 @@ def forgotten(source: Path, folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def engine(once: Once, sample_lake: Path) -> LocalEngine:
-    folder = once("forgotten-lake", lambda folder: forgotten(sample_lake, folder / "lake")) / "lake"
+    """With an invoice for what really happened, as its truth tells."""
+
+    def make(folder: Path) -> None:
+        forgotten(sample_lake, folder / "lake")
+        write_invoice(sample_lake.parent / "sample/truth.csv", folder / "invoice", Plan())
+        ingest_costs([folder / "invoice"], Lake(folder / "lake"))
+
+    folder = once("forgotten-lake", make) / "lake"
     engine = connect(str(folder))
     assert isinstance(engine, LocalEngine)
     return engine
@@ -69,6 +78,7 @@ NOTHING_BEHIND = {
     "users/movers": {"TotalTokens": "Requests", "BeforeTokens": "BeforeRequests"},
     "cost/showback": {"ProvisionedCost": "ProvisionedCost"},
     "cost/total": {"UnpricedTokens": "UnpricedRequests"},
+    "cost/reconciliation": {"OurQuantity": "UnknownRequests", "QuantityError": "UnknownRequests"},
     "health/missing-llm-rows": {"EstimatedTokens": "Requests", "EstimatedTokensError": "Requests"},
     "health/streams-without-usage": {"EstimatedTokens": "Requests", "EstimatedTokensError": "Requests"},
     "health/rows-without-partner": {"LlmLogOnlyTokens": "LlmLogOnly"},
@@ -102,3 +112,45 @@ def test_what_was_not_billed_is_0_and_what_is_known_is_summed(name: str, tmp_pat
     assert pd.isna(answer("unknown", unknown))
     assert answer("refused", at | {"TokenSource": "not-billed", "Outcome": "unauthorized"}) == 0
     assert answer("some", unknown, known) == answer("known", known) > 0
+
+
+def test_an_invoice_is_shared_without_a_number_for_who_has_only_unknown_tokens(tmp_path: Path) -> None:
+    """sub-a has 2,000,000 known tokens and an unknown request, sub-b has only unknown ones, on a deployment at 2.50 USD
+    per million prompt tokens; the invoice is of those 2,000,000 and of 1,000,000 more."""
+    at = {"TimeGenerated": "2026-11-02 08:00", "BackendHost": "aoai-eastus2", "CachedTokens": "0", "CompletionTokens": "0"}
+    known = at | {"SubscriptionId": "sub-a", "PromptTokens": "2000000"}
+    unknown = at | dict.fromkeys(("PromptTokens", "CompletionTokens", "CachedTokens"), "null") | {"TokenSource": "none"}
+    requests = [known, unknown | {"SubscriptionId": "sub-a"}, *[unknown | {"SubscriptionId": "sub-b"}] * 3]
+    engine = engine_over(requests, tmp_path / "lake")
+    (tmp_path / "truth.csv").write_text(
+        "TimeGenerated,ModelName,BackendHost,PromptTokens,CachedTokens,CompletionTokens\n"
+        "2026-11-02T08:00:00Z,gpt-4o-2024-08-06,aoai-eastus2,3000000,0,0\n"
+    )
+    plan = Plan(
+        discount="0", past_days=0, batch_tokens=(0, 0), training_tokens=0, hosting_hours=0, units=0, units_used=0,
+        gateway="0",
+    )  # fmt: skip
+    write_invoice(tmp_path / "truth.csv", tmp_path / "invoice", plan)
+    ingest_costs([tmp_path / "invoice"], Lake(tmp_path / "lake"))
+    frame = engine.query(library().get("cost/showback-invoice").text).frame
+    found = {row["Name"]: row for row in frame.to_dict("records")}
+    assert set(found) == {"sub-a", "sub-b", "(unlogged)"}
+    columns = ("Amount", "AmountCents", "Use", "Tokens", "UnknownRequests")
+    shares = {name: [None if pd.isna(row[each]) else row[each] for each in columns] for name, row in found.items()}
+    assert shares["sub-a"] == [5.0, 500, 5.0, 2_000_000, 1]
+    assert shares["sub-b"] == [None, None, None, None, 3]
+    assert shares["(unlogged)"] == [2.5, 250, 0.0, None, 0]
+
+
+def test_an_hour_of_unknown_tokens_is_not_an_hour_without_tokens(tmp_path: Path) -> None:
+    """A request an hour from Monday to Thursday; on Wednesday at 10 its tokens are unknown, on Thursday at 15 tenfold."""
+    requests = []
+    for hour in range(96):
+        at = {"TimeGenerated": f"2026-11-{2 + hour // 24:02} {hour % 24:02}:30"}
+        tokens = {"PromptTokens": "1000" if hour == 87 else "100", "CompletionTokens": "0"}
+        none = {"PromptTokens": "null", "CompletionTokens": "null", "TokenSource": "none"}
+        requests.append(at | (none if hour == 58 else tokens))
+    engine = engine_over(requests, tmp_path / "lake")
+    frame = engine.query(library().get("reliability/anomalies").bind(minHours=3)).frame
+    found = frame[frame["Measure"] == "tokens"]
+    assert [f"{at:%Y-%m-%d %H:%M}" for at in found["Hour"]] == ["2026-11-05 15:00"]
