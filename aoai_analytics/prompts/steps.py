@@ -49,16 +49,18 @@ class Step:
         return replace(result, frame=frame, types=dict(self.types))
 
 
-def sampled(prompts: pd.DataFrame, what: str = "logged prompts") -> str:
-    """How many prompts were read, of how many and of when, in words; '' where there is none."""
+def sampled(prompts: pd.DataFrame, what: str = "logged prompts", total: str = "AllPrompts") -> str:
+    """How many rows were read, of how many (column *total*) and of when, in words; '' where there is none."""
     if not len(prompts):
         return ""
     first, last = (f"{at.day} {at:%b %Y}" for at in (prompts["TimeGenerated"].min(), prompts["TimeGenerated"].max()))
-    of, read = int(prompts["AllPrompts"].max()), len(prompts)
+    of, read = int(prompts[total].max()), len(prompts)
     if read < of:
         return f"From a sample of {read:,} of {of:,} {what}, spread over {first} to {last} (UTC)."
     return f"From all {read:,} {what}, {first} to {last} (UTC)."
 
+
+_exchanges = partial(sampled, what="requests with a logged text", total="AllRequests")
 
 STEPS = {
     "topics": Step(
@@ -118,6 +120,7 @@ STEPS = {
             "Users": "users",
         },
         no_text=frozenset({"Kind"}),
+        says=_exchanges,
     ),
     "personal-data-requests": Step(
         by_request,
@@ -135,6 +138,7 @@ STEPS = {
         chart="table",
         units={"InPrompt": "findings", "InAnswer": "findings"},
         no_text=frozenset({"User", "Kinds"}),
+        says=_exchanges,
     ),
 }
 

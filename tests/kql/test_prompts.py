@@ -146,9 +146,15 @@ def test_languages_are_of_a_sample_of_the_whole_period_that_says_of_how_many(eng
 
 
 @pytest.mark.parametrize("name", ["personal-data", "personal-data-requests"])
-def test_what_a_step_reads_are_the_latest_texts(engine: LocalEngine, name: str) -> None:
-    found = answer(engine, name, "CorrelationId", "User", topN=3)
-    assert found == [("r6", "ann"), ("r5", "cy"), ("r4", "203.0.113.1")]
+def test_personal_data_is_looked_for_in_a_sample_of_the_whole_period_newest_first(
+    engine: LocalEngine, name: str
+) -> None:
+    everything = answer(engine, name, "CorrelationId", "AllRequests")
+    names = [f"r{number}" for number in (6, 5, 4, 3, 2, 1)]
+    assert everything == [(each, 6) for each in names]
+    by_hash = sorted(names, key=lambda each: md5(each.encode()).hexdigest())
+    some = answer(engine, name, "CorrelationId", "AllRequests", topN=3)
+    assert some == [(each, 6) for each in names if each in by_hash[:3]] != everything[:3]
 
 
 def test_every_question_about_prompts_is_held_to_an_answer() -> None:
