@@ -117,7 +117,12 @@ def test_what_was_not_billed_is_0_and_what_is_known_is_summed(name: str, tmp_pat
 def test_an_invoice_is_shared_without_a_number_for_who_has_only_unknown_tokens(tmp_path: Path) -> None:
     """sub-a has 2,000,000 known tokens and an unknown request, sub-b has only unknown ones, on a deployment at 2.50 USD
     per million prompt tokens; the invoice is of those 2,000,000 and of 1,000,000 more."""
-    at = {"TimeGenerated": "2026-11-02 08:00", "BackendHost": "aoai-eastus2", "CachedTokens": "0", "CompletionTokens": "0"}
+    at = {
+        "TimeGenerated": "2026-11-02 08:00",
+        "BackendHost": "aoai-eastus2",
+        "CachedTokens": "0",
+        "CompletionTokens": "0",
+    }
     known = at | {"SubscriptionId": "sub-a", "PromptTokens": "2000000"}
     unknown = at | dict.fromkeys(("PromptTokens", "CompletionTokens", "CachedTokens"), "null") | {"TokenSource": "none"}
     requests = [known, unknown | {"SubscriptionId": "sub-a"}, *[unknown | {"SubscriptionId": "sub-b"}] * 3]
@@ -143,7 +148,7 @@ def test_an_invoice_is_shared_without_a_number_for_who_has_only_unknown_tokens(t
 
 
 def test_an_hour_of_unknown_tokens_is_not_an_hour_without_tokens(tmp_path: Path) -> None:
-    """A request an hour from Monday to Thursday; on Wednesday at 10 its tokens are unknown, on Thursday at 15 tenfold."""
+    """A request an hour from Monday to Thursday; on Wednesday at 10 of unknown tokens, on Thursday at 15 tenfold."""
     requests = []
     for hour in range(96):
         at = {"TimeGenerated": f"2026-11-{2 + hour // 24:02} {hour % 24:02}:30"}

@@ -44,30 +44,53 @@ _SHOWN = 5
 
 @dataclass
 class Periods:
-    """Asks for a period and for the one before it, each query once. ``why_not``: why the two cannot be compared."""
+    """Asks for a period, for the part of it that is compared, and for the time before that; each query once.
+
+    The part is the whole period, unless that has no start or no end: then it is ``later``, if there is one.
+    ``why_not``: why it cannot be compared.
+    """
 
     ask: Ask
     start: datetime | None
     end: datetime | None
     time_zone: str
     why_not: str = ""
+    later: tuple[datetime, datetime] | None = None
     problems: list[Problem] = field(default_factory=list)
     _known: dict[Any, Rows] = field(default_factory=dict)
 
     @property
+    def compared(self) -> tuple[datetime | None, datetime | None]:
+        """What is compared with the time before it: start and end."""
+        return self.later or (self.start, self.end)
+
+    @property
     def earlier(self) -> datetime | None:
-        """When the period before starts: it is as long as the period, a month before a month."""
-        if self.start is None or self.end is None:
+        """When the time before starts: it is as long as what is compared, a month before a month."""
+        start, end = self.compared
+        if start is None or end is None:
             return None
-        return before(self.start, self.end, self.time_zone)
+        return before(start, end, self.time_zone)
 
     def now(self, name: str, **parameters: Any) -> Rows:
         """The rows of a query for the period."""
         return self._rows(name, self.start, self.end, parameters)
 
+    @property
+    def words(self) -> tuple[str, str]:
+        """When it was that is compared ('' for the period), and what it is compared with."""
+        if not self.later:
+            return "", "the period before"
+        days = round((self.later[1] - self.later[0]) / timedelta(days=1))
+        return f" in the last {days} days of these logs", f"the {days} days before"
+
+    def latest(self, name: str, **parameters: Any) -> Rows:
+        """Its rows for what is compared with the time before."""
+        return self._rows(name, *self.compared, parameters)
+
     def before(self, name: str, **parameters: Any) -> Rows | None:
-        """Its rows for the period before; None where the two cannot be compared."""
-        return None if self.why_not else self._rows(name, self.earlier, self.start, parameters)
+        """Its rows for the time before; None where the two cannot be compared."""
+        return None if self.why_not else self._rows(name, self.earlier, self.compared[0], parameters)
 
     def _rows(self, name: str, start: datetime | None, end: datetime | None, parameters: dict[str, Any]) -> Rows:
         key = (name, start, end, *sorted(parameters.items()))
@@ -110,13 +133,16 @@ def overview(
     (head,) = periods.now("health/coverage-head")
     if not head["Requests"]:
         return Overview(period=in_words(start, end, time_zone), empty=True)
+    if start is None or end is None:
+        periods.later = weeks_in(utc(head["FirstRequest"]), utc(head["LastRequest"]), time_zone)
     periods.why_not = _incomparable(periods)
     drawn, alt = over_time(periods, head["FirstRequest"], head["LastRequest"])
     return Overview(
         period=in_words(start, end, time_zone, (utc(head["FirstRequest"]), utc(head["LastRequest"]))),
-        before="" if periods.why_not else in_words(periods.earlier, start, time_zone),
+        before="" if periods.why_not else in_words(periods.earlier, periods.compared[0], time_zone),
+        latest=in_words(*periods.later, time_zone) if periods.later and not periods.why_not else "",
         why_not=periods.why_not,
-        measures=tuple(_measures(_numbers(periods.now), None if periods.why_not else _numbers(periods.before))),
+        measures=tuple(_measures(*_compared(periods))),
         figure=drawn,
         alt=alt,
         tops=tuple(_top(periods, *of) for of in _TOPS),
@@ -174,16 +200,39 @@ def _blind(head: dict[str, Any], totals: Rows) -> Iterator[str]:
 
 
 def _incomparable(periods: Periods) -> str:
-    if periods.start is None or periods.earlier is None:
-        return "give a period with a start and an end to compare it with the one before"
-    (old,) = periods._rows("health/coverage-head", periods.earlier, periods.start, {})
-    words = in_words(periods.earlier, periods.start, periods.time_zone)
+    start, earlier = periods.compared[0], periods.earlier
+    if start is None or earlier is None:
+        return (
+            "these logs cover less than two weeks. To compare a period with the one before, name it: aoai report "
+            "--period 2026-11-15 (a day), 2026-W46, 2026-11"
+        )
+    (old,) = periods._rows("health/coverage-head", earlier, start, {})
+    words = in_words(earlier, start, periods.time_zone)
     if not old["Requests"]:
         return f"there is no traffic in the period before ({words})"
     # A first request well after the start may mean that logging began then.
-    if old["FirstRequest"] - periods.earlier > max((periods.start - periods.earlier) / 10, timedelta(hours=6)):
+    if old["FirstRequest"] - earlier > max((start - earlier) / 10, timedelta(hours=6)):
         return f"the logs begin within the period before ({words})"
     return ""
+
+
+def weeks_in(first: datetime, last: datetime, time_zone: str) -> tuple[datetime, datetime] | None:
+    """The later half of the weeks between two requests, of whole weeks so that the half before has the same weekdays.
+
+    It ends at the full hour after *last*. None for less than two weeks, of which six hours may be missing.
+    """
+    local = zone(time_zone)
+    end = (last.astimezone(local) + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
+    weeks = (end - first + timedelta(hours=6)) // timedelta(weeks=2)
+    return (end - timedelta(weeks=weeks), end) if weeks else None
+
+
+def _compared(periods: Periods) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
+    """The headline numbers of the period, of what is compared, and of the time before that."""
+    numbers = _numbers(periods.now)
+    if periods.why_not:
+        return numbers, numbers, None
+    return numbers, _numbers(periods.latest) if periods.later else numbers, _numbers(periods.before)
 
 
 def _numbers(rows: Callable[..., Rows | None]) -> dict[str, Any]:
@@ -200,18 +249,21 @@ def _numbers(rows: Callable[..., Rows | None]) -> dict[str, Any]:
     return headline_numbers(head, answers) | {"Bridge": bridge, "Users": users}
 
 
-def _measures(numbers: dict[str, Any], earlier: dict[str, Any] | None) -> list[Measure]:
+def _measures(numbers: dict[str, Any], latest: dict[str, Any], earlier: dict[str, Any] | None) -> list[Measure]:
     made = []
     for name, (query, more_is_good) in _MEASURES.items():
         label = label_of(library().get(query), name) if query else name
-        value, old = numbers.get(name), earlier.get(name) if earlier else None
+        value, new, old = numbers.get(name), latest.get(name), earlier.get(name) if earlier else None
         if value is None:
             made.append(Measure(label, "unknown"))
             continue
         partly = bool(numbers.get(LEFT_OUT.get(name, "")))
         text = AT_LEAST * partly + (f"{value:,}" if name == "Users" else written(name, value).removesuffix(" USD"))
-        change = "" if earlier is None else changed("Requests" if name == "Users" else name, value, old)
-        good = None if old is None or value == old or more_is_good is None else (value > old) == more_is_good
+        change = ""
+        if earlier is not None:
+            change = "change unknown" if new is None else changed("Requests" if name == "Users" else name, new, old)
+        known = new is not None and old is not None and new != old
+        good = (new > old) == more_is_good if known and more_is_good is not None else None
         bridge = numbers["Bridge"] if name == "SuccessRate" else ""
         made.append(Measure(label, text, change.replace(" USD", ""), good, bridge))
     return made
@@ -220,17 +272,20 @@ def _measures(numbers: dict[str, Any], earlier: dict[str, Any] | None) -> list[M
 def _top(periods: Periods, title: str, query: str, column: str) -> Top:
     now = {row[column]: row["Cost"] for row in periods.now(query, topN=ALL) if row["Cost"]}
     earlier = periods.before(query, topN=ALL)
+    new = {row[column]: row["Cost"] for row in periods.latest(query, topN=ALL)}
     old = {row[column]: row["Cost"] or 0.0 for row in earlier or []}
     total = sum(now.values())
     lines = []
     for name, cost in list(now.items())[:_SHOWN]:
-        change = "" if earlier is None else _relative(cost, old.get(name))
+        change = "" if earlier is None else _relative(new.get(name, 0.0), old.get(name))
         lines.append((named(name), amount(cost), share(cost, total), change))
     return Top(title, query, tuple(lines), len(now) - len(lines))
 
 
-def _relative(value: float, old: float | None) -> str:
-    """The change in percent."""
+def _relative(value: float | None, old: float | None) -> str:
+    """The change in percent; '' where it is not known."""
+    if value is None:
+        return ""
     if not old:
         return "new" if old is None else ""
     return "±0" if value == old else relative(value, old)

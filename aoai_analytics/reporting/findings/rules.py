@@ -30,15 +30,22 @@ ALL = 100_000
 
 
 class Asker(Protocol):
-    """Answers library queries for the period and for the one before."""
+    """Answers library queries for the period, for the part of it that is compared, and for the time before that."""
 
     time_zone: str
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """When it was that is compared ('' for the period), and what it is compared with."""
 
     def now(self, name: str, **parameters: Any) -> Rows:
         """The rows of a query for the period."""
 
+    def latest(self, name: str, **parameters: Any) -> Rows:
+        """Its rows for what is compared: the period, or of one without a start or an end the later half."""
+
     def before(self, name: str, **parameters: Any) -> Rows | None:
-        """Its rows for the period before; None if the two cannot be compared."""
+        """Its rows for the time before that; None if the two cannot be compared."""
 
 
 def findings(asker: Asker) -> tuple[Finding, ...]:
@@ -57,23 +64,28 @@ def cost_changes(asker: Asker) -> Iterator[Finding]:
     earlier = asker.before("cost/by-subscription", topN=ALL)
     if earlier is None:
         return
+    (during, before_that), nothing = asker.words, (0.0, 0.0)
     new, old = (
-        {row["SubscriptionId"]: (row["Cost"] or 0.0, row["CostError"] or 0.0) for row in rows}
-        for rows in (asker.now("cost/by-subscription", topN=ALL), earlier)
+        {row["SubscriptionId"]: (row["Cost"], row["CostError"] or 0.0) for row in rows}
+        for rows in (asker.latest("cost/by-subscription", topN=ALL), earlier)
     )
-    total = max(sum(cost for cost, _ in of.values()) for of in (new, old))
-    changes = {name: new.get(name, (0.0, 0.0))[0] - old.get(name, (0.0, 0.0))[0] for name in sorted({*new, *old})}
+    total = max(sum(cost or 0.0 for cost, _ in of.values()) for of in (new, old))
+    # A cost that is unknown is no cost of 0 that rose or fell.
+    names = [
+        name for name in sorted({*new, *old}) if None not in (new.get(name, nothing)[0], old.get(name, nothing)[0])
+    ]
+    changes = {name: new.get(name, nothing)[0] - old.get(name, nothing)[0] for name in names}
     if not changes or not total:
         return
     for name in dict.fromkeys((max(changes, key=changes.__getitem__), min(changes, key=changes.__getitem__))):
-        change, (now, new_error), (before, old_error) = changes[name], *(of.get(name, (0.0, 0.0)) for of in (new, old))
+        change, (now, new_error), (before, old_error) = changes[name], *(of.get(name, nothing) for of in (new, old))
         error = RANGE * (new_error**2 + old_error**2) ** 0.5
         if abs(change) < NOTABLE * total or abs(change) <= error:
             continue
         by = f"{'+' if change > 0 else MINUS}{share(abs(change), before)}, " if before else ""
         yield Finding(
-            f"{_team(name)} cost {_usd(abs(change))}{_margin(error)} {'more' if change > 0 else 'less'} than in the "
-            f"period before ({by}{_usd(before)} to {_usd(now)}).",
+            f"{_team(name)} cost {_usd(abs(change))}{_margin(error)} {'more' if change > 0 else 'less'}{during} than "
+            f"in {before_that} ({by}{_usd(before)} to {_usd(now)}).",
             "cost/by-subscription",
             "bad" if change > 0 else "good",
             abs(change) / total,

@@ -105,6 +105,7 @@ class Top:
 @dataclass(frozen=True)
 class Overview:
     """A period in brief. ``before`` names the period it is compared with, ``why_not`` says why there is none.
+    ``latest`` names the part of the period that is compared, where that is not the whole.
 
     ``findings`` are the weightiest, ``wrong`` says what failed and when, ``advice`` how to save money; ``budget`` and
     ``blind`` are sentences: the state of the budgets, and what the logs cannot tell.
@@ -112,6 +113,7 @@ class Overview:
 
     period: str
     before: str = ""
+    latest: str = ""
     why_not: str = ""
     measures: tuple[Measure, ...] = ()
     figure: dict[str, Any] | None = None

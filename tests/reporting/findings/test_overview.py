@@ -11,7 +11,7 @@ import pytest
 
 from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.reporting import Report
-from aoai_analytics.reporting.findings.overview import before
+from aoai_analytics.reporting.findings.overview import before, weeks_in
 from aoai_analytics.reporting.render.blocks import Overview
 from tests.functions.raw_logs import lake_of_rows, llm, request
 
@@ -126,7 +126,7 @@ def test_the_budget_is_of_the_whole_month_and_what_the_logs_cannot_tell_is_said(
 @pytest.mark.parametrize(
     ("start", "end", "why"),
     [
-        (None, None, "give a period with a start and an end"),
+        ("2026-11-05", None, "these logs cover less than two weeks. To compare a period with the one before, name it"),
         ("2026-11-02", "2026-11-09", "there is no traffic in the period before (26 Oct 2026 to 1 Nov 2026)"),
         ("2026-11-06", "2026-11-16", "the logs begin within the period before (27 Oct 2026 to 5 Nov 2026)"),
     ],
@@ -136,6 +136,40 @@ def test_what_cannot_be_compared_is_not(lake: Path, start: str | None, end: str 
     assert why in found.why_not and found.before == ""
     assert all(each.change == "" for each in found.measures)
     assert not any("period before" in finding.text for finding in found.findings)
+
+
+def test_without_a_period_the_last_week_is_set_beside_the_week_before(lake: Path) -> None:
+    """The two weeks end at 21:00, the full hour after the last request; the numbers are of all data."""
+    found = overview(lake, None, None)
+    assert found.period == "2 Nov 2026 to 15 Nov 2026 (all data)"
+    assert found.latest == "8 Nov 2026, 21:00 to 15 Nov 2026, 21:00"
+    assert found.before == "1 Nov 2026, 21:00 to 8 Nov 2026, 21:00"
+    measures = {each.label: each for each in found.measures}
+    assert measures["Requests"].value == "230" and measures["Requests"].change == "+62 (+73.8%)"
+    assert measures["Cost in USD"].value.endswith("551.25") and measures["Cost in USD"].good is False
+    assert measures["Cost in USD"].change == "+236.25 (+150%)"
+    assert measures["Success rate"].change.startswith("\N{MINUS SIGN}13.70") and measures["Users"].change == "+1 (+50%)"
+    assert found.tops[0].rows[0] == ("sub-claims", "315.00", "57.1%", "+200%")
+    (cost,) = (finding.text for finding in found.findings if finding.query == "cost/by-subscription")
+    assert cost.endswith(
+        " more in the last 7 days of these logs than in the 7 days before (+200%, 78.75 USD to 236.25 USD)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        ("2026-11-02T00:20", "2026-11-15T23:40", ("2026-11-09T00:00", "2026-11-16T00:00")),
+        ("2026-11-02T05:59", "2026-11-15T23:40", ("2026-11-09T00:00", "2026-11-16T00:00")),
+        ("2026-11-02T06:01", "2026-11-15T23:40", None),
+        ("2026-11-02T00:20", "2026-11-15T17:10", None),
+        ("2026-10-01T00:20", "2026-11-15T17:10", ("2026-10-25T18:00", "2026-11-15T18:00")),
+    ],
+)
+def test_the_later_half_is_of_whole_weeks(first: str, last: str, expected: tuple[str, str] | None) -> None:
+    times = [datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (first, last)]
+    wanted = expected and tuple(datetime.fromisoformat(text).replace(tzinfo=UTC) for text in expected)
+    assert weeks_in(times[0], times[1], "UTC") == wanted
 
 
 def test_an_empty_period_says_so(lake: Path) -> None:

@@ -66,6 +66,7 @@ class Planted:
     """Answers with the even weeks' rows but for those planted in the later one."""
 
     time_zone = "Europe/Berlin"
+    words = ("", "the period before")
 
     def __init__(self, compared: bool = True, **planted: list[dict[str, Any]]):
         self.rows = copy.deepcopy(EVEN) | {
@@ -75,6 +76,8 @@ class Planted:
 
     def now(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         return self.rows[name]
+
+    latest = now
 
     def before(self, name: str, **parameters: Any) -> list[dict[str, Any]] | None:
         return EVEN[name] if self.compared else None
@@ -112,6 +115,12 @@ def test_a_team_whose_cost_tripled_is_named_with_the_change_and_its_range() -> N
 
 def test_a_change_within_the_range_of_the_estimates_is_not_a_finding() -> None:
     assert texts(cost__by_subscription=[team("sub-a", 60.0, error=6.0), team("sub-b", 40.0), team("", 10.0)]) == []
+
+
+def test_a_cost_that_became_unknown_did_not_fall() -> None:
+    rows = copy.deepcopy(EVEN["cost/by-subscription"])
+    rows[0] |= {"Cost": None, "CostError": None}
+    assert texts(cost__by_subscription=rows) == []
 
 
 def test_a_new_team_and_one_that_stopped_are_both_found_and_the_drop_is_good() -> None:
