@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_ROWS = 20
 #: Longest text of a cell; longer text is cut, with a note.
 _MAX_TEXT = 300
+#: Longest word of a column whose cells are kept on one line: a request's id.
+_WORD = 36
 #: Text longer than this gets a wider column.
 _PROSE = 60
 _NUMBERS = {"int", "long", "real", "decimal"}
@@ -53,11 +55,14 @@ def table_html(
     if caption:
         parts.append(f"<caption>{html.escape(plain(caption))}</caption>")
     parts.append("<thead><tr>")
-    parts += [f'<th scope="col"{_class(number)}>{html.escape(title)}</th>' for title, number, _ in columns]
+    parts += [
+        f'<th scope="col"{_class(kind if kind == "number" else "")}>{html.escape(title)}</th>'
+        for title, kind, _ in columns
+    ]
     parts.append("</tr></thead><tbody>")
     for row in range(len(shown)):
         parts.append("<tr>")
-        parts += [f"<td{_class(number)}>{cells[row]}</td>" for _, number, cells in columns]
+        parts += [f"<td{_class(kind)}>{cells[row]}</td>" for _, kind, cells in columns]
         parts.append("</tr>")
     parts.append("</tbody>")
     parts += _foot(frame, types, units, [name for name in order if name not in errors.values()], len(shown))
@@ -146,7 +151,7 @@ def _sums(
             decimals = decimals_for(frame[name].head(after or len(frame)), unit) if real else 0
             added = _share_after(frame, of, after) if name == "Share" else known.sum()
             text = html.escape(exact(max(added, 0.0), unit, decimals)) if len(known) else ""
-        cells.append(f"<td{_class(number)}>{text}</td>")
+        cells.append(f"<td{_class('number' if number else '')}>{text}</td>")
     return f'<tr><th scope="row">{said}</th>{"".join(cells[1:])}</tr>'
 
 
@@ -157,8 +162,20 @@ def _share_after(frame: pd.DataFrame, of: str, after: int) -> float:
     return 100.0 - float(frame["Share"].head(after).sum())
 
 
-def _class(number: bool) -> str:
-    return ' class="number"' if number else ""
+def _class(kind: str) -> str:
+    return f' class="{kind}"' if kind else ""
+
+
+def _kind(values: pd.Series[Any], kusto_type: str) -> str:
+    """How the cells of a column are set: ``number``, or ``word`` for times, names and ids with hyphens.
+
+    A browser would break them after each hyphen, 2026-11-02 into three lines and an id into five.
+    """
+    if kusto_type in _NUMBERS or kusto_type == "timespan":
+        return "number"
+    texts = [value for value in values if isinstance(value, str)]
+    short = all(len(text) <= _WORD and " " not in text for text in texts) and any("-" in text for text in texts)
+    return "word" if kusto_type == "datetime" or (kusto_type == "string" and short) else ""
 
 
 def _muted(text: str) -> str:
@@ -167,8 +184,8 @@ def _muted(text: str) -> str:
 
 def _column(
     frame: pd.DataFrame, name: str, kusto_type: str, units: Mapping[str, str], time_zone: str, error: str = ""
-) -> tuple[str, bool, list[str]]:
-    """A column's heading, whether it is formatted as numbers, and its cells as HTML, with those of its *error*."""
+) -> tuple[str, str, list[str]]:
+    """A column's heading, how its cells are set (see ``_kind``), and these as HTML, with those of its *error*."""
     values = frame[name]
     unit = unit_of(name, units)
     title = heading(name, "" if unit.tight else unit.label)
@@ -201,7 +218,7 @@ def _column(
         title += " ± 95%"
         ranges: list[Any] = [None if is_missing(value) or not value else RANGE * value for value in frame[error]]
         cells = [cell if add is None else f"{cell} ± {write(add)}" for cell, add in zip(cells, ranges, strict=True)]
-    return title, kusto_type in _NUMBERS or kusto_type == "timespan", cells
+    return title, _kind(values, kusto_type), cells
 
 
 def _text(value: Any) -> str:

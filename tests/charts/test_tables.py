@@ -84,6 +84,27 @@ def test_moments_are_in_the_reports_time_zone_which_the_heading_names() -> None:
     assert ">unknown<" in html
 
 
+def test_times_names_and_ids_with_hyphens_stay_on_one_line() -> None:
+    frame = pd.DataFrame(
+        {
+            "LastSeen": pd.to_datetime(["2026-07-01T10:30Z"]),
+            "ModelVersion": ["2024-08-06"],
+            "ErrorMessage": ["no such-model"],
+            "CorrelationId": ["e83d2450-05c9-49ea-a07f-bf92c1fb4808"],
+            "Application": ["an-application-of-a-name-that-is-very-long"],
+        }
+    )
+    types = dict.fromkeys(frame.columns, "string") | {"LastSeen": "datetime"}
+    cells = re.findall(r"<td([^>]*)>(?:<bdi>|<time>)?([^<]+)", table_html(frame, types, {}))
+    assert {text: words for words, text in cells} == {
+        "2026-07-01 10:30:00": ' class="word"',
+        "2024-08-06": ' class="word"',
+        "no such-model": "",
+        "e83d2450-05c9-49ea-a07f-bf92c1fb4808": ' class="word"',
+        "an-application-of-a-name-that-is-very-long": "",
+    }
+
+
 def test_other_types_are_set_as_their_kind() -> None:
     frame = pd.DataFrame(
         {

@@ -262,8 +262,7 @@ def _measures(numbers: dict[str, Any], latest: dict[str, Any], earlier: dict[str
         change = ""
         if earlier is not None:
             change = "change unknown" if new is None else changed("Requests" if name == "Users" else name, new, old)
-        known = new is not None and old is not None and new != old
-        good = (new > old) == more_is_good if known and more_is_good is not None else None
+        good = None if new is None or old is None or new == old or more_is_good is None else (new > old) == more_is_good
         bridge = numbers["Bridge"] if name == "SuccessRate" else ""
         made.append(Measure(label, text, change.replace(" USD", ""), good, bridge))
     return made

@@ -76,6 +76,13 @@ def test_nothing_found_and_nothing_to_compare_with_are_said(pages: list[Any]) ->
     assert "<script" not in index and "script-src 'none';" in index
 
 
+def test_a_report_without_a_period_says_which_weeks_it_compares() -> None:
+    page = brief(before="2 Nov 2026 to 8 Nov 2026", latest="9 Nov 2026 to 15 Nov 2026")
+    index = report_files([page], manifest(None))["index.html"].decode()
+    assert "Changes compare 9 Nov 2026 to 15 Nov 2026 with 2 Nov 2026 to 8 Nov 2026." in index
+    assert "Changes are from" not in index
+
+
 def test_a_single_file_begins_with_the_period_in_brief(pages: list[Any]) -> None:
     text = report_files([*pages, brief()], manifest(None), single_file=True)["index.html"].decode()
     ids = re.findall(r' id="([^"]+)"', text)
