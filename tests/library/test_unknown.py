@@ -114,6 +114,33 @@ def test_what_was_not_billed_is_0_and_what_is_known_is_summed(name: str, tmp_pat
     assert answer("some", unknown, known) == answer("known", known) > 0
 
 
+#: Queries of the cost of a group, or of all, with the column that says it.
+COSTS = {query.name: "Cost" for query in QUERIES if {"EstimatedCost", "Cost"} <= set(query.units)} | {
+    "cost/showback": "Amount"
+}
+del COSTS["cost/by-kind"]  # has no rows before something is priced
+#: Lists of callers, which those who were only refused are not in.
+CALLERS = ("cost/by-caller-and-model", "cost/by-user")
+
+
+@pytest.mark.parametrize("name", sorted(COSTS))
+def test_what_has_no_price_is_not_free_beside_a_refused_request(name: str, tmp_path: Path) -> None:
+    at = {"TimeGenerated": "2026-11-02 08:00", "SubscriptionId": "sub-a", "Team": "research"}
+    tokens = {"PromptTokens": "100", "CompletionTokens": "20", "CachedTokens": "0"}
+    unpriced = at | tokens | {"ModelName": "no-such-model", "ModelVersion": ""}
+    refused = at | {"TokenSource": "not-billed", "Outcome": "throttled-gateway"}
+    # As where the answer was refused, no model is known by an answer.
+    refused |= {"ModelName": "no-such-model", "ModelVersion": ""}
+
+    def answer(folder: str, *requests: dict[str, Any]) -> list[Any]:
+        frame = engine_over(list(requests), tmp_path / folder).query(library().get(name).text).frame
+        return [value for column in (COSTS[name], "EstimatedCost") for value in frame[column]]
+
+    of_unpriced = answer("unpriced", unpriced, refused)
+    assert len(of_unpriced) == 2 and all(map(pd.isna, of_unpriced))
+    assert answer("refused", refused) == ([] if name in CALLERS else [0, 0])
+
+
 def test_an_invoice_is_shared_without_a_number_for_who_has_only_unknown_tokens(tmp_path: Path) -> None:
     """sub-a has 2,000,000 known tokens and an unknown request, sub-b has only unknown ones, on a deployment at 2.50 USD
     per million prompt tokens; the invoice is of those 2,000,000 and of 1,000,000 more."""
