@@ -142,7 +142,13 @@ def overview(
         before="" if periods.why_not else in_words(periods.earlier, periods.compared[0], time_zone),
         latest=in_words(*periods.later, time_zone) if periods.later and not periods.why_not else "",
         why_not=periods.why_not,
-        measures=tuple(_measures(*_compared(periods))),
+        measures=tuple(
+            _measures(
+                _numbers(periods.now),
+                _numbers(periods.latest),
+                None if periods.why_not else _numbers(periods.before),
+            )
+        ),
         figure=drawn,
         alt=alt,
         tops=tuple(_top(periods, *of) for of in _TOPS),
@@ -225,14 +231,6 @@ def weeks_in(first: datetime, last: datetime, time_zone: str) -> tuple[datetime,
     end = (last.astimezone(local) + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
     weeks = (end - first + timedelta(hours=6)) // timedelta(weeks=2)
     return (end - timedelta(weeks=weeks), end) if weeks else None
-
-
-def _compared(periods: Periods) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
-    """The headline numbers of the period, of what is compared, and of the time before that."""
-    numbers = _numbers(periods.now)
-    if periods.why_not:
-        return numbers, numbers, None
-    return numbers, _numbers(periods.latest) if periods.later else numbers, _numbers(periods.before)
 
 
 def _numbers(rows: Callable[..., Rows | None]) -> dict[str, Any]:
