@@ -48,8 +48,8 @@ _SIGNS = frozenset((",", "=", "==", "!=", "|", "+", "*"))
 #: In the rows of a long table, which is no part of a query's tree: what to keep, or what is between values.
 _BETWEEN = re.compile(r'(@"(?:[^"]|"")*"|"(?:[^"\\]|\\.)*")|, ')
 _NARROWED = re.compile(rf"\b({'|'.join(_ROWS)})\s*\|\s*project\s+[\w,\s]+?(?=\s*[|;)])")
-#: Makes a sum null where all is unknown, which holds for hourly totals too.
-_IS_KNOWN = re.compile(r" \+ 0 \* max\(\w+\)")
+#: Makes a sum null where all is unknown, or all that was billed; holds for hourly totals too.
+_IS_KNOWN = re.compile(r" \+ 0 \* (?:max\(\w+\)|iff\(sumif\(Requests, IsBilled\) > 0, maxif\(\w+, IsBilled\), 0\))")
 _NOT_OF_SUMS = re.compile(
     r"\|\s*count\b|\b(?:percentiles?\w*|avg\w*|stdev\w*|variance\w*|min|max|minif|maxif|arg_m\w+|make_\w+|take_any\w*|hll\w*)\s*\("
 )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -104,6 +105,16 @@ def test_traffic_past_the_gateway_has_its_tokens_and_calls(engine: LocalEngine) 
 def test_only_hours_with_estimates_and_no_other_cause_test_the_stated_error(engine: LocalEngine) -> None:
     (row,) = engine.query(library().get("trust/stated-errors").text).frame.to_dict("records")
     assert (row["Hours"], row["TestedHours"], row["HeldHours"], row["HeldShare"]) == (10, 3, 1, 33.3)
+
+
+def test_our_tokens_are_unknown_where_all_but_refused_requests_are(tmp_path: Path) -> None:
+    refused = request(0, 0, TokenSource="not-billed", ResponseCode=429)
+    engine = LocalEngine(filled(tmp_path, (azure(0, 100, 2), [request(0, None), refused], "")), "lake")
+    try:
+        (row,) = engine.query(library().get("trust/gateway-vs-account").text).frame.to_dict("records")
+        assert row["Verdict"] == "unlogged" and pd.isna(row["OurTokens"]) and pd.isna(row["Difference"])
+    finally:
+        engine.close()
 
 
 def test_one_value_that_comes_by_several_ways_counts_once(tmp_path: Path) -> None:

@@ -1,8 +1,12 @@
-"""Unknown is not 0: on a lake where no log says the tokens, no query of the library answers 0 tokens or 0 USD."""
+"""Unknown is not 0: on a lake where no log says the tokens, no query of the library answers 0 tokens or 0 USD. Nor does
+one where the only other requests were refused."""
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,8 @@ from aoai_analytics.lake.costs import ingest_costs
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.library.queries import Query, library
 from aoai_analytics.sample.invoice import Plan, write_invoice
-from aoai_analytics.schema.tables import REQUESTS
+from aoai_analytics.schema.tables import GATEWAY_LOGS, MESSAGES, REQUESTS
+from tests.functions.raw_logs import _table, request
 from tests.kql.cases import engine_over
 from tests.lakes import Once
 
@@ -65,6 +70,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "cost/provisioned": {"commitments": ["aoai-eastus2/chat-prod=100"]},
     "alerts/budget-pace": {"budgets": ["(all)=100"]},
     "cost/budget": {"budgets": ["(all)=100"]},
+    "alerts/new-caller": {"history": "0s", "minTokens": 0, "maxUnknown": 0},
 }
 
 
@@ -97,6 +103,115 @@ def test_no_sum_of_unknown_amounts_is_0(query: Query, engine: LocalEngine) -> No
     assert rows or not given
     zeros = {name: row for row in rows for name in amounts if row[name] == 0 and not without_requests(query, row, name)}
     assert not zeros
+
+
+#: Requests of one user at one time; of each kind one with each outcome that a query can ask for.
+AT = {"TimeGenerated": "2026-11-02 08:00", "EndUserId": "ann", "BackendHost": "aoai-eastus2"}
+NONE = dict.fromkeys(("PromptTokens", "CachedTokens", "CompletionTokens", "ReasoningTokens"), "null")
+SOME = {"PromptTokens": "2000", "CachedTokens": "0", "CompletionTokens": "200", "ReasoningTokens": "0"}
+KINDS: dict[str, list[dict[str, Any]]] = {
+    "unknown": [AT | NONE | {"TokenSource": "none", "Outcome": outcome} for outcome in ("success", "client-closed")],
+    "refused": [
+        AT | {"TokenSource": "not-billed", "Outcome": outcome}
+        for outcome in ("throttled-gateway", "throttled-backend", "client-closed", "success")
+    ],
+    "known": [AT | SOME | {"Outcome": outcome} for outcome in ("success", "client-closed")],
+}
+KINDS["refused before"] = [
+    each | {"TimeGenerated": "2026-11-01 00:00", "EndUserId": "ben"} for each in KINDS["refused"]
+]
+#: Columns that sum the tokens of a row's requests.
+SUMS = ("PromptTokens", "CompletionTokens", "TotalTokens")
+SUMMING = [query for query in QUERIES if set(query.units) & set(SUMS)]
+
+
+class Groups:
+    """Engines over a lake of some of ``KINDS``, all in one group, with a log row and a prompt for each request."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._engines: dict[str, LocalEngine] = {}
+
+    def rows(self, query: Query, *kinds: str) -> list[dict[str, Any]]:
+        folder = self._folder / "-".join(kinds)
+        if folder.name not in self._engines:
+            requests = [each for kind in kinds for each in KINDS[kind] * 2]
+            engine_over(requests, folder).close()
+            at = {"TimeGenerated": datetime(2026, 11, 2, 8, tzinfo=UTC)}
+            body = json.dumps({"max_tokens": 100, "messages": [{"role": "user", "content": "Hello"}]})
+            ids = [f"r{number}" for number, _ in enumerate(requests, 1)]
+            prompt = {"Prompt": "Hello", "Response": "", "PromptComplete": True, "date": "2026-11-02"}
+            messages = [at | prompt | {"CorrelationId": name} for name in ids]
+            lake = Lake(folder)
+            lake.append(
+                GATEWAY_LOGS.name, _table(GATEWAY_LOGS, [request(name, RequestBody=body, **at) for name in ids])
+            )
+            table = pa.Table.from_pylist(messages, schema=MESSAGES.arrow_schema())
+            lake.replace_dates(MESSAGES.name, table, ["2026-11-02"])
+            self._engines[folder.name] = LocalEngine(lake, str(folder))
+        given = GIVEN.get(query.name, {}) | ({"user": "ann"} if "user" in query.parameters else {})
+        rows: list[dict[str, Any]] = self._engines[folder.name].query(query.bind(**given)).frame.to_dict("records")
+        return rows
+
+    def close(self) -> None:
+        for engine in self._engines.values():
+            engine.close()
+
+
+@pytest.fixture(scope="module")
+def groups(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Groups]:
+    made = Groups(tmp_path_factory.mktemp("groups"))
+    yield made
+    made.close()
+
+
+def of_refused_alone(row: dict[str, Any]) -> bool:
+    """Whether a row can be of refused requests and no other: by its source of tokens, or as the row of one request."""
+    return row.get("TokenSource") == "not-billed" or ("CorrelationId" in row and "UnknownRequests" not in row)
+
+
+def zeros(query: Query, rows: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """The amounts that are 0, with their rows, but for those of refused requests alone."""
+    amounts = [name for name, unit in query.units.items() if unit.split("/")[0] in (*AMOUNTS, "PTU")]
+    return [
+        (name, row)
+        for row in rows
+        for name in amounts
+        if row[name] == 0 and not of_refused_alone(row) and not without_requests(query, row, name)
+    ]
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_what_is_unknown_is_not_0_beside_refused_requests(query: Query, groups: Groups) -> None:
+    assert not zeros(query, groups.rows(query, "unknown", "refused"))
+
+
+#: Queries whose rows have sums of sums by user, minute or day.
+OF_SUMS = [
+    *("tokens/peak-minute", "tokens/ptu-utilisation", "tokens/forecast-month"),
+    *("users/concentration", "cost/budget"),
+]
+
+
+@pytest.mark.parametrize("name", OF_SUMS)
+def test_what_is_unknown_is_not_0_beside_requests_that_were_refused_on_another_day(name: str, groups: Groups) -> None:
+    query = library().get(name)
+    rows = [row for row in groups.rows(query, "unknown", "refused before") if row["UnknownRequests"] > 0]
+    assert rows and not zeros(query, rows)
+
+
+@pytest.mark.parametrize("query", SUMMING, ids=lambda query: query.name)
+def test_unknown_requests_change_no_sum_of_known_ones_and_refused_ones_alone_used_0(
+    query: Query, groups: Groups
+) -> None:
+    columns = sorted({*SUMS, "EstimatedTokens", "TokensError"} & set(query.units))
+
+    def sums(*kinds: str) -> dict[str, float]:
+        frame = pd.DataFrame(groups.rows(query, *kinds), columns=columns)
+        return {name: float(frame[name].sum()) for name in columns}
+
+    assert sums("unknown", "refused", "known") == sums("refused", "known")
+    assert not [row for row in groups.rows(query, "refused") if any(pd.isna(row[name]) for name in columns)]
 
 
 @pytest.mark.parametrize("name", ["tokens/by-day", "tokens/by-subscription", "tokens/by-api", "cost/by-subscription"])
