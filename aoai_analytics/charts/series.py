@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from ..errors import WrongUse
@@ -57,6 +59,7 @@ def series(frame: pd.DataFrame, chart: Chart, units: Mapping[str, str], time_zon
         _limit_categories(result)
     elif chart.row.continuous or kind == "number":
         _order_moments(result)
+    _leave_out_empty(result)
     _limit_series(result)
     return result
 
@@ -176,9 +179,30 @@ def _order_moments(series: Series) -> None:
         series.values = series.values.mask(series.absent, 0)
 
 
+def _leave_out_empty(series: Series) -> None:
+    """Of several measures, those without any value take no room: budgets where none is set."""
+    values = series.values.notna().any(axis=0)
+    if not series.several or values.all() or not values.any():
+        return
+    names = ", ".join(map(str, series.values.columns[~values]))
+    series.notes.append(f"Not in the figure, as no row has a value: {names}.")
+    series.values, series.absent = series.values.loc[:, values], series.absent.loc[:, values]
+
+
+def _lower_end(name: str) -> float | None:
+    """Where a range of numbers begins by its name, ``100 to 999``; None for other names."""
+    found = re.fullmatch(r"(under )?([\d,]+)( to [\d,]+| and more)?", name)
+    if not found or not (found[1] or found[3]):
+        return None
+    return -1.0 if found[1] else float(found[2].replace(",", ""))
+
+
 def _limit_series(series: Series) -> None:
     names = list(series.values.columns)
-    if series.additive:
+    ends = {name: end for name in names if (end := _lower_end(str(name))) is not None}
+    if len(ends) > 1 and len(names) <= MAX_SERIES:
+        names.sort(key=lambda name: ends.get(name, inf))  # what is no range comes last
+    elif series.additive:
         totals = series.values.sum(axis=0)
         names = list(totals.sort_values(ascending=False, kind="stable").index)
     if len(names) <= MAX_SERIES:

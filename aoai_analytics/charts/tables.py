@@ -199,10 +199,11 @@ def _column(
     elif kusto_type == "datetime":
         values, zone = shown_time(values, time_zone)
         title = f"{title} ({zone})"
-        form = time_form(values)
+        # A date and a time of day may stand on two lines, but neither breaks.
+        form = f"<time>{time_form(values)}</time>".replace(" %H", "</time> <time>%H")
 
         def write(value: Any) -> str:
-            return f"<time>{value:{form}}</time>"
+            return f"{value:{form}}"
 
     elif kusto_type == "timespan":
         write = span

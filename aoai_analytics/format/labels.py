@@ -32,6 +32,8 @@ _ACRONYMS = {
     "Usd": "USD",
     "Eur": "EUR",
 }
+#: Column names whose words alone a reader would not understand.
+_SPOKEN = {"ToldRequests": "Requests with logged tokens", "ToldShare": "Share with logged tokens"}
 
 
 def plain(value: Any) -> str:
@@ -100,6 +102,8 @@ def _around(name: str, start: int, end: int, length: int) -> str:
 
 def humanised(column: str) -> str:
     """A column's name as a heading: ``CallerIpAddress`` -> ``Caller IP address``."""
+    if column in _SPOKEN:
+        return _SPOKEN[column]
     words = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+", column) or [column]
     joined: list[str] = []
     for word in words:

@@ -239,6 +239,30 @@ def test_several_measures_are_a_series_each() -> None:
     assert {trace.name: trace.x[0] for trace in result.data} == {"Prompt tokens": 3, "Completion tokens": 4}
 
 
+def test_a_measure_without_any_value_is_said_and_takes_no_room() -> None:
+    frame = tokens(Scope=["a", "b"], ProjectedTokens=[1.0, 2.0], BudgetTokens=[None, None])
+    frame["BudgetTokens"] = frame["BudgetTokens"].astype("Float64")
+    result = drawn(frame, "grouped-bar x=ProjectedTokens,BudgetTokens y=Scope")
+    assert [each.name for each in result.data] == ["Projected tokens"]
+    assert note(result) == "Not in the figure, as no row has a value: Budget tokens."
+    frame["BudgetTokens"] = pd.array([None, 3.0], dtype="Float64")
+    assert len(drawn(frame, "grouped-bar x=ProjectedTokens,BudgetTokens y=Scope").data) == 2
+
+
+def test_ranges_keep_their_order_and_what_is_no_range_comes_last() -> None:
+    names = ["cut", "100 to 999", "10,000 and more", "1,000 to 9,999", "under 100"]
+    hour = pd.to_datetime(["2026-11-01T00:00Z"] * 5)
+    frame = tokens(TimeGenerated=hour, Class=names, TotalTokens=[9, 8, 7, 6, 5])
+    result = drawn(frame, "stacked-bar x=TimeGenerated y=TotalTokens color=Class")
+    assert [each.name for each in result.data] == [
+        "under 100",
+        "100 to 999",
+        "1,000 to 9,999",
+        "10,000 and more",
+        "cut",
+    ]
+
+
 @pytest.mark.parametrize("kind", ["bar x=TotalTokens y=User color=Model", "heatmap x=User y=Model color=TotalTokens"])
 def test_hostile_names_reach_plotly_only_escaped(kind: str) -> None:
     frame = tokens(User=HOSTILE, Model=HOSTILE, TotalTokens=range(1, 7))

@@ -80,7 +80,7 @@ def test_moments_are_in_the_reports_time_zone_which_the_heading_names() -> None:
     frame = pd.DataFrame({"LastSeen": pd.to_datetime(["2026-07-01T10:30Z", None])})
     html = table_html(frame, {"LastSeen": "datetime"}, {}, time_zone="Europe/Berlin")
     assert '<th scope="col">Last seen (Europe/Berlin)</th>' in html
-    assert "<time>2026-07-01 12:30:00</time>" in html
+    assert "<time>2026-07-01</time> <time>12:30:00</time>" in html
     assert ">unknown<" in html
 
 
@@ -97,7 +97,7 @@ def test_times_names_and_ids_with_hyphens_stay_on_one_line() -> None:
     types = dict.fromkeys(frame.columns, "string") | {"LastSeen": "datetime"}
     cells = re.findall(r"<td([^>]*)>(?:<bdi>|<time>)?([^<]+)", table_html(frame, types, {}))
     assert {text: words for words, text in cells} == {
-        "2026-07-01 10:30:00": ' class="word"',
+        "2026-07-01": ' class="word"',
         "2024-08-06": ' class="word"',
         "no such-model": "",
         "e83d2450-05c9-49ea-a07f-bf92c1fb4808": ' class="word"',

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from aoai_analytics.charts import templates
+from aoai_analytics.charts import table_html, templates
 from aoai_analytics.reporting.render.blocks import Finding
 from aoai_analytics.reporting.render.files import report_files
+from aoai_analytics.reporting.render.html import TEMPLATES
 from aoai_analytics.reporting.render.pages import read_page
 from aoai_analytics.reporting.store.collection import save_report
 from tests.reporting.render.test_files import brief
@@ -212,6 +214,48 @@ def test_a_phone_shows_the_numbers_of_each_report_with_their_names(browser: Any,
         assert shown_cells == page.locator(".reports td[data-label]").count() > 12
 
 
+@pytest.mark.parametrize("width", [1300, 390])
+def test_labels_and_values_of_the_cards_of_a_row_stand_on_the_same_lines(
+    browser: Any, folded: Path, width: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(folded.as_uri())
+    cards = page.evaluate(
+        """[...document.querySelectorAll('.cards')].map((cards) => [...cards.children].map((card) => {
+            const range = document.createRange()
+            range.selectNodeContents(card.querySelector('dd').firstChild)
+            return [card.getBoundingClientRect().top, card.querySelector('dt').getBoundingClientRect().top,
+                    range.getBoundingClientRect().top]}))"""
+    )
+    page.close()
+    rows: dict[tuple[int, float], set[tuple[float, ...]]] = {}
+    for number, of in enumerate(cards):
+        for top, *lines in of:
+            rows.setdefault((number, top), set()).add(tuple(lines))
+    assert rows and max(map(len, cards)) > 2
+    assert {len(lines) for lines in rows.values()} == {1}
+
+
+def test_a_time_stays_within_its_column_on_a_phone(browser: Any, tmp_path: Path) -> None:
+    moments = pd.to_datetime(["2026-11-04T14:44:13Z", "2026-11-04T14:44:13Z"])
+    names = {f"Name{number}": ["10.24.3.87", "user-08"] for number in range(8)}
+    frame = pd.DataFrame({"TimeGenerated": moments, **names})
+    table = table_html(frame, {"TimeGenerated": "datetime"} | dict.fromkeys(names, "string"), {})
+    css = (TEMPLATES / "report.css").read_text("utf-8")
+    page_file = tmp_path / "table.html"
+    page_file.write_text(f"<!DOCTYPE html><style>{css}</style><main><div class='scroll'>{table}</div></main>", "utf-8")
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto(page_file.as_uri())
+    inside, lines = page.evaluate(
+        """[[...document.querySelectorAll('time')].every((time) =>
+            time.getBoundingClientRect().right <= time.closest('td').getBoundingClientRect().right),
+            [...document.querySelectorAll('time')].map((time) => time.getClientRects().length)]"""
+    )
+    page.close()
+    assert inside
+    assert set(lines) == {1}
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 360)])
 def test_figures_are_drawn_with_no_request_no_error_and_no_sideways_scroll(
     browser: Any, tokens_report: Path, scheme: str, width: int
@@ -222,7 +266,8 @@ def test_figures_are_drawn_with_no_request_no_error_and_no_sideways_scroll(
         for plot in page.locator(".plot").all():
             assert plot.locator(".main-svg .trace, .main-svg .points").count() > 0
         buttons = page.evaluate("[...document.querySelectorAll('.modebar-btn')].map((each) => each.ariaLabel)")
-        assert set(buttons) == {"Download plot as a PNG", "Zoom", "Pan", "Reset axes"}
+        # On a phone they would cover the legend.
+        assert set(buttons) == ({"Download plot as a PNG", "Zoom", "Pan", "Reset axes"} if width > 560 else set())
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         paper = page.evaluate("getComputedStyle(document.querySelector('.plot .main-svg')).backgroundColor")
         card = page.evaluate("getComputedStyle(document.querySelector('.answer')).backgroundColor")

@@ -184,7 +184,8 @@
     if (axis.ticktext || axis.type === "category") axis.title = undefined;
     const series = figure.data.filter((trace) => trace.showlegend).length;
     if (series) layout.height += 22 * (Math.ceil(series / 2) - Math.ceil(series / 4));
-    layout.modebar = { ...layout.modebar, orientation: "h" };
+    // Below the axis, so that its first label does not touch the other axis's.
+    Object.keys(layout).filter((key) => /^xaxis\d*$/.test(key)).forEach((key) => (layout[key].ticklabelstandoff = 5));
     return figure;
   };
 
@@ -202,7 +203,9 @@
     plot.dataset.narrow = room < NARROW;
     drawn.add(plot);
     if (!window.Plotly) loadPlotly();
-    Plotly.react(plot, figure.data, figure.layout, { ...style.config, responsive: !width });
+    // On a narrow screen the buttons would cover the legend; there one zooms with two fingers.
+    const config = { ...style.config, responsive: !width, ...(room < NARROW && { displayModeBar: false }) };
+    Plotly.react(plot, figure.data, figure.layout, config);
     // The figure's label says what it shows; tick marks read out one by one do not.
     plot.querySelectorAll("svg.main-svg").forEach((svg) => svg.setAttribute("aria-hidden", "true"));
   };
