@@ -135,12 +135,11 @@ def invalid_token() -> str:
 @cache
 def no_answer() -> str:
     """The message where no backend answered."""
-    nodes = _fragment("gateway-errors").iter("set-variable")
-    (text,) = {
-        node.attrib["value"]
-        for node in nodes
-        if node.attrib["name"] == "error-message" and not node.attrib["value"].startswith("@")
-    }
+    branches = [
+        {node.attrib["name"]: node.attrib["value"] for node in when.iterfind("set-variable")}
+        for when in _fragment("gateway-errors").iter("when")
+    ]
+    (text,) = {each["error-message"] for each in branches if "backend_unavailable" in each.get("error", "")}
     return text
 
 
