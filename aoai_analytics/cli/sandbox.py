@@ -89,12 +89,12 @@ def state(port: Port = PORT) -> None:
     print(f"{found['calls']:,} calls, logs in {found['logs']}")
     for each in found["backends"]:
         broken = "works" if each["broken"] is None else f"broken ({each['broken'] or 'no answer'})"
-        print(f"{each['name']:<24} priority {each['priority']}  {broken}, breaker {each['breaker']}")
+        print(f"{each['name']:<28} priority {each['priority']}  {broken}, breaker {each['breaker']}")
     for each in found["products"]:
         limits = "no limits"
         if each["tokensPerMinute"]:
             limits = f"{each['tokensPerMinute']:,} tokens/min, {each['tokensPerMonth']:,} a month"
-        print(f"{each['name']:<24} {limits}: {', '.join(each['subscriptions']) or '-'}")
+        print(f"{each['name']:<28} {limits}: {', '.join(each['subscriptions']) or '-'}")
 
 
 @app.command("break")

@@ -162,7 +162,7 @@ class Sandbox:
                 "broken": each.broken,
                 "breaker": "open" if each.is_out else "closed",
             }
-            for name, each in self.deciding.pool.backends.items()
+            for name, each in self.deciding.pools.backends.items()
         ]
         products = [
             {
@@ -192,11 +192,12 @@ class Sandbox:
             account = self.deciding.installation.account(request.path_params["name"])
         except WrongUse as error:
             return JSONResponse({"error": str(error)}, 404)
-        backend = self.deciding.pool.backends[account.name]
-        backend.broken = given.get("status")
-        if backend.broken is None:
-            backend.out_until = 0.0
-        return JSONResponse({"name": account.name, "broken": backend.broken})
+        status = given.get("status")
+        for backend in self.deciding.pools.backends.values():
+            if backend.account == account:
+                backend.broken = status
+                backend.out_until = 0.0 if status is None else backend.out_until
+        return JSONResponse({"name": account.name, "broken": status})
 
     async def _change(self, request: Request) -> Response:
         given = parsed((await request.body()).decode())

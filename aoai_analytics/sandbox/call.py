@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from .policies import Route
+from .policies import CLAUDE, Route, named_value
 from .pool import BackendAnswer
 
 Json = dict[str, Any]
@@ -62,6 +62,16 @@ class Call:
     def surface(self) -> str:
         """The API surface, '' where the gateway has no such operation."""
         return self.route.surface if self.route else ""
+
+    @property
+    def is_claude(self) -> bool:
+        """Whether it came by Claude's API."""
+        return self.route is not None and self.route.api == CLAUDE
+
+    @property
+    def pool(self) -> str:
+        """The id of the pool that it goes to."""
+        return named_value("claude-pool" if self.is_claude else "backend-pool")
 
     @property
     def deployment(self) -> str:

@@ -16,9 +16,8 @@ from .call import Call
 from .installation import Installation, Product, Subscription
 from .issuer import Issuer
 from .limits import Exceeded, Limits
-from .log import POOL
 from .mcp import McpServer
-from .pool import BackendAnswer, Pool
+from .pool import BackendAnswer, Pools
 
 Json = dict[str, Any]
 
@@ -41,26 +40,27 @@ class Answer:
 
 
 class Deciding:
-    """The policies of one sandbox, with its counters and its pool."""
+    """The policies of one sandbox, with its counters and its pools."""
 
     def __init__(self, installation: Installation, *, seed: int = 1, clock: Callable[[], float] = time.monotonic):
         self.installation = installation
         self.issuer = Issuer()
         self.limits = Limits(clock)
-        self.pool = Pool(installation, seed, clock)
+        self.pools = Pools(installation, seed, clock)
         self._clock = clock
         self._by_key = {each.key: each for each in installation.subscriptions.values()}
         # Id of a response -> its account, and its caller.
         self._owners: dict[str, tuple[str, str]] = {}
         self._mcp = McpServer()
-        self._pool_back_at = 0.0
+        self._pool_back_at: dict[str, float] = {}
         self._media_calls: dict[str, list[float]] = {}
 
     def answer(self, call: Call, path: str, query: Mapping[str, str]) -> Answer:
         """Decides on *call*, and notes in it what the log needs. Tokens are counted by ``count``, at the end."""
         call.api_version = query.get("api-version", "")
         call.route = policies.route_of(call.method, path, bool(call.api_version))
-        if call.route is None:
+        if call.route is None or (call.is_claude and not self.pools.has_claude):
+            call.route = None
             message = "Unable to match incoming request to an operation."
             call.last_error = ("configuration", "OperationNotFound", message, "backend")
             return Answer(404, {"statusCode": 404, "message": "Resource not found"})
@@ -82,9 +82,9 @@ class Deciding:
                 return _refused(call, 400, model.no_such_response(str(previous)))
         name = call.route.deployment or str(call.body.get("model") or "")
         end = call.correlation_id.replace("-", "")
-        call.attempts = self.pool.attempts(call.surface, name, call.sent, end, owner)
+        call.attempts = self.pools.attempts(call.surface, name, call.sent, end, owner, claude=call.is_claude)
         for number, attempt in enumerate(call.attempts, start=1):
-            backend, code = attempt.backend or POOL, attempt.status or 0
+            backend, code = attempt.backend or call.pool, attempt.status or 0
             call.traces.append(policies.trace("attempt", attempt=number, backend=backend, code=code))
         return self._outbound(call, call.attempts[-1])
 
@@ -119,8 +119,7 @@ class Deciding:
     def _identify(self, call: Call, query: Mapping[str, str]) -> Answer | None:
         """The gateway's check of a key, the product's limit, and the fragment ``identity``."""
         headers = call.headers
-        claude = call.route is not None and call.route.api == policies.CLAUDE
-        key = headers.get("x-api-key" if claude else "api-key") or query.get("subscription-key", "")
+        key = headers.get("x-api-key" if call.is_claude else "api-key") or query.get("subscription-key", "")
         if key:
             subscription: Subscription | None = self._by_key.get(key)
             if subscription is None:
@@ -240,8 +239,8 @@ class Deciding:
         throttled = [each for each in call.attempts if each.status == 429]
         if throttled:
             wait = min(wait, self._earliest(throttled))
-        elif self._pool_back_at > self._clock():
-            wait = max(1000, round(1000 * (self._pool_back_at - self._clock())))
+        elif (back_at := self._pool_back_at.get(call.pool, 0.0)) > self._clock():
+            wait = max(1000, round(1000 * (back_at - self._clock())))
         error = {"message": policies.no_answer(), **policies.refusal("backend_unavailable")}
         answer = _refused(call, 503, error)
         answer.headers["Retry-After"] = str(math.ceil(wait / 1000))
@@ -279,7 +278,7 @@ class Deciding:
         throttled = [each for each in call.attempts if each.status == 429]
         if status == 429:
             wait = self._earliest(throttled)
-            self._pool_back_at = self._clock() + wait / 1000
+            self._pool_back_at[call.pool] = self._clock() + wait / 1000
             return wait
         if last.wait is not None:
             return 1000 * last.wait

@@ -24,6 +24,7 @@ class Deployment(BaseModel):
     name: str
     model: str
     version: str = ""
+    format: str = ""
     sku: str = "GlobalStandard"
     #: Thousands of tokens per minute; of a provisioned one, PTUs.
     capacity: int | None = None
@@ -34,13 +35,18 @@ class Deployment(BaseModel):
         return None if self.capacity is None or "Provisioned" in self.sku else 1000 * self.capacity
 
     @property
+    def is_claude(self) -> bool:
+        """Whether clients reach it by Claude's API."""
+        return self.format == "Anthropic" or (not self.format and self.model.startswith("claude"))
+
+    @property
     def full_model(self) -> str:
         """The model as answers and logs name it: ``gpt-5.4-2026-03-05``; a short version is left out."""
         return f"{self.model}-{self.version}" if len(self.version) > 3 else self.model
 
 
 class Account(BaseModel):
-    """An account with models: one backend of the pool."""
+    """An account with models: a backend of each pool that it belongs to."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -140,7 +146,8 @@ class Installation:
         """The named values that differ from the shipped ones, as ``named-values.bicep`` sets them."""
         values = {
             "backend-retries": str(self.retries),
-            "backend-members": " ".join(account.name for account in self.accounts),
+            "backend-members": " ".join(account.name for account in self.pooled(claude=False)),
+            "claude-members": " ".join(account.name for account in self.pooled(claude=True)),
             "retry-after-seconds": str(self.retry_after),
             "entra-audience": self.audience if self.accepts_tokens else "off",
             "entra-role": self.role,
@@ -152,6 +159,14 @@ class Installation:
                 values[f"{name}-tokens-per-minute"] = str(product.tokens_per_minute)
                 values[f"{name}-token-quota"] = str(product.tokens_per_month)
         return values
+
+    def pooled(self, *, claude: bool) -> list[Account]:
+        """The accounts of a pool, as ``main.bicep`` chooses them: Claude has one of its own.
+
+        With Claude alone its accounts are in both, since the gateway refuses a pool without members.
+        """
+        found = [each for each in self.accounts if any(one.is_claude == claude for one in each.deployments)]
+        return found or ([] if claude else [*self.accounts])
 
     def account(self, word: str) -> Account:
         """The one account whose name or region contains *word*. Raises WrongUse."""

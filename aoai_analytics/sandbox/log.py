@@ -24,7 +24,6 @@ from .policies import MCP
 Json = dict[str, Any]
 
 GATEWAY_LOGS, LLM_LOGS = "insights-logs-gatewaylogs", "insights-logs-gatewayllmlogs"
-POOL = "aoai-pool"
 _MCP_HOST = "docs-mcp.contoso.example"
 #: What the log keeps of the messages of a side, as ``gateway-logging.bicep`` asks for.
 _MESSAGE_BYTES = 262_144
@@ -127,12 +126,14 @@ class Log:
             properties |= {"apimSubscriptionId": call.subscription, "productId": call.product}
         if answered:
             path = call.url.split("/", 3)[3]
+            # A Foundry resource has Claude at another host (openai-account.bicep).
+            host = "services.ai.azure.com" if call.is_claude else "openai.azure.com"
             properties |= {
-                "backendUrl": f"https://{answered.backend}.openai.azure.com/{path}",
+                "backendUrl": f"https://{answered.backend}.{host}/{path}",
                 "backendMethod": call.method,
                 "backendProtocol": "HTTP/1.1",
                 "backendTime": round(1000 * call.backend_seconds),
-                "backendId": POOL,
+                "backendId": call.pool,
             }
             if answered.status is not None:
                 properties["backendResponseCode"] = answered.status

@@ -1,4 +1,4 @@
-"""The pool of backends: who is asked next, which breaker is open, and what was broken on purpose."""
+"""The pools of backends: who is asked next, which breaker is open, and what was broken on purpose."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ class BackendAnswer:
 
 @dataclass
 class Backend:
-    """One account: its models, its breaker, and what it is broken with (a status, 0 for no answer; None: it works)."""
+    """One account by one API: its models, its breaker, and what it is broken with.
+
+    ``broken`` is a status, 0 for no answer; None: it works.
+    """
 
     account: Account
     model: Model
@@ -94,31 +97,49 @@ class Backend:
             self._failures = []
 
 
-class Pool:
-    """The accounts as ``backends.bicep`` pools them, by priority and weight."""
+class Pools:
+    """The accounts as ``backends.bicep`` pools them, by priority and weight: those of OpenAI's API, and Claude's.
+
+    ``backends`` has both by name; an account's backend for Claude is its name and ``-claude``.
+    """
 
     def __init__(self, installation: Installation, seed: int, clock: Clock = time.monotonic) -> None:
         self.installation = installation
-        self.backends = {each.name: Backend(each, Model(each), clock) for each in installation.accounts}
+        self._members = {
+            claude: [Backend(each, Model(each), clock) for each in installation.pooled(claude=claude)]
+            for claude in (False, True)
+        }
+        self.backends = {
+            f"{each.account.name}{'-claude' if claude else ''}": each
+            for claude, members in self._members.items()
+            for each in members
+        }
         self._rng = Random(f"pool {seed}")
 
-    def next(self) -> Backend | None:
-        """The member that the pool chooses: the lowest priority that has one whose breaker is closed, by weight."""
-        ready = [each for each in self.backends.values() if not each.is_out]
+    @property
+    def has_claude(self) -> bool:
+        """Whether an account has Claude; without one the gateway has no API of Claude's."""
+        return bool(self._members[True])
+
+    def next(self, *, claude: bool = False) -> Backend | None:
+        """The member that a pool chooses: the lowest priority that has one whose breaker is closed, by weight."""
+        ready = [each for each in self._members[claude] if not each.is_out]
         if not ready:
             return None
         first = min(each.account.priority for each in ready)
         ready = [each for each in ready if each.account.priority == first]
         return self._rng.choices(ready, [each.account.weight for each in ready])[0]
 
-    def another(self, tried: Collection[str]) -> Backend | None:
-        """The first member that was not tried, breaker or not; else what the pool chooses."""
-        untried = next((each for name, each in self.backends.items() if name not in tried), None)
+    def another(self, tried: Collection[str], *, claude: bool = False) -> Backend | None:
+        """The first member whose account was not tried, breaker or not; else what the pool chooses."""
+        untried = next((each for each in self._members[claude] if each.account.name not in tried), None)
         if untried is None:
-            return self.next()
+            return self.next(claude=claude)
         return None if untried.is_out else untried
 
-    def attempts(self, surface: str, deployment: str, body: Json, end: str, owner: str | None) -> list[BackendAnswer]:
+    def attempts(
+        self, surface: str, deployment: str, body: Json, end: str, owner: str | None, *, claude: bool = False
+    ) -> list[BackendAnswer]:
         """The fragment ``backend-attempts``: the answers of one request, at least one; the last is the one that counts.
 
         One without a backend's name: every breaker was open, and nobody was asked. *owner* is the account that must be
@@ -131,15 +152,21 @@ class Pool:
             if owner:
                 backend: Backend | None = self.backends[owner]
             elif previous and previous.status != 429:
-                backend = self.another([answer.backend for answer in found])
+                backend = self.another([answer.backend for answer in found], claude=claude)
             else:
-                backend = self.next()
+                backend = self.next(claude=claude)
             if backend is None or (owner and backend.is_out):
                 found.append(BackendAnswer("", None))
                 break
             answer = backend.ask(surface, deployment, body, end)
-            backend.count(answer, installation.breaker_failures, installation.retry_after)
+            backend.count(answer, self._failures(claude), installation.retry_after)
             found.append(answer)
             if not answer_row(answer.status, waits=answer.wait is not None)["retry"]:
                 break
         return found
+
+    def _failures(self, claude: bool) -> int:
+        """How many failures open a breaker: beside other accounts, a pool of one has nowhere else to go."""
+        usual = self.installation.breaker_failures
+        alone = not claude and len(self.installation.accounts) == 1
+        return usual if alone or len(self._members[claude]) > 1 else max(3, usual)

@@ -23,7 +23,7 @@ def test_each_call_is_noted_with_the_tokens_that_its_answer_had(tmp_path: Path) 
 
 def test_a_call_that_fails_is_counted_as_failed(tmp_path: Path) -> None:
     sandbox = make(tmp_path)
-    for backend in sandbox.deciding.pool.backends.values():
+    for backend in sandbox.deciding.pools.backends.values():
         backend.broken = 500
     with running(sandbox) as url:
         clients = Clients(int(url.rpartition(":")[2]), rate=100, seconds=0.04)

@@ -97,7 +97,7 @@ def test_what_clients_were_told_is_what_the_logs_say(tmp_path: Path) -> None:
     from tests.sandbox.mixed import KINDS, drive
 
     sandbox = make(tmp_path / "logs", per_token=0.0005)
-    backends = list(sandbox.deciding.pool.backends.values())
+    backends = list(sandbox.deciding.pools.backends.values())
     told = []
     with running(sandbox) as url:
         for part, broken in enumerate((None, 503, 429, 0, None)):

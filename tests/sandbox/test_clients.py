@@ -167,7 +167,7 @@ def test_anthropics_client_knows_each_refusal(served: Served, done: str) -> None
         deciding.set_limits("silver", *((1, None) if done == "limit" else (None, 1)))
         client.messages.create(**asked)
     broken = {"throttled": 429, "refused identity": 401, "no answer": 0}.get(done)
-    for each in deciding.pool.backends.values():
+    for each in deciding.pools.backends.values():
         each.broken = broken
     asked |= {"unknown deployment": {"model": "none"}, "no messages": {"messages": []}}.get(done, {})
     with pytest.raises(anthropic.APIStatusError) as caught:

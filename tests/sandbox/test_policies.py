@@ -185,9 +185,10 @@ def test_a_request_is_forwarded_traced_and_answered_as_the_policies_do(served: S
 def test_a_broken_region_is_answered_as_the_policies_do(
     served: Served, broken: str, status: int, request_: str
 ) -> None:
-    backends = list(served.sandbox.deciding.pool.backends.values())
-    for each in backends if broken == "all" else backends[:1]:
-        each.broken = status
+    backends = list(served.sandbox.deciding.pools.backends.values())
+    for each in backends:
+        if broken == "all" or each.account == backends[0].account:
+            each.broken = status
     path, body = REQUESTS[request_]
     result = same(served, served.ask(path, body), body)
     if broken == "first":
