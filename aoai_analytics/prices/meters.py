@@ -40,7 +40,7 @@ _OTHER = {
     "img": "images", "image": "images", "images": "images", "router": "model router", "routers": "model router",
     "rft": "fine-tuning", "tcrb": "audio",
 }  # fmt: skip
-_OTHER_PARTS = re.compile(r"realtime|(?:rt-?)?(?:aud|txt)\d*|batch(?!$|inp$|outp$)")
+_OTHER_PARTS = re.compile(r"realtime|(?:rt-?)?(?:(?<!cl)aud|txt)\d*|batch(?!$|inp$|outp$)")
 #: A model in the words of its meter -> its name as a deployment says it. Its version is the four digits that follow.
 _MODELS = {
     "gpt 4o": "gpt-4o", "gpt 4o mini": "gpt-4o-mini",

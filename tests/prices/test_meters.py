@@ -49,6 +49,7 @@ UNMATCHED = {
     ("gpt 4.1 glbl Tokens", "1K"): NO_DIRECTION,
     ("gpt 4.1 cached Outp glbl Tokens", "1K"): NO_DIRECTION,
     ("gpt 4.1 weird Inp glbl Tokens", "1K"): "no known model in its name",
+    ("claude-sonnet-4-5 Inp glbl Tokens", "1K"): "no known model in its name",
     ("gpt 4.1 Inp glbl Tokens", "1 Hour"): "unknown unit '1 Hour'",
     ("GPT 5 Inpt Glbl 1M Tokens", "1K"): "its name says 1M, its unit 1K",
     ("", "1K"): "billed by something else than tokens",
