@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..engines.kql.functions import definitions, in_force, names_in, needed, shipped_functions
@@ -106,7 +106,7 @@ let {llm}_Open = {llm}
 
 
 def _inlined(renamed: Mapping[str, str], own: Mapping[str, str] | None) -> str:
-    """``let`` statements of ``AoaiHourly`` and the functions it needs, without the blanks that nothing needs.
+    """``let`` statements of ``AoaiHourly`` and the functions it needs, dense and with short names.
 
     A template holds no text of more than 131,072 characters, and this one comes near.
     """
@@ -114,7 +114,18 @@ def _inlined(renamed: Mapping[str, str], own: Mapping[str, str] | None) -> str:
     shipped = shipped_functions()[REQUESTS.name].rstrip()
     requests = in_force(own)[REQUESTS.name].replace(shipped, f"{REQUESTS.name}Estimated")
     functions = definitions({**(own or {}), REQUESTS.name: requests})
-    return "".join(_dense(as_lets(name, functions[name], renamed)) for name in needed(HOURLY, functions))
+    wanted = needed(HOURLY, functions)
+    short = {**renamed, **_short(wanted)}
+    return "".join(_dense(as_lets(short[name], functions[name], short)) for name in wanted)
+
+
+def _short(names: Sequence[str]) -> dict[str, str]:
+    """Two letters of each word in place of a function's name: AoaiPromptFits is PrFi; AoaiHourly keeps its name."""
+    found: dict[str, str] = {}
+    for name in names:
+        letters = "".join(word[:2] for word in re.findall(r"[A-Z][a-z]+", name.removeprefix("Aoai")))
+        found[name] = name if name == HOURLY or letters in found.values() else letters
+    return found
 
 
 def _dense(kql: str) -> str:
