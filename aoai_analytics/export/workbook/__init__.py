@@ -13,7 +13,7 @@ from .steps import only_where, tab_group, tab_links, text
 __all__ = ["MAX_BYTES", "module_bicep", "workbook", "workbook_bicep", "workbook_json"]
 
 #: Size limit of the saved text. The service accepts up to 1 MB and refuses 1.2 MB (see ``parts``).
-MAX_BYTES = 820_000
+MAX_BYTES = 800_000
 _SCHEMA = "https://github.com/Microsoft/Application-Insights-Workbooks/blob/master/schema/workbook.json"
 _TITLE = (
     "# Azure OpenAI gateway\n\nUsage, cost, prompts and reliability by caller and model, from the gateway's own "
@@ -68,10 +68,10 @@ def _written(value: Any) -> str:
     """*value* as compact JSON with a line break before each step, so that diffs show the changed steps."""
     if isinstance(value, dict):
         members = (
-            f"{json.dumps(key)}: {_steps(item) if key == 'items' else _written(item)}" for key, item in value.items()
+            f"{json.dumps(key)}:{_steps(item) if key == 'items' else _written(item)}" for key, item in value.items()
         )
-        return "{" + ", ".join(members) + "}"
-    return json.dumps(value, ensure_ascii=False)
+        return "{" + ",".join(members) + "}"
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _steps(items: list[Any]) -> str:
