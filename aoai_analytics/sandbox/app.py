@@ -196,7 +196,8 @@ class Sandbox:
         for backend in self.deciding.pools.backends.values():
             if backend.account == account:
                 backend.broken = status
-                backend.out_until = 0.0 if status is None else backend.out_until
+                if status is None:
+                    backend.out_until = 0.0
         return JSONResponse({"name": account.name, "broken": status})
 
     async def _change(self, request: Request) -> Response:

@@ -99,7 +99,7 @@ def refusal(code: str) -> Json:
         for name in ("gateway-errors", "identity", "request-filter", "backend-errors")
         for node in _fragment(name).iter("set-variable")
         if node.attrib["name"] == "error" and node.attrib["value"].startswith("{")
-        for error in [json.loads(node.attrib["value"])]
+        for error in [json.loads(re.sub(r"\{\{([\w-]+)\}\}", lambda name: named_value(name[1]), node.attrib["value"]))]
     }
     error: Json = found[code]
     return dict(error)
