@@ -34,7 +34,6 @@ def run(answers: list[gateway.Json]) -> gateway.Json:
     return gateway.send(gateway.effective("silver"), gateway.scenario({"backend": answers}))
 
 
-@gateway.needs_simulator
 @ROWS
 def test_an_answer_given_on_every_attempt_reaches_the_caller_as_the_table_says(row):
     result = run([answer(row)] * ATTEMPTS)
@@ -61,7 +60,6 @@ def test_an_answer_given_on_every_attempt_reaches_the_caller_as_the_table_says(r
         )
 
 
-@gateway.needs_simulator
 @pytest.mark.parametrize("row", [row for row in ANSWERS["answers"] if row["retry"]], ids=lambda row: row["answer"])
 def test_an_answer_that_is_tried_again_is_made_good_by_the_next_backend(row):
     result = run([answer(row), GOOD])
@@ -80,7 +78,6 @@ def test_the_breaker_column_is_what_the_breaker_counts(row):
     assert counted == row["breaker"]
 
 
-@gateway.needs_simulator
 def test_the_wait_that_an_earlier_backend_named_serves_where_the_last_one_names_none():
     throttled = {"status": 429, "body": {"error": {"message": "Slow down.", "code": "429"}}}
     result = run([{**throttled, "headers": {"Retry-After": "4"}}, throttled, throttled])
@@ -88,7 +85,6 @@ def test_the_wait_that_an_earlier_backend_named_serves_where_the_last_one_names_
     assert error(result)["type"] == "rate_limit_error"
 
 
-@gateway.needs_simulator
 def test_an_error_that_is_no_json_gets_the_shape_all_the_same():
     result = run([{"status": 404, "headers": {"Content-Type": "text/html"}, "body": "<h1>Not here</h1>"}])
     assert result["client"]["status"] == 404
@@ -100,7 +96,6 @@ def test_an_error_that_is_no_json_gets_the_shape_all_the_same():
     }
 
 
-@gateway.needs_simulator
 def test_a_backend_that_falls_silent_on_a_retry_leaves_no_gap_in_the_traces():
     result = run([{"status": 429, "headers": {"Retry-After": "4"}}, {"error": "Timeout"}])
     assert messages(result) == [attempt(1, 429), attempt(2, 0)]
@@ -123,7 +118,6 @@ def with_members(folder: Path, members: list[str]) -> Path:
     return folder
 
 
-@gateway.needs_simulator
 def test_each_attempt_is_traced_with_the_pool_member_that_it_asked(tmp_path):
     """The simulator does not choose a member."""
     fragments = with_members(tmp_path, ["aoai-westus3", "aoai-eastus2"])
@@ -133,7 +127,6 @@ def test_each_attempt_is_traced_with_the_pool_member_that_it_asked(tmp_path):
     assert messages(result) == [attempt(1, 429, "aoai-westus3"), attempt(2, 200, "aoai-eastus2")]
 
 
-@gateway.needs_simulator
 def test_a_failed_message_for_claude_asks_the_member_that_was_not_tried_at_its_backend_for_claude(tmp_path):
     fragments = with_members(tmp_path, ["foundry-a-x1", "foundry-b-x1"])
     request = {"url": "https://apim.contoso.example/anthropic/v1/messages", "matchedParameters": {}}
@@ -144,7 +137,6 @@ def test_a_failed_message_for_claude_asks_the_member_that_was_not_tried_at_its_b
     assert messages(result)[:2] == [attempt(1, 529, "foundry-a-x1"), attempt(2, 200, "foundry-b-x1")]
 
 
-@gateway.needs_simulator
 @pytest.mark.parametrize("back_in", [100.0, 0.2, None], ids=["later", "soon", "unknown"])
 def test_where_every_breaker_is_open_before_a_request_the_answer_comes_at_once_with_the_first_one_s_time(
     back_in: float | None,
@@ -153,7 +145,7 @@ def test_where_every_breaker_is_open_before_a_request_the_answer_comes_at_once_w
     start = time.time()
     at = {} if back_in is None else {"pool-back-at": round(1000 * (start + back_in))}
     request = gateway.scenario({"cache": at, "backend": [{"error": "BackendPoolUnavailable"}]})
-    result = gateway.send(gateway.effective("silver"), request)
+    result = gateway.send(gateway.effective("silver"), request, recorded=False)
     passed = time.time() - start
     assert result["client"]["status"] == 503 and error(result)["code"] == "backend_unavailable"
     waits = int(DEFAULT_WAIT) if back_in is None else max(1, back_in)

@@ -124,13 +124,11 @@ def said() -> gateway.Json:
     return result
 
 
-@gateway.needs_simulator
 @pytest.mark.parametrize("name", BODIES)
 def test_a_body_that_two_readers_can_read_in_two_ways_is_found(said, name):
     assert said[f"body {name}"].get("#") == BODIES[name][1]
 
 
-@gateway.needs_simulator
 @pytest.mark.parametrize("name", [name for name, (_, wrong) in BODIES.items() if wrong is None])
 def test_a_member_is_read_as_json_says(said, name):
     body = json.loads(BODIES[name][0].strip("\ufeff ") or "{}")
@@ -140,13 +138,11 @@ def test_a_member_is_read_as_json_says(said, name):
     }
 
 
-@gateway.needs_simulator
 @pytest.mark.parametrize("name", FORMS)
 def test_each_field_of_a_form_that_can_be_the_model_must_be_allowed(said, name):
     assert said[f"form {name}"] is FORMS[name][1]
 
 
-@gateway.needs_simulator
 @pytest.mark.parametrize("name", ASKED)
 def test_each_model_that_a_body_names_must_be_allowed(said, name):
     assert said[f"asked {name}"] is ASKED[name][1]

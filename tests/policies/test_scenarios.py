@@ -11,7 +11,6 @@ from tests.policies import gateway
 FILES = sorted((gateway.REPO / "tests/policies/scenarios").glob("*.json"))
 
 
-@gateway.needs_simulator
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_scenario_ends_as_it_says(file):
     case = json.loads(file.read_text())

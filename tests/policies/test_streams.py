@@ -76,7 +76,6 @@ def changed() -> dict[str, str]:
     return {name: variables[f"body-{n}"] for n, name in enumerate(BODIES)}
 
 
-@gateway.needs_simulator
 @pytest.mark.parametrize("name", BODIES)
 def test_a_chat_completion_gets_include_usage_only_where_its_stream_lacks_it(changed, name):
     sent, expected = BODIES[name]
@@ -108,7 +107,6 @@ ROUTES = {
 }
 
 
-@gateway.needs_simulator
 @pytest.mark.parametrize("name", ROUTES)
 def test_only_routes_that_know_stream_options_are_asked_for_usage(name):
     path, asked = ROUTES[name]
