@@ -82,7 +82,7 @@ def records(seed: object) -> tuple[list[Json], list[Json]]:
         for columns in case["llm"]:
             columns = columns | {
                 name: chance.choice([2**31 - 1, -(2**31), 0, -1, None])
-                for name in ("PromptTokens", "CompletionTokens", "TotalTokens")
+                for name in ("PromptTokens", "CompletionTokens", "TotalTokens", "PromptCachedTokens")
                 if chance.random() < 0.1
             }
             of_llm.append(llm(f"altered-{number}", columns.get("SequenceNumber", 0), **columns))
