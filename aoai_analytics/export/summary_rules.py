@@ -20,7 +20,7 @@ from ..engines.kql.tree import edited, read, without_comments
 from ..errors import WrongUse
 from ..library import library
 from ..library.queries import Query
-from ..schema.tables import GATEWAY_LOGS, LLM_LOG, REQUESTS
+from ..schema.tables import GATEWAY_LOGS, LLM_LOG, REQUESTS, TABLES
 
 HOURLY = "AoaiHourly"
 HISTORY = "AoaiHistory"
@@ -120,11 +120,14 @@ def _inlined(renamed: Mapping[str, str], own: Mapping[str, str] | None) -> str:
 
 
 def _short(names: Sequence[str]) -> dict[str, str]:
-    """Two letters of each word in place of a function's name: AoaiPromptFits is PrFi; AoaiHourly keeps its name."""
+    """Two letters of each word in place of a function's name: AoaiPromptFits is PrFi.
+
+    AoaiHourly keeps its name, and so do the tables of a lake, since the local engine computes those apart by theirs.
+    """
     found: dict[str, str] = {}
     for name in names:
         letters = "".join(word[:2] for word in re.findall(r"[A-Z][a-z]+", name.removeprefix("Aoai")))
-        found[name] = name if name == HOURLY or letters in found.values() else letters
+        found[name] = name if name in (HOURLY, *TABLES) or letters in found.values() else letters
     return found
 
 
