@@ -77,6 +77,7 @@ class KustoService:
         dialect.install()
         self._connection = duckdb.connect(file)
         self._connection.execute("SET TimeZone='UTC'")
+        self._connection.execute("SET disabled_optimizers='projection_pullup'")  # as in ``dialect.connection``
         dialect.register(self._connection)
         self.server = duckdb_kql_server.KustoRestServer(self._connection, port=0, quiet=True, allow_write=writable)
         self.server.RequestHandlerClass = _handler(self)

@@ -122,11 +122,11 @@ class LogAnalyticsService(ThreadingHTTPServer):
 
     def answer(self, kql: str, timespan: str | None) -> tuple[pa.Table, dict[str, str]]:
         """The rows of *kql*, of the timespan's records. Raises QueryError."""
-        if self.canned:
-            return self.canned(kql)
         missing = needed(kql, definitions())
         if missing and not self.saved:
             raise QueryError(f"'where' operator: Failed to resolve table or column expression named '{missing[0]}'")
+        if self.canned:
+            return self.canned(kql)
         start, end = map(datetime.fromisoformat, timespan.split("/")) if timespan else (None, None)
         return self.engine.arrow(kql, {name: (start, end) for name in TABLES})
 

@@ -1,21 +1,27 @@
 """What the tests of several exports share: the engine over real-shaped traffic.
 
-``same_rows`` compares two answers.
+``same_rows`` compares two answers, ``lacking`` says what a text of parts does not define.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from aoai_analytics.engines.local import LocalEngine
 from aoai_analytics.engines.protocol import QueryResult
+from aoai_analytics.export.workbook.filling import parameters, steps
+from tests.conftest import REPO
 
+COMMITTED = REPO / "setup_scripts/exports/workbook.json"
 #: The range of the shared traffic.
 START, END = datetime(2026, 10, 30, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -26,6 +32,24 @@ def traffic(shared_lake: Path) -> Iterator[LocalEngine]:
     engine = LocalEngine.open(shared_lake)
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def made_workbook() -> dict[str, Any]:
+    """The committed one; ``test_committed.py`` holds that it is what the library makes."""
+    found: dict[str, Any] = json.loads(COMMITTED.read_text("utf-8"))
+    return found
+
+
+@pytest.fixture(scope="session")
+def declared(made_workbook: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return parameters(made_workbook)
+
+
+@pytest.fixture(scope="session")
+def queries(made_workbook: dict[str, Any]) -> dict[str, str]:
+    """The text of every tile, by its step's name."""
+    return {s["name"]: s["content"]["query"] for s in steps(made_workbook["items"]) if s["type"] == 3}
 
 
 def same_rows(one: QueryResult, other: QueryResult) -> bool:
@@ -42,3 +66,20 @@ def same_rows(one: QueryResult, other: QueryResult) -> bool:
 def coded(name: str) -> str:
     """The value that stands for *name* where a reader of the workbook chooses it."""
     return "b" + base64.b64encode(name.encode()).decode()
+
+
+def lacking(texts: Iterable[str], every: Iterable[str]) -> set[str]:
+    """The names that one of *texts* has and neither it nor one before it defines, of those that *every* part defines.
+
+    A word that is no name, or a column's, would count too: none is spelled like one of these.
+    """
+
+    def defined(text: str) -> set[str]:
+        return set(re.findall(r"\blet (\w+) =", text))
+
+    known, missing = set[str](), set[str]()
+    names = set[str]().union(*map(defined, every))
+    for text in texts:
+        known |= defined(text)
+        missing |= set(re.findall(r"\w+", text)) & names - known
+    return missing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from collections import Counter
@@ -10,58 +9,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from aoai_analytics.engines.kql.inlining import called_bare
 from aoai_analytics.engines.local import LocalEngine
-from aoai_analytics.export.embedding import FILTERS
-from aoai_analytics.export.preview import preview_html
-from aoai_analytics.export.workbook import MAX_BYTES, workbook, workbook_json
+from aoai_analytics.export.workbook import MAX_BYTES
 from aoai_analytics.export.workbook.filling import Chosen, filled, is_visible, parameters, steps
 from aoai_analytics.export.workbook.layout import NOT_HERE, OF_THE_INVOICE, TABS
 from aoai_analytics.export.workbook.parts import PREFIX, TOKEN, left_out
-from aoai_analytics.export.workbook.steps import KEY
-from aoai_analytics.lake.delta import Lake
-from aoai_analytics.lake.ingest import ingest
-from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.library import library
 from aoai_analytics.library.privacy import SHOWS_PROMPTS
-from tests.export.conftest import END, START, coded
+from tests.export.conftest import COMMITTED, END, START, lacking
 from tests.export.workbook_tiles import expected, is_equal, selected, tiles, values_of
 from tests.kql_parser import analyse
-
-#: Names as callers send them. One that is a bare * cannot be chosen by itself: it stands for every name
-#: (``embedding.ALL``).
-AWKWARD = [
-    "",
-    "plain",
-    "it's",
-    'say "so"',
-    "a,b|c",
-    "back\\slash",
-    "{TimeRange}",
-    "{Apis}",
-    "ünïcödé 模型",
-    "x\ny",
-    "<script>alert(1)</script>",
-]
-
-
-@pytest.fixture(scope="module")
-def made_workbook() -> dict[str, Any]:
-    return workbook()
-
-
-@pytest.fixture(scope="module")
-def declared(made_workbook: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return parameters(made_workbook)
-
-
-@pytest.fixture(scope="module")
-def queries(made_workbook: dict[str, Any]) -> dict[str, str]:
-    """The text of every tile, by its step's name."""
-    return {s["name"]: s["content"]["query"] for s in steps(made_workbook["items"]) if s["type"] == 3}
 
 
 def texts_of(value: Any) -> Iterator[str]:
@@ -95,7 +54,7 @@ def test_no_resource_of_anybody_stands_in_it(made_workbook: dict[str, Any]) -> N
 
 
 def test_it_is_within_the_services_limit() -> None:
-    assert 100_000 < len(workbook_json().encode()) < MAX_BYTES
+    assert 100_000 < len(COMMITTED.read_bytes()) < MAX_BYTES
 
 
 def test_every_step_is_of_a_kind_the_schema_knows_with_what_it_asks(made_workbook: dict[str, Any]) -> None:
@@ -170,10 +129,6 @@ def test_each_query_of_the_tabs_sections_is_a_tile_or_says_why_not() -> None:
     ]
 
 
-def test_the_same_library_makes_the_same_bytes(made_workbook: dict[str, Any]) -> None:
-    assert json.loads(workbook_json()) == made_workbook
-
-
 def test_what_people_wrote_is_behind_the_readers_choice(made_workbook: dict[str, Any]) -> None:
     """With the choice as it is when the workbook opens, no visible step asks for a prompt; with the other, some do."""
     texts = {query.name for query in library() if query.header.get("shows") == SHOWS_PROMPTS}
@@ -216,6 +171,18 @@ def test_a_tile_asks_the_librarys_words(queries: dict[str, str]) -> None:
         while own[0].startswith("//"):
             own.pop(0)
         assert len(own) > 1 and asked.startswith("\n".join(own)), name
+
+
+def test_every_part_that_a_query_needs_stands_before_it_once(
+    declared: dict[str, dict[str, Any]], queries: dict[str, str]
+) -> None:
+    parts = {name: each["value"] for name, each in declared.items() if name.startswith(PREFIX)}
+    asked = queries | {name: each["query"] for name, each in declared.items() if each.get("queryType") == 0}
+    for name, kql in asked.items():
+        named = re.findall(rf"^\{{({PREFIX}\w+)\}}$", kql, re.M)
+        question = kql.rsplit(f"{{{named[-1]}}}\n", 1)[1] if named else kql
+        missing = lacking([*(parts[part] for part in named), question], parts.values())
+        assert not missing and len(set(named)) == len(named), (name, missing)
 
 
 def test_a_regular_expression_with_braces_is_not_taken_for_a_parameter(
@@ -279,18 +246,31 @@ def test_every_tile_parses_against_the_two_log_tables_and_has_the_columns_that_i
                 assert set(wanted[1].split("|")) <= given_columns, (step["name"], form["columnMatch"])
 
 
-#: Of each set of parts one tile, and so each part, is asked with its whole text.
-WHOLE = ("cost who cost/by-region", "prompts logged prompts/texts-logged", "health coverage health/coverage-by-api")
+#: Two tiles that have every part for what a lake stores, which are asked with their whole texts; and whether to leave
+#: those parts out: what else a tile has is asked of the lake.
+WHOLE = (
+    ("cost who cost/by-region", False),
+    ("prompts logged prompts/length-over-time", False),
+    ("prompts logged prompts/texts-logged", True),
+    ("health coverage health/coverage-by-api", True),
+)
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize(("name", "stored"), WHOLE)
 def test_a_tiles_whole_text_gives_the_librarys_answer(
-    name: str, traffic: LocalEngine, declared: dict[str, dict[str, Any]], queries: dict[str, str]
+    name: str, stored: bool, traffic: LocalEngine, declared: dict[str, dict[str, Any]], queries: dict[str, str]
 ) -> None:
-    tile = dict(tiles())[name]
-    answer = traffic.query(filled(queries[name], declared, Chosen(START, END)))
+    tile, within = dict(tiles())[name], {"start": START, "end": END} if stored else {}
+    answer = traffic.query(filled(queries[name], declared, Chosen(START, END, stored=stored)), **within)
     assert len(answer.frame) > 1
     assert is_equal(answer, expected(traffic, tile, START, END, "", ""))
+
+
+def test_a_whole_text_is_asked_of_each_part_that_defines_what_a_lake_stores(
+    declared: dict[str, dict[str, Any]], queries: dict[str, str]
+) -> None:
+    asked = "\n".join(queries[name] for name, stored in WHOLE if not stored)
+    assert [name for name in declared if left_out(name) and f"{{{name}}}" not in asked] == []
 
 
 def test_tiles_that_fold_rows_or_open_others_give_the_librarys_answer(
@@ -309,141 +289,6 @@ def test_tiles_that_fold_rows_or_open_others_give_the_librarys_answer(
         assert is_equal(answer, expected(traffic, tile, START, END, user, request)), name
 
 
-@pytest.fixture(scope="module")
-def awkward_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    """Requests whose API, subscription, product, model and user have names as callers may send them: two of each."""
-    folder = tmp_path_factory.mktemp("awkward")
-    records = []
-    for number, name in enumerate(AWKWARD * 2):
-        answer = {"model": name or "unnamed", "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}
-        properties = {
-            "apiId": name,
-            "apimSubscriptionId": name,
-            "productId": name,
-            "userId": name,
-            "url": "https://gateway.example/openai/deployments/chat/chat/completions",
-            "method": "POST",
-            "responseCode": 200,
-            "backendResponseCode": 200,
-            "backendUrl": "https://account.openai.azure.com/openai",
-            "responseBody": json.dumps(answer),
-            "requestBody": json.dumps({"messages": [{"role": "user", "content": "hello"}]}),
-        }
-        records.append(
-            {
-                "time": f"2026-10-30T10:{number:02}:00Z",
-                "category": "GatewayLogs",
-                "correlationId": f"{number:08}-0000-0000-0000-000000000000",
-                "callerIpAddress": "10.0.0.1",
-                "durationMs": 100,
-                "isRequestSuccess": True,
-                "properties": properties,
-            }
-        )
-    (folder / "logs.json").write_text("\n".join(json.dumps(each) for each in records), encoding="utf-8")
-    lake = Lake.create(folder / "lake")
-    ingest([folder / "logs.json"], lake)
-    recompute(lake)
-    engine = LocalEngine.open(folder / "lake")
-    yield engine
-    engine.close()
-
-
-@pytest.mark.parametrize("choice", FILTERS)
-def test_a_choice_of_any_name_leaves_the_requests_of_that_name(
-    choice: str, awkward_lake: LocalEngine, declared: dict[str, dict[str, Any]], queries: dict[str, str]
-) -> None:
-    """The drop-down offers each name under a value that a query can hold, and that value chooses its requests."""
-    within = {"start": START, "end": END}
-    nothing = Chosen(START, END, stored=True)
-    offered = awkward_lake.query(filled(declared[choice]["query"], declared, nothing), **within).frame
-    rows = awkward_lake.query(f"AoaiRequests | project Name = {FILTERS[choice]}", **within).frame["Name"]
-    assert dict(zip(offered["value"], offered["label"], strict=True)) == {coded(n): n or "(none)" for n in set(rows)}
-    names = sorted(set(rows))
-    # Each name is in different ones of these choices: one that is lost, or that brings another with it, shows.
-    bits = range(len(names).bit_length())
-    for chosen in (names[:1], *([name for n, name in enumerate(names, 1) if n >> bit & 1] for bit in bits)):
-        values = Chosen(START, END, {choice: [coded(name) for name in chosen]}, stored=True)
-        text = filled(queries["tokens who tokens/by-surface"], declared, values)
-        found = awkward_lake.query(text, **within).frame
-        assert list(found["Requests"]) == [int(rows.isin(chosen).sum())], chosen
-
-
-def test_a_chosen_user_is_the_one_whose_row_was_clicked(
-    awkward_lake: LocalEngine, declared: dict[str, dict[str, Any]], queries: dict[str, str]
-) -> None:
-    within = {"start": START, "end": END}
-    top = awkward_lake.query(
-        filled(queries["users who users/top"], declared, Chosen(START, END, stored=True)), **within
-    ).frame
-    assert dict(zip(top[KEY], top["User"], strict=True)) == {coded(name): name for name in top["User"]}
-    for name in top["User"]:
-        chosen = Chosen(START, END, {"SelectedUser": coded(name)}, stored=True)
-        summary = awkward_lake.query(
-            filled(queries["users who user users/user-summary"], declared, chosen), **within
-        ).frame
-        assert list(summary["User"]) == [name]
-
-
-def test_own_prices_and_a_discount_change_every_cost_and_a_line_that_is_none_is_said(
-    traffic: LocalEngine, declared: dict[str, dict[str, Any]], queries: dict[str, str]
-) -> None:
-    given = {
-        "OwnPrices": "gpt-4o, prompt, 1.5\r\ngpt-4o, completion, 6; nonsense\ngpt-9-preview,prompt,2,data-zone",
-        "Discount": "50",
-    }
-    text = filled(queries["cost prices prices"], declared, Chosen(START, END, given, stored=True))
-    rows = traffic.query(text, start=START, end=END).frame
-    own = rows[rows["Origin"] == "own"].set_index("Model")
-    assert (own.loc["gpt-4o", "Prompt"], own.loc["gpt-4o", "Completion"]) == (1.5, 6.0)
-    assert own.loc["gpt-9-preview", "Scope"] == "data-zone"
-    assert list(rows[rows["Origin"].str.startswith("invalid")]["Model"]) == ["nonsense"]
-    book = rows[(rows["Origin"] == "price book") & (rows["Model"] == "gpt-4o-mini") & (rows["Scope"] == "global")]
-    full = traffic.query(
-        'AoaiPrices | where Model == "gpt-4o-mini" and Scope == "global" and Direction == "prompt" '
-        'and Tier == "default"'
-    ).frame
-    assert list(book["Prompt"])[:1] == [full["PricePerMillion"].iloc[-1] / 2]
-    assert (
-        rows[(rows["Origin"] == "price book") & (rows["Model"] == "gpt-4o") & (rows["Scope"] == "global")]["Prompt"]
-        .isna()
-        .all()
-    )
-
-
-@given(st.text())
-def test_what_a_reader_types_stays_in_its_string(text: str) -> None:
-    declared = {"SearchText": {"name": "SearchText", "type": 1}}
-    line = filled('let text = "{SearchText:escapejson}";', declared, Chosen(START, END, {"SearchText": text}))
-    literal = line.removeprefix("let text = ").removesuffix(";")
-    assert json.loads(literal) == text and "\n" not in literal
-
-
 def test_parts_left_out_over_a_lake_are_those_that_it_stores() -> None:
     assert left_out("KqlAoaiRequests") and left_out("KqlLogsAroundMonths") and left_out("KqlAoaiLlmTexts")
     assert not any(left_out(name) for name in ("KqlAoaiRequests_Between", "KqlChoices", "KqlAoaiCosts_Between"))
-
-
-def test_the_preview_shows_steps_and_rows_escapes_names_and_hides_texts(
-    awkward_lake: LocalEngine, made_workbook: dict[str, Any]
-) -> None:
-    """Of some of the steps: what stands at the top, the links, and two tiles, one of which shows prompts."""
-    wanted = ("users who users/top", "prompts wrote prompts/completions")
-
-    def kept(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        found = []
-        for step in items:
-            if step["type"] == 12:
-                inner = kept(step["content"]["items"])
-                found += [step | {"content": step["content"] | {"items": inner}}] if inner else []
-            elif step["type"] != 3 or step["name"] in wanted:
-                found.append(step)
-        return found
-
-    some = made_workbook | {"items": kept(made_workbook["items"])}
-    hidden = preview_html(some, awkward_lake, start=START, end=END)
-    assert "Top users" in hidden and "Prompts and responses are hidden" in hidden
-    assert "&lt;script&gt;alert(1)" in hidden and "<script>alert(1)" not in hidden
-    assert "Latest prompts" not in hidden and ">hello<" not in hidden and "src=" not in hidden.split("plotly")[0]
-    shown = preview_html(some, awkward_lake, start=START, end=END, show_prompts=True)
-    assert "Latest prompts" in shown and "hello" in shown

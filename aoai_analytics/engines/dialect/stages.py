@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import QueryError
@@ -126,20 +127,54 @@ def apart(kql: str, stages: Stages, functions: Collection[str], staged: Callable
     So what a lake stores is stored here too.
     """
     made: dict[str, str] = {}
-    kept: list[str] = []
+    kept: list[_Statement] = []
+    spent: set[str] = set()
     for statement in statements(read(kql)):
-        name = statement.rules[0].name if statement.kind == "LetVariableDeclaration" else ""
-        is_function = name in functions and statement.rules[-1].kind == "PipeExpression"
-        part = statement.rules[-1] if is_function else statement
-        known = [found for found in names(part) if found.name in made]
-        text = edited(
-            part.text, [(found.start - part.start, found.end - part.start, made[found.name]) for found in known]
+        let = statement.rules[0].name if statement.kind.startswith("Let") else ""
+        is_function = (
+            statement.kind == "LetVariableDeclaration"
+            and let in functions
+            and statement.rules[-1].kind == "PipeExpression"
         )
+        part = statement.rules[-1] if is_function else statement
+        found = list(names(part))
+        edits = [(n.start - part.start, n.end - part.start, made[n.name]) for n in found if n.name in made]
+        own = _Statement(let, frozenset(n.name for n in found), edited(part.text, edits))
         if is_function:
-            made[name] = stages.made(stages.sql(staged(";\n".join([*kept, text]))), stored=name in TABLES)
+            needed = _needed(own.named, kept)
+            spent |= {each.let for each in needed}
+            text = ";\n".join(each.text for each in [*needed, own])
+            made[let] = stages.made(stages.sql(staged(text)), stored=let in TABLES)
         else:
-            kept.append(text)
-    return ";\n".join(kept) if made else kql
+            kept.append(own)
+    if not made:
+        return kql
+    # A let that nothing names stays: what is wrong in it is said.
+    needed = _needed(frozenset(), kept)
+    return ";\n".join(each.text for each in kept if each in needed or each.let not in spent)
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """A statement: the name it defines, '' for none, the names in it, and its text."""
+
+    let: str
+    named: frozenset[str]
+    text: str
+
+
+def _needed(names: frozenset[str], before: list[_Statement]) -> list[_Statement]:
+    """Of the statements *before*, those that define *names*, and all that are no let.
+
+    With the others each stage would be read, translated and planned many times over.
+    """
+    named = set(names)
+    found: list[_Statement] = []
+    for statement in reversed(before):  # a let is after those that it names
+        if not statement.let or statement.let in named:
+            found.append(statement)
+            named |= statement.named
+    return found[::-1]
 
 
 def _first(

@@ -137,7 +137,8 @@ class Parts:
 def _without_tokens(kql: str) -> str:
     r"""*kql* without strings that look like a parameter, such as the regular expression ``\p{Hangul}``: the service
     would wait for such a parameter. The brace is replaced by its character code, which Kusto decodes in a string."""
-
+    if not TOKEN.search(kql):
+        return kql
     literals = [node for node in read(kql).find("StringLiteralExpression") if TOKEN.search(node.text)]
     written = {node: quote(string_value(node.text)).replace("{", "\\u007b") for node in literals}
     return edited(kql, [(node.start, node.end, text) for node, text in written.items()])

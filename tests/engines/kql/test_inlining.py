@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from aoai_analytics.engines.kql.functions import definitions, names_in, needed
-from aoai_analytics.engines.kql.inlining import as_lets, in_range, scoped, surrounding
+from aoai_analytics.engines.kql.inlining import as_lets, called_bare, in_range, scoped, surrounding
 from aoai_analytics.engines.kql.tree import without_comments
 from aoai_analytics.library import library
 from aoai_analytics.schema.tables import TABLES
@@ -115,6 +115,11 @@ def test_a_function_is_computed_from_whole_days_and_an_estimate_from_whole_month
 ) -> None:
     assert surrounding(DAY, functions) == (start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
     assert surrounding((None, None), functions) == (None, None)
+
+
+@pytest.mark.parametrize("call", ["AoaiMessages()", "AoaiMessages ( )", "AoaiMessages // all\n()"])
+def test_a_call_however_written_becomes_the_bare_name(call: str) -> None:
+    assert called_bare(f"union {call}, AoaiMessages | count") == "union AoaiMessages, AoaiMessages | count"
 
 
 def test_a_range_has_its_start_and_not_its_end() -> None:
