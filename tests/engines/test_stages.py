@@ -52,3 +52,12 @@ def test_a_stage_is_read_with_the_lets_that_it_needs_and_no_others() -> None:
 
 def test_a_query_without_such_functions_stays_as_it_is() -> None:
     assert in_parts(QUERY, {"AoaiC"}) == ([], QUERY)
+
+
+def test_a_let_of_many_steps_is_computed_apart_whatever_its_name() -> None:
+    """A person's text of the semantic layer may call its functions anything; DuckDB would plan it as one."""
+    steps = "".join(f"\n| extend c{number} = {number}" for number in range(40))
+    stages: Any = Recorded()
+    rest = apart(f"let Mine = T{steps};\nlet Short = Mine | where a > 1;\nShort | count", stages, set(), str)
+    assert stages.texts == [f"T{steps}"] and stages.stored == [True]
+    assert rest == "let Short = Stage1 | where a > 1;\nShort | count"

@@ -25,6 +25,8 @@ Known = tuple[tuple[str, tuple[str, ...]], ...]
 Translate = Callable[[str, Known], str]
 #: From an operator and the stage it works on to the KQL that goes on from there.
 Handler = Callable[[Node, "Stage"], str]
+#: Operators above which a ``let`` is long: nobody writes so many, the semantic layer does.
+_LONG = 30
 
 
 class Stages:
@@ -121,21 +123,19 @@ def staged(kql: str, stages: Stages, handlers: Mapping[str, Handler], needs: Cal
 
 
 def apart(kql: str, stages: Stages, functions: Collection[str], staged: Callable[[str], str]) -> str:
-    """*kql* with each ``let`` of one of *functions* as a stage, each *staged* by itself.
+    """*kql* with each ``let`` of one of *functions*, and each long one, as a stage, each *staged* by itself.
 
-    An inlined semantic layer is one statement of a hundred steps, which DuckDB 2.0 takes minutes and 10 GB to plan.
-    So what a lake stores is stored here too.
+    An inlined semantic layer is one statement of a hundred steps, which DuckDB 2.0 takes minutes and 20 GB to plan,
+    whatever its functions are called. So what a lake stores is stored here too, and so is what is long.
     """
     made: dict[str, str] = {}
     kept: list[_Statement] = []
     spent: set[str] = set()
     for statement in statements(read(kql)):
         let = statement.rules[0].name if statement.kind.startswith("Let") else ""
-        is_function = (
-            statement.kind == "LetVariableDeclaration"
-            and let in functions
-            and statement.rules[-1].kind == "PipeExpression"
-        )
+        is_query = statement.kind == "LetVariableDeclaration" and statement.rules[-1].kind == "PipeExpression"
+        is_long = is_query and len(statement.rules[-1].rules) > _LONG
+        is_function = is_long or (is_query and let in functions)
         part = statement.rules[-1] if is_function else statement
         found = list(names(part))
         edits = [(n.start - part.start, n.end - part.start, made[n.name]) for n in found if n.name in made]
@@ -144,7 +144,7 @@ def apart(kql: str, stages: Stages, functions: Collection[str], staged: Callable
             needed = _needed(own.named, kept)
             spent |= {each.let for each in needed}
             text = ";\n".join(each.text for each in [*needed, own])
-            made[let] = stages.made(stages.sql(staged(text)), stored=let in TABLES)
+            made[let] = stages.made(stages.sql(staged(text)), stored=is_long or let in TABLES)
         else:
             kept.append(own)
     if not made:
