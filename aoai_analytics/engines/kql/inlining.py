@@ -58,7 +58,8 @@ def _renamings(tree: Node, renamed: Mapping[str, str]) -> list[tuple[int, int, s
 
 def called_bare(kql: str) -> str:
     """*kql* with each call of a function of the semantic layer, ``AoaiRequests()``, as the bare name."""
-    if not _CALL.search(kql):  # most have none, and reading a query takes a tenth of a second
+    # Most have none, and reading a query takes a tenth of a second. A name can be written with escapes.
+    if not _CALL.search(kql) and "\\" not in kql:
         return kql
     return with_names(kql, {name: name for name in shipped_functions()})
 

@@ -117,7 +117,9 @@ def test_a_function_is_computed_from_whole_days_and_an_estimate_from_whole_month
     assert surrounding((None, None), functions) == (None, None)
 
 
-@pytest.mark.parametrize("call", ["AoaiMessages()", "AoaiMessages ( )", "AoaiMessages // all\n()"])
+@pytest.mark.parametrize(
+    "call", ["AoaiMessages()", "AoaiMessages ( )", "AoaiMessages // all\n()", "['Aoai\\u004dessages']()"]
+)
 def test_a_call_however_written_becomes_the_bare_name(call: str) -> None:
     assert called_bare(f"union {call}, AoaiMessages | count") == "union AoaiMessages, AoaiMessages | count"
 
