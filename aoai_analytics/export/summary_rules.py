@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..engines.kql.functions import definitions, in_force, names_in, needed, shipped_functions
+from ..engines.kql.functions import definitions, in_force, names_in, needed, own_lets, shipped_functions
 from ..engines.kql.inlining import as_lets, with_names
 from ..engines.kql.parameters import declared
 from ..engines.kql.tree import edited, read, without_comments
@@ -116,18 +117,23 @@ def _inlined(renamed: Mapping[str, str], own: Mapping[str, str] | None) -> str:
     functions = definitions({**(own or {}), REQUESTS.name: requests})
     wanted = needed(HOURLY, functions)
     short = {**renamed, **_short(wanted)}
-    return "".join(_dense(as_lets(short[name], functions[name], short)) for name in wanted)
+    return "".join(
+        _dense(as_lets(short[name], text, short, _short(sorted(own_lets(text))).__getitem__))
+        for name, text in ((name, functions[name]) for name in wanted)
+    )
 
 
-def _short(names: Sequence[str]) -> dict[str, str]:
-    """Two letters of each word in place of a function's name: AoaiPromptFits is PrFi.
+def _short(names: Iterable[str]) -> dict[str, str]:
+    """Two letters of each word in place of a name: AoaiPromptFits is PrFi, and the next of these letters PrFi2.
 
     AoaiHourly keeps its name, and so do the tables of a lake, since the local engine computes those apart by theirs.
     """
     found: dict[str, str] = {}
+    taken: Counter[str] = Counter()
     for name in names:
-        letters = "".join(word[:2] for word in re.findall(r"[A-Z][a-z]+", name.removeprefix("Aoai")))
-        found[name] = name if name in (HOURLY, *TABLES) or letters in found.values() else letters
+        letters = "".join(word[:2] for word in re.findall(r"[A-Z][a-z]+", name.removeprefix("Aoai"))) or "X"
+        taken[letters] += 1
+        found[name] = name if name in (HOURLY, *TABLES) else f"{letters}{taken[letters] if taken[letters] > 1 else ''}"
     return found
 
 

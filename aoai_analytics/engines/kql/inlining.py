@@ -32,14 +32,17 @@ _LLM_MARGIN = timedelta(days=1)
 _CALL = re.compile(r"\bAoai\w*(?:[\s'\"\]]|//[^\n]*)*\(")
 
 
-def as_lets(name: str, text: str, renamed: Mapping[str, str]) -> str:
-    """The function *name* with the given text as ``let`` statements; other names of *renamed* are replaced in it."""
-    return _as_lets(name, text, tuple(renamed.items()))
+def as_lets(name: str, text: str, renamed: Mapping[str, str], own: Callable[[str], str] = lambda let: let) -> str:
+    """The function *name* with the given text as ``let`` statements; other names of *renamed* are replaced in it.
+
+    Its own lets are called *name*, an underscore, and what *own* makes of their names.
+    """
+    return _as_lets(name, text, tuple(renamed.items()), tuple((let, own(let)) for let in own_lets(text)))
 
 
 @lru_cache(maxsize=512)
-def _as_lets(name: str, text: str, renamed: tuple[tuple[str, str], ...]) -> str:
-    own = {let: f"{name}_{let}" for let in own_lets(text)}
+def _as_lets(name: str, text: str, renamed: tuple[tuple[str, str], ...], lets: tuple[tuple[str, str], ...]) -> str:
+    own = {let: f"{name}_{called}" for let, called in lets}
     last = statements(read(text))[-1].start
     edits = [*_renamings(read(text), dict(renamed) | own), *comments(text), (last, last, f"\nlet {name} = ")]
     lines = edited(text, edits).strip().removesuffix(";").splitlines()
