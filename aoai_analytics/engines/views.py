@@ -139,14 +139,13 @@ class Views:
                     cells = ", ".join(_column(column, kind) for column, kind in given.columns.items())
                     self._define(name, f"SELECT {cells} FROM {_read([str(given.path)])}", of[name], given.columns)
         for name, text in texts.items():
-            of[name] = (
-                text,
-                tuple(columns.items()),
-                tuple(known for inner, known in of.items() if inner in names_in(text)),
-            )
+            # What else the query names makes no other function of it, whose rows would be computed anew.
+            inner = names_in(text)
+            given_to = tuple((known, found) for known, found in columns.items() if known in inner)
+            of[name] = (text, given_to, tuple(rows for known, rows in of.items() if known in inner))
             if self._made.get(name) != of[name]:
                 self._let_go(name)
-                self.add(name, translate(text, tuple(columns.items())))
+                self.add(name, translate(text, given_to))
                 self._made[name] = of[name]
             columns[name] = tuple(column for column, _ in self._columns[name])
         return Seen(tuple(columns.items()), tuple(of.items()))
