@@ -28,8 +28,12 @@ def test_a_question_is_asked_with_parameters_period_and_filters_in_jupyterlab(
         cell = page.locator(".jp-CodeCell", has=page.locator(".widget-dropdown"))
         section, query = cell.locator("select").nth(0), cell.locator("select").nth(1)
         section.wait_for()
-        query.locator("option", has_text="over time, and").wait_for(state="attached")
-        assert section.input_value() == "tokens"
+        # The kernel fills the page in its own time: each look waits for what it expects.
+        expect = playwright.expect
+        expect.set_options(timeout=60_000)
+        for text in ("over time, and", "Which teams use the tokens?"):
+            query.locator("option", has_text=text).first.wait_for(state="attached")
+        expect(section).to_have_value("tokens")
         questions = [text.replace("\xa0", " ") for text in query.locator("option").all_inner_texts()]
         query.select_option(index=questions.index("Which teams use the tokens?"))
         rows = cell.locator(".widget-hbox", has_text="topN")
@@ -41,19 +45,18 @@ def test_a_question_is_asked_with_parameters_period_and_filters_in_jupyterlab(
 
         # The chart, the data, the KQL behind them in colors, and the code that shows the same.
         answer = cell.locator(".jp-OutputArea .jp-OutputArea")
-        answer.locator(".js-plotly-plot .bars .point").nth(2).wait_for(timeout=60_000)
-        assert answer.locator(".js-plotly-plot .bars .point").count() == 3
+        expect(answer.locator(".js-plotly-plot .bars .point")).to_have_count(3)
         answer.get_by_text("3 rows").wait_for()
         answer.get_by_text("KQL", exact=True).click()
         shown = answer.locator(".highlight pre")
-        assert "let topN = 3;" in shown.inner_text()
+        expect(shown).to_contain_text("let topN = 3;")
         plain, keyword = (
             shown.locator(part).first.evaluate("element => getComputedStyle(element).color") for part in ("code", ".k")
         )
         assert keyword != plain
         code = cell.get_by_label("Copy as cell")
-        assert code.input_value() == 'report.show("tokens/by-subscription", topN=3)'
-        assert code.is_enabled()
+        expect(code).to_have_value('report.show("tokens/by-subscription", topN=3)')
+        expect(code).to_be_enabled()
 
         # A day and a model narrow it; a filter offers the values there are.
         offered = cell.locator("datalist").nth(1).locator("option")
@@ -77,5 +80,5 @@ def test_a_question_is_asked_with_parameters_period_and_filters_in_jupyterlab(
         step.press("Tab")
         run.click()
         answer.get_by_text("tokens/over-time: parameter 'step'").wait_for()
-        assert code.input_value() == ""
+        expect(code).to_have_value("")
         browser.close()
