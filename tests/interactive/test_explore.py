@@ -34,7 +34,7 @@ def test_a_question_is_asked_with_parameters_period_and_filters_in_jupyterlab(
         for text in ("over time, and", "Which teams use the tokens?"):
             query.locator("option", has_text=text).first.wait_for(state="attached")
         expect(section).to_have_value("tokens")
-        questions = [text.replace("\xa0", " ") for text in query.locator("option").all_inner_texts()]
+        questions = [text.replace("\xa0", " ") for text in query.locator("option").all_text_contents()]
         query.select_option(index=questions.index("Which teams use the tokens?"))
         rows = cell.locator(".widget-hbox", has_text="topN")
         rows.get_by_text("rows to show").wait_for()
