@@ -35,7 +35,7 @@ WHOLE = (
 )
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(4))
 def test_hundreds_of_faulty_exchanges_change_no_answer(
     seed: int, local: LocalEngine, asking: Asking, record_property: pytest.RecordProperty
 ) -> None:
