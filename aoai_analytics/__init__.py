@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["AoaiError", "connect"]
+
+# A prompt may be longer than the 131,072 characters that a cell of CSV may have otherwise.
+csv.field_size_limit(2**31 - 1)
 
 
 def load_ipython_extension(shell: object) -> None:

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from aoai_analytics.sample import SampleSummary
 
-csv.field_size_limit(1 << 30)
-
 
 @dataclass
 class Sample:

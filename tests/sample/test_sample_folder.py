@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -14,6 +15,7 @@ import pytest
 
 from aoai_analytics.errors import AoaiError, WrongUse
 from aoai_analytics.sample import write_sample
+from aoai_analytics.sample.invoice import write_invoice
 from tests.conftest import REPO
 from tests.sample.reading import contents, read
 
@@ -32,6 +34,19 @@ def test_the_summary_says_what_is_on_disk(sample):
     assert sample.summary.llm_rows == len(sample.llm)
     assert (sample.summary.files, sample.summary.bytes) == (len(blobs), sum(blob.stat().st_size for blob in blobs))
     assert (sample.summary.start, sample.summary.end) == (date(2026, 11, 2), date(2026, 11, 15))
+
+
+def test_an_invoice_is_made_of_prompts_of_any_length(tmp_path):
+    write_sample(tmp_path / "s", requests=60, days=2)
+    truth = tmp_path / "s/truth.csv"
+    of_short_prompts = write_invoice(truth, tmp_path / "short")
+    with truth.open(encoding="utf-8", newline="") as file:
+        rows = [row | {"PromptText": "x" * 200_000} for row in csv.DictReader(file)]
+    with truth.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert write_invoice(truth, tmp_path / "long") == of_short_prompts
 
 
 def test_a_start_moves_the_whole_period(tmp_path):
