@@ -98,9 +98,18 @@ def human(value: Any, unit: Unit | None = None) -> str:
     if unit.decimals is not None:
         text = f"{number:,.{_enough(number, unit.decimals)}f}"
     else:
-        text = f"{number:,.0f}" if number == int(number) else f"{number:,.3g}"
+        text = _three_digits(number)
     label = unit.label[:-1] if abs(number) == 1 and len(unit.label) > 2 and unit.label.endswith("s") else unit.label
     return f"{text} {label}".rstrip()
+
+
+def _three_digits(number: float) -> str:
+    """*number* with three digits, or as many as stand before the point: never ``8.25e+03``."""
+    if number == int(number):
+        return f"{number:,.0f}"
+    decimals = max(0, 2 - int(f"{number:.2e}".partition("e")[2]))
+    text = f"{number:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text
 
 
 def percent(share: float) -> str:
@@ -157,7 +166,7 @@ def span(value: timedelta) -> str:
     seconds = value.total_seconds()
     sign, seconds = ("-" if seconds < 0 else ""), abs(seconds)
     if seconds < 60:
-        return f"{sign}{seconds:.3g} s"
+        return f"{sign}{_three_digits(seconds)} s"
     if seconds < 3600:
         return f"{sign}{int(seconds // 60)} min {int(seconds % 60):02d} s"
     if seconds < 86400:

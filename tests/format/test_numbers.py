@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aoai_analytics.format.numbers import UNITS, Unit, additive, decimals_for, exact, human, is_missing, span, unit_of
@@ -23,6 +23,8 @@ from aoai_analytics.format.numbers import UNITS, Unit, additive, decimals_for, e
         (999_960, "tokens", "1 M tokens"),
         (-1_200_000, "tokens", "-1.2 M tokens"),
         (2_500_000_000, "bytes", "2.5 B bytes"),
+        (8_249.7, "tokens", "8,250 tokens"),
+        (0.00001234, "ms", "0.0000123 ms"),
         (41.2, "%", "41%"),
         (4.1, "%", "4.1%"),
         (0.412, "share", "41%"),
@@ -36,9 +38,15 @@ def test_a_number_is_said_short_with_its_unit(value: object, unit: str, said: st
     assert human(value, UNITS[unit]) == said
 
 
-@given(st.integers(min_value=-(10**15), max_value=10**15))
-def test_a_short_number_is_within_half_a_percent_of_the_value(value: int) -> None:
+@given(
+    st.integers(min_value=-(10**15), max_value=10**15)
+    | st.floats(min_value=1e-6, max_value=1e15)
+    | st.floats(min_value=-1e5, max_value=-1e-6)
+)
+@example(8249.7)
+def test_a_short_number_is_within_half_a_percent_of_the_value(value: float) -> None:
     text = human(value).replace(",", "")
+    assert "e" not in text
     number, _, letter = text.partition(" ")
     factor = {"": 1, "k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}[letter]
     assert float(number) * factor == pytest.approx(value, rel=0.005)
