@@ -22,6 +22,8 @@ _MAX_TEXT = 300
 _WORD = 36
 #: Text longer than this gets a wider column.
 _PROSE = 60
+#: Longest text that may stand in a column as narrow as its longest word.
+_PHRASE = 16
 _NUMBERS = {"int", "long", "real", "decimal"}
 #: Columns that name a single request.
 _IDS = ("CorrelationId", "TraceId", "OperationId")
@@ -167,15 +169,18 @@ def _class(kind: str) -> str:
 
 
 def _kind(values: pd.Series[Any], kusto_type: str) -> str:
-    """How the cells of a column are set: ``number``, or ``word`` for times, names and ids with hyphens.
+    """How the cells of a column are set: ``number``, ``word`` for times, names and ids with hyphens, or ``phrase``.
 
-    A browser would break them after each hyphen, 2026-11-02 into three lines and an id into five.
+    A browser would break words after each hyphen, 2026-11-02 into three lines and an id into five, and make a column of
+    phrases as narrow as the longest word in them.
     """
     if kusto_type in _NUMBERS or kusto_type == "timespan":
         return "number"
     texts = [value for value in values if isinstance(value, str)]
     short = all(len(text) <= _WORD and " " not in text for text in texts) and any("-" in text for text in texts)
-    return "word" if kusto_type == "datetime" or (kusto_type == "string" and short) else ""
+    if kusto_type == "datetime" or (kusto_type == "string" and short):
+        return "word"
+    return "phrase" if any(len(text) > _PHRASE for text in texts) else ""
 
 
 def _muted(text: str) -> str:
