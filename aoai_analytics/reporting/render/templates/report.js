@@ -182,6 +182,13 @@
     const axis = layout.yaxis ?? {};
     if (axis.ticktext) axis.ticktext = shortened(axis.ticktext, 16);
     if (axis.ticktext || axis.type === "category") axis.title = undefined;
+    // The amounts at the bars' ends take more of a narrow plot.
+    const along = layout.xaxis?.range;
+    if (along && figure.data.some((trace) => trace.textposition === "outside")) {
+      const size = along[1] - along[0];
+      if (along[0] < 0) along[0] -= 0.2 * size;
+      if (along[1] > 0) along[1] += 0.15 * size;
+    }
     const series = figure.data.filter((trace) => trace.showlegend).length;
     if (series) layout.height += 22 * (Math.ceil(series / 2) - Math.ceil(series / 4));
     // Below the axis, so that its first label does not touch the other axis's.
