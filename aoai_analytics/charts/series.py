@@ -146,7 +146,12 @@ def _pivot(
 def _order_categories(series: Series) -> None:
     if series.additive:
         totals = series.values.sum(axis=1, min_count=1)
-        _reindex(series, totals.sort_values(ascending=False, kind="stable", na_position="last").index)
+        ordered = list(totals.sort_values(ascending=False, kind="stable", na_position="last").index)
+        if totals.min() < 0:
+            # Of differences, the largest falls count as much as the largest rises.
+            largest = set(totals.abs().sort_values(ascending=False, kind="stable").index[:MAX_CATEGORIES])
+            ordered.sort(key=lambda name: name not in largest)
+        _reindex(series, ordered)
 
 
 def _limit_categories(series: Series) -> None:

@@ -95,10 +95,7 @@ def human(value: Any, unit: Unit | None = None) -> str:
             scaled = number / step
             shown = f"{scaled:.3g}" if abs(scaled) < 999.5 else f"{scaled:,.0f}"
             return f"{shown} {letter} {unit.label}".rstrip()
-    if unit.decimals is not None:
-        text = f"{number:,.{_enough(number, unit.decimals)}f}"
-    else:
-        text = _three_digits(number)
+    text = f"{number:,.{_enough(number, unit.decimals)}f}" if unit.decimals is not None else _three_digits(number)
     label = unit.label[:-1] if abs(number) == 1 and len(unit.label) > 2 and unit.label.endswith("s") else unit.label
     return f"{text} {label}".rstrip()
 

@@ -47,6 +47,13 @@ def test_bars_lie_where_the_numbers_are_on_x_and_the_largest_is_first() -> None:
     assert describe(result).endswith("Largest of 2: 203.0.113.2, 1.23 M tokens.")
 
 
+def test_of_many_differences_the_largest_falls_are_drawn_too() -> None:
+    amounts = [*range(1, 26), -3, -1000]
+    frame = tokens(User=[f"user-{amount}" for amount in amounts], TotalTokens=amounts)
+    result = drawn(frame, "bar x=TotalTokens y=User")
+    assert list(result.data[0].x) == [*range(25, 6, -1), -1000]
+
+
 def test_a_null_is_a_gap_and_never_a_zero() -> None:
     hours = pd.date_range("2026-11-01", periods=4, freq="h", tz="UTC")
     frame = tokens(TimeGenerated=hours, TotalTokens=[1, None, 3, 4])

@@ -101,7 +101,7 @@ def test_times_names_and_ids_with_hyphens_stay_on_one_line() -> None:
         "2024-08-06": ' class="word"',
         "no such-model": "",
         "e83d2450-05c9-49ea-a07f-bf92c1fb4808": ' class="word"',
-        "an-application-of-a-name-that-is-very-long": "",
+        "an-application-of-a-name-that-is-very-long": ' class="phrase"',
     }
 
 
