@@ -15,7 +15,7 @@ from ...format.labels import named
 from ...format.numbers import RANGE, UNITS, human, percent, share
 from ...format.periods import said
 from ..render.blocks import Finding
-from ..render.overview import MINUS
+from ..render.overview import relative
 
 #: Rows of a query's answer: null is None, times are datetimes.
 Rows = list[dict[str, Any]]
@@ -82,7 +82,7 @@ def cost_changes(asker: Asker) -> Iterator[Finding]:
         error = RANGE * (new_error**2 + old_error**2) ** 0.5
         if abs(change) < NOTABLE * total or abs(change) <= error:
             continue
-        by = f"{'+' if change > 0 else MINUS}{share(abs(change), before)}, " if before else ""
+        by = f"{relative(now, before)}, " if before else ""
         yield Finding(
             f"{_team(name)} cost {_usd(abs(change))}{_margin(error)} {'more' if change > 0 else 'less'}{during} than "
             f"in {before_that} ({by}{_usd(before)} to {_usd(now)}).",

@@ -259,9 +259,12 @@ def changed(name: str, value: float, old: float | None) -> str:
 
 
 def relative(value: float, old: float) -> str:
-    """The change from *old*, which is not 0, in percent: ``+12.3%``, ``< +0.1%``."""
-    sign, part = "+" if value > old else MINUS, share(abs(value - old), old)
-    return part.replace("< ", f"< {sign}") if part.startswith("<") else f"{sign}{part}"
+    """The change from *old*, which is not 0, in percent: ``+12.3%``, ``< +0.1%``, ``> −0.1%``, ``< −99.99%``."""
+    rises, part = value > old, share(abs(value - old), old)
+    compared, _, number = part.rpartition(" ")
+    if compared and not rises:
+        compared = ">" if compared == "<" else "<"
+    return f"{compared} {'+' if rises else MINUS}{number}".lstrip()
 
 
 def _marks(one: Entry) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ def run_notebook(
             allow_errors=True,
             on_notebook_start=begin,
             on_cell_complete=count,
+            on_cell_executed=_with_error,
         )
     except PapermillExecutionError:
         pass  # It is among the cell's outputs.
@@ -80,6 +81,16 @@ def run_notebook(
         why = f"it could not be run ({type(error).__name__}): run it in Jupyter to see why"
         raise NotebookStopped(why, dict(running[0]) if running else None) from error
     return dict(running[0])
+
+
+def _with_error(cell: Any, execute_reply: Any, **_: Any) -> None:
+    """Add the error that the kernel replied with, where IPython could not format it and printed it instead."""
+    from nbformat.v4 import new_output
+
+    reply = execute_reply["content"]
+    if reply["status"] == "error" and all(output["output_type"] != "error" for output in cell["outputs"]):
+        error = {name: reply.get(name, empty) for name, empty in (("ename", ""), ("evalue", ""), ("traceback", []))}
+        cell["outputs"].append(new_output("error", **error))
 
 
 def _manager(kernels: Kernels) -> type:

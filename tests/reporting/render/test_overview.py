@@ -174,7 +174,14 @@ def test_an_index_without_reports_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("value", "old", "said"),
-    [(110, 100, "+10%"), (90, 100, "\N{MINUS SIGN}10%"), (100_001, 100_000, "< +0.1%"), (3, 1, "+200%")],
+    [
+        (110, 100, "+10%"),
+        (90, 100, "\N{MINUS SIGN}10%"),
+        (3, 1, "+200%"),
+        (100_001, 100_000, "< +0.1%"),
+        (99_999, 100_000, "> \N{MINUS SIGN}0.1%"),
+        (1, 100_000, "< \N{MINUS SIGN}99.99%"),
+    ],
 )
 def test_a_change_in_percent_has_its_sign_and_is_never_nothing(value: float, old: float, said: str) -> None:
     assert relative(value, old) == said

@@ -269,6 +269,13 @@ def test_a_kernel_writes_out_what_its_notebook_left_open(kernels: Kernels, tmp_p
     assert left.read_text() == "all of it" and last.read_text() == "bye"
 
 
+def test_an_error_that_jupyter_cannot_format_is_an_error_all_the_same(kernels: Kernels, tmp_path: Path) -> None:
+    cells = ("get_ipython().InteractiveTB.structured_traceback = None", "print('before')\n1 / 0")
+    notebook = run_notebook(write_notebook(tmp_path, "odd", *cells), {}, kernels=kernels)
+    errors = [out for cell in notebook["cells"] for out in cell.get("outputs", ()) if out["output_type"] == "error"]
+    assert [(error["ename"], error["evalue"]) for error in errors] == [("ZeroDivisionError", "division by zero")]
+
+
 def test_resuming_where_there_is_nothing_yet_is_a_first_run(make: Make, tmp_path: Path) -> None:
     write_notebook(tmp_path / "notebooks", "first", OPEN)
     told = Told()
