@@ -24,6 +24,8 @@ _WORD = 36
 _PROSE = 60
 #: Longest text that may stand in a column as narrow as its longest word.
 _PHRASE = 16
+#: Columns of names that fit on a page beside a measure.
+_MOST_NAMES = 6
 _NUMBERS = {"int", "long", "real", "decimal"}
 #: Columns that name a single request.
 _IDS = ("CorrelationId", "TraceId", "OperationId")
@@ -73,7 +75,10 @@ def table_html(
 
 
 def _order(frame: pd.DataFrame, types: Mapping[str, str]) -> list[str]:
-    """Who and what first (also when, where it comes first), measures next, the ids of requests last."""
+    """Who and what first (also when, where it comes first), measures next, the ids of requests last.
+
+    Among many names the first measure would be out of sight: it follows the first of them.
+    """
 
     def rank(place: int, name: str) -> int:
         if name in _IDS:
@@ -82,7 +87,13 @@ def _order(frame: pd.DataFrame, types: Mapping[str, str]) -> list[str]:
         return 0 if place == 0 or short else 1
 
     names = [str(name) for name in frame.columns]
-    return [name for _, _, name in sorted((rank(place, name), place, name) for place, name in enumerate(names))]
+    ranks = {name: rank(place, name) for place, name in enumerate(names)}
+    order = sorted(names, key=ranks.__getitem__)
+    first = next((name for name in names if types.get(name) in _NUMBERS), None)
+    if first and sum(not ranks[name] for name in names) > _MOST_NAMES and ranks[first]:
+        order.remove(first)
+        order.insert(1, first)
+    return order
 
 
 def _error_of(name: str, names: Sequence[str]) -> str:

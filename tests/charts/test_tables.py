@@ -57,6 +57,14 @@ def test_names_come_first_ids_last_and_an_error_is_the_range_of_its_number() -> 
     assert re.findall(r'<td class="number">(.*?)</td>', table) == ["6.00 ± 0.98", "3.00", "0.90", "0.10"]
 
 
+def test_among_many_names_the_first_measure_is_in_sight() -> None:
+    names = [f"Name{number}" for number in range(8)]
+    frame = pd.DataFrame({"At": ["a"], "Cost": [1.5], "Tokens": [3], **{name: ["x"] for name in names}})
+    types = dict.fromkeys(frame.columns, "string") | {"Cost": "real", "Tokens": "long"}
+    headings = re.findall(r"<th scope=\"col\"[^>]*>(.*?)</th>", table_html(frame, types, {}))
+    assert headings[:3] == ["At", "Cost", "Name 0"] and headings[-1] == "Tokens"
+
+
 def test_the_rows_of_a_whole_have_a_total_and_the_others_together() -> None:
     frame = COSTS.drop(columns=["CorrelationId", "CostError"])[["TeamName", "Cost", "Share", "P95"]]
     table = table_html(frame, COST_TYPES | {"P95": "long"}, COST_UNITS, max_rows=2)

@@ -259,7 +259,7 @@ def changed(name: str, value: float, old: float | None) -> str:
 
 
 def relative(value: float, old: float) -> str:
-    """The change from *old*, which is not 0, in percent: ``+12.3%``, ``< +0.1%``, ``> −0.1%``, ``< −99.99%``."""
+    """The change from *old*, which is not 0, in percent: ``+12.3%``, ``< +0.1%``; ``>`` is before a fall near 0."""
     rises, part = value > old, share(abs(value - old), old)
     compared, _, number = part.rpartition(" ")
     if compared and not rises:

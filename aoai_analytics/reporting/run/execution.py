@@ -85,12 +85,12 @@ def run_notebook(
 
 def _with_error(cell: Any, execute_reply: Any, **_: Any) -> None:
     """Add the error that the kernel replied with, where IPython could not format it and printed it instead."""
-    from nbformat.v4 import new_output
+    import nbformat.v4
 
     reply = execute_reply["content"]
     if reply["status"] == "error" and all(output["output_type"] != "error" for output in cell["outputs"]):
         error = {name: reply.get(name, empty) for name, empty in (("ename", ""), ("evalue", ""), ("traceback", []))}
-        cell["outputs"].append(new_output("error", **error))
+        cell["outputs"].append(nbformat.v4.new_output("error", **error))  # type: ignore[no-untyped-call]
 
 
 def _manager(kernels: Kernels) -> type:
