@@ -85,12 +85,10 @@ def run_notebook(
 
 def _with_error(cell: Any, execute_reply: Any, **_: Any) -> None:
     """Add the error that the kernel replied with, where IPython could not format it and printed it instead."""
-    import nbformat.v4
-
     reply = execute_reply["content"]
     if reply["status"] == "error" and all(output["output_type"] != "error" for output in cell["outputs"]):
         error = {name: reply.get(name, empty) for name, empty in (("ename", ""), ("evalue", ""), ("traceback", []))}
-        cell["outputs"].append(nbformat.v4.new_output("error", **error))  # type: ignore[no-untyped-call]
+        cell["outputs"].append(type(cell)(output_type="error", **error))
 
 
 def _manager(kernels: Kernels) -> type:
