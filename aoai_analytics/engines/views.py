@@ -7,10 +7,11 @@ when it is made, and again for each view and statement that names it.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..format.periods import utc
 from ..lake.delta import Lake
@@ -23,11 +24,14 @@ from .kql.inlining import Range
 from .kql.remembered import remembered
 from .kql.tree import names, read, stages, statements, string_value
 from .shapes import Columns, shapes
+from .storing import LEAST_ROWS, Storing, comes_again
 from .translation import Functions, translate
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+T = TypeVar("T")
 
 #: Kusto type -> the DuckDB type of its columns.
 DUCKDB_TYPES = {
@@ -101,6 +105,9 @@ class Views:
         self._columns: dict[str, Columns] = {}
         #: Those whose rows are kept as they are now.
         self._kept: set[str] = set()
+        #: Of these, those that are stored in the lake: the file, and the SQL that computes them.
+        self._stored: dict[str, tuple[Path, str]] = {}
+        self._storing = Storing(connection, lake)
         #: What the questions that were computed before saw last.
         self._asked: dict[str, Hashable] = {}
         #: The files that a table's rows are read from.
@@ -199,6 +206,42 @@ class Views:
             self.connection.execute(f'CREATE TEMP TABLE "requests {self._number}" AS FROM "given requests"')
             self.connection.unregister("given requests")
 
+    def store(self, seen: Seen, ranges: Mapping[str, Range], *, writing: bool) -> None:
+        """Read what a question is about to compute from the lake, if it is dear; store it there first, if *writing*."""
+        if self._among is not None:
+            return
+        for name, rows in seen.of:
+            if name not in _KEPT_FUNCTIONS or name in self._kept:
+                continue
+            path, columns = self._storing.path(name, rows), self._columns[name]
+            select = self._storing.read(path, columns)
+            if not select and writing and all(map(comes_again, ranges.values())):
+                if (number := self._requests()) < LEAST_ROWS:
+                    continue
+                computed = self._with_functions(f"SELECT * FROM {quoted(name)}")
+                self._storing.write(path, computed, columns, rows, number)
+                select = self._storing.read(path, columns)
+            if select:
+                self._stored[name] = path, self._selects[name]
+                self._selects[name] = select
+                self._kept.add(name)
+
+    def or_computed(self, work: Callable[[], T]) -> T:
+        """What *work* gives; where that fails with rows that are stored, what it gives with rows that it computes."""
+        import duckdb
+
+        try:
+            return work()
+        except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+            raise
+        except duckdb.Error:
+            if not self._stored:
+                raise
+            paths = {path for path, _ in self._stored.values()}
+            for name in tuple(self._stored):
+                self._let_go(name)
+            return self._storing.spared(paths, work)
+
     def keep(self, seen: Seen) -> None:
         """Keep what a question is about to compute, where that is dear, has room, and is likely to be asked again.
 
@@ -285,16 +328,22 @@ class Views:
         self._let_go(name)
 
     def _let_go(self, name: str) -> None:
-        if name in self._kept:
+        if name in self._stored:
+            _, self._selects[name] = self._stored.pop(name)
+            self._kept.remove(name)
+        elif name in self._kept:
             self.connection.execute(f"DROP TABLE {_kept(name)}")
             self._kept.remove(name)
+
+    def _requests(self) -> int:
+        ((number,),) = self.rows('SELECT count(*) FROM "AoaiRequests"')
+        return int(number)
 
     def _fits(self, name: str) -> bool:
         if name in _PARTS:
             return True
         if name in _KEPT_FUNCTIONS:
-            ((rows,),) = self.rows('SELECT count(*) FROM "AoaiRequests"')
-            return bool(rows <= _MOST_KEPT_ROWS)
+            return self._requests() <= _MOST_KEPT_ROWS
         if not self._files[name]:
             return False
         sql = f"""SELECT sum(total_uncompressed_size), parse_formatted_bytes(current_setting('memory_limit'))
