@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import LakeError
 from ..lake.delta import Lake
-from ..lake.stored import SOURCES, UNFINISHED, present, prune, stored
+from ..lake.stored import SOURCES, UNFINISHED, is_present, prune, stored
 from ..schema.sql import sql_text
 from .kql.remembered import versions
 from .shapes import Columns
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from .kql.inlining import Range
 
 T = TypeVar("T")
+#: Table -> first and last date, and its files of these.
+Sources = Mapping[str, tuple[str, str, list[str]]]
 
 #: What gives another answer each time.
 UNSTEADY = {"now", "ago", "rand", "new_guid"}
 _UNSTEADY_CALL = re.compile(rf"\b({'|'.join(UNSTEADY)})\s*\(")
-#: Fewer rows are computed faster than they are worth the place.
-LEAST_ROWS = 250_000
+#: Fewer rows are computed within a second of CPU.
+LEAST_ROWS = 100_000
 #: Types that Parquet gives back as they were.
 _SAME_IN_PARQUET = {"BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "VARCHAR", "TIMESTAMP"}
 #: Bytes that a row may take on the disk, with room to spare.
@@ -78,8 +80,8 @@ class Storing:
         _remove(path)
         return ""
 
-    def write(self, path: Path, select: str, columns: Columns, rows: Hashable, number: int) -> None:
-        """Store the *number* rows of *select* where there is room for them."""
+    def write(self, path: Path, select: str, columns: Columns, rows: Hashable, sources: Sources, number: int) -> None:
+        """Store the *number* rows of *select*, which came from *sources*, where there is room for them."""
         import duckdb
 
         kinds = {kind for _, kind in columns}
@@ -92,13 +94,13 @@ class Storing:
                 return
             # DuckDB would make it readable for others too.
             os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            sources = [name for name in sorted(present(self._lake)) if name in repr(rows)]
             metadata = f"KV_METADATA {{'{SOURCES}': {sql_text(json.dumps(sources))}}}"
-            options = f"FORMAT parquet, COMPRESSION zstd, PRESERVE_ORDER false, USE_TMP_FILE false, {metadata}"
+            compressed = "COMPRESSION zstd, COMPRESSION_LEVEL 1"
+            options = f"FORMAT parquet, {compressed}, PRESERVE_ORDER false, USE_TMP_FILE false, {metadata}"
             self._connection.execute(f"COPY ({select}) TO {sql_text(str(beside))} ({options})")
             os.replace(beside, path)
             # Rows that were removed meanwhile are removed here too: who removes them does so before looking here.
-            if not present(self._lake).issuperset(sources):
+            if not is_present(self._lake, sources):
                 _remove(path)
             prune(self._lake)
         except (OSError, LakeError, duckdb.Error):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..format.periods import utc
 from ..lake.delta import Lake
 from ..lake.own import OwnTable
+from ..lake.stored import names as file_names
 from ..schema.sql import quoted, sql_text
 from ..schema.table import Table
 from ..schema.tables import GATEWAY_LOGS, REQUESTS, TABLES
@@ -112,6 +113,8 @@ class Views:
         self._asked: dict[str, Hashable] = {}
         #: The files that a table's rows are read from.
         self._files: dict[str, list[str]] = {}
+        #: The same as what is stored says it.
+        self._sources: dict[str, tuple[str, str, list[str]]] = {}
         self._among: Among | None = None
         self._number = 0
 
@@ -219,7 +222,8 @@ class Views:
                 if (number := self._requests()) < LEAST_ROWS:
                     continue
                 computed = self._with_functions(f"SELECT * FROM {quoted(name)}")
-                self._storing.write(path, computed, columns, rows, number)
+                sources = {table: self._sources[table] for table, _ in seen.of if table in TABLES}
+                self._storing.write(path, computed, columns, rows, sources, number)
                 select = self._storing.read(path, columns)
             if select:
                 self._stored[name] = path, self._selects[name]
@@ -359,6 +363,7 @@ class Views:
         start, end = start and utc(start), end and utc(end)
         dates = (start.date().isoformat() if start else "0001-01-01", end.date().isoformat() if end else "9999-12-31")
         files = self._lake.files(table.name, dates)
+        self._sources[table.name] = *dates, file_names(files)
         conditions = [
             f"TimeGenerated {operator} TIMESTAMPTZ {sql_text(moment.isoformat())}"
             for operator, moment in ((">=", start), ("<", end))

@@ -1,19 +1,20 @@
 """Rows of functions that are dear to compute, stored in a lake for its next queries; ``engines/storing`` writes them.
 
-Each file's name tells what its rows follow from, so that a file is never changed, and any may be missing. Files that
-the rows came from are in its metadata: rows of a former state of the lake are removed once no query may be at them,
-and at once where rows of the lake are, as they hold users and addresses too.
+Each file's name tells what its rows follow from, so that a file is never changed, and any may be missing. Which files
+of the lake the rows came from is in its metadata: rows of a former state of the lake are removed once no query may be
+at them, and at once where rows of the lake are, as they hold users and addresses too.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from aoai_analytics.schema.tables import TABLES
+from aoai_analytics.errors import UnknownName
 
 if TYPE_CHECKING:
     from aoai_analytics.lake.delta import Lake
@@ -27,7 +28,7 @@ KEPT = 7 * 86_400
 SPARED = 3_600
 #: A file that is not whole has such a name.
 UNFINISHED = ".new"
-#: In a file's metadata: the names of the files of the lake that its rows came from, as JSON.
+#: In a file's metadata, as JSON: for each table that its rows came from the first and last date, and its files of these.
 SOURCES = "aoai.sources"
 
 
@@ -36,9 +37,14 @@ def stored(lake: Lake) -> Path:
     return lake.folder / "computed"
 
 
-def present(lake: Lake) -> frozenset[str]:
-    """The names of all the lake's present files, which are unique. Raises LakeError."""
-    return frozenset(Path(path).name for table in TABLES for path in lake.files(table))
+def is_present(lake: Lake, sources: Mapping[str, Any]) -> bool:
+    """Whether the lake's tables have the files that SOURCES says, and no others. Raises LakeError."""
+    return all(names(lake.files(table, (first, last))) == files for table, (first, last, files) in sources.items())
+
+
+def names(paths: Iterable[str]) -> list[str]:
+    """Of files of a table, their names, which are unique."""
+    return sorted(Path(path).name for path in paths)
 
 
 def stored_sizes(lake: Lake) -> list[int]:
@@ -62,13 +68,13 @@ def prune(lake: Lake) -> None:
     folder = stored(lake)
     if not folder.is_dir():
         return
-    now, files = time.time(), present(lake)
+    now = time.time()
     found = []
     for path in folder.glob("*"):
         with suppress(OSError):
             status = path.stat()
             unused = now - status.st_mtime
-            if unused > KEPT or (unused > SPARED and (path.suffix == UNFINISHED or not _sources(path) <= files)):
+            if unused > KEPT or (unused > SPARED and (path.suffix == UNFINISHED or _is_former(lake, path))):
                 path.unlink()
             elif path.suffix != UNFINISHED:
                 found.append((unused, status.st_size, path))
@@ -80,12 +86,12 @@ def prune(lake: Lake) -> None:
                 path.unlink()
 
 
-def _sources(path: Path) -> frozenset[str]:
-    """The names of the files that a stored file's rows came from; of a damaged file one that is not there."""
+def _is_former(lake: Lake, path: Path) -> bool:
+    """Whether a stored file is of a former state of the lake, or damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return frozenset(json.loads(pq.read_metadata(path).metadata[SOURCES.encode()]))
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
-        return frozenset(("",))
+        return not is_present(lake, json.loads(pq.read_metadata(path).metadata[SOURCES.encode()]))
+    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError, UnknownName):
+        return True
