@@ -103,6 +103,8 @@ class Storing:
             if not is_present(self._lake, sources):
                 _remove(path)
             prune(self._lake)
+        except duckdb.InterruptException:
+            raise
         except (OSError, LakeError, duckdb.Error):
             self._given_up.add(path)
         finally:

@@ -22,8 +22,7 @@ from ..schema.table import Table
 from ..schema.tables import GATEWAY_LOGS, REQUESTS, TABLES
 from .kql.functions import computed, names_in, shipped_functions
 from .kql.inlining import Range
-from .kql.remembered import remembered
-from .kql.tree import names, read, stages, statements, string_value
+from .kql.one_request import one_request
 from .shapes import Columns, shapes
 from .storing import LEAST_ROWS, Storing, comes_again
 from .translation import Functions, translate
@@ -49,8 +48,6 @@ DUCKDB_TYPES = {
 }
 #: The same of stored columns.
 _STORED_TYPES = DUCKDB_TYPES | {"datetime": "TIMESTAMPTZ", "dynamic": "VARCHAR"}
-#: Functions whose rows of one request come of that request's log rows alone.
-_BY_REQUEST = ("AoaiConversation", "AoaiLlmTexts")
 #: Functions that a page of questions asks again and again, and that cost far more to compute than to keep.
 _KEPT_FUNCTIONS = ("AoaiCosts", "AoaiCoverage")
 #: Parts of the estimates. Others name them several times, and DuckDB would plan and compute them for each.
@@ -131,7 +128,7 @@ class Views:
         """
         self._only(among)
         texts = {name: self._functions[name] for name in computed(kql, self._functions)}
-        request = _one_request(kql)
+        request = one_request(kql)
         of: dict[str, Hashable] = {}
         named = frozenset().union(*map(names_in, (kql, *texts.values())))
         for table in reversed(TABLES.values()):
@@ -234,12 +231,13 @@ class Views:
         """What *work* gives; where that fails with rows that are stored, what it gives with rows that it computes."""
         import duckdb
 
+        # What no other rows would change: there is no room or time, or the statement is wrong before any is read.
+        room_or_time = (duckdb.OutOfMemoryException, duckdb.InterruptException)
+        wrong = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
         try:
             return work()
-        except (duckdb.OutOfMemoryException, duckdb.InterruptException):
-            raise
-        except duckdb.Error:
-            if not self._stored:
+        except duckdb.Error as error:
+            if not self._stored or isinstance(error, (*room_or_time, *wrong)):
                 raise
             paths = {path for path, _ in self._stored.values()}
             for name in tuple(self._stored):
@@ -426,30 +424,3 @@ def _column(name: str, kql_type: str) -> str:
         # A piece of a longer text is no JSON by itself: Kusto keeps such a value as a string.
         return f"CASE WHEN json_valid({column}) THEN {column}::JSON ELSE to_json({column}) END AS {column}"
     return column
-
-
-@remembered()
-def _one_request(kql: str) -> str:
-    """The CorrelationId of the one request that *kql* asks for by a function computed request by request; '' for all.
-
-    DuckDB cannot take the condition through such a function, and would compute every request's rows for one's.
-    """
-    *lets, last = statements(read(kql))
-    if any(let.kind != "LetVariableDeclaration" for let in lets):
-        return ""
-    first, *operators = stages(last)
-    if first.name not in _BY_REQUEST or not operators or operators[0].kind != "WhereOperator":
-        return ""
-    # Nothing else may read rows: a let or a later operator might mean those of other requests.
-    tables = {*TABLES, *shipped_functions()}
-    if any(name.name in tables for part in (*lets, *operators) for name in names(part)):
-        return ""
-    condition = operators[0].rules[-1]
-    if condition.kind != "EqualityExpression" or condition.rules[0].name != "CorrelationId":
-        return ""
-    compared = condition.rules[1]
-    values = {let.rules[0].name: let.rules[-1] for let in lets}
-    value = compared.rules[-1] if compared.words == ("==",) else condition
-    value = values.get(value.name, value)
-    text = string_value(value.text) if value.kind == "StringLiteralExpression" else ""
-    return text if re.fullmatch(r"[\w.:-]+", text) else ""

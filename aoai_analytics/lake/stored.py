@@ -28,7 +28,7 @@ KEPT = 7 * 86_400
 SPARED = 3_600
 #: A file that is not whole has such a name.
 UNFINISHED = ".new"
-#: In a file's metadata, as JSON: for each table that its rows came from the first and last date, and its files of these.
+#: In a file's metadata, as JSON: each table that its rows came from, with the first and last date and the files there.
 SOURCES = "aoai.sources"
 
 
