@@ -19,6 +19,7 @@ import pytest
 from aoai_analytics.engines import storing, views
 from aoai_analytics.engines.kql import functions, remembered
 from aoai_analytics.engines.local import LocalEngine
+from aoai_analytics.engines.translation import translate
 from aoai_analytics.errors import QueryError
 from aoai_analytics.lake import stored as rows_stored
 from aoai_analytics.lake.delta import Lake
@@ -142,6 +143,10 @@ def test_rows_stored_are_those_computed_to_the_last_bit_from_the_first_question_
     assert engine._views is not None and not engine._views.connection.execute("FROM duckdb_tables()").fetchall()
     assert str(file) in engine._views._selects[kql.split()[0]]
     engine.close()
+
+
+def test_the_sql_of_costs_has_the_requests_that_storing_does_not_hold() -> None:
+    assert storing._HELD in translate(functions.shipped_functions()["AoaiCosts"])
 
 
 def test_they_are_for_their_owner_only(lake) -> None:
