@@ -57,6 +57,8 @@ def info(
             for place, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
         print("  ".join(cells).rstrip())
+    if found.stored_files:
+        print(f"Costs and coverage stored by queries: {_megabytes(found.stored_bytes)} MB", file=sys.stderr)
     if found.quarantined:
         print(f"{found.quarantined:,} records are in quarantine; aoai doctor lists the reasons", file=sys.stderr)
     if found.stale:

@@ -39,6 +39,7 @@ from .pinpointing import Try, pinpointed
 from .protocol import QueryResult
 from .running import remove, spill_folder, stoppable
 from .staleness import Staleness
+from .storing import UNSTEADY
 from .translation import Functions, translate
 from .views import DUCKDB_TYPES, Among, Views
 
@@ -54,8 +55,6 @@ _RECENT_BYTES = 64 * 2**20
 _TRIED_ROWS = 10_000
 _NOT_KNOWN = "the local engine cannot run this query: it uses KQL in a way that is not known here"
 _OUT_OF_RANGE = "a result is too large for its type"
-#: What gives another answer each time.
-_UNSTEADY = {"now", "ago", "rand", "new_guid"}
 
 _DUCKDB_TO_KUSTO = {
     "BOOLEAN": "bool",
@@ -160,12 +159,14 @@ class LocalEngine:
             def work() -> tuple[Hashable, Answer]:
                 nonlocal dynamic
                 try:
-                    return answered()
+                    return views.or_computed(answered)
                 except (duckdb.BinderException, duckdb.ConversionException):
                     dynamic = dialect.dynamic_names(kql)
-                    return answered()
+                    return views.or_computed(answered)
 
             def answered() -> tuple[Hashable, Answer]:
+                # Storing takes longer than an answer, for which there may be no time.
+                views.store(seen, ranges, writing=seconds is None)
                 staged = recalled(
                     ("staged", kql, seen.functions),
                     lambda: dialect.staged(kql, stages),
@@ -190,7 +191,7 @@ class LocalEngine:
                     raise
                 certain = str(error) == _OUT_OF_RANGE
                 raise pinpointed(kql, self._attempt(seen.functions), str(error), certain=certain) from error
-            if not names_in(kql) & _UNSTEADY:
+            if not names_in(kql) & UNSTEADY:
                 self._recent.put(asked, answer)
             return answer, stale, tuple(notices)
 

@@ -7,27 +7,31 @@ when it is made, and again for each view and statement that names it.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..format.periods import utc
 from ..lake.delta import Lake
 from ..lake.own import OwnTable
+from ..lake.stored import names as file_names
 from ..schema.sql import quoted, sql_text
 from ..schema.table import Table
 from ..schema.tables import GATEWAY_LOGS, REQUESTS, TABLES
 from .kql.functions import computed, names_in, shipped_functions
 from .kql.inlining import Range
-from .kql.remembered import remembered
-from .kql.tree import names, read, stages, statements, string_value
+from .kql.one_request import one_request
 from .shapes import Columns, shapes
+from .storing import LEAST_ROWS, Storing, comes_again
 from .translation import Functions, translate
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+T = TypeVar("T")
 
 #: Kusto type -> the DuckDB type of its columns.
 DUCKDB_TYPES = {
@@ -44,8 +48,6 @@ DUCKDB_TYPES = {
 }
 #: The same of stored columns.
 _STORED_TYPES = DUCKDB_TYPES | {"datetime": "TIMESTAMPTZ", "dynamic": "VARCHAR"}
-#: Functions whose rows of one request come of that request's log rows alone.
-_BY_REQUEST = ("AoaiConversation", "AoaiLlmTexts")
 #: Functions that a page of questions asks again and again, and that cost far more to compute than to keep.
 _KEPT_FUNCTIONS = ("AoaiCosts", "AoaiCoverage")
 #: Parts of the estimates. Others name them several times, and DuckDB would plan and compute them for each.
@@ -101,10 +103,15 @@ class Views:
         self._columns: dict[str, Columns] = {}
         #: Those whose rows are kept as they are now.
         self._kept: set[str] = set()
+        #: Of these, those that are stored in the lake: the file, and the SQL that computes them.
+        self._stored: dict[str, tuple[Path, str]] = {}
+        self._storing = Storing(connection, lake)
         #: What the questions that were computed before saw last.
         self._asked: dict[str, Hashable] = {}
         #: The files that a table's rows are read from.
         self._files: dict[str, list[str]] = {}
+        #: The same as what is stored says it.
+        self._sources: dict[str, tuple[str, str, list[str]]] = {}
         self._among: Among | None = None
         self._number = 0
 
@@ -121,7 +128,7 @@ class Views:
         """
         self._only(among)
         texts = {name: self._functions[name] for name in computed(kql, self._functions)}
-        request = _one_request(kql)
+        request = one_request(kql)
         of: dict[str, Hashable] = {}
         named = frozenset().union(*map(names_in, (kql, *texts.values())))
         for table in reversed(TABLES.values()):
@@ -198,6 +205,44 @@ class Views:
             self.connection.register("given requests", given)
             self.connection.execute(f'CREATE TEMP TABLE "requests {self._number}" AS FROM "given requests"')
             self.connection.unregister("given requests")
+
+    def store(self, seen: Seen, ranges: Mapping[str, Range], *, writing: bool) -> None:
+        """Read what a question is about to compute from the lake, if it is dear; store it there first, if *writing*."""
+        if self._among is not None:
+            return
+        for name, rows in seen.of:
+            if name not in _KEPT_FUNCTIONS or name in self._kept:
+                continue
+            path, columns = self._storing.path(name, rows), self._columns[name]
+            select = self._storing.read(path, columns)
+            if not select and writing and all(map(comes_again, ranges.values())):
+                if (number := self._requests()) < LEAST_ROWS:
+                    continue
+                computed = self._with_functions(f"SELECT * FROM {quoted(name)}")
+                sources = {table: self._sources[table] for table, _ in seen.of if table in TABLES}
+                self._storing.write(path, computed, columns, rows, sources, number)
+                select = self._storing.read(path, columns)
+            if select:
+                self._stored[name] = path, self._selects[name]
+                self._selects[name] = select
+                self._kept.add(name)
+
+    def or_computed(self, work: Callable[[], T]) -> T:
+        """What *work* gives; where that fails with rows that are stored, what it gives with rows that it computes."""
+        import duckdb
+
+        # What no other rows would change: there is no room or time, or the statement is wrong before any is read.
+        room_or_time = (duckdb.OutOfMemoryException, duckdb.InterruptException)
+        wrong = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+        try:
+            return work()
+        except duckdb.Error as error:
+            if not self._stored or isinstance(error, (*room_or_time, *wrong)):
+                raise
+            paths = {path for path, _ in self._stored.values()}
+            for name in tuple(self._stored):
+                self._let_go(name)
+            return self._storing.spared(paths, work)
 
     def keep(self, seen: Seen) -> None:
         """Keep what a question is about to compute, where that is dear, has room, and is likely to be asked again.
@@ -285,16 +330,22 @@ class Views:
         self._let_go(name)
 
     def _let_go(self, name: str) -> None:
-        if name in self._kept:
+        if name in self._stored:
+            _, self._selects[name] = self._stored.pop(name)
+            self._kept.remove(name)
+        elif name in self._kept:
             self.connection.execute(f"DROP TABLE {_kept(name)}")
             self._kept.remove(name)
+
+    def _requests(self) -> int:
+        ((number,),) = self.rows('SELECT count(*) FROM "AoaiRequests"')
+        return int(number)
 
     def _fits(self, name: str) -> bool:
         if name in _PARTS:
             return True
         if name in _KEPT_FUNCTIONS:
-            ((rows,),) = self.rows('SELECT count(*) FROM "AoaiRequests"')
-            return bool(rows <= _MOST_KEPT_ROWS)
+            return self._requests() <= _MOST_KEPT_ROWS
         if not self._files[name]:
             return False
         sql = f"""SELECT sum(total_uncompressed_size), parse_formatted_bytes(current_setting('memory_limit'))
@@ -310,6 +361,7 @@ class Views:
         start, end = start and utc(start), end and utc(end)
         dates = (start.date().isoformat() if start else "0001-01-01", end.date().isoformat() if end else "9999-12-31")
         files = self._lake.files(table.name, dates)
+        self._sources[table.name] = *dates, file_names(files)
         conditions = [
             f"TimeGenerated {operator} TIMESTAMPTZ {sql_text(moment.isoformat())}"
             for operator, moment in ((">=", start), ("<", end))
@@ -372,30 +424,3 @@ def _column(name: str, kql_type: str) -> str:
         # A piece of a longer text is no JSON by itself: Kusto keeps such a value as a string.
         return f"CASE WHEN json_valid({column}) THEN {column}::JSON ELSE to_json({column}) END AS {column}"
     return column
-
-
-@remembered()
-def _one_request(kql: str) -> str:
-    """The CorrelationId of the one request that *kql* asks for by a function computed request by request; '' for all.
-
-    DuckDB cannot take the condition through such a function, and would compute every request's rows for one's.
-    """
-    *lets, last = statements(read(kql))
-    if any(let.kind != "LetVariableDeclaration" for let in lets):
-        return ""
-    first, *operators = stages(last)
-    if first.name not in _BY_REQUEST or not operators or operators[0].kind != "WhereOperator":
-        return ""
-    # Nothing else may read rows: a let or a later operator might mean those of other requests.
-    tables = {*TABLES, *shipped_functions()}
-    if any(name.name in tables for part in (*lets, *operators) for name in names(part)):
-        return ""
-    condition = operators[0].rules[-1]
-    if condition.kind != "EqualityExpression" or condition.rules[0].name != "CorrelationId":
-        return ""
-    compared = condition.rules[1]
-    values = {let.rules[0].name: let.rules[-1] for let in lets}
-    value = compared.rules[-1] if compared.words == ("==",) else condition
-    value = values.get(value.name, value)
-    text = string_value(value.text) if value.kind == "StringLiteralExpression" else ""
-    return text if re.fullmatch(r"[\w.:-]+", text) else ""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..errors import LakeError, WrongUse
 from ..schema.sql import quoted, sql_text
 from ..schema.tables import TABLES
+from .stored import remove_stored
 from .writing import replace_file
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def add_table(lake: Lake, name: str, file: Path) -> tuple[int, OwnTable]:
             )
             ((number,),) = connection.execute(f"SELECT count(*) FROM read_parquet({sql_text(str(staged))})").fetchall()
         replace_file(target, staged.read_bytes())
+        remove_stored(lake)  # its former rows may be among them
     except duckdb.Error as error:
         raise LakeError(f"cannot read {file}: {str(error).splitlines()[0]}") from error
     except OSError as error:

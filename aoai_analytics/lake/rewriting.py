@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aoai_analytics.lake import freshness
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.freshness import COMPUTED
+from aoai_analytics.lake.stored import remove_stored
 from aoai_analytics.lake.writing import (
     StagedFile,
     replace_file,
@@ -67,6 +68,8 @@ def rewrite(
             done.append(Rewrite(staged, tuple(_within(path) for path in group)))
         replace_file(intent, _text(table_name, names, done, settled))
     _exchange(lake, table_name, done, settled, same_rows=change is None)
+    if change is not None:
+        remove_stored(lake)
     (lake.folder / _INTENT).unlink()
     return sum(one.new.size for one in done)
 
@@ -78,6 +81,7 @@ def finish(lake: Lake) -> None:
         return
     table_name, done = intent["table"], intent["done"]
     there = {_within(path) for path in lake.files(table_name)}
+    remove_stored(lake)
     if done and all(one.new.path in there for one in done):
         _exchange(lake, table_name, done, intent["settled"], same_rows=True)
     else:

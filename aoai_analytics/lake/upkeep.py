@@ -21,6 +21,7 @@ from aoai_analytics.lake.freshness import COMPUTED
 from aoai_analytics.lake.journal import Journal, set_aside
 from aoai_analytics.lake.records import TEXT_COLUMNS
 from aoai_analytics.lake.rewriting import rewrite
+from aoai_analytics.lake.stored import prune, remove_stored, stored_sizes
 from aoai_analytics.lake.translations import remove_old, translations
 from aoai_analytics.schema.tables import GATEWAY_LOGS, LLM_LOG, MESSAGES, TABLES
 
@@ -73,11 +74,14 @@ class TableInfo:
 
 @dataclass(frozen=True)
 class LakeInfo:
-    """What is in a lake: its tables, the ``stale`` dates that are to be computed, and records in ``quarantine``."""
+    """What is in a lake: its tables, the ``stale`` dates that are to be computed, records in ``quarantine``, and the
+    files and bytes of costs and coverage that queries stored."""
 
     tables: list[TableInfo]
     stale: list[str]
     quarantined: int
+    stored_files: int
+    stored_bytes: int
 
 
 def optimize(
@@ -103,6 +107,7 @@ def optimize(
         if done.before or not only_worth:
             done.removed = lake.settle(hours=hours)
             remove_old(translations(lake))
+        prune(lake)
     return done
 
 
@@ -145,10 +150,12 @@ def expire(lake: Lake, *, before: str | None = None, texts_before: str | None = 
     done = Expired()
     with lake.lock():
         Journal(lake).recover()
+        remove_stored(lake)
         if texts_before is not None:
             _expire_texts(lake, texts_before, done)
         if before is not None:
             _expire_rows(lake, before, done)
+        remove_stored(lake)  # what was stored meanwhile
         done.removed = lake.settle(hours=hours)
     return done
 
@@ -214,7 +221,8 @@ def _has_any(path: str, texts: list[str]) -> bool:
 def info(lake: Lake) -> LakeInfo:
     """What *lake* contains and what needs attention. Raises LakeError."""
     tables = [found for name in TABLES if (found := _table_info(lake, name)) is not None]
-    return LakeInfo(tables, lake.dirty_dates(), sum(set_aside(lake).quarantined.values()))
+    sizes = stored_sizes(lake)
+    return LakeInfo(tables, lake.dirty_dates(), sum(set_aside(lake).quarantined.values()), len(sizes), sum(sizes))
 
 
 def _table_info(lake: Lake, name: str) -> TableInfo | None:

@@ -26,7 +26,7 @@ ID = "0f3a-11"
     ],
 )
 def test_only_a_condition_that_holds_for_all_that_is_read_is_applied_early(kql: str, request_id: str) -> None:
-    assert views._one_request(kql) == request_id
+    assert views.one_request(kql) == request_id
 
 
 def test_a_conversation_is_the_same_read_alone(sample_lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,5 +35,5 @@ def test_a_conversation_is_the_same_read_alone(sample_lake: Path, monkeypatch: p
     one = engine.query(longest).frame["CorrelationId"].iloc[0]
     kql = library().get("prompts/conversation").bind(correlationId=one)
     alone = engine.query(kql).frame
-    monkeypatch.setattr(views, "_one_request", lambda kql: "")
+    monkeypatch.setattr(views, "one_request", lambda kql: "")
     assert len(alone) > 1 and engine.query(kql).frame.equals(alone)

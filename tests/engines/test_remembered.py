@@ -128,7 +128,7 @@ def test_other_functions_and_other_versions_share_nothing(
     answer(lake, kql)
     anew()
     assert answer(lake, kql, {"AoaiHourly": "AoaiRequests | take 0"}) == [{"Count": 0}]
-    monkeypatch.setattr(remembered, "_version", lambda: "another")
+    monkeypatch.setattr(remembered, "versions", lambda: "another")
     answer(lake, kql)
     assert len(files(lake)) == 2
 

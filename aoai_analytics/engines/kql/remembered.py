@@ -100,7 +100,7 @@ def _note(entries: dict[str, str]) -> None:
 @contextmanager
 def beside(folder: Path, text: str) -> Iterator[None]:
     """Remembers in *folder*, which may be read-only, what is found out inside about the query *text*."""
-    path = folder / f"{_version()}-{_digest('name', text)[:32]}"
+    path = folder / f"{versions()}-{_digest('name', text)[:32]}"
     stored = _read(path, text)
     _note(stored)
     recording: dict[str, str] = {}
@@ -115,8 +115,8 @@ def beside(folder: Path, text: str) -> Iterator[None]:
 
 
 @cache
-def _version() -> str:
-    """Changes with whatever a translation depends on, in a working copy too."""
+def versions() -> str:
+    """Changes with whatever a translation, and so an answer, depends on; in a working copy too."""
     package = Path(__file__).parents[2]
     files = [*package.glob("engines/**/*.py"), *package.glob("schema/*.py"), *shipped("kql").glob("**/*.kql")]
     parts = [version(name) for name in ("duckdb-kql", "duckdb")]
