@@ -87,7 +87,7 @@ def difference(answer: Answer, known: str) -> str:
     if (found := prints(answer)) == known:
         return ""
     if found[:PRINT] != known[:PRINT]:
-        return f"not the columns or types of the second engine's answer: {answer.columns}"
+        return f"the second engine has other columns or types than {answer.columns}"
     recorded_rows = Counter(known[at : at + PRINT] for at in range(PRINT, len(known), PRINT))
     others = []
     for row in answer.rows:
@@ -95,8 +95,8 @@ def difference(answer: Answer, known: str) -> str:
             recorded_rows[mark] -= 1
         else:
             others.append(json.dumps(row, ensure_ascii=False))
-    lacking = recorded_rows.total()
-    return "\n".join([f"{len(others)} rows are not the second engine's, of whose {lacking} are lacking:", *others[:5]])
+    counted = f"{len(others)} of {len(answer.rows)} rows are not in the second engine's recorded answer"
+    return "\n".join([f"{counted}, and {recorded_rows.total()} of that are missing:", *others[:5]])
 
 
 @functools.cache

@@ -156,7 +156,8 @@ def test_both_engines_give_the_same_columns_types_and_rows(name: str, both: dict
     if theirs is None:
         if known is None:
             pytest.skip(f"not recorded of these tables, and {NEEDED}")
-        assert not recorded.difference(ours, known)
+        differs = recorded.difference(ours, known)
+        assert not differs, differs
     else:
         assert not theirs.error, theirs.error
         assert ours.columns == theirs.columns
@@ -164,5 +165,6 @@ def test_both_engines_give_the_same_columns_types_and_rows(name: str, both: dict
         assert len(one) == len(other)
         unequal = [pair for pair in zip(one, other, strict=True) if not is_near(*map(json.loads, pair))]
         assert not unequal, f"{len(unequal)} of {len(one)} rows differ, the first:\n{unequal[0][0]}\n{unequal[0][1]}"
-        assert known is None or not recorded.difference(ours, known), "not as recorded: python -m tests.kql.recorded"
+        differs = recorded.difference(ours, known) if known else ""
+        assert not differs, f"not as recorded; record it: python -m tests.kql.recorded\n{differs}"
     recorded.note(both[name].key, recorded.prints(ours))
