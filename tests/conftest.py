@@ -39,14 +39,14 @@ settings.load_profile("new" if "FAULTS_MINUTES" in os.environ else "the-same")
 
 #: Files that take longest, in seconds of a core: they begin first, so that no worker is left alone with one at the end.
 LONGEST = (
+    "notebooks/test_sources.py",
     "kql/test_two_engines.py",
     "export/test_workbook.py",
     "policies/test_scenarios.py",
+    "doctor/test_diagnosis.py",
     "lake/test_recompute.py",
     "contract/test_every_engine_agrees.py",
-    "notebooks/test_analysis.py",
-    "doctor/test_diagnosis.py",
-    "notebooks/test_sources.py",
+    "kql/test_answers.py",
     "kql/test_everywhere.py",
     "setup/test_sandbox.py",
     "export/test_grafana.py",

@@ -154,12 +154,12 @@ def test_every_kind_has_an_impact_a_fix_and_a_query() -> None:
 
 
 def test_real_shaped_logs_of_two_days_have_the_findings_that_their_truth_implies(
-    shared_data: Path, tmp_path: Path
+    shared_data: Path, shared_lake: Path
 ) -> None:
     import pandas as pd
 
     truth = pd.read_csv(shared_data / "truth.csv", usecols=["Surface", "TokensInLlmLog", "UsageInBody", "PromptTokens"])
-    findings = found(lake_of(tmp_path / "lake", shared_data / "logs"))
+    findings = found(shared_lake)
     assert {"bodies-truncated", "llm-rows-missing", "llm-tokens-zero", "tokens-nowhere"} <= {f.kind for f in findings}
     (off,) = by_kind(findings, "llm-logging-off")
     assert off.where["Surface"] == ["completions"]

@@ -265,6 +265,11 @@ class Bicep:
         """The compiled ``main.json``."""
         return json.loads((self.folder / "main.json").read_text("utf-8"))
 
+    def parameters(self, name: str) -> dict[str, Any]:
+        """The values that a parameter file of the two examples gives."""
+        given = json.loads((self.folder / f"{name}.parameters.json").read_text("utf-8"))["parameters"]
+        return {parameter: each["value"] for parameter, each in given.items()}
+
     def snapshot(self, name: str) -> dict[str, Any]:
         """What a parameter file would deploy: ``predictedResources``, ``outputs``, ``diagnostics``."""
         ran = self.said[f"snapshot {name}"]
@@ -323,6 +328,7 @@ def run_all(program: str, base: Path, folder: Path) -> dict[str, Ran]:
             if name not in VARIANTS:
                 parameters = bicep.ask("compileParams", path=path, parameterOverrides={})
                 said[f"parameters {name}"] = Ran(0 if parameters["success"] else 1, _lines(parameters["diagnostics"]))
+                (folder / f"{name}.parameters.json").write_text(parameters.get("parameters") or "", "utf-8")
             answer = bicep.ask("getSnapshot", path=path, metadata=PLACE, externalInputs=None)
             if "snapshot" in answer:
                 (folder / f"{name}.snapshot.json").write_text(answer["snapshot"], "utf-8")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aoai_analytics.setup.costs import AS_OF, monthly
 from tests.conftest import REPO
-from tests.infra.conftest import INFRA, bicep_program
+from tests.infra.conftest import INFRA, Bicep
 
 PAGE = (REPO / "docs/infrastructure.md").read_text("utf-8")
 MAIN = json.loads((INFRA / "main.json").read_text("utf-8"))
@@ -53,12 +50,11 @@ def rows_of_outputs() -> list[list[str]]:
     return [["output", "what it is"], *rows]
 
 
-def rows_of_costs(program: str, folder: Path) -> list[list[str]]:
+def rows_of_costs(bicep: Bicep) -> list[list[str]]:
     """What each parameter file costs a month: by Bicep's own reading of it."""
     found = {}
     for name in ("dev", "prod"):
-        parameters = read_parameters(program, INFRA / f"{name}.bicepparam", folder)
-        found[name] = {cost.what: (cost.quantity, cost.month) for cost in monthly(parameters)}
+        found[name] = {cost.what: (cost.quantity, cost.month) for cost in monthly(bicep.parameters(name))}
     whats = dict.fromkeys(what for costs in reversed(found.values()) for what in costs)
     rows = [["part", *(f"`{name}.bicepparam`" for name in found)]]
     for what in whats:
@@ -66,16 +62,6 @@ def rows_of_costs(program: str, folder: Path) -> list[list[str]]:
         rows.append([what, *(f"{cell[0]:,} for {cell[1]:,.0f}" if cell else "" for cell in cells)])
     totals = [sum(month for _, month in costs.values()) for costs in found.values()]
     return [*rows, ["**together**", *(f"**{total:,.0f}**" for total in totals)]]
-
-
-def read_parameters(program: str, file: Path, folder: Path) -> dict[str, Any]:
-    """The values of a ``.bicepparam``."""
-    environment = os.environ | {"HOME": str(folder), "DOTNET_BUNDLE_EXTRACT_BASE_DIR": str(folder)}
-    done = subprocess.run(
-        [program, "build-params", file, "--stdout"], capture_output=True, text=True, env=environment, check=True
-    )
-    given = json.loads(json.loads(done.stdout)["parametersJson"])["parameters"]
-    return {name: each["value"] for name, each in given.items()}
 
 
 def table(rows: list[list[str]]) -> str:
@@ -94,11 +80,8 @@ def test_the_tables_are_what_the_templates_say(name: str, rows: list[list[str]])
     assert found[1] == table(rows), f"the page's table should be:\n{table(rows)}"
 
 
-def test_the_monthly_cost_is_that_of_the_parameter_files(tmp_path: Path) -> None:
-    program = bicep_program()
-    if program is None:
-        pytest.skip("needs bicep: ../shared/tools/bicep or a bicep on PATH")
-    rows = rows_of_costs(program, tmp_path)
+def test_the_monthly_cost_is_that_of_the_parameter_files(bicep: Bicep) -> None:
+    rows = rows_of_costs(bicep)
     found = re.search(r"<!-- table: monthly cost -->\n(.*?)<!-- end of table -->", PAGE, re.S)
     assert found and found[1] == table(rows), f"the page's table should be:\n{table(rows)}"
     assert f"List prices of {AS_OF}" in PAGE

@@ -24,6 +24,8 @@ from tests.conftest import REPO
 #: A character as JSON may write it.
 _ESCAPED = re.compile(r"\\u[0-9A-Fa-f]{4}")
 SECOND = REPO.parent / "shared/tools/kql-second"
+#: Why a test that asks it skips.
+NEEDED = "needs ../shared/tools/kql-second and node"
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,9 @@ class Answer:
     error: str = ""
 
 
-def skip_without() -> None:
-    """Skip the test where the engine is absent."""
-    if not SECOND.exists() or shutil.which("node") is None:
-        pytest.skip("needs ../shared/tools/kql-second and node")
+def is_here() -> bool:
+    """Whether the engine can be asked."""
+    return SECOND.exists() and shutil.which("node") is not None
 
 
 def answers(queries: Mapping[str, str], folder: Path) -> dict[str, Answer]:
@@ -48,7 +49,8 @@ def answers(queries: Mapping[str, str], folder: Path) -> dict[str, Answer]:
 
 def started(queries: Mapping[str, str], folder: Path, tables: Mapping[str, Answer]) -> Callable[[], dict[str, Answer]]:
     """The second engine at work on each query over *tables*; what waits for its answers."""
-    skip_without()
+    if not is_here():
+        pytest.skip(NEEDED)
     (folder / "queries").mkdir(parents=True)
     for number, text in enumerate(queries.values()):
         (folder / f"queries/{number:04}.kql").write_text(text, encoding="utf-8")

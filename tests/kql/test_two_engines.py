@@ -3,14 +3,16 @@
 Both engines read the same small lake: sample traffic and, where they are, odd cases. A function is computed from the
 log tables and the rows of the functions it names; all else reads the functions' rows. A tile's text on the second
 engine is held against the library's query on the local one. ``different.txt`` lists what may differ and why: the
-documentation decides.
+documentation decides. The second engine is asked what ``recorded.json`` does not have.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isclose
 from pathlib import Path
@@ -34,7 +36,8 @@ from aoai_analytics.sample import write_sample
 from aoai_analytics.schema.tables import TABLES
 from tests.conftest import REPO
 from tests.export.workbook_tiles import asked_of_library, selected, tiles, values_of
-from tests.kql.second import Answer, comparable, local_answer, skip_without, started
+from tests.kql import recorded
+from tests.kql.second import NEEDED, Answer, comparable, local_answer, started
 
 LOGS = REPO.parent / "shared/cases"
 #: A range that has every row, for the parameters of time.
@@ -58,11 +61,11 @@ DIFFERENT = different()
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    skip_without()
     folder = tmp_path_factory.mktemp("two-engines")
+    cases = [] if recorded.WITHOUT_CASES in os.environ else sorted(LOGS.glob("*/logs"))
     write_sample(folder / "sample", requests=150, invoice=True)
     lake = Lake.create(folder / "lake")
-    ingest([folder / "sample/logs", *sorted(LOGS.glob("*/logs"))], lake)
+    ingest([folder / "sample/logs", *cases], lake)
     recompute(lake)
     ingest_costs([folder / "sample/invoice"], lake)
     engine = LocalEngine(lake, str(lake.path))
@@ -80,14 +83,20 @@ def texts(engine: LocalEngine) -> dict[str, str]:
     return FUNCTIONS | QUERIES | RULES | of_tiles
 
 
+@dataclass(frozen=True)
+class Both:
+    """The local engine's answer, of a tile to the library's query; the second engine's where it was asked, and key."""
+
+    ours: Answer
+    theirs: Answer | None
+    key: str
+
+
 @pytest.fixture(scope="module")
-def both(
-    engine: LocalEngine, texts: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[Answer, Answer]]:
-    """The local engine's and the second engine's answers by name; of a tile the local engine's to the library."""
+def both(engine: LocalEngine, texts: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Both]:
+    """Both answers by name."""
     names = [*TABLES, *(name for name in definitions() if name not in TABLES)]
     tables = {name: local_answer(*engine.arrow(name, {})) for name in names}
-    theirs = started(texts, tmp_path_factory.mktemp("second") / "batch", tables)
     # What the local engine computes by a function is there already.
     ours = {f"function {name}": tables[name] for name in definitions()}
     user, request = selected(engine, START, END)
@@ -103,7 +112,16 @@ def both(
         }
     )
     ours |= {name: local_answer(*engine.arrow(text, {})) for name, text in asked.items()}
-    return {name: (ours[name], without_key(answer)) for name, answer in theirs().items()}
+    contents = {name: recorded.content(table) for name, table in tables.items()}
+    keys = {name: recorded.key(text, contents) for name, text in texts.items()}
+    to_ask = {
+        name: text
+        for name, text in texts.items()
+        if name not in DIFFERENT and recorded.is_to_ask(keys[name], recorded.prints(ours[name]))
+    }
+    theirs = started(to_ask, tmp_path_factory.mktemp("second") / "batch", tables)() if to_ask else {}
+    answered = {name: without_key(answer) for name, answer in theirs.items()}
+    return {name: Both(ours[name], answered.get(name), keys[name]) for name in texts}
 
 
 def without_key(answer: Answer) -> Answer:
@@ -131,13 +149,22 @@ def test_what_may_differ_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, *QUERIES, *RULES, *TILES])
-def test_both_engines_give_the_same_columns_types_and_rows(name: str, both: dict[str, tuple[Answer, Answer]]) -> None:
+def test_both_engines_give_the_same_columns_types_and_rows(name: str, both: dict[str, Both]) -> None:
     if name in DIFFERENT:
         pytest.skip(DIFFERENT[name])
-    ours, theirs = both[name]
-    assert not theirs.error, theirs.error
-    assert ours.columns == theirs.columns
-    one, other = in_any_order(ours.rows), in_any_order(theirs.rows)
-    assert len(one) == len(other)
-    unequal = [pair for pair in zip(one, other, strict=True) if not is_near(*map(json.loads, pair))]
-    assert not unequal, f"{len(unequal)} of {len(one)} rows differ, the first:\n{unequal[0][0]}\n{unequal[0][1]}"
+    ours, theirs, known = both[name].ours, both[name].theirs, recorded.recorded().get(both[name].key)
+    if theirs is None:
+        if known is None:
+            pytest.skip(f"not recorded of these tables, and {NEEDED}")
+        differs = recorded.difference(ours, known)
+        assert not differs, differs
+    else:
+        assert not theirs.error, theirs.error
+        assert ours.columns == theirs.columns
+        one, other = in_any_order(ours.rows), in_any_order(theirs.rows)
+        assert len(one) == len(other)
+        unequal = [pair for pair in zip(one, other, strict=True) if not is_near(*map(json.loads, pair))]
+        assert not unequal, f"{len(unequal)} of {len(one)} rows differ, the first:\n{unequal[0][0]}\n{unequal[0][1]}"
+        differs = recorded.difference(ours, known) if known else ""
+        assert not differs, f"not as recorded; record it: python -m tests.kql.recorded\n{differs}"
+    recorded.note(both[name].key, recorded.prints(ours))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -265,14 +266,22 @@ def test_a_record_that_stays_half_for_a_day_is_named(lake, logs):
     assert "incomplete record" in ingest([logs], lake).problems[0]
 
 
+@pytest.fixture(scope="module")
+def written_twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``logs`` and a ``lake`` that was written twice."""
+    folder = tmp_path_factory.mktemp("written-twice")
+    (logs := folder / "logs").mkdir()
+    lake = Lake.create(folder / "lake")
+    for number, name in enumerate(("a.json", "b.json"), 1):
+        (logs / name).write_bytes(lines(gateway(number), llm(number, 0)))
+        ingest([logs], lake)
+        recompute(lake)
+    return folder
+
+
 @pytest.mark.parametrize("table", ["ApiManagementGatewayLogs", "ApiManagementGatewayLlmLog"])
-def test_a_table_that_lost_its_last_write_gets_its_rows_again(lake, logs, table):
-    (logs / "a.json").write_bytes(lines(gateway(1), llm(1, 0)))
-    ingest([logs], lake)
-    recompute(lake)
-    (logs / "b.json").write_bytes(lines(gateway(2), llm(2, 0)))
-    ingest([logs], lake)
-    recompute(lake)
+def test_a_table_that_lost_its_last_write_gets_its_rows_again(written_twice, tmp_path, table):
+    lake, logs = Lake(shutil.copytree(written_twice / "lake", tmp_path / "lake")), written_twice / "logs"
     newest = max((lake.path / table / "_delta_log").glob("*.json"))
     newest.unlink()
     summary = ingest([logs], lake)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -67,10 +68,8 @@ def test_an_llm_row_that_comes_later_and_after_midnight_reaches_its_request(tmp_
     assert (len(found), found.TokenSource[0], found.TotalTokens[0]) == (1, "llm-log", 120)
 
 
-def test_many_small_ingests_and_one_large_give_the_same_tables(tmp_path, shared_data):
-    whole, parts = Lake.create(tmp_path / "whole"), Lake.create(tmp_path / "parts")
-    ingest([shared_data / "logs"], whole)
-    semantic.recompute(whole)
+def test_many_small_ingests_and_one_large_give_the_same_tables(tmp_path, shared_data, shared_lake):
+    whole, parts = Lake(shared_lake), Lake.create(tmp_path / "parts")
     hours = sorted((shared_data / "logs").rglob("h=*"), key=lambda path: path.as_posix()[::-1])
     for start in range(0, len(hours), 40):
         ingest(hours[start : start + 40], parts)
@@ -79,12 +78,20 @@ def test_many_small_ingests_and_one_large_give_the_same_tables(tmp_path, shared_
         pd.testing.assert_frame_equal(rows(whole, table), rows(parts, table))
 
 
+@pytest.fixture(scope="module")
+def never_stopped(tmp_path_factory) -> tuple[Path, pd.DataFrame]:
+    """Logs of three dates, and their requests."""
+    folder = tmp_path_factory.mktemp("never-stopped")
+    logs = write(folder / "logs.json", *(gateway(str(n), DAY + timedelta(hours=n)) for n in range(50)))
+    lake = Lake.create(folder / "lake")
+    ingest([logs], lake)
+    semantic.recompute(lake)
+    return logs, rows(lake)
+
+
 @pytest.mark.parametrize("stop_at", [0, 2])
-def test_stopped_midway_and_run_again_it_ends_as_if_never_stopped(tmp_path, monkeypatch, stop_at):
-    logs = write(tmp_path / "logs.json", *(gateway(str(n), DAY + timedelta(hours=n)) for n in range(50)))
-    expected = Lake.create(tmp_path / "expected")
-    ingest([logs], expected)
-    semantic.recompute(expected)
+def test_stopped_midway_and_run_again_it_ends_as_if_never_stopped(tmp_path, monkeypatch, never_stopped, stop_at):
+    logs, expected = never_stopped
     lake = Lake.create(tmp_path / "lake")
     ingest([logs], lake)
     replace, calls = Lake.replace_dates, []
@@ -100,7 +107,7 @@ def test_stopped_midway_and_run_again_it_ends_as_if_never_stopped(tmp_path, monk
         semantic.recompute(lake)
     assert lake.dirty_dates(functions=semantic.functions_version()) != []
     semantic.recompute(lake)
-    pd.testing.assert_frame_equal(rows(lake), rows(expected))
+    pd.testing.assert_frame_equal(rows(lake), expected)
     assert lake.dirty_dates(functions=semantic.functions_version()) == []
 
 
@@ -125,11 +132,8 @@ def test_the_tables_hold_their_columns_in_kustos_way(tmp_path):
     assert len(raw) == 1
 
 
-def test_on_real_shaped_logs_every_request_is_found_once_and_every_logged_number_is_right(tmp_path, shared_data):
-    lake = Lake.create(tmp_path)
-    ingest([shared_data / "logs"], lake)
-    semantic.recompute(lake)
-    found = rows(lake).set_index("CorrelationId")
+def test_on_real_shaped_logs_every_request_is_found_once_and_every_logged_number_is_right(shared_data, shared_lake):
+    found = rows(Lake(shared_lake)).set_index("CorrelationId")
     truth = pd.read_csv(shared_data / "truth.csv", keep_default_na=False).set_index("CorrelationId")
     assert set(found.index) == set(truth.index)
     assert found.index.is_unique

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -214,19 +214,37 @@ def test_unknown_requests_change_no_sum_of_known_ones_and_refused_ones_alone_use
     assert not [row for row in groups.rows(query, "refused") if any(pd.isna(row[name]) for name in columns)]
 
 
+#: Gives the engine over a new lake of these requests, or the one that the same requests had before.
+Over = Callable[..., LocalEngine]
+
+
+@pytest.fixture(scope="module")
+def over(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Over]:
+    engines: dict[str, LocalEngine] = {}
+
+    def engine(*requests: dict[str, Any]) -> LocalEngine:
+        if (key := repr(requests)) not in engines:
+            engines[key] = engine_over(list(requests), tmp_path_factory.mktemp("over") / "lake")
+        return engines[key]
+
+    yield engine
+    for each in engines.values():
+        each.close()
+
+
 @pytest.mark.parametrize("name", ["tokens/by-day", "tokens/by-subscription", "tokens/by-api", "cost/by-subscription"])
-def test_what_was_not_billed_is_0_and_what_is_known_is_summed(name: str, tmp_path: Path) -> None:
+def test_what_was_not_billed_is_0_and_what_is_known_is_summed(name: str, over: Over) -> None:
     at = {"TimeGenerated": "2026-11-02 08:00", "SubscriptionId": "sub-a"}
     unknown = at | {"TokenSource": "none", "PromptTokens": "null", "CompletionTokens": "null"}
     known = at | {"PromptTokens": "100", "CompletionTokens": "20", "CachedTokens": "0"}
     column = "Cost" if name.startswith("cost") else "TotalTokens"
 
-    def answer(folder: str, *requests: dict[str, Any]) -> Any:
-        return engine_over(list(requests), tmp_path / folder).query(library().get(name).text).frame[column].iat[0]
+    def answer(*requests: dict[str, Any]) -> Any:
+        return over(*requests).query(library().get(name).text).frame[column].iat[0]
 
-    assert pd.isna(answer("unknown", unknown))
-    assert answer("refused", at | {"TokenSource": "not-billed", "Outcome": "unauthorized"}) == 0
-    assert answer("some", unknown, known) == answer("known", known) > 0
+    assert pd.isna(answer(unknown))
+    assert answer(at | {"TokenSource": "not-billed", "Outcome": "unauthorized"}) == 0
+    assert answer(unknown, known) == answer(known) > 0
 
 
 #: Queries of the cost of a group, or of all, with the column that says it.
@@ -239,7 +257,7 @@ CALLERS = ("cost/by-caller-and-model", "cost/by-user")
 
 
 @pytest.mark.parametrize("name", sorted(COSTS))
-def test_what_has_no_price_is_not_free_beside_a_refused_request(name: str, tmp_path: Path) -> None:
+def test_what_has_no_price_is_not_free_beside_a_refused_request(name: str, over: Over) -> None:
     at = {"TimeGenerated": "2026-11-02 08:00", "SubscriptionId": "sub-a", "Team": "research"}
     tokens = {"PromptTokens": "100", "CompletionTokens": "20", "CachedTokens": "0"}
     unpriced = at | tokens | {"ModelName": "no-such-model", "ModelVersion": ""}
@@ -247,13 +265,13 @@ def test_what_has_no_price_is_not_free_beside_a_refused_request(name: str, tmp_p
     # As where the answer was refused, no model is known by an answer.
     refused |= {"ModelName": "no-such-model", "ModelVersion": ""}
 
-    def answer(folder: str, *requests: dict[str, Any]) -> list[Any]:
-        frame = engine_over(list(requests), tmp_path / folder).query(library().get(name).text).frame
+    def answer(*requests: dict[str, Any]) -> list[Any]:
+        frame = over(*requests).query(library().get(name).text).frame
         return [value for column in (COSTS[name], "EstimatedCost") for value in frame[column]]
 
-    of_unpriced = answer("unpriced", unpriced, refused)
+    of_unpriced = answer(unpriced, refused)
     assert len(of_unpriced) == 2 and all(map(pd.isna, of_unpriced))
-    assert answer("refused", refused) == ([] if name in CALLERS else [0, 0])
+    assert answer(refused) == ([] if name in CALLERS else [0, 0])
 
 
 def test_an_invoice_is_shared_without_a_number_for_who_has_only_unknown_tokens(tmp_path: Path) -> None:

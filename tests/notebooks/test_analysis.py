@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -73,15 +70,3 @@ def test_the_notebooks_of_the_sections_show_every_question_of_theirs() -> None:
     shown = {name for path in NOTEBOOKS for name in re.findall(r'"([a-z]+/[a-z0-9-]+)\\\\?"', path.read_text("utf-8"))}
     asked = {query.name for query in library() if query.section in ("models", "users", "prompts", "reliability")}
     assert asked - shown <= {"prompts/completions"}, "the search without words shows the same"
-
-
-def test_each_notebook_runs_from_top_to_bottom_in_a_fresh_kernel(sample_lake: Path, tmp_path: Path) -> None:
-    options = ("--nbval-lax", "--nbval-current-env", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *NOTEBOOKS],
-        env=os.environ | {"AOAI_SOURCE": str(sample_lake), "PYTHONPATH": str(REPO)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]

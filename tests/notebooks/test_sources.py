@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +68,16 @@ def test_a_notebook_answers_all_its_questions_on(
         assert not any(answer.rows for answer in answers), "these lakes hold no MCP traffic and no invoice"
     else:
         assert any(answer.rows for answer in answers if isinstance(answer, Answer)) or overviews[0].measures
+
+
+def test_each_notebook_runs_from_top_to_bottom_in_a_fresh_kernel(sample_lake: Path, tmp_path: Path) -> None:
+    """After the above, which leave beside the lake what its questions are translated to."""
+    options = ("--nbval-lax", "--nbval-current-env", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *NOTEBOOKS],
+        env=os.environ | {"AOAI_SOURCE": str(sample_lake), "PYTHONPATH": str(REPO)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]

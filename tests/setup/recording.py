@@ -8,9 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from aoai_analytics.setup.parameters import Standing, checked, for_step
 from aoai_analytics.setup.steps import STEPS, Step, modules_of
 from aoai_analytics.setup.template import part
 from tests.conftest import REPO
-from tests.infra.conftest import bicep_program
+from tests.infra.conftest import Conversation, bicep_program
 
 #: Variant -> its record: the first is the sandbox's.
 RECORDS = {"open": record.RECORD, "private": Path(__file__).parent / "recorded.json"}
@@ -52,22 +50,26 @@ def recorded() -> Recorded:
 
 
 def record_all(program: str) -> Recorded:
-    """The same, evaluated now."""
+    """The same, evaluated now: all by one process, which compiles once what the steps have in common."""
     configuration = read_configuration(CONFIG)
-    wanted = [(variant, step) for variant, steps in STEPS_RECORDED.items() for step in steps]
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
-        evaluated = pool.map(lambda each: _evaluate(program, Path(folder), configuration, *each), wanted)
-        found: Recorded = {variant: {} for variant in VARIANTS}
-        for (variant, step), snapshot in zip(wanted, evaluated, strict=True):
-            found[variant][step.name] = {
-                "resources": snapshot["predictedResources"],
-                "outputs": snapshot["outputs"],
-            }
+    found: Recorded = {variant: {} for variant in VARIANTS}
+    with tempfile.TemporaryDirectory() as base:
+        environment = {**os.environ, "HOME": base, "DOTNET_BUNDLE_EXTRACT_BASE_DIR": base}
+        with Conversation(program, environment) as bicep:
+            for variant, steps in STEPS_RECORDED.items():
+                for step in steps:
+                    folder = Path(base) / f"{variant}-{step.name}"
+                    snapshot = _evaluate(bicep, folder, configuration, variant, step)
+                    found[variant][step.name] = {
+                        "resources": snapshot["predictedResources"],
+                        "outputs": snapshot["outputs"],
+                    }
     return found
 
 
-def _evaluate(program: str, base: Path, configuration: Configuration, variant: str, step: Step) -> dict[str, Any]:
-    folder = base / f"{variant}-{step.name}"
+def _evaluate(
+    bicep: Conversation, folder: Path, configuration: Configuration, variant: str, step: Step
+) -> dict[str, Any]:
     folder.mkdir()
     (folder / "part.json").write_text(json.dumps(part(modules_of(step))), "utf-8")
     parameters = checked({**configuration.parameters, **VARIANTS[variant]})
@@ -76,20 +78,18 @@ def _evaluate(program: str, base: Path, configuration: Configuration, variant: s
     # The service saves what it is sent: a new function needs no new record.
     given["functions"] = []
     lines = [f"param {name} = {bicep_literal(value)}" for name, value in given.items()]
-    (folder / "part.bicepparam").write_text("\n".join(["using 'part.json'", *lines, ""]), "utf-8")
-    group = ("--subscription-id", str(configuration.subscription), "--resource-group", configuration.resource_group)
-    scope = (*group, "--location", configuration.location, "--tenant-id", str(configuration.tenant))
-    done = subprocess.run(
-        [program, "snapshot", "part.bicepparam", "--mode", "overwrite", *scope],
-        cwd=folder,
-        env={**os.environ, "HOME": str(base), "DOTNET_BUNDLE_EXTRACT_BASE_DIR": str(base)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    if done.returncode:
-        raise AssertionError(f"{variant} {step.name}: {done.stderr}")
-    snapshot: dict[str, Any] = json.loads((folder / "part.snapshot.json").read_text("utf-8"))
+    (path := folder / "part.bicepparam").write_text("\n".join(["using 'part.json'", *lines, ""]), "utf-8")
+    place = {
+        "tenantId": str(configuration.tenant),
+        "subscriptionId": str(configuration.subscription),
+        "resourceGroup": configuration.resource_group,
+        "location": configuration.location,
+        "deploymentName": None,
+    }
+    answer = bicep.ask("getSnapshot", path=str(path), metadata=place, externalInputs=None)
+    if "snapshot" not in answer:
+        raise AssertionError(f"{variant} {step.name}: {answer['error']}")
+    snapshot: dict[str, Any] = json.loads(answer["snapshot"])
     return snapshot
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -52,7 +53,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@cache
 def overview(lake: Path, start: str | None, end: str | None, budgets: str = "") -> Overview:
+    """What stands at the top of a report; several tests read one, which takes seconds to work out."""
     from aoai_analytics.engines import connect
     from aoai_analytics.format.periods import moment
     from aoai_analytics.library import library
