@@ -90,8 +90,11 @@ class Controls:
     def _list_parameters(self) -> None:
         if self.query.value is None:
             return
-        declared = library().get(self.query.value).parameters
-        self.parameters = {name: _field(parameter) for name, parameter in declared.items() if name != "timeZone"}
+        query = library().get(self.query.value)
+        declared, fitted = query.parameters, self._report.fitted(query, {})
+        self.parameters = {
+            name: _field(parameter, fitted.get(name)) for name, parameter in declared.items() if name != "timeZone"
+        }
         self._defaults = {name: field.value for name, field in self.parameters.items()}
         self._fields.children = tuple(
             _explained(field, declared[name].about) for name, field in self.parameters.items()
@@ -171,11 +174,15 @@ def _default(parameter: Parameter) -> str:
     return text[1:-1] if text[:1] in "\"'" else text
 
 
-def _field(parameter: Parameter) -> Any:
+def _field(parameter: Parameter, fitted: Any = None) -> Any:
+    """The field of a parameter; *fitted* is what the report takes where nothing else is chosen."""
     import ipywidgets as widgets
 
     look = {"description": parameter.name, "tooltip": parameter.about, "style": {"description_width": "initial"}}
-    default = _default(parameter)
+    if parameter.name == "step" and fitted is not None:
+        # It changes with the period that is chosen.
+        return widgets.Text(placeholder="fits the period", **look)
+    default = str(fitted) if isinstance(fitted, int) else _default(parameter)
     with suppress(ValueError):
         if parameter.type in ("int", "long"):
             return widgets.IntText(value=int(default), **look)

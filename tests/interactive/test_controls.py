@@ -41,6 +41,17 @@ def test_a_query_is_chosen_by_its_section_and_run_with_its_parameters(report: Re
     assert not controls.run.disabled and controls.run.description == "Run"
 
 
+def test_a_field_shows_what_the_answer_is_asked_with(report: Report) -> None:
+    controls = Controls(report)
+    for name in ("tokens/by-subscription", "tokens/over-time", "tokens/by-hour-and-weekday"):
+        controls.query.value = name
+        kql = str([getattr(output, "data", "") for output in run(controls)])
+        if "topN" in controls.parameters:
+            assert f"let topN = {controls.parameters['topN'].value};" in kql, name
+        if "step" in controls.parameters:
+            assert controls.parameters["step"].value == "" and controls.parameters["step"].placeholder
+
+
 def test_a_period_and_a_filter_narrow_the_answer_and_are_in_the_cell(report: Report) -> None:
     controls = Controls(report)
     controls.query.value = "tokens/by-surface"

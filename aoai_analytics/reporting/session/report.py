@@ -118,7 +118,7 @@ class Report:
     def frame(self, kql: str, **parameters: Any) -> pd.DataFrame:
         """The rows of *kql* as a DataFrame, for work that KQL cannot do. Raises what ``answer_kql`` does."""
         query = own_query(kql)
-        bound = query.bind(**self._fitted(query, parameters))
+        bound = query.bind(**self.fitted(query, parameters))
         asked = ask(self.engine, bound, start=self.start, end=self.end, show_prompts=self.show_prompts)
         return asked.result.frame
 
@@ -131,7 +131,7 @@ class Report:
         if given:
             return given
         query = self.queries.get(name)
-        bound = query.bind(**self._fitted(query, parameters))
+        bound = query.bind(**self.fitted(query, parameters))
         frame = ask(self.engine, bound, query=query, start=self.start, end=self.end).result.frame
         if column not in frame.columns:
             raise WrongUse(f"{name} has no column '{column}'; it has {', '.join(frame.columns)}")
@@ -143,7 +143,7 @@ class Report:
         Raises UnknownName or WrongUse for a wrong name or value, QueryError or SourceError where the engine fails.
         """
         query = self.queries.get(name)
-        return self._ask(query, self._fitted(query, parameters), of_library=True)
+        return self._ask(query, self.fitted(query, parameters), of_library=True)
 
     def answer_kql(self, kql: str, **parameters: Any) -> Answer:
         """The answer to *kql*, your own query.
@@ -151,7 +151,7 @@ class Report:
         Raises UnknownName or WrongUse for a wrong parameter or header, QueryError or SourceError for the engine.
         """
         query = own_query(kql)
-        return self._ask(query, self._fitted(query, parameters), of_library=False)
+        return self._ask(query, self.fitted(query, parameters), of_library=False)
 
     def head(self) -> Head:
         """The report's head: source, period, how much traffic there was and how many of its tokens are known."""
@@ -197,8 +197,8 @@ class Report:
 
         return overview(answer, self.start, self.end, self.time_zone, budgets or own_budgets())
 
-    def _fitted(self, query: Query, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """*parameters*, with the report's ``timeZone`` and a ``step`` that fits the period where they lack them."""
+    def fitted(self, query: Query, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """*parameters* as *query* is asked with them: with the report's ``timeZone`` and a ``step`` that fits the period where they lack them."""
         types = {name: parameter.type for name, parameter in query.parameters.items()}
         fitting: dict[str, Any] = {}
         if types.get("timeZone") == "string":
