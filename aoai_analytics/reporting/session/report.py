@@ -198,7 +198,8 @@ class Report:
         return overview(answer, self.start, self.end, self.time_zone, budgets or own_budgets())
 
     def fitted(self, query: Query, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """*parameters* as *query* is asked with them: with the report's ``timeZone`` and a ``step`` that fits the period where they lack them."""
+        """What *query* is asked with: *parameters*, and where they lack them the report's ``timeZone``, a ``step`` that
+        fits the period, and as many rows as the table of a figure needs."""
         types = {name: parameter.type for name, parameter in query.parameters.items()}
         fitting: dict[str, Any] = {}
         if types.get("timeZone") == "string":
