@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import timedelta
+from numbers import Integral
 from typing import Any
 
 UNKNOWN = "unknown"
@@ -50,6 +51,8 @@ UNITS = {
 #: Prefixes and suffixes of names of columns whose values cannot be summed, whatever their unit.
 _NOT_ADDITIVE = ("Average", "Avg", "Mean", "Median", "Min", "Max", "Peak", "Percentile", "P5", "P9", "Share", "Rate")
 _NOT_ADDITIVE_ENDS = ("Error", "Share", "Rate", "Ratio")
+#: A real number has no more digits that are known.
+_DIGITS = 1e16
 _STEPS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
@@ -93,7 +96,8 @@ def human(value: Any, unit: Unit | None = None) -> str:
     for step, letter in _STEPS:
         if abs(number) >= max(step * 0.99995, 10_000):
             scaled = number / step
-            shown = f"{scaled:.3g}" if abs(scaled) < 999.5 else f"{scaled:,.0f}"
+            large = abs(scaled) >= 999.5
+            shown = f"{scaled:.3g}" if not large or abs(number) >= _DIGITS else f"{scaled:,.0f}"
             return f"{shown} {letter} {unit.label}".rstrip()
     text = f"{number:,.{_enough(number, unit.decimals)}f}" if unit.decimals is not None else _three_digits(number)
     label = unit.label[:-1] if abs(number) == 1 and len(unit.label) > 2 and unit.label.endswith("s") else unit.label
@@ -155,6 +159,10 @@ def exact(value: Any, unit: Unit, decimals: int = 0) -> str:
     least = 10.0**-decimals
     if number and abs(number) < least / 2:
         return f"{'<' if number > 0 else '> -'} {least:.{decimals}f}{label}".replace("- ", "-")
+    if isinstance(number, float) and _DIGITS <= abs(number) < math.inf:
+        return f"{number:.6g}{label}"
+    if not decimals and isinstance(number, Integral):
+        return f"{int(number):,}{label}"  # as a real it would have 15 digits only
     return f"{number:,.{decimals}f}{label}"
 
 

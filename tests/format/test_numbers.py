@@ -38,6 +38,12 @@ def test_a_number_is_said_short_with_its_unit(value: object, unit: str, said: st
     assert human(value, UNITS[unit]) == said
 
 
+def test_no_more_digits_are_shown_than_a_real_number_has() -> None:
+    assert exact(1e300, Unit("")) == "1e+300"
+    assert exact(9_223_372_036_854_775_807, Unit("")) == "9,223,372,036,854,775,807"
+    assert human(1e300, UNITS["tokens"]) == "1e+288 T tokens"
+
+
 @given(
     st.integers(min_value=-(10**15), max_value=10**15)
     | st.floats(min_value=1e-6, max_value=1e15)
