@@ -135,13 +135,15 @@ def overview(
         return Overview(period=in_words(start, end, time_zone), empty=True)
     if start is None or end is None:
         periods.later = weeks_in(utc(head["FirstRequest"]), utc(head["LastRequest"]), time_zone)
-    periods.why_not = _incomparable(periods)
+    last = utc(head["LastRequest"]).astimezone(zone(time_zone))
+    periods.why_not = _incomparable(periods, last)
     drawn, alt = over_time(periods, head["FirstRequest"], head["LastRequest"])
     return Overview(
         period=in_words(start, end, time_zone, (utc(head["FirstRequest"]), utc(head["LastRequest"]))),
         before="" if periods.why_not else in_words(periods.earlier, periods.compared[0], time_zone),
         latest=in_words(*periods.later, time_zone) if periods.later and not periods.why_not else "",
         why_not=periods.why_not,
+        example=f"{last:%G-W%V}",
         measures=tuple(
             _measures(
                 _numbers(periods.now),
@@ -205,12 +207,12 @@ def _blind(head: dict[str, Any], totals: Rows) -> Iterator[str]:
     yield "Calls that bypass the gateway are in no log; Azure's own metrics count them (aoai ingest metrics)."
 
 
-def _incomparable(periods: Periods) -> str:
+def _incomparable(periods: Periods, last: datetime) -> str:
     start, earlier = periods.compared[0], periods.earlier
     if start is None or earlier is None:
         return (
             "these logs cover less than two weeks. To compare a period with the one before, name it: aoai report "
-            "--period 2026-11-15 (a day), 2026-W46, 2026-11"
+            f"--period {last:%Y-%m-%d} (a day), {last:%G-W%V}, {last:%Y-%m}"
         )
     (old,) = periods._rows("health/coverage-head", earlier, start, {})
     words = in_words(earlier, start, periods.time_zone)

@@ -105,7 +105,8 @@ class Top:
 @dataclass(frozen=True)
 class Overview:
     """A period in brief. ``before`` names the period it is compared with, ``why_not`` says why there is none.
-    ``latest`` names the part of the period that is compared, where that is not the whole.
+    ``latest`` names the part of the period that is compared, where that is not the whole; ``example`` is a period that
+    could be.
 
     ``findings`` are the weightiest, ``wrong`` says what failed and when, ``advice`` how to save money; ``budget`` and
     ``blind`` are sentences: the state of the budgets, and what the logs cannot tell.
@@ -115,6 +116,7 @@ class Overview:
     before: str = ""
     latest: str = ""
     why_not: str = ""
+    example: str = ""
     measures: tuple[Measure, ...] = ()
     figure: dict[str, Any] | None = None
     alt: str = ""

@@ -129,7 +129,12 @@ def test_the_budget_is_of_the_whole_month_and_what_the_logs_cannot_tell_is_said(
 @pytest.mark.parametrize(
     ("start", "end", "why"),
     [
-        ("2026-11-05", None, "these logs cover less than two weeks. To compare a period with the one before, name it"),
+        (
+            None,
+            "2026-11-09",
+            "these logs cover less than two weeks. To compare a period with the one before, name it: aoai report "
+            "--period 2026-11-08 (a day), 2026-W45, 2026-11",
+        ),
         ("2026-11-02", "2026-11-09", "there is no traffic in the period before (26 Oct 2026 to 1 Nov 2026)"),
         ("2026-11-06", "2026-11-16", "the logs begin within the period before (27 Oct 2026 to 5 Nov 2026)"),
     ],

@@ -191,8 +191,6 @@
     }
     const series = figure.data.filter((trace) => trace.showlegend).length;
     if (series) layout.height += 22 * (Math.ceil(series / 2) - Math.ceil(series / 4));
-    // Below the axis, so that its first label does not touch the other axis's.
-    Object.keys(layout).filter((key) => /^xaxis\d*$/.test(key)).forEach((key) => (layout[key].ticklabelstandoff = 5));
     return figure;
   };
 
@@ -201,6 +199,9 @@
     const figure = read(plot);
     const room = width ?? plot.clientWidth;
     if (room < NARROW) narrowed(figure);
+    const { layout } = figure;
+    // Below the axis, so that its first label does not touch the other axis's.
+    Object.keys(layout).filter((key) => /^xaxis\d*$/.test(key)).forEach((key) => (layout[key].ticklabelstandoff = 5));
     figure.layout.template = style[dark ? "dark" : "light"];
     const palette = figure.layout.template.layout.colorway;
     figure.data.filter((trace) => trace.meta?.color !== undefined).forEach((trace) => {
