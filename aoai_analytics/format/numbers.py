@@ -108,7 +108,7 @@ def _three_digits(number: float) -> str:
     """*number* with three digits, or as many as stand before the point: never ``8.25e+03``."""
     if number == int(number):
         return f"{number:,.0f}"
-    decimals = max(0, 2 - int(f"{number:.2e}".partition("e")[2]))
+    decimals = max(0, 2 - _exponent(number, 2))
     text = f"{number:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if decimals else text
 
@@ -142,9 +142,12 @@ def _enough(number: float, decimals: int) -> int:
     """*decimals*, or as many as show two digits of a smaller *number*."""
     if not number or not math.isfinite(number):
         return decimals
-    # Of the rounded number: 0.0997 is 0.10, not 0.100.
-    exponent = int(f"{number:.1e}".partition("e")[2])
-    return min(12, max(decimals, 1 - exponent))
+    return min(12, max(decimals, 1 - _exponent(number, 1)))
+
+
+def _exponent(number: float, decimals: int) -> int:
+    """The power of ten of the rounded *number*: 0.0997 is 0.10, not 0.100."""
+    return int(f"{number:.{decimals}e}".partition("e")[2])
 
 
 def exact(value: Any, unit: Unit, decimals: int = 0) -> str:

@@ -12,23 +12,18 @@ import functools
 import hashlib
 import json
 import math
-import os
 import re
-import subprocess
 import sys
-import tempfile
 from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import REPO
 from tests.kql.second import SECOND, Answer, comparable, is_here
+from tests.recorder import Recorder
 
-RECORD = Path(__file__).with_suffix(".json")
-#: The variable that names the folder in which a run leaves what it found, to be recorded.
-INTO = "SECOND_RECORDED_INTO"
+RECORDER = Recorder(Path(__file__).with_suffix(".json"), "engine", "SECOND_RECORDED_INTO")
 #: The variable under which a run reads no ``../shared/cases``, as where there are none.
 WITHOUT_CASES = "SECOND_WITHOUT_CASES"
 #: A part of the keys: 8 of 256.
@@ -102,9 +97,7 @@ def difference(answer: Answer, known: str) -> str:
 @functools.cache
 def recorded() -> Mapping[str, str]:
     """Key -> prints; nothing where the engine that is here is another than the one that was recorded."""
-    record = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {"engine": "", "answers": {}}
-    answers: Mapping[str, str] = record["answers"]
-    return {} if is_here() and digest() != record["engine"] else answers
+    return RECORDER.answers(digest() if is_here() else "")
 
 
 @functools.cache
@@ -120,27 +113,11 @@ def is_to_ask(key: str, expected: str) -> bool:
     return is_here() and (recorded().get(key) != expected or key.startswith(ASKED_AGAIN))
 
 
-def note(key: str, found: str) -> None:
-    """Leaves what was found to be right, where a run is to be recorded."""
-    if INTO in os.environ:
-        (Path(os.environ[INTO]) / key).write_text(found, "utf-8")
-
-
 def main() -> int:
     """Runs the tests that ask the second engine, and records what it answered; returns pytest's exit code."""
-    files = [f"tests/kql/test_{name}.py" for name in ("two_engines", "conformance")]
-    with tempfile.TemporaryDirectory() as folder:
-        for more in ({}, {WITHOUT_CASES: "1"}):
-            environment = {**os.environ, INTO: folder, **more}
-            # What is documented needs no table.
-            asked = files if not more else files[:1]
-            code = subprocess.run([sys.executable, "-m", "pytest", "-q", *asked], cwd=REPO, env=environment).returncode
-            if code:
-                return code
-        answers = {file.name: file.read_text("utf-8") for file in sorted(Path(folder).iterdir())}
-    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(found)}" for name, found in answers.items())
-    RECORD.write_text(f'{{"engine": "{digest()}", "answers": {{\n{lines}\n}}}}\n', "utf-8")
-    return 0
+    two_engines, conformance = "tests/kql/test_two_engines.py", "tests/kql/test_conformance.py"
+    # What is documented needs no table.
+    return RECORDER.record(digest(), ([two_engines, conformance], {}), ([two_engines], {WITHOUT_CASES: "1"}))
 
 
 if __name__ == "__main__":

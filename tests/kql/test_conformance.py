@@ -83,4 +83,4 @@ def test_the_second_engine_answers_what_is_documented(tmp_path: Path) -> None:
         pytest.skip(f"not all of it is recorded, and {NEEDED}")
     assert {query for query in keys if found[query] != expected[query]} == SECOND_GAPS.keys()
     for query, print_of_it in found.items():
-        recorded.note(keys[query], print_of_it)
+        recorded.RECORDER.note(keys[query], print_of_it)

@@ -167,4 +167,4 @@ def test_both_engines_give_the_same_columns_types_and_rows(name: str, both: dict
         assert not unequal, f"{len(unequal)} of {len(one)} rows differ, the first:\n{unequal[0][0]}\n{unequal[0][1]}"
         differs = recorded.difference(ours, known) if known else ""
         assert not differs, f"not as recorded; record it: python -m tests.kql.recorded\n{differs}"
-    recorded.note(both[name].key, recorded.prints(ours))
+    recorded.RECORDER.note(both[name].key, recorded.prints(ours))

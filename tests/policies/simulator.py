@@ -23,12 +23,11 @@ from typing import Any
 
 import pytest
 
-REPO = Path(__file__).resolve().parents[2]
+from tests.recorder import REPO, Recorder
+
 TOOLS = REPO.parent / "shared/tools"
 SIMULATOR = TOOLS / "apim-policy"
-RECORD = Path(__file__).parent / "recorded.json"
-#: The variable that names the folder in which a run leaves what it asked for, to be recorded.
-INTO = "POLICIES_RECORDED_INTO"
+RECORDER = Recorder(Path(__file__).parent / "recorded.json", "simulator", "POLICIES_RECORDED_INTO")
 KEPT = ("client", "backend", "sendRequest", "traces", "metrics", "variables", "waitedSeconds", "notSimulated")
 #: A part of the keys: 4 of 256.
 SENT_AGAIN = ("00", "40", "80", "c0")
@@ -55,11 +54,7 @@ class Asked:
 @functools.cache
 def recorded() -> Mapping[str, Json]:
     """Key -> answer; nothing where the simulator that is here is another than the one that was recorded."""
-    record: Json = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {"simulator": "", "answers": {}}
-    if SIMULATOR.exists() and digest() != record["simulator"]:
-        return {}
-    answers: Mapping[str, Json] = record["answers"]
-    return answers
+    return RECORDER.answers(digest() if SIMULATOR.exists() else "")
 
 
 @functools.cache
@@ -81,8 +76,7 @@ def answer(asked: Asked) -> Json:
         found = ask(asked)
         assert known in (None, found), "the simulator answers otherwise than recorded"
         known = found
-    if INTO in os.environ:
-        (Path(os.environ[INTO]) / key).write_text(json.dumps(known), "utf-8")
+    RECORDER.note(key, known)
     return known
 
 
@@ -111,19 +105,8 @@ def ask(asked: Asked) -> Json:
 
 def main() -> int:
     """Runs the tests that send requests, and records what they were answered; returns pytest's exit code."""
-    with tempfile.TemporaryDirectory() as folder:
-        folders = ["tests/policies", "tests/sandbox/test_policies.py"]
-        code = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "--numprocesses", "auto", *folders],
-            cwd=REPO,
-            env={**os.environ, INTO: folder},
-        ).returncode
-        if code:
-            return code
-        answers = {file.name: json.loads(file.read_text("utf-8")) for file in sorted(Path(folder).iterdir())}
-    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(found)}" for key, found in answers.items())
-    RECORD.write_text(f'{{"simulator": "{digest()}", "answers": {{\n{lines}\n}}}}\n', "utf-8")
-    return 0
+    folders = ["tests/policies", "tests/sandbox/test_policies.py"]
+    return RECORDER.record(digest(), (["--numprocesses", "auto", *folders], {}))
 
 
 if __name__ == "__main__":

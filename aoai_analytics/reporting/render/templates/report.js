@@ -202,18 +202,18 @@
     const { layout } = figure;
     // Below the axis, so that its first label does not touch the other axis's.
     Object.keys(layout).filter((key) => /^xaxis\d*$/.test(key)).forEach((key) => (layout[key].ticklabelstandoff = 5));
-    figure.layout.template = style[dark ? "dark" : "light"];
-    const palette = figure.layout.template.layout.colorway;
+    layout.template = style[dark ? "dark" : "light"];
+    const palette = layout.template.layout.colorway;
     figure.data.filter((trace) => trace.meta?.color !== undefined).forEach((trace) => {
       [trace.marker, trace.line].filter(Boolean).forEach((part) => (part.color = palette[trace.meta.color]));
     });
-    if (width) figure.layout.width = width;
+    if (width) layout.width = width;
     plot.dataset.narrow = room < NARROW;
     drawn.add(plot);
     if (!window.Plotly) loadPlotly();
     // On a narrow screen the buttons would cover the legend; there one zooms with two fingers.
     const config = { ...style.config, responsive: !width, ...(room < NARROW && { displayModeBar: false }) };
-    Plotly.react(plot, figure.data, figure.layout, config);
+    Plotly.react(plot, figure.data, layout, config);
     // The figure's label says what it shows; tick marks read out one by one do not.
     plot.querySelectorAll("svg.main-svg").forEach((svg) => svg.setAttribute("aria-hidden", "true"));
   };
