@@ -37,7 +37,7 @@ from .kql.several import first_table
 from .kql.tree import read, string_value
 from .pinpointing import Try, pinpointed
 from .protocol import QueryResult
-from .running import remove, spill_folder, stoppable
+from .running import private_folder, remove, stoppable
 from .staleness import Staleness
 from .storing import UNSTEADY
 from .translation import Functions, translate
@@ -267,7 +267,7 @@ class LocalEngine:
                 connection.execute("SET enable_progress_bar=false")
             connection.execute(f"SET allowed_directories=[{sql_text(str(self._lake.path.resolve()) + '/')}]")
             # The last of these settings: the query's own files lie elsewhere, and a report's kernels share the machine.
-            self._spilled = spill_folder()
+            self._spilled = private_folder("aoai-spill-")
             weakref.finalize(self, remove, self._spilled)
             connection.execute(f"SET temp_directory={sql_text(str(self._spilled))}")
             connection.execute(f"SET memory_limit={sql_text(settings().query_memory)}")

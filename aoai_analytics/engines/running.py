@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SPILL = "aoai-spill-"
-
 
 def stoppable(connection: duckdb.DuckDBPyConnection, work: Callable[[], T], seconds: float | None = None) -> T:
     """What *work*, which runs queries of *connection*, gives.
@@ -67,22 +65,22 @@ def _interrupt(connection: duckdb.DuckDBPyConnection, thread: threading.Thread) 
         thread.join(0.05)
 
 
-def spill_folder() -> Path:
-    """A folder for what a query cannot hold in memory: only its owner may enter it, and ``remove`` it at the end.
+def private_folder(prefix: str) -> Path:
+    """A folder in TMPDIR that only its owner may enter, named for this process; ``remove`` it at the end.
 
-    It is in TMPDIR. Folders of processes that were killed are removed.
+    Folders with the same *prefix* of processes that were killed are removed.
     """
     place = Path(tempfile.gettempdir())
-    for leftover in place.glob(f"{_SPILL}*") if sys.platform != "win32" else ():
-        found = re.match(rf"{_SPILL}(\d+)-", leftover.name)
+    for leftover in place.glob(f"{prefix}*") if sys.platform != "win32" else ():
+        found = re.match(rf"{re.escape(prefix)}(\d+)-", leftover.name)
         with suppress(OSError):
             if found and leftover.stat().st_uid == os.getuid() and not _is_running(int(found[1])):
                 remove(leftover)
-    return Path(tempfile.mkdtemp(prefix=f"{_SPILL}{os.getpid()}-"))
+    return Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-"))
 
 
 def remove(folder: Path) -> None:
-    """Removes a spill folder."""
+    """Removes a private folder."""
     shutil.rmtree(folder, ignore_errors=True)
 
 

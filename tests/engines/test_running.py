@@ -15,7 +15,7 @@ import pytest
 
 from aoai_analytics.config import settings
 from aoai_analytics.engines import connect
-from aoai_analytics.engines.running import spill_folder
+from aoai_analytics.engines.running import private_folder
 from aoai_analytics.errors import QueryError
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.freshness import COMPUTED
@@ -97,7 +97,7 @@ def test_folders_of_killed_processes_are_removed_and_those_of_running_ones_stay(
     (tmp_path / f"aoai-spill-{gone.pid}-x").mkdir()
     (tmp_path / f"aoai-spill-{os.getppid()}-x").mkdir()
     (tmp_path / "aoai-spill-mine").mkdir()
-    made = spill_folder()
+    made = private_folder("aoai-spill-")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         [made.name, f"aoai-spill-{os.getppid()}-x", "aoai-spill-mine"]
     )

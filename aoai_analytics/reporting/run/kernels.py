@@ -17,17 +17,17 @@ import importlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from ...engines.running import private_folder, remove
 
 #: What every analysis notebook imports.
 _IMPORTED = (
@@ -54,7 +54,7 @@ class Kernels:
     def __init__(self, *, warmed: bool = True):
         """*warmed*: fork them from a process that has imported what they need, where the system allows it."""
         #: The kernels' connection files and sockets, readable by this user only.
-        self.folder = Path(tempfile.mkdtemp(prefix="aoai-"))
+        self.folder = private_folder("aoai-kernels-")
         self._lock = threading.Lock()
         self._closed = False
         self._running: list[Any] = []
@@ -91,7 +91,7 @@ class Kernels:
             if process.poll() is None:
                 with suppress(OSError):
                     process.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
 
     def __enter__(self) -> Kernels:
         return self

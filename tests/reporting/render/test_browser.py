@@ -14,10 +14,12 @@ import pandas as pd
 import pytest
 
 from aoai_analytics.charts import table_html, templates
+from aoai_analytics.library.queries import library
 from aoai_analytics.reporting.render.blocks import Finding
 from aoai_analytics.reporting.render.files import report_files
 from aoai_analytics.reporting.render.html import TEMPLATES
 from aoai_analytics.reporting.render.pages import read_page
+from aoai_analytics.reporting.session import Report
 from aoai_analytics.reporting.store.collection import save_report
 from tests.reporting.render.test_files import brief
 from tests.reporting.render.test_pages import code, error, markdown, shown
@@ -272,6 +274,16 @@ def test_figures_are_drawn_with_no_request_no_error_and_no_sideways_scroll(
         paper = page.evaluate("getComputedStyle(document.querySelector('.plot .main-svg')).backgroundColor")
         card = page.evaluate("getComputedStyle(document.querySelector('.answer')).backgroundColor")
         assert paper == card
+
+
+def test_a_heat_map_writes_nothing_to_the_console(browser: Any, fixed_engine: Any, tmp_path: Path) -> None:
+    engine = fixed_engine()
+    engine.rows = engine.rows.assign(Weekday=["Monday"] * 3, Hour=[7, 8, 9])
+    cells = [code("report.show('a')", *shown(Report(engine, library()).answer("tokens/by-hour-and-weekday")))]
+    for name, content in report_files([read_page("heat", {"cells": cells})], manifest(None)).items():
+        (tmp_path / name).write_bytes(content)
+    with opened(browser, tmp_path / "heat.html") as page:
+        assert page.locator(".plot .cbfill").count() > 0
 
 
 @pytest.mark.parametrize("which", ["single", "several", "collection"])
