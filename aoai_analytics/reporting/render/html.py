@@ -183,7 +183,9 @@ def plotly_script(pages: Sequence[Page] = ()) -> str:
     It is plotly.js-basic, a quarter of the whole; the whole only where a figure of *pages* has other kinds of traces.
     """
     kinds = {trace.get("type", "scatter") for page in pages for figure in page.figures for trace in figure["data"]}
-    return inline_script(f"window.loadPlotly = () => {{\n{_plotly(kinds <= BASIC)}\n}};\n")
+    # plotly.js looks for an opacity in each bar's colour before it has made one of a heat map's number, and warns.
+    quiet = "Plotly.setPlotConfig({ logging: 0 });"
+    return inline_script(f"window.loadPlotly = () => {{\n{_plotly(kinds <= BASIC)}\n{quiet}\n}};\n")
 
 
 def report_script() -> str:

@@ -213,8 +213,6 @@
     if (!window.Plotly) loadPlotly();
     // On a narrow screen the buttons would cover the legend; there one zooms with two fingers.
     const config = { ...style.config, responsive: !width, ...(room < NARROW && { displayModeBar: false }) };
-    // It looks for an opacity in each bar's colour before it has made one of a heat map's number, and warns.
-    Plotly.setPlotConfig({ logging: 0 });
     Plotly.react(plot, figure.data, layout, config);
     // The figure's label says what it shows; tick marks read out one by one do not.
     plot.querySelectorAll("svg.main-svg").forEach((svg) => svg.setAttribute("aria-hidden", "true"));
