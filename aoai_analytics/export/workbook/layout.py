@@ -144,6 +144,7 @@ _TABS: tuple[Tab, ...] = (
                     Tile("cost/by-caller-and-model", 50, "grid", bars=("Cost",), heats=("Share",)),
                     Tile("cost/by-deployment", 50, "grid", bars=("Cost",), heats=("Share",)),
                     Tile("cost/by-region", 50, "grid", bars=("Cost",), heats=("Share",)),
+                    Tile("cost/by-subscription-model-and-day", 100, "grid", bars=("Cost",), heats=("Share",)),
                     requests("cost/largest-requests", "cost", bars=("Cost",)),
                 ),
                 opens=(("CostRequest", "conversation", ()),),

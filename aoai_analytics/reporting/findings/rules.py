@@ -85,7 +85,7 @@ def cost_changes(asker: Asker) -> Iterator[Finding]:
         by = f"{relative(now, before)}, " if before else ""
         yield Finding(
             f"{_team(name)} cost {_usd(abs(change))}{_margin(error)} {'more' if change > 0 else 'less'}{during} than "
-            f"in {before_that} ({by}{_usd(before)} to {_usd(now)}).",
+            f"in {before_that} ({by}{_usd(before)} to {_usd(now)}){_cause(asker, name, change)}.",
             "cost/by-subscription",
             "bad" if change > 0 else "good",
             abs(change) / total,
@@ -100,15 +100,78 @@ def expensive_day(asker: Asker) -> Iterator[Finding]:
     usual, total = median(day["Cost"] for day in days), sum(day["Cost"] for day in days)
     top = max(days, key=lambda day: day["Cost"])
     error = RANGE * (top["CostError"] or 0.0)
-    if top["Cost"] - error < 2 * usual or top["Cost"] - usual < NOTABLE * total:
+    rise = top["Cost"] - usual
+    if top["Cost"] - error < 2 * usual or rise < NOTABLE * total:
         return
     times = f"{top['Cost'] / usual:.1f} times the median day ({_usd(usual)})" if usual else "the median day nothing"
     yield Finding(
-        f"{_date(top['Day'])} cost {_usd(top['Cost'])}{_margin(error)}, {times}.",
+        f"{_date(top['Day'])} cost {_usd(top['Cost'])}{_margin(error)}, {times}.{_culprit(asker, days, top, rise)}",
         "cost/by-day",
         "bad",
-        (top["Cost"] - usual) / total,
+        rise / total,
     )
+
+
+def _cause(asker: Asker, team: str, change: float) -> str:
+    """The model and the day that most of the *change* of a team's cost comes from, in words; '' if none stands out."""
+    new, old = (_of_team(_parts(rows_of, asker), team) for rows_of in (asker.latest, asker.before))
+    if new is None or old is None:
+        return ""
+    models, before = _sums(new, "ModelName"), _sums(old, "ModelName")
+    parts = {model: (models.get(model, 0.0) - before.get(model, 0.0)) / change for model in {*models, *before} - {""}}
+    model = max(sorted(parts), key=lambda model: parts[model], default="")
+    found = [f"{_most(parts[model])} of it on {model}"] if model and parts[model] > 0.5 else []
+    days = _sums(new, "Day")
+    day = max(sorted(days), key=lambda day: days[day], default=None)
+    others = [cost for other, cost in days.items() if other != day]
+    if day and len(others) >= 3 and days[day] - median(others) >= change / 2 > 0:
+        found.append(f"most of it on {_date(day)}")
+    return f", {' and '.join(found)}" if found else ""
+
+
+def _culprit(asker: Asker, days: Rows, top: dict[str, Any], rise: float) -> str:
+    """The team and the model that most of the *rise* of the day *top* comes from, as a sentence; '' if none does."""
+    rows = _parts(asker.now, asker) or []
+
+    def rose(part: Rows) -> float:
+        costs = _sums(part, "Day")
+        return costs.get(top["Day"], 0.0) - median(costs.get(day["Day"], 0.0) for day in days)
+
+    teams = {team: rose(_of_team(rows, team) or []) for team in sorted({row["SubscriptionId"] for row in rows})}
+    team = max(teams, key=lambda team: teams[team], default="")
+    if not teams or teams[team] <= rise / 2:
+        return ""
+    used = _of_team(rows, team) or []
+    models = {
+        model: rose([row for row in used if row["ModelName"] == model]) / teams[team]
+        for model in sorted({row["ModelName"] for row in used} - {""})
+    }
+    model = max(models, key=lambda model: models[model], default="")
+    on = f", {_most(models[model])} of it on {model}" if model and models[model] > 0.5 else ""
+    return f" {_team(team)} caused {_most(teams[team] / rise)} of the rise{on}."
+
+
+def _parts(rows_of: Callable[..., Rows | None], asker: Asker) -> Rows | None:
+    """The cost of each team, model and day; None where that is more than can be asked for."""
+    rows = rows_of("cost/by-subscription-model-and-day", timeZone=asker.time_zone, topN=ALL)
+    return None if rows is None or len(rows) >= ALL else rows
+
+
+def _of_team(rows: Rows | None, team: str) -> Rows | None:
+    """A team's rows; None if one has an unknown cost, which is no cost of 0."""
+    found = [row for row in rows or [] if row["SubscriptionId"] == team]
+    return None if rows is None or any(row["Cost"] is None for row in found) else found
+
+
+def _sums(rows: Rows, column: str) -> dict[Any, float]:
+    sums: dict[Any, float] = {}
+    for row in rows:
+        sums[row[column]] = sums.get(row[column], 0.0) + row["Cost"]
+    return sums
+
+
+def _most(part: float) -> str:
+    return "all" if part >= 0.995 else "nearly all" if part >= 0.9 else percent(100 * part)
 
 
 def failing_hours(asker: Asker) -> Iterator[Finding]:

@@ -108,7 +108,7 @@ def test_what_was_planted_is_found(lake: Path) -> None:
     found = {finding.query: finding.text for finding in (*week.findings, *week.wrong)}
     cost = found["cost/by-subscription"]
     assert cost.startswith("Team sub-claims cost 157.50 USD ± "), "how much of it was cached is estimated"
-    assert cost.endswith(" more than in the period before (+200%, 78.75 USD to 236.25 USD).")
+    assert cost.endswith(" more than in the period before (+200%, 78.75 USD to 236.25 USD), all of it on gpt-4o.")
     assert found["reliability/failures-over-time"] == (
         "From 12 Nov 2026, 14:00, for an hour: 20 requests failed at the service, 100% of the requests then, 100% of "
         "all service failures."
@@ -160,7 +160,8 @@ def test_without_a_period_the_last_week_is_set_beside_the_week_before(lake: Path
     assert found.tops[0].rows[0] == ("sub-claims", "315.00", "57.1%", "+200%")
     (cost,) = (finding.text for finding in found.findings if finding.query == "cost/by-subscription")
     assert cost.endswith(
-        " more in the last 7 days of these logs than in the 7 days before (+200%, 78.75 USD to 236.25 USD)."
+        " more in the last 7 days of these logs than in the 7 days before (+200%, 78.75 USD to 236.25 USD), "
+        "all of it on gpt-4o."
     )
 
 

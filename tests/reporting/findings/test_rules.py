@@ -29,6 +29,7 @@ def deployment(name: str, counted: int, failed: int, rate: float, used: float) -
 EVEN: dict[str, list[dict[str, Any]]] = {
     "cost/by-subscription": [team("sub-a", 50.0), team("sub-b", 40.0), team("", 10.0)],
     "cost/by-day": [{"Day": DAY + timedelta(days=n), "Cost": 14.0 + n / 10, "CostError": 0.1} for n in range(7)],
+    "cost/by-subscription-model-and-day": [],
     "reliability/failures-over-time": [
         {"TimeGenerated": DAY, "Outcome": "server-error", "Requests": 2, "Share": 0.5},
         {"TimeGenerated": DAY, "Outcome": "unauthorized", "Requests": 300, "Share": 43.0},
@@ -68,7 +69,8 @@ class Planted:
     time_zone = "Europe/Berlin"
     words = ("", "the period before")
 
-    def __init__(self, compared: bool = True, **planted: list[dict[str, Any]]):
+    def __init__(self, compared: bool = True, earlier: dict[str, Any] | None = None, **planted: list[dict[str, Any]]):
+        self.earlier = EVEN | (earlier or {})
         self.rows = copy.deepcopy(EVEN) | {
             name.replace("__", "/").replace("_", "-"): of for name, of in planted.items()
         }
@@ -80,7 +82,7 @@ class Planted:
     latest = now
 
     def before(self, name: str, **parameters: Any) -> list[dict[str, Any]] | None:
-        return EVEN[name] if self.compared else None
+        return self.earlier[name] if self.compared else None
 
 
 def texts(**planted: Any) -> list[str]:
@@ -111,6 +113,75 @@ def test_a_team_whose_cost_tripled_is_named_with_the_change_and_its_range() -> N
         "Team sub-b cost 81.00 USD ± 5.88 USD more than in the period before (+202.5%, 40.00 USD to 121.00 USD)."
     ]
     assert texts(cost__by_subscription=costs, compared=False) == []
+
+
+def part(team: str, model: str, day: int, cost: float | None) -> dict[str, Any]:
+    return {"SubscriptionId": team, "ModelName": model, "Day": DAY + timedelta(days=day), "Cost": cost}
+
+
+#: 40 USD of one team in the week before.
+WEEK_BEFORE = [part("sub-b", "gpt-4o", -7, 20.0), part("sub-b", "gpt-5", -6, 20.0), part("sub-a", "o3", -6, 50.0)]
+SAME = [part("sub-b", "gpt-5", 0, 20.0), part("sub-a", "o3", 1, 500.0)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "cause"),
+    [
+        # 101 USD on gpt-4o, where 20 were, 80 of them on the fourth day.
+        (
+            [*SAME, *(part("sub-b", "gpt-4o", day, 80.0 if day == 3 else 7.0) for day in range(4))],
+            ", all of it on gpt-4o and most of it on 12 Nov",
+        ),
+        ([*SAME, *(part("sub-b", "gpt-4o", day, 101 / 7) for day in range(7))], ", all of it on gpt-4o"),
+        # 74 of the 81 USD, then 61; the rest is another model's.
+        (
+            [*SAME, part("sub-b", "", 0, 7.0), *(part("sub-b", "gpt-4o", day, 94 / 7) for day in range(7))],
+            ", nearly all of it on gpt-4o",
+        ),
+        ([*SAME, part("sub-b", "o3", 0, 20.25), part("sub-b", "gpt-4o", 1, 80.75)], ", 75% of it on gpt-4o"),
+        ([*SAME, part("sub-b", "o3", 0, 27.0), part("sub-b", "o1", 0, 27.0), part("sub-b", "gpt-4o", 1, 47.0)], ""),
+        ([*SAME, part("sub-b", "gpt-4o", 0, 101.0), part("sub-b", "gpt-9", 0, None)], ""),
+        ([], ""),
+    ],
+)
+def test_the_model_and_the_day_that_a_change_comes_from_are_named(rows: list[dict[str, Any]], cause: str) -> None:
+    rose, fell = team("sub-b", 121.0), team("sub-b", 0.0)
+    planted = Planted(
+        earlier={"cost/by-subscription-model-and-day": WEEK_BEFORE},
+        cost__by_subscription=[rose if rows else fell, team("sub-a", 50.0), team("", 10.0)],
+        cost__by_subscription_model_and_day=rows,
+    )
+    (found,) = findings(planted)
+    changed = "(+202.5%, 40.00 USD to 121.00 USD)" if rows else "(\N{MINUS SIGN}100%, 40.00 USD to 0.00 USD)"
+    assert found.text.endswith(f" than in the period before {changed}{cause}.")
+
+
+@pytest.mark.parametrize(
+    ("on_the_day", "said"),
+    [
+        # 28 USD more than the 14 of other days; each team usually 7.
+        (
+            [part("sub-a", "gpt-4o", 3, 30.0), part("sub-b", "gpt-5", 3, 12.0)],
+            " Team sub-a caused 82.1% of the rise, all of it on gpt-4o.",
+        ),
+        (
+            [part("sub-a", "gpt-4o", 3, 7.0), part("sub-a", "o3", 3, 13.0), part("sub-a", "o1", 3, 15.0)],
+            " Team sub-a caused all of the rise, 53.6% of it on o1.",
+        ),
+        (
+            [part("sub-a", "gpt-4o", 3, 13.0), part("sub-b", "gpt-5", 3, 13.0), part("", "o3", 3, 16.0)],
+            " Callers without a subscription caused 57.1% of the rise, all of it on o3.",
+        ),
+        ([part("sub-a", "gpt-4o", 3, 17.0), part("sub-b", "gpt-5", 3, 17.0), part("sub-c", "o3", 3, 8.0)], ""),
+        ([part("sub-a", "gpt-4o", 3, 35.0), part("sub-a", "gpt-9", 3, None), part("sub-b", "gpt-5", 3, 7.0)], ""),
+    ],
+)
+def test_the_team_and_the_model_behind_an_expensive_day_are_named(on_the_day: list[dict[str, Any]], said: str) -> None:
+    rows = [part(*of, day, 7.0) for day in (0, 1, 2, 4, 5, 6) for of in (("sub-a", "gpt-4o"), ("sub-b", "gpt-5"))]
+    days = [{"Day": DAY + timedelta(days=n), "Cost": 42.0 if n == 3 else 14.0, "CostError": 0.0} for n in range(7)]
+    assert texts(cost__by_day=days, cost__by_subscription_model_and_day=[*rows, *on_the_day]) == [
+        f"12 Nov cost 42.00 USD, 3.0 times the median day (14.00 USD).{said}"
+    ]
 
 
 def test_a_change_within_the_range_of_the_estimates_is_not_a_finding() -> None:
