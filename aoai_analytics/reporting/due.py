@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import WrongUse
 from ..format.periods import Named, ended
 from . import manifest
-from .session.report import source_without_secrets
+from .session.report import source_in_words
 from .store.collection import reports
 
 #: How many periods to catch up with by default.
@@ -45,7 +45,7 @@ def due(
             "start": start.isoformat(),
             "end": end.isoformat(),
             "time_zone": time_zone,
-            "source": source_without_secrets(str(source)),
+            "source": source_in_words(str(source)),
         }
         if keep is not None and end + keep < now:
             continue

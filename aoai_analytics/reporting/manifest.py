@@ -30,6 +30,8 @@ def entry(page: Page, *, seconds: float, notebook: str) -> dict[str, Any]:
     """
     coverage = dict(page.head["numbers"]) if page.head else None
     headline = headline_numbers(coverage, page.answers)
+    if page.overview and not page.problems:
+        headline |= {key: value for key, value in page.overview["numbers"].items() if value is not None}
     return {
         "name": page.name,
         "title": page.title,

@@ -138,6 +138,7 @@ def overview(
     last = utc(head["LastRequest"]).astimezone(zone(time_zone))
     periods.why_not = _incomparable(periods, last)
     drawn, alt = over_time(periods, head["FirstRequest"], head["LastRequest"])
+    numbers = _numbers(periods.now)
     return Overview(
         period=in_words(start, end, time_zone, (utc(head["FirstRequest"]), utc(head["LastRequest"]))),
         before="" if periods.why_not else in_words(periods.earlier, periods.compared[0], time_zone),
@@ -146,11 +147,12 @@ def overview(
         example=f"{last:%G-W%V}",
         measures=tuple(
             _measures(
-                _numbers(periods.now),
+                numbers,
                 _numbers(periods.latest),
                 None if periods.why_not else _numbers(periods.before),
             )
         ),
+        numbers={name: numbers[name] for name in ("Cost", "UncostedRequests", "SuccessRate")},
         figure=drawn,
         alt=alt,
         tops=tuple(_top(periods, *of) for of in _TOPS),

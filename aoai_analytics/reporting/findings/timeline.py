@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ...charts import describe, figure
+from ...engines.frames import days_in
 
 if TYPE_CHECKING:
     from .rules import Asker
@@ -49,13 +50,14 @@ def _by(rows: list[dict[str, Any]], time: str, measure: str) -> dict[datetime, f
 def _drawn(name: str, unit: str, sums: dict[datetime, float | None], word: str, time_zone: str) -> Any:
     import pandas as pd
 
-    # A day of the report's zone is a date, not a time in UTC.
-    axis = "Day" if word == "day" else "TimeGenerated"
-    plain = [{axis: at.replace(tzinfo=None) if word == "day" else at, name: value} for at, value in sums.items()]
     if all(value is None for value in sums.values()):
         return None
+    axis = "Day" if word == "day" else "TimeGenerated"
+    frame = pd.DataFrame([{axis: at, name: value} for at, value in sums.items()])
+    if word == "day":
+        frame = days_in(frame, time_zone)
     title = f"{name} by {word}"
-    return figure(pd.DataFrame(plain), f"bar x={axis} y={name}", title=title, units={name: unit}, time_zone=time_zone)
+    return figure(frame, f"bar x={axis} y={name}", title=title, units={name: unit}, time_zone=time_zone)
 
 
 def _stacked(figures: list[dict[str, Any]]) -> dict[str, Any]:

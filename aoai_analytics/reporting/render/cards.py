@@ -24,10 +24,14 @@ Rows = list[dict[str, str]]
 
 @dataclass(frozen=True)
 class Shown:
-    """What a page shows, by query, and the report's measures with their change, by label."""
+    """What a page shows, by query, and the report's measures with their change, by label.
+
+    ``latest`` names the part of the period that is compared with the time before it; '' for the whole.
+    """
 
     answers: Mapping[str, Mapping[str, Any]]
     measures: Mapping[str, Mapping[str, Any]]
+    latest: str
     time_zone: str
 
     def rows(self, query: str) -> Rows:
@@ -46,7 +50,8 @@ def page_cards(page: Page, pages: Sequence[Page]) -> list[Card]:
     overview = next((each.overview for each in pages if each.overview), None) or {}
     measures = {each["label"]: each for each in overview.get("measures", ())}
     zone = str(page.head["time_zone"]) if page.head else "UTC"
-    shown = Shown({answer["name"]: answer for answer in reversed(page.answers)}, measures, zone)
+    answers = {answer["name"]: answer for answer in reversed(page.answers)}
+    shown = Shown(answers, measures, overview.get("latest", ""), zone)
     return [card for maker in makers for card in maker(shown)]
 
 
@@ -57,8 +62,9 @@ def _cost(shown: Shown) -> Iterator[Card]:
     (cost, *_) = shown.cards("cost/total")
     yield cost | {"marked": cost["value"].startswith(AT_LEAST)}
     if (before := shown.measures.get(cost["label"])) and before["change"]:
-        change = before["change"]
-        yield _card("Change from the period before", change.split(" (")[0], _in_brackets(change))
+        change, part = before["change"], _in_brackets(before["change"])
+        label = f"Change from the {'days' if shown.latest else 'period'} before"
+        yield _card(label, change.split(" (")[0], ", ".join(filter(None, (part, shown.latest))))
     for row in shown.rows("cost/budget"):
         if row["Scope"] == "(all)" and row["ProjectedCost"]:
             low, high = (amount(float(row[name])) if row[name] else "" for name in ("LowCost", "HighCost"))

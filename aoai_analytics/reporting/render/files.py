@@ -30,6 +30,8 @@ def report_files(
     zone = manifest["time_zone"]
     made = said(datetime.fromisoformat(manifest["made"]), zone) + f" ({zone})"
     shown = {key: manifest[key] for key in ("source", "period", "time_zone", "failed")}
+    if manifest.get("end") and datetime.fromisoformat(manifest["end"]) > datetime.fromisoformat(manifest["made"]):
+        shown["period"] += " (not over yet)"
     shown["more_cards"] = money_and_success(manifest.get("headline") or {})
     shown |= {"title": TITLE, "made": made, "version": __version__}
     cards = {page.name: page_cards(page, pages) for page in pages}

@@ -23,7 +23,7 @@ from ..render import html
 from ..render.files import report_files
 from ..render.pages import read_page
 from ..session.coverage import span
-from ..session.report import source_without_secrets
+from ..session.report import source_in_words
 from ..store.collection import report_folder, reports, save_report
 from ..store.folder import locked
 from ..summary import with_summary
@@ -140,7 +140,7 @@ def make_report(
     }
     own = own_parameters(paths, given or {}, parameters)
     about = {
-        "source": source_without_secrets(str(source)),
+        "source": source_in_words(str(source)),
         "key": key,
         "start": parameters["start"],
         "end": parameters["end"],

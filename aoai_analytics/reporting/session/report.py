@@ -159,7 +159,7 @@ class Report:
         result = self.engine.query(query.text, start=self.start, end=self.end)
         found = coverage.numbers(result.frame.iloc[0].to_dict())
         head = Head(
-            source=source_without_secrets(str(self.engine.source)),
+            source=source_in_words(str(self.engine.source)),
             period=in_words(self.start, self.end, self.time_zone),
             time_zone=self.time_zone,
             lines=(),
@@ -170,8 +170,8 @@ class Report:
         if found["Requests"]:
             self._covered = coverage.span(found)
             period = in_words(self.start, self.end, self.time_zone, self._covered)
-            return replace(head, period=period, lines=(*_only(), *coverage.lines(found, self.time_zone)))
-        lines = [*_only(), coverage.NO_TRAFFIC]
+            return replace(head, period=period, lines=tuple(coverage.lines(found, self.time_zone)))
+        lines = [coverage.NO_TRAFFIC]
         if self.start or self.end:
             whole = self.engine.query(query.text).frame.iloc[0].to_dict()
             lines.append(coverage.elsewhere(coverage.numbers(whole), self.time_zone))
@@ -293,18 +293,13 @@ def _all_hidden(column: pd.Series) -> bool:
     return bool(column.map(privacy.is_hidden).all()) and bool(column.map(bool).any())
 
 
-def _only() -> list[str]:
-    """The line that says which requests the report is about; none where it is about all."""
-    chosen = [f"{column} {' or '.join(map(plain, values))}" for column, values in only_setting().items()]
-    return [f"Only requests of {', '.join(chosen)}."] if chosen else []
-
-
-def source_without_secrets(source: str) -> str:
-    """*source* without the parts of a URL that may hold a secret: user, password, query and fragment."""
+def source_in_words(source: str) -> str:
+    """*source* without the parts of a URL that may hold a secret (user, password, query and fragment), and which of its
+    requests the report is narrowed to by the setting ``only``."""
     scheme, separator, rest = source.partition("://")
-    if not separator:
-        return plain(source)
-    return plain(f"{scheme}://{re.split(r'[?#]', rest)[0].rpartition('@')[2]}")
+    told = f"{scheme}://{re.split(r'[?#]', rest)[0].rpartition('@')[2]}" if separator else source
+    chosen = [f"{column} {' or '.join(value or '(none)' for value in of)}" for column, of in only_setting().items()]
+    return plain(f"{told} (only {', '.join(chosen)})" if chosen else told)
 
 
 def _totals(frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str]) -> dict[str, float | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,7 +13,10 @@ import pytest
 from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.reporting import Report
 from aoai_analytics.reporting.findings.overview import before, weeks_in
-from aoai_analytics.reporting.render.blocks import Overview
+from aoai_analytics.reporting.findings.timeline import over_time
+from aoai_analytics.reporting.manifest import entry
+from aoai_analytics.reporting.render.blocks import Overview, as_json
+from aoai_analytics.reporting.render.pages import Page
 from tests.functions.raw_logs import lake_of_rows, llm, request
 
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
@@ -86,6 +89,28 @@ def test_a_week_is_set_beside_the_week_before(lake: Path) -> None:
     )
     assert found.figure is not None and "most at 2026-11-09" in found.alt
     assert [len(trace["y"]) for trace in found.figure["data"]] == [7, 7] and "Tokens by day" in found.alt
+
+
+def test_days_are_those_of_the_reports_zone_and_called_so() -> None:
+    class Asked:
+        time_zone = "America/New_York"
+
+        def now(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+            assert parameters == {"timeZone": "America/New_York"}
+            return [{"Day": MONDAY + timedelta(days=n), "Cost": 2.0 + n, "TotalTokens": 5} for n in range(3)]
+
+    drawn, alt = over_time(cast(Any, Asked()), MONDAY, MONDAY + timedelta(days=3))
+    assert drawn is not None and drawn["layout"]["xaxis"]["title"]["text"] == "Day (America/New_York)"
+    assert [str(x)[:10] for x in drawn["data"][0]["x"]] == ["2026-11-02", "2026-11-03", "2026-11-04"]
+    assert "UTC" not in alt
+
+
+def test_the_cost_and_the_success_of_the_overview_are_those_of_the_report(lake: Path) -> None:
+    week = overview(lake, "2026-11-09", "2026-11-16")
+    page = Page("overview", "Overview", overview=as_json(week))
+    headline = entry(page, seconds=1.0, notebook="")["headline"]
+    assert headline["Cost"] == pytest.approx(393.75, abs=0.01) and headline["UncostedRequests"] == 0
+    assert headline["SuccessRate"] == pytest.approx(100 * 126 / 146)
 
 
 def test_one_person_is_one_user_whether_a_request_names_them_or_the_gateway_does(tmp_path: Path) -> None:

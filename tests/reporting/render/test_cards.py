@@ -47,6 +47,13 @@ def test_cost_has_its_range_change_forecast_budgets_and_estimated_share() -> Non
     }
 
 
+def test_the_change_of_a_part_of_the_period_says_which_part() -> None:
+    cost = page("cost", cost__total="Cost,CostMargin,NotIncludedRequests,EstimatedShare\n200.5,9.8,0,18.5\n")
+    measures = [{"label": "Cost in USD", "change": "+2.50 (+25%)"}]
+    overview = Page("overview", "Overview", overview={"measures": measures, "latest": "9 Nov 2026 to 15 Nov 2026"})
+    assert shown(cost, overview)["Change from the days before"] == ("+2.50", "+25%, 9 Nov 2026 to 15 Nov 2026")
+
+
 def test_reliability_has_one_success_rate_with_its_bridge_and_the_worst_hour() -> None:
     reliability = page(
         "reliability",

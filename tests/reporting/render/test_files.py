@@ -69,6 +69,14 @@ def test_the_index_shows_the_period_in_brief_and_leads_to_what_it_found(pages: l
     assert index.index("Findings") < index.index('href="two.html"')
 
 
+def test_the_index_of_a_period_that_is_not_over_says_so(pages: list[Any]) -> None:
+    for made, there in (("2026-11-29T12:00:00+00:00", True), ("2026-12-01T12:00:00+00:00", False)):
+        of = manifest(None) | {"end": "2026-12-01T00:00:00+00:00", "made": made}
+        for single_file in (True, False):
+            index = report_files(pages, of, single_file=single_file)["index.html"].decode()
+            assert ("(not over yet)" in index) == there
+
+
 def test_nothing_found_and_nothing_to_compare_with_are_said(pages: list[Any]) -> None:
     page = brief(before="", why_not="there is no traffic before", findings=(), figure=None)
     index = report_files([*pages, page], manifest(None))["index.html"].decode()

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from aoai_analytics.config import settings
 from aoai_analytics.errors import UnknownName, WrongUse
 from aoai_analytics.reporting import Report, open_report
 from aoai_analytics.reporting.render.blocks import MIME, PLOTLY
 from aoai_analytics.reporting.render.display import bundles
-from aoai_analytics.reporting.session.report import source_without_secrets
+from aoai_analytics.reporting.session.report import source_in_words
 
 Make = Callable[..., Report]
 
@@ -41,7 +42,19 @@ def test_no_traffic_is_said_with_why_that_may_be_and_where_there_is_some(
 
 def test_no_secret_of_the_source_is_shown(report: Make) -> None:
     assert report().head().source == "kusto://contoso.kusto.windows.net/logs"
-    assert source_without_secrets("../lake") == "../lake"
+    assert source_in_words("../lake") == "../lake"
+
+
+def test_a_narrowed_report_is_one_of_another_source(report: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it never replaces or is compared with the report of all requests, and every page, index and mail says it."""
+    monkeypatch.setenv("AOAI_ONLY", '["subscriptionid=sub-a", "SubscriptionId=(none)", "User=ann"]')
+    settings.cache_clear()
+    try:
+        assert source_in_words("../lake") == "../lake (only SubscriptionId sub-a or (none), User ann)"
+        assert report().head().source.startswith("kusto://contoso.kusto.windows.net/logs (only SubscriptionId sub-a")
+    finally:
+        monkeypatch.delenv("AOAI_ONLY")
+        settings.cache_clear()
 
 
 def test_an_answer_has_the_figure_the_table_the_data_and_the_query(report: Make) -> None:
