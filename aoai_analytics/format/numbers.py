@@ -129,13 +129,17 @@ def share(part: float, whole: float) -> str:
 
 def decimals_for(values: Any, unit: Unit) -> int:
     """The number of decimals for a column of real numbers: the same for all rows, so that decimal points align."""
-    known = [abs(float(value)) for value in values if not is_missing(value) and math.isfinite(value)]
-    largest = max(known, default=0.0)
+    known = [unit.factor * abs(float(value)) for value in values if not is_missing(value) and math.isfinite(value)]
+    largest, least = max(known, default=0.0), 1
     if unit.decimals is not None:
-        return _enough(largest * unit.factor, unit.decimals)
-    if all(value == int(value) for value in known):
+        least = unit.decimals
+    elif all(value == int(value) for value in known):
         return 0
-    return 0 if largest >= 10_000 else 1 if largest >= 10 else _enough(largest, 2)
+    elif largest >= 10:
+        return 0 if largest >= 10_000 else 1
+    # A query that rounded to 0.1 has told no second digit.
+    most = _enough(largest, 2 if unit.decimals is None else least)
+    return next((few for few in range(least, most) if all(round(value, few) == value for value in known)), most)
 
 
 def _enough(number: float, decimals: int) -> int:

@@ -81,7 +81,7 @@ def test_a_small_amount_is_not_shown_as_nothing() -> None:
     all_of_them = table_html(frame, types, units)
     assert re.findall(r'<td class="number">(.*?)</td>', all_of_them) == ["12.50", "&lt; 0.01", "0.00"]
     small = table_html(frame.iloc[1:], types, units)
-    assert re.findall(r'<td class="number">(.*?)</td>', small) == ["0.00030", "0.00000"]
+    assert re.findall(r'<td class="number">(.*?)</td>', small) == ["0.0003", "0.0000"]
 
 
 def test_moments_are_in_the_reports_time_zone_which_the_heading_names() -> None:

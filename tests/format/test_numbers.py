@@ -91,6 +91,8 @@ def test_a_column_has_as_many_decimals_as_its_size_calls_for() -> None:
     assert decimals_for([1.0, 2.0], Unit("s")) == 0
     assert decimals_for([0.25, None], Unit("s")) == 2
     assert decimals_for([12.5], Unit("s")) == 1
+    assert decimals_for([0.1, 0.2, None], UNITS["%"]) == 1 and decimals_for([0.1, 0.25], UNITS["%"]) == 2
+    assert decimals_for([0.0007], Unit("s")) == 4
     assert decimals_for([12_345.5], Unit("tokens")) == 0
     assert decimals_for([1.0], UNITS["USD"]) == 2
     # Two digits of the rounded number: 0.0997 is shown as 0.10.
