@@ -27,6 +27,8 @@ _PHRASE = 16
 #: Columns of names that fit on a page beside a measure.
 _MOST_NAMES = 6
 _NUMBERS = {"int", "long", "real", "decimal"}
+#: Names that say where a measure comes from, not who or what.
+_SOURCES = ("TokenSource", "CostState", "CachedTokenSource", "BodyState")
 #: Columns that name a single request.
 _IDS = ("CorrelationId", "TraceId", "OperationId")
 
@@ -48,7 +50,7 @@ def table_html(
     all.
     """
     shown = frame.head(max_rows)
-    order = _order(shown, types)
+    order = in_order(shown, types)
     errors = {name: error for name in order if (error := _error_of(name, order))}
     columns = [
         _column(shown, name, types.get(name, "string"), units, time_zone, errors.get(name, ""))
@@ -74,8 +76,8 @@ def table_html(
     return "".join(parts)
 
 
-def _order(frame: pd.DataFrame, types: Mapping[str, str]) -> list[str]:
-    """Who and what first (also when, where it comes first), measures next, the ids of requests last.
+def in_order(frame: pd.DataFrame, types: Mapping[str, str]) -> list[str]:
+    """The columns: who and what first (also when, where it comes first), measures next, the ids of requests last.
 
     Among many names the first measure would be out of sight: it follows the first of them.
     """
@@ -84,7 +86,7 @@ def _order(frame: pd.DataFrame, types: Mapping[str, str]) -> list[str]:
         if name in _IDS:
             return 2
         short = types.get(name) == "string" and frame[name].map(str).str.len().max() <= _PROSE
-        return 0 if place == 0 or short else 1
+        return 0 if place == 0 or (short and name not in _SOURCES) else 1
 
     names = [str(name) for name in frame.columns]
     ranks = {name: rank(place, name) for place, name in enumerate(names)}

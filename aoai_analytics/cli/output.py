@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engines.protocol import QueryResult
 from ..errors import WrongUse
-from ..format.labels import one_line, plain
+from ..format.labels import distinct, one_line, plain
 from ..format.numbers import Unit, decimals_for, exact, is_missing, unit_of
 from ..format.periods import zone
 from .options import put
@@ -193,21 +193,26 @@ def _room(path: Path | None) -> tuple[int | None, int | None]:
 def table_text(result: QueryResult, units: Mapping[str, str], width: int | None, rows: int | None) -> str:
     """Columns separated by two spaces, with units; numbers right-aligned with thousands separators; null as 'unknown'.
 
-    At most *rows* rows, and the columns that fit *width*; a last line says what is left out.
+    At most *rows* rows, and the columns that fit *width*, who and what first; a last line says what is left out.
     """
     frame = result.frame.head(rows) if rows is not None else result.frame
+    names = list(result.types)
+    if width is not None:
+        from ..charts.tables import in_order
+
+        names = in_order(frame, result.types)
     columns: list[list[str]] = []
     left_out: list[str] = []
     used = 0
-    for name, kql_type in result.types.items():
-        unit = unit_of(name, units)
+    for name in names:
+        kql_type, unit = result.types[name], unit_of(name, units)
         cells = _cells(frame[name], kql_type, unit)
         title = name if unit.tight or unit.label.lower() in name.lower() else f"{name} ({unit.label})"
         size = max([len(title), *map(len, cells)])
-        used += size + 2
-        if columns and width is not None and used - 2 > width:
+        if columns and width is not None and used + size > width:
             left_out.append(name)
             continue
+        used += size + 2
         right = kql_type in _NUMBERS
         columns.append([t.rjust(size) if right else t.ljust(size) for t in (title, "-" * size, *cells)])
     lines = ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
@@ -228,7 +233,11 @@ def _cells(values: pd.Series, kql_type: str, unit: Unit) -> list[str]:
         from ..charts.series import time_form
 
         form = time_form(values)
-    return [_cell(value, kql_type, unit, decimals, form) for value in values]
+    cells = [_cell(value, kql_type, unit, decimals, form) for value in values]
+    # Long names are cut around what differs, texts at their end.
+    names = sorted({cell for cell in cells if len(cell) <= 3 * _WIDEST})
+    short = dict(zip(names, distinct(names, _WIDEST), strict=True))
+    return [short.get(cell, f"{cell[: _WIDEST - 1]}…") for cell in cells]
 
 
 def _cell(value: Any, kql_type: str, unit: Unit, decimals: int, form: str) -> str:
@@ -250,5 +259,4 @@ def _cell(value: Any, kql_type: str, unit: Unit, decimals: int, form: str) -> st
         return f"{value:{form}}{local if '%H' in form else ''}"
     else:
         text = one_line(str(value))
-    text = plain(text)
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+    return plain(text)

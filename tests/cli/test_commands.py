@@ -144,6 +144,17 @@ def test_a_terminal_s_table_fits_and_says_what_it_leaves_out():
     assert max(map(len, lines[:-1])) <= 40
     whole = table_text(QueryResult(frame, types), {}, None, None).splitlines()
     assert len(whole) == 203 and "rows" not in whole[-1]
+    # Who made a request is not what the table lacks room for.
+    asked = pd.DataFrame({"TokenSource": ["usage"], "TotalTokens": [7], "SubscriptionId": ["sub-a"], "User": ["ann"]})
+    types = dict.fromkeys(asked.columns, "string") | {"TotalTokens": "long"}
+    assert table_text(QueryResult(asked, types), {}, 30, 20).split()[:2] == ["TokenSource", "SubscriptionId"]
+    moved = asked[["TotalTokens", "TokenSource", "SubscriptionId", "User"]]
+    assert table_text(QueryResult(moved, types), {}, 40, 20).split()[:3] == ["TotalTokens", "SubscriptionId", "User"]
+    # Long names are cut around what differs, and a text at its end.
+    long = [f"{'contoso-' * 8}{number:03d}-prod" for number in (1, 2)]
+    told = table_text(QueryResult(pd.DataFrame({"Team": [*long, "x" * 900]}), {"Team": "string"}), {}, None, None)
+    cells = told.splitlines()[2:]
+    assert "001" in cells[0] and "002" in cells[1] and cells[2].endswith("x…") and max(map(len, cells)) == 60
     small = pd.DataFrame({"Cost": [0.00031, 12.5]})
     assert "0.00031" in table_text(QueryResult(small, {"Cost": "real"}), {"Cost": "USD"}, None, None)
 
