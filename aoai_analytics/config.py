@@ -7,6 +7,7 @@ starts in the notebook's folder.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import cache
@@ -200,6 +201,17 @@ def _shown(file: Path) -> str:
     return file.name if file.parent == Path.cwd() else str(file)
 
 
+def refuse_unknown(given: Mapping[str, Any], where: str) -> None:
+    """Raises WrongUse with the nearest name for a name in *given*, a whole ``aoai.toml``, that is not a setting."""
+    known = (*(field.name for field in fields(Settings)), *_OTHERS)
+    for name, value in given.items():
+        if name not in known:
+            kind, form = ("table", "[{}]") if isinstance(value, dict) else ("setting", "'{}'")
+            near = get_close_matches(name, known, 1)
+            way = f"did you mean {form.format(near[0])}?" if near else f"use {', '.join(known)}"
+            raise WrongUse(f"{where}: unknown {kind} {form.format(name)}; {way}")
+
+
 def _read(file: Path) -> dict[str, Any]:
     """The settings in *file*, its relative folders beside it. Raises WrongUse for a name that is not a setting."""
     import tomllib
@@ -210,12 +222,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise WrongUse(f"cannot read {_shown(file)}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WrongUse(f"{_shown(file)} is not valid TOML: {error}") from error
-    known = [field.name for field in fields(Settings)]
-    for name in given:
-        if name not in (*known, *_OTHERS):
-            near = get_close_matches(name, (*known, *_OTHERS), 1)
-            way = f"did you mean '{near[0]}'?" if near else f"use {', '.join((*known, *_OTHERS))}"
-            raise WrongUse(f"{_shown(file)}: unknown setting '{name}'; {way}")
+    refuse_unknown(given, _shown(file))
     if file.parent != Path.cwd():
         for name in ("lake", "reports", "source", "deliver"):
             value = given.get(name)

@@ -62,8 +62,9 @@ def test_folders_in_the_file_are_beside_it(project: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[price]\n", "unknown setting 'price'; did you mean 'prices'?"),
-        ("[qqq]\n", "unknown setting 'qqq'; use lake, source,"),
+        ("[price]\n", "unknown table [price]; did you mean [prices]?"),
+        ("sorce = 'x'\n", "unknown setting 'sorce'; did you mean 'source'?"),
+        ("[qqq]\n", "unknown table [qqq]; use lake, source,"),
         ("query_memory = 'much'\n", "'query_memory' must be a share or size such as '50%' or '4GB'"),
         ("query_seconds = -1\n", "'query_seconds' must be a number above 0"),
         ("time_zone = 'Mars/X'\n", "unknown time zone 'Mars/X': use an IANA name, e.g. UTC or Europe/Berlin"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 import urllib.request
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from ..config import refuse_unknown
 from ..errors import WrongUse
 from .teams import with_teams
 
@@ -21,10 +23,11 @@ def _encrypted(url: str) -> str:
     parts = urlsplit(url)
     on_this_machine = parts.hostname in ("127.0.0.1", "localhost", "::1")
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and on_this_machine)):
-        raise ValueError("must be https://HOST, because it receives a token")
+        raise ValueError
     return url.rstrip("/")
 
 
+_ENDPOINT = "https://HOST, because it receives a token"
 #: Of ``aoai sandbox start``.
 SANDBOX_PORT = 8477
 
@@ -32,29 +35,35 @@ Endpoint = Annotated[str, AfterValidator(_encrypted)]
 
 
 class Configuration(BaseModel):
-    """One installation. ``parameters`` are those of ``setup_scripts/infra/main.json``, by name."""
+    """One installation. ``parameters`` are those of ``setup_scripts/infra/main.json``, by name.
+
+    A field's description says what it must be, in the words of an error.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    subscription: UUID
+    subscription: UUID = Field(description=f"a subscription's ID, such as {UUID(int=0)}")
     #: None: the subscription's tenant.
-    tenant: UUID | None = None
-    resource_group: str = Field(pattern=r"^[\w().-]{0,89}[\w()-]$")
-    location: str = Field(min_length=3)
-    parameters: dict[str, Any]
+    tenant: UUID | None = Field(default=None, description=f"a tenant's ID, such as {UUID(int=0)}")
+    resource_group: str = Field(
+        pattern=r"^[\w().-]{0,89}[\w()-]$",
+        description="a resource group's name: up to 90 letters, digits and ( ) . _ -, not ending in a dot",
+    )
+    location: str = Field(min_length=3, description='a region\'s name, such as "eastus2"')
+    parameters: dict[str, Any] = Field(description="a table, [setup.parameters]")
     #: CSV file with teams, whose subscriptions and budgets are added to the parameters: ``teams``.
-    teams: Path | None = None
+    teams: Path | None = Field(default=None, description="the name of a CSV file, in quotes")
     #: Folder with functions.json and summary-rules.json for your own prices; None: the shipped ones.
-    exports: Path | None = None
+    exports: Path | None = Field(default=None, description="the name of a folder, in quotes")
     #: Class of azure-identity; None: DefaultAzureCredential.
-    credential: str | None = None
+    credential: str | None = Field(default=None, description='an azure-identity class, such as "AzureCliCredential"')
     #: Sovereign clouds have different ones.
-    management_endpoint: Endpoint = "https://management.azure.com"
-    logs_endpoint: Endpoint = "https://api.loganalytics.io"
+    management_endpoint: Endpoint = Field(default="https://management.azure.com", description=_ENDPOINT)
+    logs_endpoint: Endpoint = Field(default="https://api.loganalytics.io", description=_ENDPOINT)
     #: Talk to the sandbox on this machine instead of Azure; the other settings are then the sandbox's own.
-    sandbox: bool = False
+    sandbox: bool = Field(default=False, strict=True, description="true or false")
     #: Seconds between checks of a deployment if Azure gives no interval.
-    poll_seconds: float = Field(default=5, gt=0, le=60)
+    poll_seconds: float = Field(default=5, gt=0, le=60, strict=True, description="a number above 0, at most 60")
 
     @property
     def group_id(self) -> str:
@@ -67,14 +76,6 @@ class Configuration(BaseModel):
         return str(self.parameters.get("name", ""))
 
 
-_WAYS_ON: dict[str, str] = {
-    "missing": "add it",
-    "extra_forbidden": "no such setting; 'aoai setup example' shows them",
-    "uuid_parsing": "give the id, as 'az account list' or the portal shows it",
-    "uuid_type": "give the id, as 'az account list' or the portal shows it",
-}
-
-
 def read_configuration(path: Path) -> Configuration:
     """The table ``[setup]`` of the TOML file *path*. Raises WrongUse with the setting and its problem."""
     try:
@@ -85,6 +86,7 @@ def read_configuration(path: Path) -> Configuration:
         raise WrongUse(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WrongUse(f"{path} is not valid TOML: {error}") from error
+    refuse_unknown(table, str(path))
     given = table.get("setup")
     if not isinstance(given, dict):
         raise WrongUse(f"{path} has no [setup] table; 'aoai setup example' prints one")
@@ -93,13 +95,23 @@ def read_configuration(path: Path) -> Configuration:
     try:
         found = Configuration.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(["setup", *map(str, first["loc"])])
-        way_on = _WAYS_ON.get(first["type"])
-        raise WrongUse(f"{path}: {name}: {first['msg']}{f' ({way_on})' if way_on else ''}") from error
+        raise WrongUse(f"{path}: {_fault(error)}") from error
     if found.teams is None:
         return found
     return found.model_copy(update={"parameters": with_teams(found.parameters, path.parent / found.teams)})
+
+
+def _fault(error: ValidationError) -> str:
+    """What is wrong with ``[setup]``, in words: an unknown key before what is missing, which it may be meant for."""
+    faults = error.errors()
+    first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+    name, known = str(first["loc"][0]), Configuration.model_fields
+    if first["type"] == "extra_forbidden":
+        near = get_close_matches(name, known, 1)
+        return f"[setup] has no '{name}'; " + (f"did you mean '{near[0]}'?" if near else "see 'aoai setup example'")
+    if first["type"] == "missing":
+        return f"[setup] lacks '{name}': add {known[name].description}"
+    return f"setup.{name} must be {known[name].description}"
 
 
 def _of_sandbox(given: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -108,8 +120,8 @@ def _of_sandbox(given: dict[str, Any], path: Path) -> dict[str, Any]:
     others = sorted(given.keys() - {"sandbox", "sandbox_port"})
     if others:
         raise WrongUse(f"{path}: setup.sandbox brings its own settings: remove {', '.join(others)}, or sandbox = true")
-    if not isinstance(port, int):
-        raise WrongUse(f"{path}: setup.sandbox_port must be a number")
+    if type(port) is not int or not 0 < port < 65536:
+        raise WrongUse(f"{path}: setup.sandbox_port must be a port's number, such as {SANDBOX_PORT}")
     # No proxy of the environment: the sandbox is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

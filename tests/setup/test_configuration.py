@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from aoai_analytics.cli import main
 from aoai_analytics.errors import WrongUse
+from aoai_analytics.sandbox.azure.record import setup_table
 from aoai_analytics.setup import open_setup
-from aoai_analytics.setup.configuration import read_configuration
+from aoai_analytics.setup.configuration import Configuration, read_configuration
 from aoai_analytics.setup.parameters import Standing, checked, for_step, left_for_later
 from tests.conftest import REPO
 from tests.setup.recording import CONFIG
@@ -21,15 +22,14 @@ from tests.setup.recording import CONFIG
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("setup", "other", r"aoai.toml has no \[setup\] table; 'aoai setup example' prints one"),
+        ("setup", "prices", r"aoai.toml has no \[setup\] table; 'aoai setup example' prints one"),
         ("subscription =", "subscription", "aoai.toml is not valid TOML"),
-        ('subscription = "0', 'subscription = "x', r"setup.subscription: .*give the id, as 'az account list'"),
-        ("resource_group =", "group =", r"setup.resource_group: Field required \(add it\)"),
-        (
-            'location = "eastus2"\n\n',
-            'location = "eastus2"\nlocaton = "x"\n\n',
-            "setup.locaton: .*no such",
-        ),
+        ("[setup]", "[setpu]", r"aoai.toml: unknown table \[setpu\]; did you mean \[setup\]\?$"),
+        ("[setup]", "[cost]\n[setup]", r"aoai.toml: unknown table \[cost\]; use lake, source, .*, setup$"),
+        ('subscription = "0', 'subscription = "x', r"setup.subscription must be a subscription's ID, such as 0{8}-"),
+        ("subscription =", "subscripton =", r"\[setup\] has no 'subscripton'; did you mean 'subscription'\?$"),
+        ("resource_group =", "colour =", r"\[setup\] has no 'colour'; see 'aoai setup example'$"),
+        ('resource_group = "rg-aoai-try"', "", r"\[setup\] lacks 'resource_group': add a resource group's name"),
         ('"rg-aoai-try"', '"rg aoai"', "setup.resource_group"),
         ('location = "eastus2"\n\n', 'location = "eastus2"\nlogs_endpoint = "http://contoso.com"\n\n', "https://HOST"),
         ("gatewayTier", "gatewayTeir", r"setup.parameters.gatewayTeir: no such setting; did you mean gatewayTier\?"),
@@ -51,6 +51,39 @@ def test_a_wrong_setting_is_named_with_its_place(tmp_path: Path, old: str, new: 
     path.write_text(text.replace(old, new, -1 if old == "setup" else 1), "utf-8")
     with pytest.raises(WrongUse, match=words):
         open_setup(path)
+
+
+def test_a_misspelt_table_of_parameters_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "aoai.toml"
+    path.write_text(CONFIG.read_text("utf-8").replace("setup.parameters", "setup.parametres"), "utf-8")
+    with pytest.raises(WrongUse, match=r"\[setup\] has no 'parametres'; did you mean 'parameters'\?$"):
+        read_configuration(path)
+
+
+@pytest.mark.parametrize("name", Configuration.model_fields)
+@pytest.mark.parametrize("value", ["5", "true", "[]", '""', '"x"', "inf", "2026-11-01", "{}"])
+def test_a_wrong_value_is_said_in_our_words(tmp_path: Path, name: str, value: str) -> None:
+    description = Configuration.model_fields[name].description
+    assert description
+    path = tmp_path / "aoai.toml"
+    table = setup_table()
+    given = {key: f'"{table[key]}"' for key in ("subscription", "resource_group", "location")}
+    given |= {"parameters": "{}", name: value}
+    path.write_text("[setup]\n" + "".join(f"{key} = {text}\n" for key, text in given.items()), "utf-8")
+    try:
+        read_configuration(path)
+    except WrongUse as error:
+        # Of sandbox = true, and of a file of teams that is not there.
+        ours = ("brings its own settings", "cannot read setup.teams")
+        assert str(error) == f"{path}: setup.{name} must be {description}" or any(words in str(error) for words in ours)
+
+
+@pytest.mark.parametrize("port", ["true", "0", "99999", '"x"'])
+def test_a_sandbox_s_port_is_a_number_of_a_port(tmp_path: Path, port: str) -> None:
+    path = tmp_path / "aoai.toml"
+    path.write_text(f"[setup]\nsandbox = true\nsandbox_port = {port}\n", "utf-8")
+    with pytest.raises(WrongUse, match=r"setup.sandbox_port must be a port's number, such as 8477$"):
+        read_configuration(path)
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
