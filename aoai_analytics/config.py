@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -112,17 +113,23 @@ class Settings:
 
 def own_budgets(between: str = ",") -> str:
     """The budgets of the settings as the parameter ``budgets`` takes them: ``(all)=900.0,sub-claims=120.5``."""
-    return between.join(f"{name}={amount}" for name, amount in settings().budgets.items())
+    # Not 1e-05: the query reads digits and a point.
+    return between.join(f"{name}={Decimal(str(amount)):f}" for name, amount in settings().budgets.items())
 
 
 @cache
 def settings() -> Settings:
     """The current settings. Raises WrongUse if ``aoai.toml`` or a variable is malformed."""
-    from pydantic import Field, ValidationError
+    from typing import Annotated
+
+    from pydantic import BeforeValidator, Field, ValidationError
     from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
     file = settings_file()
     given = _read(file) if file else {}
+
+    # In Python True is 1; the word 'True' is no number.
+    number = BeforeValidator(lambda value: str(value) if isinstance(value, bool) else value)
 
     class Read(BaseSettings):
         model_config = SettingsConfigDict(env_prefix="AOAI_", extra="ignore")
@@ -137,11 +144,11 @@ def settings() -> Settings:
         deliver_prompts: bool = False
         credential: str | None = None
         query_memory: str = Field(default=Settings.query_memory, pattern=r"^[0-9.]+ ?(%|[KMGT]i?B)$")
-        query_seconds: float | None = Field(default=None, gt=0)
-        terms_shared_by: int = Field(default=Settings.terms_shared_by, ge=2)
+        query_seconds: Annotated[float | None, number] = Field(default=None, gt=0)
+        terms_shared_by: Annotated[int, number] = Field(default=Settings.terms_shared_by, ge=2)
         prices: dict[str, Any] = {}
         dimensions: dict[str, Any] = {}
-        budgets: dict[str, float] = {}
+        budgets: dict[str, Annotated[float, number, Field(gt=0, allow_inf_nan=False)]] = {}
         only: list[str] = []
 
         @classmethod
@@ -162,6 +169,11 @@ def settings() -> Settings:
         place = ".".join(map(str, first["loc"]))
         what = f"'{place}' must be {_EXPECTED.get(first['type'], 'another value')}"
         raise WrongUse(f"{_where(str(first['loc'][0]), file)}: {what}") from error
+    for name in made.budgets:
+        # The budgets travel as a list with commas, in the workbook with semicolons and line breaks.
+        if not name.strip() or set(name) & set(",;\r\n"):
+            what = f"[budgets] cannot have {name!r}: a name is not empty and has no comma, semicolon or line break"
+            raise WrongUse(f"{_where('budgets', file)}: {what}")
     try:
         ZoneInfo(made.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -182,13 +194,8 @@ _EXPECTED = {
     "path_type": "a folder in quotes",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "greater_than": "a number above 0",
-    "greater_than_equal": "2 or more",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number", "greater_than"), "a number above 0"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "greater_than_equal"), "a whole number of 2 or more"),
     "string_pattern_mismatch": "a share or size such as '50%' or '4GB'",
     "dict_type": "a table",
     "list_type": "a list",

@@ -68,7 +68,18 @@ def test_folders_in_the_file_are_beside_it(project: Path) -> None:
         ("query_memory = 'much'\n", "'query_memory' must be a share or size such as '50%' or '4GB'"),
         ("query_seconds = -1\n", "'query_seconds' must be a number above 0"),
         ("time_zone = 'Mars/X'\n", "unknown time zone 'Mars/X': use an IANA name, e.g. UTC or Europe/Berlin"),
-        ("[budgets]\n'(all)' = 'much'\n", "'budgets.(all)' must be a number"),
+        ("query_seconds = true\n", "'query_seconds' must be a number above 0"),
+        ("terms_shared_by = true\n", "'terms_shared_by' must be a whole number of 2 or more"),
+        ("terms_shared_by = 1\n", "'terms_shared_by' must be a whole number of 2 or more"),
+        ("[budgets]\n'(all)' = 'much'\n", "'budgets.(all)' must be a number above 0"),
+        ("[budgets]\nsub-a = 0\n", "'budgets.sub-a' must be a number above 0"),
+        ("[budgets]\nsub-a = -5\n", "'budgets.sub-a' must be a number above 0"),
+        ("[budgets]\nsub-a = inf\n", "'budgets.sub-a' must be a number above 0"),
+        ("[budgets]\nsub-a = true\n", "'budgets.sub-a' must be a number above 0"),
+        ("[budgets]\n'a,b' = 5\n", "[budgets] cannot have 'a,b': a name is not empty and has no comma"),
+        ('[budgets]\n"a\\nb" = 5\n', "[budgets] cannot have 'a\\nb': a name is not empty and has no comma"),
+        ("[budgets]\n'a;b' = 5\n", "[budgets] cannot have 'a;b': a name is not empty and has no comma"),
+        ("[budgets]\n' ' = 5\n", "[budgets] cannot have ' ': a name is not empty and has no comma"),
         ("time_zone = 3\n", "'time_zone' must be text in quotes"),
         ("deliver_prompts = 'perhaps'\n", "'deliver_prompts' must be true or false"),
     ],
@@ -84,5 +95,5 @@ def test_a_wrong_setting_is_named_in_plain_words(project: Path, text: str, messa
 def test_budgets_are_those_of_the_file(project: Path) -> None:
     assert own_budgets() == ""
     settings.cache_clear()
-    (project / "aoai.toml").write_text("[budgets]\n'(all)' = 900\nsub-claims = 120.5\n")
-    assert own_budgets() == "(all)=900.0,sub-claims=120.5"
+    (project / "aoai.toml").write_text("[budgets]\n'(all)' = 900\nsub-claims = 120.5\n'a=b' = 1e-5\n")
+    assert own_budgets() == "(all)=900.0,sub-claims=120.5,a=b=0.00001"

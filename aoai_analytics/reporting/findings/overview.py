@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ...charts.cards import AT_LEAST, cards, label_of
+from ...dimensions import only_setting
 from ...format.labels import named
 from ...format.numbers import RANGE, is_missing, share
 from ...format.periods import in_words, utc, zone
@@ -193,7 +194,12 @@ def _budget(periods: Periods, start: datetime | None, budgets: str | Sequence[st
             )
         elif row["Scope"] == "(all)":
             yield f"The month is expected to cost {amount(row['ProjectedCost'])} USD{reach}."
-    if rows and not any(row["Budget"] for row in rows):
+    given = budgets.split(",") if isinstance(budgets, str) else budgets
+    idle = {text.rpartition("=")[0].strip() for text in given} - {"", *(row["Scope"] for row in rows)}
+    # With the setting 'only', a team may have traffic that is left out.
+    if rows and not only_setting():
+        yield from (f"Budget of {name}: no traffic this month." for name in sorted(idle))
+    if rows and not idle and not any(row["Budget"] for row in rows):
         yield "No budget is set: add [budgets] to aoai.toml, with '\"(all)\" = 900' or an amount for each subscription."
 
 

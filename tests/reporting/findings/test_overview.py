@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from aoai_analytics.config import settings
 from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.reporting import Report
 from aoai_analytics.reporting.findings.overview import before, weeks_in
@@ -149,6 +150,26 @@ def test_the_budget_is_of_the_whole_month_and_what_the_logs_cannot_tell_is_said(
     assert of["Budget of sub-legal"].startswith("Budget of sub-legal: within. 157.50 of 10 k USD spent, ")
     assert "bypass the gateway" in found.blind[-1]
     assert overview(lake, None, None).budget[-1].startswith("No budget is set")
+
+
+def test_a_budget_of_nobody_who_called_this_month_is_named(lake: Path) -> None:
+    found = overview(lake, "2026-11-09", "2026-11-16", "sub-claimz=50, sub=x=9")
+    assert found.budget[-2:] == (
+        "Budget of sub-claimz: no traffic this month.",
+        "Budget of sub=x: no traffic this month.",
+    )
+
+
+def test_where_only_some_requests_are_kept_no_team_is_said_to_have_no_traffic(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AOAI_ONLY", '["SubscriptionId=sub-legal"]')
+    settings.cache_clear()
+    try:
+        found = overview.__wrapped__(lake, "2026-11-09", "2026-11-16", "sub-claimz=50")
+    finally:
+        settings.cache_clear()
+    assert not any("sub-claimz" in line or "No budget" in line for line in found.budget)
 
 
 @pytest.mark.parametrize(
