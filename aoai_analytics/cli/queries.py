@@ -91,12 +91,20 @@ def query(
     if sum(given is not None for given in (name, kql, file)) != 1:
         raise WrongUse("give exactly one of NAME ('aoai queries' lists them), --kql TEXT or --file F")
     if name in library().sections:
+        of_a_query = {
+            **{"--since": since, "--start": start, "--end": end, "--period": period, "--time-zone": time_zone},
+            **{"--param": param, "--only": only, "--format": output_format, "--output": output},
+            **{"--show-prompts": show_prompts, "--check": check},
+        }
+        if unused := next((option for option, value in of_a_query.items() if value), ""):
+            one = library().section(name)[0].name
+            raise WrongUse(f"'{name}' is a section, which {unused} does not fit: name a query of it, e.g. {one}")
         queries(name)
         return
     written = writing.format_of(output_format, output)
     values = options.parameters(param)
     zone = options.zone_or_default(time_zone)
-    named = library().get(name) if name is not None else None
+    named = library().get(name, library().sections) if name is not None else None
     local_days = False
     given: dict[str, str] = {}
     if named is not None:

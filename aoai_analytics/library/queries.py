@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -82,11 +82,14 @@ class Library:
             raise UnknownName(_nearest("section", name, self.sections))
         return [query for query in self if query.section == name]
 
-    def get(self, name: str) -> Query:
-        """The query of that name, e.g. ``tokens/by-subscription``. Raises UnknownName with the nearest names."""
+    def get(self, name: str, others: Iterable[str] = ()) -> Query:
+        """The query of that name, e.g. ``tokens/by-subscription``.
+
+        Raises UnknownName with the nearest names, of *others* too, which the caller takes besides queries.
+        """
         query = self._queries.get(name.removesuffix(".kql"))
         if query is None or query.section == FUNCTIONS:
-            raise UnknownName(_nearest("query", name, [query.name for query in self]))
+            raise UnknownName(_nearest("query", name, [*others, *(query.name for query in self)]))
         return query
 
     def functions(self) -> dict[str, Query]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -127,6 +128,19 @@ def test_a_section_is_listed(aoai):
     assert aoai("query", "tokens").out == aoai("queries", "tokens").out
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["-o sec.csv", "-f csv", "-p topN=3", "--period 2026-13", "--since x", "--time-zone Mars", "--check"],
+)
+def test_a_section_takes_no_option_of_a_query(aoai, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    ended = aoai("query", "tokens", "--source", "lake", *words.split())
+    assert (ended.code, ended.out, list(tmp_path.iterdir())) == (2, "", [])
+    assert re.fullmatch(
+        r"aoai: 'tokens' is a section, which --[a-z-]+ does not fit: name a query of it, e.g. tokens/\S+\n", ended.err
+    )
+
+
 def test_a_terminal_s_table_fits_and_says_what_it_leaves_out():
     import pandas as pd
 
@@ -225,6 +239,7 @@ def test_settings_come_from_flags_then_variables_then_the_file(aoai, lake, tmp_p
         (["nonsense"], 2, "No such command 'nonsense'"),
         (["query"], 2, "give exactly one of NAME ('aoai queries' lists them), --kql TEXT or --file F"),
         (["query", "tokens/by-subscriptio"], 2, "did you mean tokens/by-subscription"),
+        (["query", "token"], 2, "there is no query 'token'; did you mean tokens or "),
         (["query", "tokens/by-subscription", "-p", "topN"], 2, "--param takes NAME=VALUE"),
         (["query", "tokens/by-subscription", "-p", "topN=x"], 2, "parameter 'topN' takes a long"),
         (["query", "tokens/by-subscription", "--since", "x"], 2, "--since 'x' is not a duration"),
