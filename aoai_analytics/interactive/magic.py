@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -53,6 +54,10 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
     shell.register_magic_function(kql, "line_cell", "kql")  # type: ignore[arg-type]
     _html(shell).for_type(pd.DataFrame, _as_html)
+    if _as_line not in shell.input_transformers_cleanup:
+        # So marked, it is not asked whether a cell is complete: in a terminal the query is still to be typed.
+        _as_line.has_side_effects = True  # type: ignore[attr-defined]
+        shell.input_transformers_cleanup.append(_as_line)
     if matcher not in shell.Completer.custom_matchers:
         matcher.matcher_api_version = 2  # type: ignore[attr-defined]
         matcher.matcher_identifier = "aoai_analytics.kql"  # type: ignore[attr-defined]
@@ -66,9 +71,17 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     shell.magics_manager.magics["cell"].pop("kql", None)
     shell.magics_manager.magics["line"].pop("kql", None)
     _html(shell).pop(pd.DataFrame, None)
+    if _as_line in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(_as_line)
     if matcher in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(matcher)
     close_all()
+
+
+def _as_line(lines: list[str]) -> list[str]:
+    """A cell of nothing but its ``%%kql`` line as ``%kql``: IPython refuses a cell magic without a body."""
+    is_alone = lines and re.match(r"%%kql\s", lines[0]) and not "".join(lines[1:]).strip()
+    return [lines[0][1:]] if is_alone else lines
 
 
 def _html(shell: InteractiveShell) -> Any:

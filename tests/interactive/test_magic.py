@@ -165,11 +165,27 @@ def test_the_last_source_is_kept_and_a_name_runs_a_query_of_the_library(shell, l
     assert "did you mean tokens/by-subscription" in str(wrong.error_in_exec)
 
 
-@pytest.mark.parametrize("cell", ["%%kql --help\nprint 1", "%kql --help", "%kql"])
+@pytest.mark.parametrize("cell", ["%%kql --help\nprint 1", "%%kql --help", "%%kql", "%kql --help", "%kql"])
 def test_help_says_how_it_is_used(shell, cell):
     result, seen = run(shell, cell)
     assert result.error_in_exec is None and result.result is None
     assert "--since SPAN" in seen.stdout and "%kql NAME" in seen.stdout
+
+
+def test_a_cell_of_the_magic_s_line_alone_is_as_the_line(shell, lake):
+    alone, _ = run(shell, f"%%kql tokens/by-subscription {lake}\n\n")
+    line, _ = run(shell, f"%kql tokens/by-subscription {lake}")
+    assert alone.result.equals(line.result)
+    # In a terminal, the query can still be typed below.
+    assert shell.input_transformer_manager.check_complete(f"%%kql {lake}")[0] == "incomplete"
+
+
+def test_what_was_added_to_ipython_is_taken_away(shell):
+    before = len(shell.input_transformers_cleanup)
+    shell.run_line_magic("unload_ext", "aoai_analytics")
+    assert len(shell.input_transformers_cleanup) == before - 1
+    shell.run_line_magic("load_ext", "aoai_analytics")
+    assert len(shell.input_transformers_cleanup) == before
 
 
 def _offered(shell, cell: str) -> list[str]:
