@@ -14,7 +14,7 @@ import typer
 
 from ..config import default_source, found, settings
 from ..errors import WrongUse
-from ..format.periods import named, span, zone
+from ..format.periods import span, zone
 
 if TYPE_CHECKING:
     from ..engines import Engine
@@ -119,12 +119,7 @@ def time_span(
     time_zone: str | None = None,
 ) -> Span:
     """The period that the options select, in UTC; (None, None) for no bounds. Raises WrongUse."""
-    time_zone = time_zone or settings().time_zone
-    if period and (since or start or end):
-        raise WrongUse("--period cannot be combined with --since, --start or --end")
-    if period:
-        return named(period).span(time_zone)
-    return span(since, start, end, time_zone)
+    return span(since, start, end, time_zone or settings().time_zone, period)
 
 
 def parameters(pairs: list[str] | None) -> dict[str, str]:

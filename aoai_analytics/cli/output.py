@@ -12,11 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..engines.frames import in_zone
 from ..engines.protocol import QueryResult
 from ..errors import WrongUse
 from ..format.labels import distinct, one_line, plain
 from ..format.numbers import Unit, decimals_for, exact, is_missing, unit_of
-from ..format.periods import zone
 from .options import put
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def write(
     """Write *result* to *path* or standard output, times in *time_zone*. Raises WrongUse if that fails."""
     units = units or {}
     if time_zone != "UTC":
-        result = replace(result, frame=_in_zone(result.frame, time_zone))
+        result = replace(result, frame=in_zone(result.frame, time_zone))
     if output_format in ("parquet", "xlsx") and path is None and sys.stdout.isatty():
         name = {"parquet": "Parquet", "xlsx": "data"}[output_format]
         raise WrongUse(f"refusing to write binary {name} to a terminal: add -o FILE")
@@ -81,12 +81,6 @@ def write(
     else:
         data = (_csv if output_format == "csv" else _json)(result).encode()
     put(data, path)
-
-
-def _in_zone(frame: pd.DataFrame, time_zone: str) -> pd.DataFrame:
-    zone(time_zone)
-    times = [name for name, column in frame.items() if str(column.dtype).startswith("datetime64")]
-    return frame.assign(**{str(name): frame[name].dt.tz_convert(time_zone) for name in times})
 
 
 def _csv(result: QueryResult) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..config import own_budgets
 from ..errors import AoaiError, QueryError, WrongUse
 from . import options
 
@@ -108,12 +107,9 @@ def query(
     local_days = False
     given: dict[str, str] = {}
     if named is not None:
-        if "timeZone" in named.parameters and zone != "UTC":
-            local_days = values.setdefault("timeZone", zone) == zone
-        if "budgets" in named.parameters and (budgets := own_budgets()):
-            values.setdefault("budgets", budgets)
-        text = named.bind(**values)
-        given, values = values, {}
+        given, values = named.given(values, zone), {}
+        local_days = zone != "UTC" and given.get("timeZone") == zone
+        text = named.bind(**given)
     else:
         text = kql if kql is not None else options.existing_file(file or Path())
     first, last = options.time_span(since, start, end, period, time_zone)

@@ -30,12 +30,12 @@ _BY_LABELS = ("header", "trace", "app")
 _TIMES = ("From", "To")
 
 
-def own_functions() -> dict[str, str]:
+def own_functions(only: Sequence[str] = ()) -> dict[str, str]:
     """The functions with which ``engines.connect`` uses ``aoai.toml``: own prices, own dimensions, chosen requests.
 
-    {} without them. Raises WrongUse where the settings are malformed.
+    *only* (``COLUMN=VALUE``) replaces the setting. {} without them. Raises WrongUse where the settings are malformed.
     """
-    return price_functions() | dimension_functions(own_dimensions(), only_setting())
+    return price_functions() | dimension_functions(own_dimensions(), only_setting(only))
 
 
 def dimension_functions(rows: Sequence[Mapped], only: Mapping[str, Sequence[str]] | None = None) -> dict[str, str]:

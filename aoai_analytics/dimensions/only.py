@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..config import settings
 from ..errors import WrongUse
 from .mapping import COLUMNS
@@ -10,14 +12,14 @@ from .mapping import COLUMNS
 CHOOSABLE = (*COLUMNS, "ApiId", "SubscriptionId", "ProductId", "UserId", "User")
 
 
-def only_setting() -> dict[str, tuple[str, ...]]:
+def only_setting(given: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
     """Column -> the values to keep, of the setting ``only``; {} for all. '' stands for requests without a value.
 
-    The setting is a list of ``COLUMN=VALUE``. Values of a column are alternatives. Raises WrongUse.
+    *given* replaces the setting, a list of ``COLUMN=VALUE``. Values of a column are alternatives. Raises WrongUse.
     """
     chosen: dict[str, tuple[str, ...]] = {}
     known = {column.lower(): column for column in CHOOSABLE}
-    for pair in settings().only:
+    for pair in given or settings().only:
         name, separator, value = pair.partition("=")
         column = known.get(name.strip().lower())
         if not separator or column is None:

@@ -59,6 +59,12 @@ def _microseconds(value: Any) -> Any:
     return np.timedelta64(value)
 
 
+def in_zone(frame: pd.DataFrame, time_zone: str) -> pd.DataFrame:
+    """*frame* with its times in *time_zone*."""
+    times = [name for name, column in frame.items() if str(column.dtype).startswith("datetime64")]
+    return frame.assign(**{str(name): frame[name].dt.tz_convert(time_zone) for name in times})
+
+
 def days_in(frame: pd.DataFrame, time_zone: str) -> pd.DataFrame:
     """*frame* with its columns of days as midnights in *time_zone*: a query returns local time as if it were UTC."""
     days = {

@@ -94,8 +94,17 @@ def utc(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def span(since: str | None, start: Moment, end: Moment, time_zone: str) -> tuple[datetime | None, datetime | None]:
-    """The UTC period for ``--since`` (``7d``) or ``--start``, and ``--end``; None means open. Raises WrongUse."""
+def span(
+    since: str | None, start: Moment, end: Moment, time_zone: str, period: str | None = None
+) -> tuple[datetime | None, datetime | None]:
+    """The UTC period for ``--since`` (``7d``) or ``--start``, and ``--end``, or for ``--period`` (see ``named``).
+
+    None means open. Raises WrongUse.
+    """
+    if period and (since or start or end):
+        raise WrongUse("--period cannot be combined with --since, --start or --end")
+    if period:
+        return named(period).span(time_zone)
     if since and start:
         raise WrongUse("--since and --start are mutually exclusive")
     begin, until = moment(start, time_zone, "start"), moment(end, time_zone, "end")

@@ -6,13 +6,16 @@ import argparse
 import re
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from ..config import settings
 from ..engines import QueryResult
+from ..engines.frames import days_in, in_zone
 from ..engines.kql.syntax import pointed
 from ..errors import AoaiError, QueryError, WrongUse
-from ..format.periods import span
+from ..format.periods import span, zone
 from ..library import library
 from ..library.queries import Query
 from ..prompts import Asked, ask
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 LAST = "_kql_"
 #: The key of DataFrame.attrs that holds a result's Kusto types.
 TYPES = "kql_types"
+#: The key of DataFrame.attrs that holds the time zone in which a result is shown.
+ZONE = "kql_time_zone"
 _HELP = """%%kql [SOURCE] [options], with KQL below it; or %kql NAME [SOURCE] [options] for a query of the library
 
   SOURCE           lake folder, log-analytics://WORKSPACE-ID or kusto://CLUSTER/DATABASE; kept for later cells
@@ -36,6 +41,9 @@ _HELP = """%%kql [SOURCE] [options], with KQL below it; or %kql NAME [SOURCE] [o
   --since SPAN     look back this far, e.g. 7d or 12h
   --start T        start (inclusive), e.g. 2026-11-01 or 2026-11-01T08:00
   --end T          end (exclusive)
+  --period P       year 2026, quarter 2026-Q4, month 2026-10, week 2026-W44 or day 2026-11-22
+  --time-zone ZONE time zone for input and output, e.g. Europe/Berlin (default: the setting 'time_zone')
+  --only COL=VALUE keep requests of this Team, CostCenter, Environment, Application, ProductId ...; repeatable
   -p NAME=VALUE    set a parameter; repeatable
   --show-prompts   show prompts and responses (default: hidden)
   --check          check the query below without running it
@@ -103,13 +111,18 @@ def _options(line: str, *, named: bool) -> argparse.Namespace:
     parser.add_argument("--since")
     parser.add_argument("--start")
     parser.add_argument("--end")
+    parser.add_argument("--period")
+    parser.add_argument("--time-zone")
+    parser.add_argument("--only", action="append", default=[])
     parser.add_argument("-p", "--param", action="append", default=[])
     parser.add_argument("--show-prompts", action="store_true")
     parser.add_argument("--check", action="store_true")
     try:
-        return parser.parse_args(shlex.split(line))
+        options = parser.parse_intermixed_args(shlex.split(line))
     except ValueError as error:
         raise WrongUse(f"%%kql: {error}") from error
+    options.time_zone = zone(options.time_zone or settings().time_zone).key
+    return options
 
 
 def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFrame | None:
@@ -136,14 +149,16 @@ def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFram
         raise UsageError("\n".join(filter(None, (str(error), pointed(error, cell or ""))))) from None
     except AoaiError as error:
         raise UsageError(str(error)) from None
-    result = asked.result
+    result = replace(asked.result, frame=in_zone(asked.result.frame, options.time_zone))
     if asked.texts_hidden:
         print("Prompts and responses are hidden; add --show-prompts to show them.")
-    result.frame.attrs[TYPES] = result.types
+    if asked.note:
+        print(asked.note)
+    result.frame.attrs |= {TYPES: result.types, ZONE: options.time_zone}
     for warning in result.warnings:
         print(f"Warning: {warning}")
     if chart:
-        _draw(result, chart, title, units)
+        _draw(result, chart, title, units, options.time_zone)
     shell.user_ns[LAST] = result.frame
     return result.frame
 
@@ -153,8 +168,7 @@ def _check(query: str, options: argparse.Namespace) -> None:
     from ..engines.checking import verdict_of
     from ..engines.kql.placeholders import filled
 
-    start, end = span(options.since, options.start, options.end, settings().time_zone)
-    found = verdict_of(*filled(query, start, end, _values(options)), source_of(options.source))
+    found = verdict_of(*filled(query, *_period(options), _values(options)), source_of(options.source))
     for said in (*found.lacks, *(f"Note: {note}" for note in found.notes)):
         print(said)
     print("A lake cannot run the query." if found.lacks else "The query runs on a lake and in Azure.")
@@ -163,7 +177,15 @@ def _check(query: str, options: argparse.Namespace) -> None:
 def _named(options: argparse.Namespace) -> tuple[Asked, str]:
     """The answer to the query of the library that *options* name, and its title."""
     query = library().get(options.name)
-    return _run(query.bind(**_values(options)), options, query), query.title
+    values = query.given(_values(options), options.time_zone)
+    asked = _run(query.bind(**values), options, query)
+    if values.get("timeZone") == options.time_zone:
+        asked = replace(asked, result=replace(asked.result, frame=days_in(asked.result.frame, options.time_zone)))
+    return asked, query.title
+
+
+def _period(options: argparse.Namespace) -> tuple[datetime | None, datetime | None]:
+    return span(options.since, options.start, options.end, options.time_zone, options.period)
 
 
 def _values(options: argparse.Namespace) -> dict[str, str]:
@@ -179,17 +201,25 @@ def _values(options: argparse.Namespace) -> dict[str, str]:
 def _run(text: str, options: argparse.Namespace, query: Query | None = None) -> Asked:
     """The answer to *text*; of a library *query*, its parameters are set already."""
     values = {} if query else _values(options)
-    start, end = span(options.since, options.start, options.end, settings().time_zone)
-    engine = engine_of(source_of(options.source))
-    return ask(engine, text, query=query, start=start, end=end, parameters=values, show_prompts=options.show_prompts)
+    start, end = _period(options)
+    return ask(
+        engine_of(source_of(options.source), options.only),
+        text,
+        query=query,
+        start=start,
+        end=end,
+        parameters=values,
+        show_prompts=options.show_prompts,
+        narrowed=bool(options.only),
+    )
 
 
-def _draw(result: QueryResult, chart: str, title: str, units: Mapping[str, str]) -> None:
+def _draw(result: QueryResult, chart: str, title: str, units: Mapping[str, str], time_zone: str) -> None:
     from IPython.display import display
 
     from ..charts import figure
 
-    drawn = figure(result.frame, chart, title=title, units=units)
+    drawn = figure(result.frame, chart, title=title, units=units, time_zone=time_zone)
     if drawn is not None:
         display(drawn)
 
@@ -205,5 +235,5 @@ def _as_html(frame: pd.DataFrame) -> str:
         "<style>.kql th, .kql td {text-align: left !important; padding: 2px 10px} "
         ".kql .number {text-align: right !important; font-variant-numeric: tabular-nums}</style>"
     )
-    table = table_html(frame, types, {}, caption="", time_zone=settings().time_zone, max_rows=50)
+    table = table_html(frame, types, {}, caption="", time_zone=frame.attrs[ZONE], max_rows=50)
     return f'{style}<div class="kql">{table}</div>'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..config import default_source, found
 from ..dimensions import own_functions
 from ..engines import Engine, connect
@@ -18,9 +20,12 @@ def source_of(given: str | None) -> str:
     return given if "://" in given else str(found(given))
 
 
-def engine_of(source: str) -> Engine:
-    """The engine of *source*, opened once, which later cells then use. Raises what ``connect`` does."""
-    own = own_functions()
+def engine_of(source: str, only: Sequence[str] = ()) -> Engine:
+    """The engine of *source*, opened once, which later cells then use. Raises what ``connect`` does.
+
+    *only* (``COLUMN=VALUE``) narrows it to some requests, in place of the setting.
+    """
+    own = own_functions(only)
     key = (source, *own.values())
     if key not in _engines:
         _engines[key] = connect(source, functions=own)

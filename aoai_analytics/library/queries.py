@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from ..config import shipped
+from ..config import own_budgets, shipped
 from ..engines.kql.functions import in_order
 from ..engines.kql.parameters import Parameter, bind, declared
 from ..errors import UnknownName, WrongUse
@@ -56,6 +56,11 @@ class Query:
             raise UnknownName(f"{self.name}: {error}") from error
         except WrongUse as error:
             raise WrongUse(f"{self.name}: {error}") from error
+
+    def given(self, values: Mapping[str, str], time_zone: str) -> dict[str, str]:
+        """*values*, and where they lack them the reader's time zone and budgets, if the query declares them."""
+        own = {"timeZone": "" if time_zone == "UTC" else time_zone, "budgets": own_budgets()}
+        return {name: value for name, value in own.items() if value and name in self.parameters} | dict(values)
 
 
 class Library:

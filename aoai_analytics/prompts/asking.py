@@ -39,11 +39,13 @@ def ask(
     end: datetime | None = None,
     parameters: Mapping[str, Any] | None = None,
     show_prompts: bool = False,
+    narrowed: bool = False,
 ) -> Asked:
     """Run *kql*, and hide prompt and response text unless *show_prompts*.
 
     *query* is the library query whose bound text *kql* is: its header names the step that follows and the columns
     without text. Without it, *kql* is a user's own query, and only the tables' harmless columns are shown unredacted.
+    *narrowed*: *engine* keeps some requests only, as it does where the setting ``only`` says so.
     Raises the same errors as ``Engine.query``.
     """
     if query is None:
@@ -58,15 +60,13 @@ def ask(
             result = step.after(result)
             chart = step.chart if show_prompts or step.hidden_chart is None else step.hidden_chart
             units, no_text = dict(step.units), step.no_text
-    note = " ".join(filter(None, (note, _all_traffic(kql))))
+    note = " ".join(filter(None, (note, _all_traffic(kql) if narrowed or settings().only else "")))
     result, hidden = privacy.shown(result, kql, show_prompts=show_prompts, no_text=no_text)
     return Asked(result, chart, units, hidden, note)
 
 
 def _all_traffic(kql: str) -> str:
     """What the reader of a narrowed report should know of a query on the logs, which no setting narrows."""
-    if not settings().only:
-        return ""
     try:
         logs = sorted(names_in(kql) & READ_TABLES.keys())
     except QueryError:

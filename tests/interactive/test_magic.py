@@ -155,6 +155,38 @@ def test_tab_completes_tables_then_the_columns_of_those_named(shell):
     assert "AoaiRequests" not in elsewhere
 
 
+def test_a_period_is_named_and_is_in_the_time_zone(shell, lake):
+    query = "AoaiRequests | summarize First = min(TimeGenerated), Last = max(TimeGenerated), N = count()"
+    whole = run(shell, f"%%kql {lake}\n{query}")[0].result.iloc[0]
+    day = whole.Last.date()
+    assert run(shell, f"%%kql {lake} --period {day.year}\n{query}")[0].result.N[0] == whole.N
+    result, _ = run(shell, f"%%kql --period {day} {lake} --time-zone Asia/Tokyo\n{query}")
+    first = result.result.First[0]
+    assert (first.date(), str(first.tz)) == (day, "Asia/Tokyo") and result.result.N[0] < whole.N
+    assert f"{first:%H:%M}" in shell.display_formatter.formatters["text/html"](result.result)
+    wrong, _ = run(shell, f"%%kql {lake} --period 2026-10 --since 7d\n{query}")
+    assert str(wrong.error_in_exec) == "--period cannot be combined with --since, --start or --end"
+
+
+def test_a_library_query_s_days_are_those_of_the_time_zone(shell, lake):
+    line = f"%kql tokens/by-day {lake} --time-zone Asia/Tokyo"
+    days = run(shell, line)[0].result.Day
+    assert str(days.dt.tz) == "Asia/Tokyo" and (days.dt.hour == 0).all()
+
+
+def test_only_narrows_this_question_alone(shell, lake):
+    query = "AoaiRequests | summarize N = count() by SubscriptionId | top 1 by N"
+    name, count = run(shell, f"%%kql {lake}\n{query}")[0].result.iloc[0]
+    rest = run(shell, f"%%kql {lake}\nAoaiRequests | count")[0].result.Count[0]
+    narrowed, _ = run(shell, f"%%kql {lake} --only subscriptionid={name}\nAoaiRequests | count")
+    assert narrowed.result.Count[0] == count < rest
+    assert run(shell, f"%%kql {lake}\nAoaiRequests | count")[0].result.Count[0] == rest
+    _, seen = run(shell, f"%%kql {lake} --only SubscriptionId={name}\nApiManagementGatewayLogs | count")
+    assert "--only does not narrow ApiManagementGatewayLogs: this covers all traffic." in seen.stdout
+    wrong, _ = run(shell, f"%%kql {lake} --only Nothing=1\nprint 1")
+    assert "--only takes COLUMN=VALUE, not 'Nothing=1'" in str(wrong.error_in_exec)
+
+
 def test_the_last_source_is_kept_and_a_name_runs_a_query_of_the_library(shell, lake):
     run(shell, f"%%kql {lake}\nprint 1")
     assert run(shell, "%%kql\nAoaiRequests | count")[0].result.Count[0] > 0
