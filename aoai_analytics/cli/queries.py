@@ -7,15 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from ..errors import AoaiError, QueryError, WrongUse
+from ..errors import QueryError, WrongUse
 from . import options
-
-if TYPE_CHECKING:
-    from ..engines import Engine
 
 Format = Literal["table", "csv", "json", "parquet", "xlsx", "html"]
 
@@ -85,6 +82,7 @@ def query(
     from ..engines.kql.placeholders import filled
     from ..library import library
     from ..prompts import ask
+    from ..reporting.session.coverage import no_rows
     from . import output as writing
 
     if sum(given is not None for given in (name, kql, file)) != 1:
@@ -134,7 +132,7 @@ def query(
             if len(result.frame) == most:
                 print(f"The first {most:,} rows: -p topN={10 * most} shows more.", file=sys.stderr)
         if not len(result.frame):
-            print(_no_rows(engine, first is not None or last is not None, zone), file=sys.stderr)
+            print(no_rows(engine, first is not None or last is not None, zone), file=sys.stderr)
         if result.partial:
             raise typer.Exit(1)
 
@@ -164,17 +162,3 @@ def _check(kql: str, values: Mapping[str, Any], source: str) -> None:
     if found.lacks:
         raise typer.Exit(1)
     print("The query runs on a lake and in Azure.", file=sys.stderr)
-
-
-def _no_rows(engine: Engine, in_period: bool, zone: str) -> str:
-    """What an answer without rows means, and what the source holds."""
-    from ..library import library
-    from ..reporting.session import coverage
-
-    kql = library().get("health/coverage-head").text
-    try:
-        held = coverage.elsewhere(coverage.numbers(engine.query(kql).frame.iloc[0].to_dict()), zone)
-    except AoaiError:
-        held = ""
-    what = "No rows in this period." if in_period else "No rows."
-    return f"{what} This does not mean there was no traffic: the logs may lack what the query needs. {held}".rstrip()

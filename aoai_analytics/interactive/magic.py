@@ -19,6 +19,7 @@ from ..format.periods import span, zone
 from ..library import library
 from ..library.queries import Query
 from ..prompts import Asked, ask
+from ..reporting.session.coverage import no_rows
 from .complete import matcher
 from .render import chart_of, split
 from .sources import close_all, engine_of, source_of
@@ -202,8 +203,9 @@ def _run(text: str, options: argparse.Namespace, query: Query | None = None) -> 
     """The answer to *text*; of a library *query*, its parameters are set already."""
     values = {} if query else _values(options)
     start, end = _period(options)
-    return ask(
-        engine_of(source_of(options.source), options.only),
+    engine = engine_of(source_of(options.source), options.only)
+    asked = ask(
+        engine,
         text,
         query=query,
         start=start,
@@ -212,6 +214,9 @@ def _run(text: str, options: argparse.Namespace, query: Query | None = None) -> 
         show_prompts=options.show_prompts,
         narrowed=bool(options.only),
     )
+    if not len(asked.result.frame):
+        print(no_rows(engine, start is not None or end is not None, options.time_zone))
+    return asked
 
 
 def _draw(result: QueryResult, chart: str, title: str, units: Mapping[str, str], time_zone: str) -> None:

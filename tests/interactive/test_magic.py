@@ -187,6 +187,14 @@ def test_only_narrows_this_question_alone(shell, lake):
     assert "--only takes COLUMN=VALUE, not 'Nothing=1'" in str(wrong.error_in_exec)
 
 
+@pytest.mark.parametrize("ask", ["%kql tokens/by-subscription {} --end {}", "%%kql {} --end {}\nAoaiRequests | take 1"])
+def test_an_answer_without_rows_says_what_the_source_holds(shell, lake, ask):
+    result, seen = run(shell, ask.format(lake, "2025-02-01"))
+    assert len(result.result) == 0
+    assert seen.stdout.startswith("No rows in this period. This does not mean there was no traffic")
+    assert "The source has 120 requests from " in seen.stdout
+
+
 def test_the_last_source_is_kept_and_a_name_runs_a_query_of_the_library(shell, lake):
     run(shell, f"%%kql {lake}\nprint 1")
     assert run(shell, "%%kql\nAoaiRequests | count")[0].result.Count[0] > 0

@@ -248,7 +248,7 @@ def _rehearse() -> None:
     from ...library.queries import library
     from ..render.blocks import Answer, Head
     from ..render.display import bundles
-    from ..session.report import HEAD_QUERY
+    from ..session.coverage import HEAD_QUERY
 
     frame = pd.DataFrame({"Name": ["a", "b"], "Value": pd.array([1, 2], dtype="Int64")})
     drawn = figure(frame, "bar x=Value y=Name", title="", units={})

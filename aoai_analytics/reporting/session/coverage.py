@@ -6,8 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from ...engines import Engine
+from ...errors import AoaiError
 from ...format.numbers import RANGE, human, is_missing, share
 from ...format.periods import said, utc
+from ...library import library
+
+#: The library's question that the coverage is the answer to.
+HEAD_QUERY = "health/coverage-head"
 
 #: Each source of token counts in words, best evidence first.
 SOURCES = {
@@ -68,6 +74,17 @@ def elsewhere(found: Mapping[str, Any], time_zone: str) -> str:
         return "The source has no such request at any time."
     first, last = (said(moment, time_zone) for moment in span(found))
     return f"The source has {found['Requests']:,} requests from {first} to {last} ({time_zone})."
+
+
+def no_rows(engine: Engine, in_period: bool, time_zone: str) -> str:
+    """What an answer of *engine* without rows means, and what its source holds, in a line."""
+    try:
+        row = engine.query(library().get(HEAD_QUERY).text).frame.iloc[0].to_dict()
+        held = elsewhere(numbers(row), time_zone)
+    except AoaiError:
+        held = ""
+    what = "No rows in this period." if in_period else "No rows."
+    return f"{what} This does not mean there was no traffic: the logs may lack what the query needs. {held}".rstrip()
 
 
 def span(found: Mapping[str, Any]) -> tuple[datetime, datetime]:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-HEAD_QUERY = "health/coverage-head"
 ROWS_BELOW_A_FIGURE = 20
 #: How many rows of a figure's query are read, where no number is given.
 ALL_ROWS = 5_000
@@ -155,7 +154,7 @@ class Report:
 
     def head(self) -> Head:
         """The report's head: source, period, how much traffic there was and how many of its tokens are known."""
-        query = self.queries.get(HEAD_QUERY)
+        query = self.queries.get(coverage.HEAD_QUERY)
         result = self.engine.query(query.text, start=self.start, end=self.end)
         found = coverage.numbers(result.frame.iloc[0].to_dict())
         head = Head(
