@@ -23,6 +23,7 @@ def queries(
 ) -> None:
     """List the queries and the question each one answers."""
     from ..library import library
+    from ..library.catalogue import overview
 
     listed = library().section(section) if section else list(library())
     if as_json:
@@ -43,9 +44,7 @@ def queries(
         ]
         print(json.dumps(entries, indent=2, ensure_ascii=False))
         return
-    width = max(len(query.name) for query in listed)
-    for query in listed:
-        print(f"{query.name:<{width}}  {query.question}")
+    print(overview(listed))
 
 
 def query(

@@ -17,6 +17,7 @@ from ..engines.kql.syntax import pointed
 from ..errors import AoaiError, QueryError, WrongUse
 from ..format.periods import span, zone
 from ..library import library
+from ..library.catalogue import overview
 from ..library.queries import Query
 from ..prompts import Asked, ask
 from ..reporting.session.coverage import no_rows
@@ -38,7 +39,7 @@ _HELP = """%%kql [SOURCE] [options], with KQL below it; or %kql NAME [SOURCE] [o
 
   SOURCE           lake folder, log-analytics://WORKSPACE-ID or kusto://CLUSTER/DATABASE; kept for later cells
                    (default: the last one, else the setting 'source', else the project's lake)
-  NAME             query name, e.g. tokens/by-subscription; 'aoai queries' lists them
+  NAME             query name, e.g. tokens/by-subscription; %kql tokens lists those of a section
   --since SPAN     look back this far, e.g. 7d or 12h
   --start T        start (inclusive), e.g. 2026-11-01 or 2026-11-01T08:00
   --end T          end (exclusive)
@@ -134,6 +135,9 @@ def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFram
         options = _options(line, named=cell is None)
         if options.help or (cell is None and options.name is None):
             print(_HELP)
+            return None
+        if cell is None and options.name in library().sections:
+            print(overview(library().section(options.name)))
             return None
         if cell is None:
             asked, title = _named(options)

@@ -1,6 +1,8 @@
-"""The library as a page of documentation, made from the files themselves."""
+"""The library as a page of documentation and as a list, made from the files themselves."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from .queries import FUNCTIONS, Library, Query
 
@@ -22,6 +24,12 @@ def markdown(library: Library) -> str:
     for name, query in library.functions().items():
         parts.append(f"| [`{name}`](../kql/{FUNCTIONS}/{name}.kql) | {_cell(query.question)} |\n")
     return "".join(parts)
+
+
+def overview(queries: Collection[Query]) -> str:
+    """A line for each of *queries*: its name and question."""
+    width = max(len(query.name) for query in queries)
+    return "\n".join(f"{query.name:<{width}}  {query.question}" for query in queries)
 
 
 def _row(query: Query) -> str:

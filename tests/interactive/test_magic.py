@@ -12,6 +12,7 @@ from aoai_analytics.interactive.render import Render, chart_of, split
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.ingest import ingest
 from aoai_analytics.lake.recompute import recompute
+from aoai_analytics.library import library
 from aoai_analytics.sample import write_sample
 
 
@@ -226,6 +227,15 @@ def test_what_was_added_to_ipython_is_taken_away(shell):
     assert len(shell.input_transformers_cleanup) == before - 1
     shell.run_line_magic("load_ext", "aoai_analytics")
     assert len(shell.input_transformers_cleanup) == before
+
+
+def test_a_section_s_name_lists_its_queries_with_their_questions(shell):
+    result, seen = run(shell, "%kql trust")
+    assert result.error_in_exec is None and result.result is None
+    assert [line.split()[0] for line in seen.stdout.splitlines()] == [
+        query.name for query in library().section("trust")
+    ]
+    assert "Which deployments are used by others than the gateway, and how much?" in seen.stdout
 
 
 def _offered(shell, cell: str) -> list[str]:
