@@ -209,6 +209,8 @@ def _column(
     title = heading(name, "" if unit.tight else unit.label)
     write: Callable[[Any], str]
     if kusto_type in _NUMBERS:
+        if name.endswith("Error") and unit.label:
+            title = title.replace(" error", " standard error", 1)
         decimals = decimals_for(values, unit) if kusto_type in ("real", "decimal") or unit.tight else 0
 
         def write(value: Any) -> str:

@@ -57,6 +57,13 @@ def test_names_come_first_ids_last_and_an_error_is_the_range_of_its_number() -> 
     assert re.findall(r'<td class="number">(.*?)</td>', table) == ["6.00 ± 0.98", "3.00", "0.90", "0.10"]
 
 
+def test_an_error_that_stands_alone_is_called_a_standard_error() -> None:
+    frame = pd.DataFrame({"Month": ["2026-11"], "ProjectedCost": [6.4], "CostError": [0.09], "LastError": ["timeout"]})
+    types = {"Month": "string", "ProjectedCost": "real", "CostError": "real", "LastError": "string"}
+    table = table_html(frame, types, {"ProjectedCost": "USD", "CostError": "USD"})
+    assert "Cost standard error (USD)" in table and ">Last error<" in table
+
+
 def test_among_many_names_the_first_measure_is_in_sight() -> None:
     names = [f"Name{number}" for number in range(8)]
     frame = pd.DataFrame({"At": ["a"], "Cost": [1.5], "Tokens": [3], **{name: ["x"] for name in names}})

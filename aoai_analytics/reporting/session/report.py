@@ -215,10 +215,9 @@ class Report:
     def _step(self) -> str | None:
         """The time between two points of a chart: an hour up to two days, a day up to three months, then a week.
 
-        None, a query's own default, where the length of the period is unknown.
+        It fits what the logs have of the period, as on the index. None, a query's own default, where that is unknown.
         """
-        first, last = self._covered or (None, None)
-        first, last = self.start or first, self.end or last
+        first, last = self._covered or (self.start, self.end)
         if first is None or last is None:
             return None
         return next((step for length, step in _STEPS if last - first <= length), _LONGEST_STEP)

@@ -120,6 +120,9 @@ def test_the_grain_of_an_open_period_follows_the_logs_and_is_the_query_s_own_whe
     assert "let step = 6h;" in made.answer_kql(kql).kql
     made.head()  # two days of logs
     assert "let step = time(0.01:00:00" in made.answer_kql(kql).kql
+    year = report(fixed_engine(), start=datetime(2026, 1, 1, tzinfo=UTC), end=datetime(2027, 1, 1, tzinfo=UTC))
+    year.head()
+    assert "let step = time(0.01:00:00" in year.answer_kql(kql).kql, "as on the index, where two days are not one bar"
 
 
 def test_prompts_are_hidden_unless_wanted(report: Make, fixed_engine: Any) -> None:
