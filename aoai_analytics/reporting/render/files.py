@@ -11,6 +11,7 @@ from ...format.periods import said
 from . import html
 from .cards import page_cards
 from .headline import money_and_success
+from .overview import not_over
 from .pages import Page
 
 TITLE = "Azure OpenAI gateway report"
@@ -30,7 +31,7 @@ def report_files(
     zone = manifest["time_zone"]
     made = said(datetime.fromisoformat(manifest["made"]), zone) + f" ({zone})"
     shown = {key: manifest[key] for key in ("source", "period", "time_zone", "failed")}
-    if manifest.get("end") and datetime.fromisoformat(manifest["end"]) > datetime.fromisoformat(manifest["made"]):
+    if not_over(manifest):
         shown["period"] += " (not over yet)"
     shown["more_cards"] = money_and_success(manifest.get("headline") or {})
     shown |= {"title": TITLE, "made": made, "version": __version__}

@@ -62,8 +62,7 @@ class Entry:
     @property
     def over(self) -> bool:
         """Whether its period was over when it was made, so that it can be compared."""
-        end = self.manifest.get("end")
-        return end is not None and _time(end) <= _time(self.manifest["made"])
+        return self.manifest.get("end") is not None and not not_over(self.manifest)
 
 
 @dataclass(frozen=True)
@@ -161,6 +160,12 @@ def entry(folder: str, manifest: Mapping[str, Any]) -> Entry:
     if numbers is None:
         numbers = of_coverage(next(filter(None, (page.get("coverage") for page in manifest["pages"])), {}))
     return Entry(folder, manifest, period, numbers)
+
+
+def not_over(manifest: Mapping[str, Any]) -> bool:
+    """Whether the period of *manifest* has an end, and ends after the report was made."""
+    end = manifest.get("end")
+    return end is not None and _time(end) > _time(manifest["made"])
 
 
 def incomparable(one: Entry, previous: Entry | None, before: str, *, elsewhere: bool = False) -> str:
@@ -269,7 +274,7 @@ def relative(value: float, old: float) -> str:
 
 def _marks(one: Entry) -> tuple[str, ...]:
     marks = ["failed in part"] if one.failed else []
-    if one.manifest.get("end") and not one.over:
+    if not_over(one.manifest):
         marks.append(f"period not over when made, {said(_time(one.manifest['made']), one.manifest['time_zone'])}")
     if not one.failed and one.numbers["Requests"] == 0:
         marks.append("no traffic found")
