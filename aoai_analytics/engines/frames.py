@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+#: Columns in local time of queries with the parameter ``timeZone``; their other columns are in UTC.
+_DATES = ("Day", "Week", "Month", "Cohort")
 _PANDAS = {"bool": "boolean", "int": "Int32", "long": "Int64", "real": "float64", "decimal": "float64"}
 
 
@@ -66,11 +68,17 @@ def in_zone(frame: pd.DataFrame, time_zone: str) -> pd.DataFrame:
 
 
 def days_in(frame: pd.DataFrame, time_zone: str) -> pd.DataFrame:
-    """*frame* with its columns of days as midnights in *time_zone*: a query returns local time as if it were UTC."""
-    days = {
-        str(name): column.dt.tz_localize(None).dt.tz_localize(time_zone, ambiguous=True, nonexistent="shift_forward")
-        for name, column in frame.items()
-        if str(column.dtype).startswith("datetime64")
-        and bool((column.dropna() == column.dropna().dt.normalize()).all())
-    }
-    return frame.assign(**days)
+    """*frame*, which a query with the parameter ``timeZone`` returned, with its times in that *time_zone*.
+
+    Such a query returns days, weeks and months in local time as if it were UTC: they become midnights there.
+    """
+    times = {}
+    for name, column in frame.items():
+        if not str(column.dtype).startswith("datetime64"):
+            continue
+        if name in _DATES:
+            local = column.dt.tz_localize(None)
+            times[str(name)] = local.dt.tz_localize(time_zone, ambiguous=True, nonexistent="shift_forward")
+        else:
+            times[str(name)] = column.dt.tz_convert(time_zone)
+    return frame.assign(**times)

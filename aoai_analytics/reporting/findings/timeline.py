@@ -25,10 +25,10 @@ def over_time(asker: Asker, first: datetime, last: datetime) -> tuple[dict[str, 
             ("Tokens", "tokens", _by(asker.now("tokens/by-day", timeZone=asker.time_zone), "Day", "TotalTokens")),
         ]
     else:
-        step = {"hour": "1h", "week": "7d"}[word]
+        bins = {"step": {"hour": "1h", "week": "7d"}[word], "timeZone": asker.time_zone}
         sums = [
-            ("Cost", "USD", _by(asker.now("cost/over-time", step=step), "TimeGenerated", "Cost")),
-            ("Tokens", "tokens", _by(asker.now("tokens/over-time", step=step), "TimeGenerated", "Tokens")),
+            ("Cost", "USD", _by(asker.now("cost/over-time", **bins), "TimeGenerated", "Cost")),
+            ("Tokens", "tokens", _by(asker.now("tokens/over-time", **bins), "TimeGenerated", "Tokens")),
         ]
     drawn = [_drawn(name, unit, of, word, asker.time_zone) for name, unit, of in sums]
     known = [each for each in drawn if each is not None]
@@ -54,7 +54,7 @@ def _drawn(name: str, unit: str, sums: dict[datetime, float | None], word: str, 
         return None
     axis = "Day" if word == "day" else "TimeGenerated"
     frame = pd.DataFrame([{axis: at, name: value} for at, value in sums.items()])
-    if word == "day":
+    if time_zone != "UTC":
         frame = days_in(frame, time_zone)
     title = f"{name} by {word}"
     return figure(frame, f"bar x={axis} y={name}", title=title, units={name: unit}, time_zone=time_zone)
