@@ -183,6 +183,9 @@ def _field(parameter: Parameter, fitted: Any = None) -> Any:
         # It changes with the period that is chosen.
         return widgets.Text(placeholder="fits the period", **look)
     default = str(fitted) if isinstance(fitted, int) else _default(parameter)
+    if parameter.choices:
+        options = [(choice or "(unchanged)", choice) for choice in parameter.choices]
+        return widgets.Dropdown(options=options, value=default, **look)
     with suppress(ValueError):
         if parameter.type in ("int", "long"):
             return widgets.IntText(value=int(default), **look)

@@ -14,6 +14,7 @@ from ..config import own_budgets, shipped
 from ..engines.kql.functions import in_order
 from ..engines.kql.parameters import Parameter, bind, declared
 from ..errors import UnknownName, WrongUse
+from ..format.periods import zone
 
 #: The folder that defines tables as functions; all other folders hold questions.
 FUNCTIONS = "functions"
@@ -22,6 +23,7 @@ SUBJECTS = (
     *("overview", "tokens", "models", "users", "user", "teams", "prompts", "reliability"),
     *("cost", "invoice", "health", "trust", "mcp", "alerts"),
 )
+_BELOW_ZERO = re.compile(r"(int\(|real\(|time\()?-")
 _HEADER = re.compile(r"^//[ \t]*(?P<key>[a-z][a-z-]*)[ \t]*:[ \t]*(?P<value>.*?)[ \t]*$")
 
 
@@ -49,9 +51,20 @@ class Query:
         return declared(self.text)
 
     def bind(self, **values: Any) -> str:
-        """The query's text with parameters set. Raises UnknownName or WrongUse; see ``engines.kql.parameters.bind``."""
+        """The query's text with parameters set. Raises UnknownName or WrongUse; see ``engines.kql.parameters.bind``.
+
+        No parameter of the library takes a number or a time below 0, nor a ``step`` of 0.
+        """
         try:
-            return bind(self.text, values)
+            bound = bind(self.text, values)
+            for name, set_to in declared(bound).items():
+                if name in values and _BELOW_ZERO.match(set_to.default):
+                    raise WrongUse(f"parameter '{name}' takes a {set_to.type} of 0 or more")
+                if name == "step" and not re.search("[1-9]", set_to.default):
+                    raise WrongUse("parameter 'step' takes a timespan of more than 0")
+            if "timeZone" in values:
+                zone(values["timeZone"])
+            return bound
         except UnknownName as error:
             raise UnknownName(f"{self.name}: {error}") from error
         except WrongUse as error:

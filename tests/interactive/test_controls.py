@@ -52,6 +52,16 @@ def test_a_field_shows_what_the_answer_is_asked_with(report: Report) -> None:
             assert controls.parameters["step"].value == "" and controls.parameters["step"].placeholder
 
 
+def test_a_parameter_with_few_values_is_a_list_of_them(report: Report) -> None:
+    controls = Controls(report)
+    controls.section.value, controls.query.value = "cost", "cost/what-if"
+    tier = controls.parameters["toTier"]
+    assert [value for _, value in tier.options] == ["default", "batch", "flex", "priority"]
+    tier.value = "batch"
+    run(controls)
+    assert controls.cell.value == "report.show(\"cost/what-if\", toTier='batch')"
+
+
 def test_a_period_and_a_filter_narrow_the_answer_and_are_in_the_cell(report: Report) -> None:
     controls = Controls(report)
     controls.query.value = "tokens/by-surface"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aoai_analytics.engines.kql.parameters import declared
 from aoai_analytics.errors import UnknownName, WrongUse
 from aoai_analytics.library import library
 from aoai_analytics.library.queries import Library
@@ -64,6 +65,46 @@ def test_an_error_about_a_parameter_names_the_query():
         library().get("tokens/by-subscription").bind(top=1)
     with pytest.raises(WrongUse, match="tokens/by-subscription: parameter 'topN' takes a long"):
         library().get("tokens/by-subscription").bind(topN="many")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("toTier", "cheap", "cost/what-if: parameter 'toTier' takes one of default, batch, flex, priority$"),
+        ("toScope", "Global", "'toScope' takes one of global, data-zone, regional$"),
+        ("ptus", "-5", "'ptus' takes a long of 0 or more$"),
+        ("ptuHourPrice", -0.5, "'ptuHourPrice' takes a real of 0 or more$"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_with_what_does(name, value, message):
+    with pytest.raises(WrongUse, match=message):
+        library().get("cost/what-if").bind(**{name: value})
+
+
+def test_a_choice_may_stay_as_it_is():
+    query = library().get("cost/what-if")
+    assert 'let toScope = "";' in query.bind(toScope="")
+    assert 'let toScope = "global";' in query.bind(toScope="global")
+
+
+@pytest.mark.parametrize("value", ["0h", "-1h"])
+def test_a_chart_needs_a_step_above_0(value):
+    with pytest.raises(WrongUse, match="tokens/over-time: parameter 'step' takes a timespan of"):
+        library().get("tokens/over-time").bind(step=value)
+
+
+def test_a_time_zone_is_one_that_exists():
+    with pytest.raises(WrongUse, match="cost/by-day: unknown time zone 'Mars/Base': use an IANA name"):
+        library().get("cost/by-day").bind(timeZone="Mars/Base")
+
+
+def test_a_default_of_the_library_is_a_value_that_it_takes():
+    for query in library():
+        given = {
+            name: parameter.default.strip('"') for name, parameter in query.parameters.items() if parameter.choices
+        }
+        bound = declared(query.bind(**given))
+        assert {n: p.default for n, p in bound.items()} == {n: p.default for n, p in query.parameters.items()}
 
 
 def test_functions_are_no_queries_and_stand_after_those_they_need():

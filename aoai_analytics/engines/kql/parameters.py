@@ -6,6 +6,7 @@ a KQL literal of that type, so no string can leave its quotes.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import math
 from collections.abc import Mapping
@@ -35,6 +36,13 @@ class Parameter:
     default: str
     about: str
     line: int
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values it takes, if its comment lists them (``one of: global, regional``): that is all, with its default."""
+        listed = self.about.partition("one of: ")[2].partition(";")[0]
+        default = str(ast.literal_eval(self.default)) if listed else ""
+        return tuple(dict.fromkeys([default, *listed.split(", ")])) if listed else ()
 
 
 def declared(kql: str) -> dict[str, Parameter]:
@@ -74,7 +82,7 @@ def bind(kql: str, values: Mapping[str, Any] | None) -> str:
 
     Values may be Python values or text as a command line gives it (``"30"`` for a long, ``"7d"`` for a
     timespan). Raises UnknownName for a parameter the query does not declare, WrongUse for a value that
-    does not fit its type.
+    does not fit its type or is not one of its ``choices``.
     """
     if not values:
         return kql
@@ -85,7 +93,10 @@ def bind(kql: str, values: Mapping[str, Any] | None) -> str:
             raise UnknownName(_unknown(name, parameters))
         parameter = parameters[name]
         about = f"  // {parameter.about}" if parameter.about else ""
-        lines[parameter.line] = f"let {name} = {literal(value, parameter.type, name)};{about}"
+        written = literal(value, parameter.type, name)
+        if parameter.choices and value not in parameter.choices:
+            raise WrongUse(f"parameter '{name}' takes one of {', '.join(filter(None, parameter.choices))}")
+        lines[parameter.line] = f"let {name} = {written};{about}"
     return "\n".join(lines)
 
 
