@@ -39,7 +39,7 @@ class Parameter:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The values it takes, if its comment lists them (``one of: global, regional``): that is all, with its default."""
+        """All values it takes, its default included, if its comment lists them: ``one of: global, regional``."""
         listed = self.about.partition("one of: ")[2].partition(";")[0]
         default = str(ast.literal_eval(self.default)) if listed else ""
         return tuple(dict.fromkeys([default, *listed.split(", ")])) if listed else ()
