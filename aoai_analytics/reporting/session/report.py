@@ -256,8 +256,7 @@ class Report:
         notes.append(asked.note)
         if asked.texts_hidden and len(frame):
             notes.append(TEXTS_HIDDEN)
-            told = [name for name in frame.columns if not (types.get(name) == "string" and _all_hidden(frame[name]))]
-            frame = frame[told] if told else frame
+            frame = _without_hidden(frame, types)
         table = ""
         if len(frame):
             rows = MAX_ROWS if drawn is None else ROWS_BELOW_A_FIGURE
@@ -284,6 +283,16 @@ class Report:
             problems=problems,
             totals={} if problems else _totals(frame, types, units),
         )
+
+
+def _without_hidden(frame: pd.DataFrame, types: Mapping[str, str]) -> pd.DataFrame:
+    """*frame* without the columns of hidden texts alone; where the first one is, its rows are numbered instead."""
+    told = [name for name in frame.columns if not (types.get(name) == "string" and _all_hidden(frame[name]))]
+    if not told:
+        return frame
+    first = frame.columns[0]
+    numbers = {} if first in told else {first: [f"#{number}" for number in range(1, len(frame) + 1)]}
+    return frame.assign(**numbers)[[*numbers, *told]]
 
 
 def _all_hidden(column: pd.Series) -> bool:

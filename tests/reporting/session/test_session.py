@@ -133,6 +133,15 @@ def test_prompts_are_hidden_unless_wanted(report: Make, fixed_engine: Any) -> No
     assert "my secret" in shown.table and "my secret" in shown.csv and "hidden" not in shown.note
 
 
+def test_rows_that_a_hidden_text_would_name_are_numbered(report: Make, fixed_engine: Any) -> None:
+    rows = pd.DataFrame({"Prompt": ["my secret", "another"], "Requests": [7, 2]})
+    hidden = report(fixed_engine(rows=rows)).answer("prompts/some")
+    assert hidden.csv.splitlines() == ["Prompt,Requests", "#1,7", "#2,2"]
+    assert "#1</bdi>" in hidden.table and "secret" not in str(hidden)
+    later = rows[["Requests", "Prompt"]]
+    assert report(fixed_engine(rows=later)).answer("prompts/some").csv.splitlines() == ["Requests", "7", "2"]
+
+
 def test_a_question_of_one_s_own_is_answered_with_its_own_chart_and_parameters(report: Make, fixed_engine: Any) -> None:
     engine = fixed_engine()
     header = "// title: Mine\n// chart: bar x=TotalTokens y=Team\n// unit: TotalTokens=tokens\n"
