@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aoai_analytics.schema.tables import MESSAGES, REQUESTS, TABLES
+from tests import kql_parser
 from tests.kql_parser import KQL, Analysis, analyse, diagnostics, semantic_layer
 
 FILES = {path.relative_to(KQL).with_suffix("").as_posix(): path for path in sorted(KQL.rglob("*.kql"))}
@@ -79,3 +80,28 @@ def test_the_parser_infers_a_result_s_columns_in_order() -> None:
         ("N", "long"),
         ("S", "real"),
     ]
+
+
+def test_without_the_parser_a_recorded_query_is_answered_and_a_new_one_skips(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"diagnostics": [], "columns": [["N", "long"]]}
+    monkeypatch.setattr(kql_parser, "missing", lambda: "needs node (Node.js)")
+    monkeypatch.setattr(kql_parser, "recorded", lambda: {"key of A": said})
+    monkeypatch.setattr(kql_parser, "_digest", lambda value: f"key of {value['query']}")
+    assert analyse({"a": "A"})["a"] == Analysis([], {"N": "long"})
+    with pytest.raises(pytest.skip.Exception, match="needs node"):
+        analyse({"a": "A", "b": "B"})
+
+
+def test_what_the_parser_now_says_otherwise_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One in 32 of the recorded queries is parsed in any case."""
+    if reason := kql_parser.missing():
+        pytest.skip(reason)
+    kql = "print N = 1"
+    monkeypatch.setattr(kql_parser, "_digest", lambda value: "00 is asked again")
+    monkeypatch.setattr(
+        kql_parser, "recorded", lambda: {"00 is asked again": {"diagnostics": [], "columns": [["N", "int"]]}}
+    )
+    with pytest.raises(AssertionError, match="the parser says otherwise of a than recorded"):
+        analyse({"a": kql}, functions={})
+    monkeypatch.setattr(kql_parser, "recorded", dict)
+    assert analyse({"a": kql}, functions={})["a"].columns == {"N": "long"}
