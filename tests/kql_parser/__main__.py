@@ -21,7 +21,7 @@ def main() -> int:
         text=True,
         check=True,
     )
-    return RECORDER.record(digest(), (found.stdout.split(), {}))
+    return RECORDER.record(digest(), (["--numprocesses", "auto", "--dist", "loadfile", *found.stdout.split()], {}))
 
 
 if __name__ == "__main__":
