@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .cards import cards
-from .figures import describe, figure, note
+from .figures import describe, figure, finding, note
 from .headlines import headline
 from .kinds import KINDS, Chart, parse_chart
 from .style import CONFIG, templates
@@ -16,6 +16,7 @@ __all__ = [
     "cards",
     "describe",
     "figure",
+    "finding",
     "headline",
     "note",
     "parse_chart",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import WrongUse
 from ..format.labels import distinct, heading, humanised, named, plain, plotly_text, shortened
 from ..format.numbers import additive, human, is_missing, unit_of
+from .findings import of_grid, of_series
 from .kinds import Chart, parse_chart
 from .series import MAX_CATEGORIES, Series, clock, has_unknown, is_number, listed, series, shown_time
 from .style import KNOWN_COLORS, OTHER_COLOR, templates
@@ -52,7 +53,7 @@ def figure(
     *units* maps columns to units (``{"TotalTokens": "tokens"}``); times are shown in *time_zone*. *colors* are those of
     a page, by column and name, so that a model has its colour in each of its figures; new names are added. None if the
     chart is a table or there is nothing to draw. Null values are gaps, never zeros. All text is escaped.
-    ``describe`` and ``note`` give the figure as text. Raises WrongUse if the chart does not fit the columns.
+    ``describe``, ``finding`` and ``note`` give it as text. Raises WrongUse if the chart does not fit the columns.
     """
     spec = parse_chart(chart)
     if not spec.row.trace:
@@ -64,10 +65,11 @@ def figure(
         return None
     builders = {"heatmap": _heatmap, "markers": _points}
     build = builders.get(spec.row.trace) or builders.get(spec.row.mode) or _series_figure
-    drawn: tuple[list[dict[str, Any]], dict[str, Any], str, list[str]] | None = build(frame, spec, units, time_zone)
+    drawn: tuple[list[dict[str, Any]], dict[str, Any], str, list[str], str] | None
+    drawn = build(frame, spec, units, time_zone)
     if drawn is None:
         return None
-    traces, layout, alt, notes = drawn
+    traces, layout, alt, notes, found = drawn
     colors = {} if colors is None else colors
     if spec.color and spec.row.trace != "heatmap" and len(traces) > 1:
         _fix_colors(traces, spec.color, colors.setdefault(spec.color, {}), "dark" if dark else "light")
@@ -76,7 +78,7 @@ def figure(
     layout |= {
         "title": {"text": plotly_text(plain(title))},
         "template": templates()["dark" if dark else "light"],
-        "meta": {"alt": f"{spec.row.says}: {plain(title)}. {alt}", "note": " ".join(notes)},
+        "meta": {"alt": f"{spec.row.says}: {plain(title)}. {alt}", "note": " ".join(notes), "finding": found},
     }
     return Figure(data=traces, layout=layout)
 
@@ -84,6 +86,11 @@ def figure(
 def describe(drawn: Figure) -> str:
     """A plain-text description of the figure, for readers who cannot see it."""
     return str(drawn.layout.meta["alt"])
+
+
+def finding(drawn: Figure) -> str:
+    """The figure's finding in plain text, for its title; '' where it has none that is sure."""
+    return str(drawn.layout.meta["finding"])
 
 
 def note(drawn: Figure) -> str:
@@ -150,8 +157,9 @@ def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], t
             trace["customdata"] = customdata
         traces.append(trace | (_bar(data, name) if as_bars else _line(data, name, kind.fill)))
     layout = _axes(data, days, units)
+    found = of_series(data, spec, unit)
     if data.kind == "time" and kind.trace == "scatter" and not kind.fill and len(traces) > _MOST_LINES:
-        return traces, _small_multiples(traces, layout), _in_words(data, unit), data.notes
+        return traces, _small_multiples(traces, layout), _in_words(data, unit), data.notes, found
     layout["barmode"] = "relative" if kind.stacked else "group"
     if as_bars and data.horizontal and not several:
         _label_bars(traces[0], layout, unit)
@@ -165,7 +173,7 @@ def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], t
         layout["hovermode"] = "x unified"
         for trace in traces:
             trace["hovertemplate"] = trace["hovertemplate"].replace(f"<br>{where}", "").replace("</b><br>", "</b> ")
-    return traces, layout, _in_words(data, unit), data.notes
+    return traces, layout, _in_words(data, unit), data.notes, found
 
 
 def _label_bars(trace: dict[str, Any], layout: dict[str, Any], unit: Any) -> None:
@@ -338,6 +346,7 @@ def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zo
         return None
     unit = unit_of(z, units)
     notes = []
+    whole = grid
     if len(grid) > MAX_CATEGORIES and isinstance(grid.index[0], str) and additive(z, units):
         notes.append(f"The figure shows the first {MAX_CATEGORIES} of {len(grid):,} rows; the others are in the data.")
         grid = grid.loc[grid.sum(axis=1).sort_values(ascending=False, kind="stable").index[:MAX_CATEGORIES]]
@@ -385,7 +394,9 @@ def _heatmap(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zo
         "height": max(_LYING, 140 + 26 * len(grid)),
     }  # fmt: skip
     top = rows.iloc[int(rows["z"].astype("float64").argmax())]
-    return [trace], layout, f"Highest: {top['y']}, {top['x']}, {human(top['z'], unit)}.", notes
+    partly = bool(rows["z"].isna().any())
+    found = of_grid(whole, grid.index, (x, y, z), unit, adds=additive(z, units), partly=partly)
+    return [trace], layout, f"Highest: {top['y']}, {top['x']}, {human(top['z'], unit)}.", notes, found
 
 
 def _points(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zone: str) -> Any:
@@ -425,4 +436,4 @@ def _points(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zon
         "yaxis": {"title": {"text": plotly_text(heading(y, unit_of(y, units).label))}, "rangemode": "tozero"},
         "height": 400,
     }
-    return traces, layout, f"{len(known):,} points.", notes
+    return traces, layout, f"{len(known):,} points.", notes, ""

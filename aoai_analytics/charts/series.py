@@ -31,7 +31,8 @@ class Series:
     if more columns than ``measure`` are measured. ``kind`` is the kind of index (``category``,
     ``time`` in UTC, ``number``), ``additive`` whether the values may be summed, ``horizontal`` the direction of bars,
     ``zone`` the time zone of displayed times, ``other`` the name of the series with the rest. ``notes``
-    are for the reader.
+    are for the reader. ``whole`` are the values before any is left out of the picture; ``partly``: one of them is
+    unknown.
     """
 
     values: pd.DataFrame
@@ -45,6 +46,8 @@ class Series:
     zone: str = ""
     other: str = ""
     notes: list[str] = field(default_factory=list)
+    whole: Any = None
+    partly: bool = False
 
 
 def series(frame: pd.DataFrame, chart: Chart, units: Mapping[str, str], time_zone: str) -> Series:
@@ -56,9 +59,11 @@ def series(frame: pd.DataFrame, chart: Chart, units: Mapping[str, str], time_zon
     result = Series(values, absent, measures[0], category, kind, adds, horizontal, len(measures) > 1, zone)
     if kind == "category":
         _order_categories(result)
-        _limit_categories(result)
     elif chart.row.continuous or kind == "number":
         _order_moments(result)
+    result.whole, result.partly = result.values, has_unknown(result)
+    if kind == "category":
+        _limit_categories(result)
     _leave_out_empty(result)
     _limit_series(result)
     return result

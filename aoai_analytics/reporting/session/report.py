@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ...charts import cards, describe, figure, headline, note, table_html
+from ...charts import cards, describe, figure, finding, headline, note, table_html
 from ...charts.tables import MAX_ROWS
 from ...config import default_source, found, own_budgets, settings
 from ...dimensions import only_setting, own_functions
@@ -244,9 +244,9 @@ class Report:
         if parameters.get("timeZone") == self.time_zone != "UTC":
             frame = days_in(asked.result.frame, self.time_zone)
             asked = replace(asked, result=replace(asked.result, frame=frame))
-        return self._answer(query, kql, asked, time.perf_counter() - began)
+        return self._answer(query, kql, parameters, asked, time.perf_counter() - began)
 
-    def _answer(self, query: Query, kql: str, asked: Asked, seconds: float) -> Answer:
+    def _answer(self, query: Query, kql: str, parameters: Mapping[str, Any], asked: Asked, seconds: float) -> Answer:
         result, units = asked.result, asked.units
         frame, types = result.frame, result.types
         drawn = figure(
@@ -262,11 +262,14 @@ class Report:
             rows = MAX_ROWS if drawn is None else ROWS_BELOW_A_FIGURE
             table = table_html(frame, types, units, caption=query.title, time_zone=self.time_zone, max_rows=rows)
         problems = _problems(query.title, result)
+        said = headline(frame, query.header.get("headline", ""), units)
+        if drawn is not None and not problems and not _is_cut(query, parameters, len(result.frame)):
+            said = said or finding(drawn)
         shown = tuple(cards(query, frame.iloc[0].to_dict())) if len(frame) == 1 else ()
         return Answer(
             name=query.name,
             title=query.title,
-            headline=headline(frame, query.header.get("headline", ""), units),
+            headline=said,
             question=query.question,
             kql=kql.strip(),
             digest=hashlib.sha256(kql.encode()).hexdigest(),
@@ -293,6 +296,12 @@ def _without_hidden(frame: pd.DataFrame, types: Mapping[str, str]) -> pd.DataFra
     first = frame.columns[0]
     numbers = {} if first in told else {first: [f"#{number}" for number in range(1, len(frame) + 1)]}
     return frame.assign(**numbers)[[*numbers, *told]]
+
+
+def _is_cut(query: Query, parameters: Mapping[str, Any], rows: int) -> bool:
+    """Whether *rows* are as many as *query* may give, so that there may be more: of those a figure knows nothing."""
+    declared = query.parameters.get("topN")
+    return declared is not None and rows >= int(parameters.get("topN", declared.default))
 
 
 def _all_hidden(column: pd.Series) -> bool:

@@ -164,6 +164,18 @@ def test_what_a_parameter_lacks_is_the_first_row_s(report: Make, fixed_engine: A
     assert report(nobody).first("tokens/by-team", "Team") == ""
 
 
+def test_an_answer_without_a_template_has_its_figures_finding_unless_rows_may_be_missing(
+    report: Make, fixed_engine: Any
+) -> None:
+    """TEAMS has 700 known tokens of claims, 300 of another and an unknown number; a template comes first."""
+    kql = "// chart: bar x=TotalTokens y=Team\n// unit: TotalTokens=tokens\nlet topN = 20;\nAoaiRequests | take topN"
+    assert report().answer_kql(kql).headline == "claims: 70% of the known 1,000 tokens"
+    assert report().answer_kql(kql, topN=4).headline == "claims: 70% of the known 1,000 tokens"
+    assert report().answer_kql(kql, topN=3).headline == ""
+    assert report().answer("tokens/by-team").headline == "claims used 70% of all tokens"
+    assert report(fixed_engine(partial=True)).answer_kql(kql).headline == ""
+
+
 def test_no_rows_are_an_answer_without_figure_and_table(report: Make, fixed_engine: Any) -> None:
     empty = fixed_engine()
     empty.rows = empty.rows.head(0)
