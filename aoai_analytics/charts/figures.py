@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ..errors import WrongUse
 from ..format.labels import distinct, heading, humanised, named, plain, plotly_text, shortened
 from ..format.numbers import additive, human, is_missing, unit_of
+from .colors import paint
 from .findings import of_grid, of_series
 from .kinds import Chart, parse_chart
 from .series import MAX_CATEGORIES, Series, clock, has_unknown, is_number, listed, series, shown_time
-from .style import KNOWN_COLORS, OTHER_COLOR, templates
+from .style import NAMED, OTHER_COLOR, templates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,13 +47,13 @@ def figure(
     units: Mapping[str, str],
     time_zone: str = "UTC",
     dark: bool = False,
-    colors: dict[str, dict[str, int]] | None = None,
+    colors: dict[str, int] | None = None,
 ) -> Figure | None:
     """The figure of *frame* described by *chart* (``bar x=TotalTokens y=CallerIpAddress``).
 
-    *units* maps columns to units (``{"TotalTokens": "tokens"}``); times are shown in *time_zone*. *colors* are those of
-    a page, by column and name, so that a model has its colour in each of its figures; new names are added. None if the
-    chart is a table or there is nothing to draw. Null values are gaps, never zeros. All text is escaped.
+    *units* maps columns to units (``{"TotalTokens": "tokens"}``); times are shown in *time_zone*. *colors* are the
+    models' on a page, to which new ones are added; None for a figure that stands alone (see ``charts.colors``). None if
+    the chart is a table or there is nothing to draw. Null values are gaps, never zeros. All text is escaped.
     ``describe``, ``finding`` and ``note`` give it as text. Raises WrongUse if the chart does not fit the columns.
     """
     spec = parse_chart(chart)
@@ -70,9 +71,8 @@ def figure(
     if drawn is None:
         return None
     traces, layout, alt, notes, found = drawn
-    colors = {} if colors is None else colors
-    if spec.color and spec.row.trace != "heatmap" and len(traces) > 1:
-        _fix_colors(traces, spec.color, colors.setdefault(spec.color, {}), "dark" if dark else "light")
+    if spec.row.trace != "heatmap":
+        paint(traces, spec, colors, "dark" if dark else "light")
     from plotly.graph_objects import Figure
 
     layout |= {
@@ -96,30 +96,6 @@ def finding(drawn: Figure) -> str:
 def note(drawn: Figure) -> str:
     """A plain-text note about what the figure leaves out; '' if nothing."""
     return str(drawn.layout.meta["note"])
-
-
-def _fix_colors(traces: list[dict[str, Any]], column: str, known: dict[str, int], theme: str) -> None:
-    """Give each trace the colour that its name has in *known*; ``meta`` has its number, for another theme.
-
-    Of two names with one colour, the second gets another in this figure.
-    """
-    palette = templates()[theme]["layout"]["colorway"]
-    own = [trace for trace in traces if trace.get("marker", trace.get("line", {})).get("color") != OTHER_COLOR]
-    known |= {name: place for name, place in KNOWN_COLORS.get(column, {}).items() if name not in known}
-    taken: set[int] = set()
-    for trace in sorted(own, key=lambda trace: trace["name"] not in known):
-        name = trace["name"]
-        place = known.get(name, -1)
-        if place < 0 or place in taken:
-            free = [n for n in range(len(palette)) if n not in taken]
-            fresh = [n for n in free if n not in known.values()]
-            place = (fresh or free or [0])[0]
-            known.setdefault(name, place)
-        taken.add(place)
-        trace["meta"] = {"color": place}
-        for part in ("marker", "line"):
-            if part in trace or (part == "marker" and trace["type"] == "bar"):
-                trace[part] = {**trace.get(part, {}), "color": palette[place]}
 
 
 def _series_figure(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zone: str) -> Any:
@@ -414,7 +390,7 @@ def _points(frame: pd.DataFrame, spec: Chart, units: Mapping[str, str], time_zon
     notes = [f"Rows with an unknown value, not drawn: {left_out:,}."] if left_out else []
     names = list(known["name"].value_counts().index)
     traces = []
-    for number, name in enumerate(names[: len(templates()["light"]["layout"]["colorway"])]):
+    for number, name in enumerate(names[:NAMED]):
         own = known[known["name"] == name]
         traces.append(
             {

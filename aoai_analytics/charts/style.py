@@ -23,8 +23,27 @@ _DARK = [
     "#F0E442", "#9C8FE0", "#6FD3C3", "#D0668F", "#C8C8C8",
 ]  # fmt: skip
 
-#: Names that have their colour everywhere, by column, as places in the palettes above: how a request ended, and the
-#: usual models. Models of one generation differ; another model gets a colour that a figure has left.
+#: How many colours stand for names; the template's others, of ``charts.colors``, follow them.
+NAMED = len(_LIGHT)
+# Of outcomes on a page: what succeeded (2), and what the service or its limits refused (3), by weight.
+_STATUS = {
+    "light": ["#6A9A2D", "#94BB5A", "#8F1D21", "#D1343A", "#EE8F8B"],
+    "dark": ["#8FBF4F", "#5E7F35", "#FF9A93", "#E5484D", "#A23B3E"],
+}
+#: Outcomes and the places of their colours on a page.
+STATUS: Mapping[str, int] = {
+    name: NAMED + place
+    for place, name in enumerate(("success", "cache-hit", "server-error", "throttled-backend", "throttled-gateway"))
+}
+# Shades of one hue that is almost grey, from the strongest to the faintest.
+_SHADES = {
+    "light": ["#34506C", "#496684", "#5F7C9A", "#7791AD", "#8FA6BE", "#A6B9CD", "#BCCBDA", "#CFDAE5"],
+    "dark": ["#D8E3EE", "#BCCBDB", "#A2B5C9", "#899EB5", "#7288A0", "#5D738B", "#4C6077", "#3F5167"],
+}
+
+#: Names that have their colour everywhere, by column, as places in the palettes above: how a request ended (on
+#: dashboards; a report's page has STATUS), and the usual models. Models of one generation differ; another model gets a
+#: colour that a figure has left.
 KNOWN_COLORS: Mapping[str, Mapping[str, int]] = {
     "Outcome": {
         "success": 2, "cache-hit": 8, "server-error": 5, "throttled-backend": 1, "throttled-gateway": 6,
@@ -80,10 +99,10 @@ _THEMES: dict[str, dict[str, Any]] = {
 @cache
 def templates() -> dict[str, dict[str, Any]]:
     """The plotly templates ``light`` and ``dark``, as JSON-ready dictionaries. Do not modify them."""
-    return {name: _template(theme) for name, theme in _THEMES.items()}
+    return {name: _template(name, theme) for name, theme in _THEMES.items()}
 
 
-def _template(theme: dict[str, Any]) -> dict[str, Any]:
+def _template(name: str, theme: dict[str, Any]) -> dict[str, Any]:
     axis = {
         "gridcolor": theme["grid"],
         "linecolor": theme["grid"],
@@ -103,7 +122,7 @@ def _template(theme: dict[str, Any]) -> dict[str, Any]:
             "title": {"font": {"size": 16}, "x": 0, "xref": "paper", "xanchor": "left"},
             "paper_bgcolor": theme["paper"],
             "plot_bgcolor": theme["paper"],
-            "colorway": theme["colors"],
+            "colorway": [*theme["colors"], *_STATUS[name], *_SHADES[name]],
             "colorscale": {"sequential": theme["scale"]},
             "coloraxis": {"colorbar": {"outlinewidth": 0, "thickness": 12, "tickfont": {"color": theme["muted"]}}},
             "xaxis": axis,

@@ -199,15 +199,15 @@ def test_lying_bars_have_their_value_at_their_end() -> None:
     assert result.layout.xaxis.range[1] > 1_300_000
 
 
-def test_a_name_has_one_colour_in_all_figures_of_a_page() -> None:
-    colors: dict[str, dict[str, int]] = {}
-    frame = tokens(User=["a", "a", "b"], Model=["m1", "m2", "m3"], TotalTokens=[3, 2, 1])
+def test_a_model_has_one_colour_in_all_figures_of_a_page() -> None:
+    colors: dict[str, int] = {}
+    frame = tokens(User=["a", "a", "b"], ModelName=["m1", "m2", "m3"], TotalTokens=[3, 2, 1])
 
     def seen(of: pd.DataFrame) -> dict[str, str]:
-        made = drawn(of, "bar x=TotalTokens y=User color=Model", colors=colors)
+        made = drawn(of, "bar x=TotalTokens y=User color=ModelName", colors=colors)
         return {trace.name: trace.marker.color for trace in made.data}
 
-    first, second = seen(frame), seen(frame[frame["Model"] != "m1"])
+    first, second = seen(frame), seen(frame[frame["ModelName"] != "m1"])
     assert len(set(first.values())) == 3
     assert second == {name: first[name] for name in ("m2", "m3")}
 

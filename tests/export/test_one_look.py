@@ -96,7 +96,7 @@ def test_two_outcomes_or_models_of_one_figure_never_share_a_colour() -> None:
     # Two generations with one colour, and models of which nobody has heard.
     names = ["gpt-4o", "gpt-5.4", "gpt-4.1", "ours-1", "ours-2"]
     frame = pd.DataFrame({"ModelName": names, "SubscriptionId": "sub-a", "Cost": range(5, 0, -1)})
-    colors: dict[str, dict[str, int]] = {}
+    colors: dict[str, int] = {}
     drawn = figure(frame, "bar x=Cost y=SubscriptionId color=ModelName", title="", units={"Cost": "USD"}, colors=colors)
     assert drawn is not None
     of_report = {trace.name: trace.marker.color for trace in drawn.data}

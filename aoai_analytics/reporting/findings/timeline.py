@@ -57,7 +57,7 @@ def _drawn(name: str, unit: str, sums: dict[datetime, float | None], word: str, 
     if time_zone != "UTC":
         frame = days_in(frame, time_zone)
     title = f"{name} by {word}"
-    return figure(frame, f"bar x={axis} y={name}", title=title, units={name: unit}, time_zone=time_zone)
+    return figure(frame, f"bar x={axis} y={name}", title=title, units={name: unit}, time_zone=time_zone, colors={})
 
 
 def _stacked(figures: list[dict[str, Any]]) -> dict[str, Any]:

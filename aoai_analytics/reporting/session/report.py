@@ -99,8 +99,8 @@ class Report:
         self.time_zone = time_zone
         self.show_prompts = show_prompts
         self._covered: tuple[datetime, datetime] | None = None
-        #: The colours of names in figures, by column.
-        self._colors: dict[str, dict[str, int]] = {}
+        #: The colours of models in figures.
+        self._colors: dict[str, int] = {}
 
     def show(self, name: str, **parameters: Any) -> None:
         """Show the answer to the library's question *name*, with its parameters set. Raises what ``answer`` does."""

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from aoai_analytics.charts import table_html, templates
+from aoai_analytics.charts.colors import FIRST_SHADE
 from aoai_analytics.library.queries import library
 from aoai_analytics.reporting.render.blocks import Finding
 from aoai_analytics.reporting.render.files import report_files
@@ -440,7 +441,7 @@ def test_chromium_prints_a_page_from_the_command_line_with_its_figures(
         for head, stream in re.findall(rb"<<([^>]*)>> stream\n(.*?)\nendstream", content, re.DOTALL)
         if b"FlateDecode" in head and b"/Length1" not in head  # no font
     )
-    # The first bars are of the figures' first colour, which nothing else on the page has.
-    colour = templates()["light"]["layout"]["colorway"][0]
+    # Bars of one series have a shade that nothing else on the page has.
+    colour = templates()["light"]["layout"]["colorway"][FIRST_SHADE + 2]
     shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     assert painted.count(" ".join(f"{share:.4g}".replace("0.", ".") for share in shares).encode() + b" rg") > 5
