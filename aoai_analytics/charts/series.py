@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: More bars than this are unreadable; the table has the rest.
 MAX_CATEGORIES = 20
+#: This many categories with bars of the same lengths, in steps of this part of the longest, are drawn as one.
+_ALIKE, _STEPS = 5, 100
 #: Longest time axis on which gaps are filled.
 _MAX_MOMENTS = 10_000
 
@@ -63,6 +65,8 @@ def series(frame: pd.DataFrame, chart: Chart, units: Mapping[str, str], time_zon
         _order_moments(result)
     result.whole, result.partly = result.values, has_unknown(result)
     if kind == "category":
+        if not chart.row.stacked:
+            _leave_out_alike(result)
         _limit_categories(result)
     _leave_out_empty(result)
     _limit_series(result)
@@ -171,6 +175,27 @@ def _limit_categories(series: Series) -> None:
     series.values, series.absent = series.values.loc[:, drawn], series.absent.loc[:, drawn]
     total = len(series.values) + rest
     series.notes.append(f"The figure shows {MAX_CATEGORIES} of {total:,}; the data has the other {rest:,}{part}.")
+
+
+def _leave_out_alike(series: Series) -> None:
+    """Of categories with several bars each that all look the same, one is drawn, and a note counts the others.
+
+    A category of which a value is unknown looks like no other.
+    """
+    values: Any = series.values.loc[:, series.values.notna().any(axis=0)].dropna()
+    if values.shape[1] < 2:
+        return
+    steps = (values / (values.abs().max(axis=None) or 1) * _STEPS).round()
+    alike: dict[Any, list[Any]] = {}
+    for name, lengths in zip(steps.index, steps.itertuples(index=False, name=None), strict=True):
+        alike.setdefault(lengths, []).append(name)
+    left_out = set()
+    for first, *others in alike.values():
+        if len(others) + 1 >= _ALIKE:
+            left_out.update(others)
+            series.notes.append(f"Not drawn: {len(others):,} that look the same as {first}; the data has them.")
+    if left_out:
+        _reindex(series, [name for name in series.values.index if name not in left_out])
 
 
 def _order_moments(series: Series) -> None:

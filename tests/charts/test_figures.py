@@ -233,6 +233,25 @@ def test_more_bars_than_a_picture_holds_are_left_to_the_table_and_said() -> None
     assert "20 of 30; the data has the other 10, together 10.3% of the total" in note(result)
 
 
+def test_of_bars_that_all_look_the_same_one_category_is_drawn_and_the_others_are_counted() -> None:
+    """Six with lengths below 0.5, 50 and 100 of 100 look the same, one differs, and of one a bar is unknown."""
+    frame = pd.DataFrame(
+        {
+            "Deployment": [f"d{n}" for n in range(8)],
+            "Covered": [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 100.0, 0.9],
+            "Reserved": [100.0] * 7 + [None],
+            "Hourly": [200.0] * 8,
+        }
+    )
+    result = drawn(frame, "grouped-bar x=Covered,Reserved,Hourly y=Deployment")
+    assert list(result.data[0].y) == ["d0", "d6", "d7"]
+    assert note(result) == "Not drawn: 5 that look the same as d0; the data has them."
+    few = drawn(frame[2:], "grouped-bar x=Covered,Reserved,Hourly y=Deployment")
+    assert len(few.data[0].y) == 6 and note(few) == ""
+    one = drawn(frame.assign(Reserved=None, Hourly=None), "grouped-bar x=Covered,Reserved,Hourly y=Deployment")
+    assert len(one.data[0].y) == 8
+
+
 def test_a_legend_names_no_series_whose_bars_are_all_left_to_the_table() -> None:
     kinds = ["address"] * 20 + ["end user"] * 10
     frame = tokens(User=[f"u{n}" for n in range(30)], Kind=kinds, TotalTokens=[100 - n for n in range(30)])
