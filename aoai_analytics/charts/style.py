@@ -38,7 +38,7 @@ STATUS: Mapping[str, int] = {
 # Shades of one hue that is almost grey, from the strongest to the faintest.
 _SHADES = {
     "light": ["#34506C", "#496684", "#5F7C9A", "#7791AD", "#8FA6BE", "#A6B9CD", "#BCCBDA", "#CFDAE5"],
-    "dark": ["#D8E3EE", "#BCCBDB", "#A2B5C9", "#899EB5", "#7288A0", "#5D738B", "#4C6077", "#3F5167"],
+    "dark": ["#C9D6E3", "#AFBFD1", "#97A9BE", "#8094AB", "#6B8099", "#586C85", "#475B73", "#3B4D63"],
 }
 
 #: Names that have their colour everywhere, by column, as places in the palettes above: how a request ended (on
