@@ -56,7 +56,7 @@ def of_grid(
     """
     x, y, z = axes
     cells = grid.stack().dropna()
-    if not unit.label or not (top := _unique(cells)) or top[0] not in drawn:
+    if not unit.label or not (top := _unique(cells, unit)) or top[0] not in drawn:
         return ""
     along = [_place(at, name, axis) for at, name, axis in zip(top, (y, x), (grid.index, grid.columns), strict=True)]
     measure = unit.label if adds and unit.decimals is None and not partly else humanised(z)
@@ -76,7 +76,7 @@ def _largest_part(data: Series, parts: pd.Series[Any], unit: Unit, column: str) 
 def _peak(data: Series, totals: pd.Series[Any], unit: Unit) -> str:
     """The highest of the sums over time, and how far it is above the median."""
     known = totals.dropna()
-    if (top := _unique(known)) is None:
+    if (top := _unique(known, unit)) is None:
         return ""
     moment, grain = _moment(data, top)
     before = {"week": "in the ", "month": "in "}.get(grain, "on ")
@@ -92,11 +92,11 @@ def _peak(data: Series, totals: pd.Series[Any], unit: Unit) -> str:
 def _highest(data: Series, chart: Chart, unit: Unit, negative: bool) -> str:
     """The highest value; of positive and negative ones, the one furthest from zero."""
     cells = data.whole.stack().dropna()
-    top = _unique(cells.abs() if negative else cells)
+    top = _unique(cells.abs() if negative else cells, unit)
     word = "Largest" if negative else "Highest"
     if top and top[0] in data.values.index and top[1] not in data.values.columns:
         cells = data.values.stack().dropna()
-        top, word = _unique(cells.abs() if negative else cells), f"{word} shown"
+        top, word = _unique(cells.abs() if negative else cells, unit), f"{word} shown"
     if top is None and unit.label == "%":
         top, word = _lowest(data, cells), "Lowest"
     if top is None:
@@ -119,17 +119,22 @@ def _lowest(data: Series, cells: pd.Series[Any]) -> Any:
 
     The first and the last time may be covered in part: what is low there is not called so.
     """
-    low = _unique(-cells, above=-100.0) if cells.max() == 100 else None
+    low = _unique(-cells, UNITS["%"], above=-100.0) if cells.max() == 100 else None
     edges = (data.whole.index[0], data.whole.index[-1]) if data.kind == "time" else ()
     return None if low is None or low[0] in edges else low
 
 
-def _unique(values: Any, above: float = 0.0) -> Any:
-    """Where the highest of *values* is; None if several share it, it is not above *above*, or there are no two."""
+def _unique(values: Any, unit: Unit | None = None, above: float = 0.0) -> Any:
+    """Where the highest of *values* is; None if it is not above *above* or another one is as high.
+
+    In a *unit*, a value is as high that is written alike: a reader would see two.
+    """
     if len(values) < 2:
         return None
-    top = values.max()
-    return values.idxmax() if isfinite(top) and top > above and int((values == top).sum()) == 1 else None
+    top, second = values.nlargest(2)
+    if not isfinite(top) or top <= above or top == second:
+        return None
+    return None if unit and _amount(top, unit) == _amount(second, unit) else values.idxmax()
 
 
 def _headed(measure: str, value: Any, unit: Unit, word: str, partly: bool) -> str:

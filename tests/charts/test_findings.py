@@ -151,6 +151,7 @@ def test_where_a_part_is_unknown_only_the_known_is_spoken_of() -> None:
         ("bar x=TotalTokens y=User", {"User": ["a", "b"], "TotalTokens": [0, 0]}),
         ("bar x=TotalTokens y=User", {"User": ["a", "b"], "TotalTokens": pd.array([5, None], dtype="Int64")}),
         ("bar x=P95 y=User", {"User": ["a", "b", "c"], "P95": [5, 5, 1]}),
+        ("bar x=Share y=User", {"User": ["a", "b"], "Share": [77.3, 76.8]}),
         ("bar x=Amount y=User", {"User": ["a", "b"], "Amount": [5.0, 1.0]}),
         ("bar x=Day y=Cost", {"Day": DAYS[:3], "Cost": [2.0, 2.0, 1.0]}),
         ("line x=TimeGenerated y=P95", {"TimeGenerated": DAYS[:1], "P95": [3]}),
@@ -158,8 +159,8 @@ def test_where_a_part_is_unknown_only_the_known_is_spoken_of() -> None:
         ("heatmap x=Hour y=Day color=Requests", {"Hour": [0], "Day": ["Mon"], "Requests": [4]}),
         ("scatter x=P95 y=Requests", {"P95": [1, 2], "Requests": [4, 5]}),
     ],
-    ids=["one row", "a tie", "zero", "one known", "highest twice", "no unit", "two peaks", "one time", "equal cells",
-         "one cell", "points"],
+    ids=["one row", "a tie", "zero", "one known", "highest twice", "written alike", "no unit", "two peaks", "one time",
+         "equal cells", "one cell", "points"],
 )  # fmt: skip
 def test_what_would_say_nothing_or_might_be_wrong_is_not_said(chart: str, rows: dict[str, Any]) -> None:
     assert said(chart, **rows) == ""
