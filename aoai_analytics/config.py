@@ -124,6 +124,7 @@ def settings() -> Settings:
 
     from pydantic import BeforeValidator, Field, ValidationError
     from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+    from pydantic_settings.exceptions import SettingsError
 
     file = settings_file()
     given = _read(file) if file else {}
@@ -169,6 +170,10 @@ def settings() -> Settings:
         place = ".".join(map(str, first["loc"]))
         what = f"'{place}' must be {_EXPECTED.get(first['type'], 'another value')}"
         raise WrongUse(f"{_where(str(first['loc'][0]), file)}: {what}") from error
+    except SettingsError as error:
+        # It names the field in quotes, and no file holds JSON: the setting is a variable's.
+        name = str(error).split('"')[1]
+        raise WrongUse(f"AOAI_{name.upper()} is not valid JSON: write it like '{_JSON[name]}'") from error
     for name in made.budgets:
         # The budgets travel as a list with commas, in the workbook with semicolons and line breaks.
         if not name.strip() or set(name) & set(",;\r\n"):
@@ -199,6 +204,13 @@ _EXPECTED = {
     "string_pattern_mismatch": "a share or size such as '50%' or '4GB'",
     "dict_type": "a table",
     "list_type": "a list",
+}
+#: Settings that are JSON in a variable, with an example.
+_JSON = {
+    "prices": '{"file": "prices.csv"}',
+    "dimensions": '{"subscription": {"sub-claims": {"team": "Claims"}}}',
+    "budgets": '{"(all)": 900, "sub-claims": 120}',
+    "only": '["Team=Claims"]',
 }
 #: Tables that others read.
 _OTHERS = ("setup",)

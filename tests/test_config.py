@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from aoai_analytics.cli import main
 from aoai_analytics.config import default_source, found, own_budgets, settings
 from aoai_analytics.errors import WrongUse
 from aoai_analytics.lake.delta import Lake
@@ -90,6 +91,32 @@ def test_a_wrong_setting_is_named_in_plain_words(project: Path, text: str, messa
         settings()
     assert message in str(refused.value) and "aoai.toml" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "example"),
+    [
+        ("AOAI_BUDGETS", """'{"(all)": 900, "sub-claims": 120}'"""),
+        ("AOAI_ONLY", """'["Team=Claims"]'"""),
+        ("AOAI_PRICES", """'{"file": "prices.csv"}'"""),
+        ("AOAI_DIMENSIONS", """'{"subscription": {"sub-claims": {"team": "Claims"}}}'"""),
+    ],
+)
+@pytest.mark.parametrize("text", ["", "(all)=900", '{"(all)": 900'])
+def test_broken_json_in_a_variable_is_one_clear_line_with_an_example(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    example: str,
+    text: str,
+) -> None:
+    monkeypatch.setenv(variable, text)
+    assert main(["query", "cost/total"]) == 2
+    assert capsys.readouterr().err == f"aoai: {variable} is not valid JSON: write it like {example}\n"
+    monkeypatch.setenv(variable, example.strip("'"))
+    settings.cache_clear()
+    settings()
 
 
 def test_budgets_are_those_of_the_file(project: Path) -> None:
