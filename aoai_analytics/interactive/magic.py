@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from ..config import settings
+from ..config import found, settings
 from ..engines import QueryResult
 from ..engines.frames import days_in, in_zone
 from ..engines.kql.syntax import pointed
@@ -48,7 +48,7 @@ _HELP = """%%kql [SOURCE] [options], with KQL below it; or %kql NAME [SOURCE] [o
   --only COL=VALUE keep requests of this Team, CostCenter, Environment, Application, ProductId ...; repeatable
   -p NAME=VALUE    set a parameter; repeatable
   --show-prompts   show prompts and responses (default: hidden)
-  --check          check the query below without running it
+  --check          check the query without running it
 
 The last result is also in the variable _kql_. Tab completes tables, columns, and values after ==.
 """
@@ -139,13 +139,20 @@ def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFram
         if cell is None and options.name in library().sections:
             print(overview(library().section(options.name)))
             return None
+        if cell is None and _is_source(options.name):
+            engine_of(source_of(options.name))
+            print(f"Later cells read {options.name}. To query it here, write KQL below the line %%kql {options.name}.")
+            return None
+        if cell is None and options.check:
+            _check(_bound(options)[1], {}, options)
+            return None
         if cell is None:
             asked, title = _named(options)
             chart, units = asked.chart, asked.units
         else:
             query, render = split(cell)
             if options.check:
-                _check(query, options)
+                _check(query, _values(options), options)
                 return None
             asked = _run(query, options)
             chart, units = (chart_of(render, asked.result.types), {}) if render else ("", {})
@@ -168,22 +175,33 @@ def _answer(shell: InteractiveShell, line: str, cell: str | None) -> pd.DataFram
     return result.frame
 
 
-def _check(query: str, options: argparse.Namespace) -> None:
-    """Print where the query can run, and what Azure does otherwise."""
+def _is_source(name: str) -> bool:
+    """Whether *name*, where a query's name is expected, is a source: a URL, or a folder that is not a query's name."""
+    return "://" in name or (name not in {query.name for query in library()} and found(name).is_dir())
+
+
+def _check(query: str, values: Mapping[str, str], options: argparse.Namespace) -> None:
+    """Print where *query* can run with the parameters *values*, and what Azure does otherwise."""
     from ..engines.checking import verdict_of
     from ..engines.kql.placeholders import filled
 
-    found = verdict_of(*filled(query, *_period(options), _values(options)), source_of(options.source))
-    for said in (*found.lacks, *(f"Note: {note}" for note in found.notes)):
+    verdict = verdict_of(*filled(query, *_period(options), values), source_of(options.source))
+    for said in (*verdict.lacks, *(f"Note: {note}" for note in verdict.notes)):
         print(said)
-    print("A lake cannot run the query." if found.lacks else "The query runs on a lake and in Azure.")
+    print("A lake cannot run the query." if verdict.lacks else "The query runs on a lake and in Azure.")
+
+
+def _bound(options: argparse.Namespace) -> tuple[Query, str, dict[str, str]]:
+    """The query of the library that *options* name, its text with parameters set, and these."""
+    query = library().get(options.name)
+    values = query.given(_values(options), options.time_zone)
+    return query, query.bind(**values), values
 
 
 def _named(options: argparse.Namespace) -> tuple[Asked, str]:
     """The answer to the query of the library that *options* name, and its title."""
-    query = library().get(options.name)
-    values = query.given(_values(options), options.time_zone)
-    asked = _run(query.bind(**values), options, query)
+    query, text, values = _bound(options)
+    asked = _run(text, options, query)
     if values.get("timeZone") == options.time_zone:
         asked = replace(asked, result=replace(asked.result, frame=days_in(asked.result.frame, options.time_zone)))
     return asked, query.title

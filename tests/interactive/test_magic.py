@@ -56,6 +56,17 @@ def test_check_says_where_a_query_runs_and_runs_nothing(shell, lake):
     assert seen.stdout.endswith("The query runs on a lake and in Azure.\n")
 
 
+def test_check_of_a_library_query_runs_nothing_and_refuses_an_unknown_parameter(shell, lake):
+    run(shell, f"%%kql {lake}\nprint kept = 1")
+    for cell in (f"%kql tokens/by-subscription {lake} --check -p topN=2", "%%kql tokens/by-subscription --check"):
+        result, seen = run(shell, cell)
+        assert result.success and result.result is None and not seen.outputs
+        assert seen.stdout.endswith("The query runs on a lake and in Azure.\n")
+    assert list(shell.user_ns["_kql_"].columns) == ["kept"]
+    wrong, _ = run(shell, "%kql tokens/by-subscription --check -p topM=2")
+    assert "did you mean 'topN'?" in str(wrong.error_in_exec)
+
+
 def test_parameters_and_a_period_reach_the_query(shell, lake):
     cell = "let n = 3;\nAoaiRequests | take n | project CorrelationId"
     assert len(run(shell, f"%%kql {lake} -p n=5\n{cell}")[0].result) == 5
@@ -204,6 +215,21 @@ def test_the_last_source_is_kept_and_a_name_runs_a_query_of_the_library(shell, l
     assert any("application/vnd.plotly.v1+json" in output.data for output in seen.outputs)
     wrong, _ = run(shell, "%kql tokens/by-subscriptoin")
     assert "did you mean tokens/by-subscription" in str(wrong.error_in_exec)
+
+
+@pytest.mark.parametrize("cell", ["%%kql {}", "%%kql {}\n\n", "%kql {}"])
+def test_a_source_alone_is_kept_for_later_cells(shell, lake, tmp_path, cell):
+    Lake.create(tmp_path / "empty")
+    run(shell, f"%%kql {tmp_path / 'empty'}\nprint 1")
+    result, seen = run(shell, cell.format(lake))
+    assert result.success and result.result is None
+    assert seen.stdout == f"Later cells read {lake}. To query it here, write KQL below the line %%kql {lake}.\n"
+    assert run(shell, "%%kql\nAoaiRequests | count")[0].result.Count[0] > 0
+
+
+def test_a_folder_that_is_not_a_lake_is_no_misspelt_query(shell, tmp_path):
+    wrong, _ = run(shell, f"%%kql {tmp_path}")
+    assert "is not a lake; create one with" in str(wrong.error_in_exec)
 
 
 @pytest.mark.parametrize("cell", ["%%kql --help\nprint 1", "%%kql --help", "%%kql", "%kql --help", "%kql"])

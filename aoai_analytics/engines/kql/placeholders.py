@@ -68,7 +68,10 @@ def filled(
 
 
 def _is_one(kql: str, match: re.Match[str]) -> bool:
-    """Whether braces are a parameter's and not those of a function's body or of a text such as a regular expression."""
+    """Whether it is a parameter: in no line of comment such as a headline's, and its braces not those of a function's
+    body or of a text such as a regular expression."""
+    if kql[kql.rfind("\n", 0, match.start()) + 1 :].lstrip().startswith("//"):
+        return False
     if not match["workbook"]:
         return True
     before = kql[: match.start()].rstrip()

@@ -8,6 +8,7 @@ import pytest
 
 from aoai_analytics.engines.kql.placeholders import filled, guessed, with_lets
 from aoai_analytics.errors import QueryError
+from aoai_analytics.library import library
 
 RANGE = (datetime(2026, 11, 1), datetime(2026, 11, 2))
 START, END = "datetime(2026-11-01T00:00:00.000000Z)", "datetime(2026-11-02T00:00:00.000000Z)"
@@ -52,3 +53,12 @@ def test_a_value_for_a_name_that_nothing_defines_becomes_a_let() -> None:
     kql = "// about\nT | where TimeGenerated > ago(window)"
     text, left = with_lets(kql, {"window": "1h", "other": 1}, frozenset({"T", "window"}))
     assert text == f"let window = time(0.01:00:00.000000); {kql}" and left == {"other": 1}
+
+
+def test_a_comment_has_no_parameters() -> None:
+    header = "// headline: {SubscriptionId} used {Share}\n  // | where $__timeFilter(TimeGenerated) and ${Other} == 1\n"
+    assert filled(f"{header}print {{N}}", None, None, {"N": "5", "Share": "7"}) == (f"{header}print 5", {"Share": "7"})
+
+
+def test_no_query_of_the_library_has_parameters_of_a_workbook() -> None:
+    assert [query.name for query in library() if filled(query.text, None, None, {})[0] != query.text] == []
