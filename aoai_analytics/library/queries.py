@@ -50,6 +50,12 @@ class Query:
         # Read when asked for: reading those of the whole library takes a third of a second.
         return declared(self.text)
 
+    @property
+    def leaves_out(self) -> str:
+        """The sentence of the header's line ``// leaves-out:``; '' without one."""
+        what = self.header.get("leaves-out", "")
+        return f"Leaves out {what.removesuffix('.')}." if what else ""
+
     def bind(self, **values: Any) -> str:
         """The query's text with parameters set. Raises UnknownName or WrongUse; see ``engines.kql.parameters.bind``.
 

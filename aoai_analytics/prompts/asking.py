@@ -21,7 +21,8 @@ from .steps import step_of
 
 @dataclass(frozen=True)
 class Asked:
-    """A result to show: its rows, the matching chart and units, whether text is hidden, and a note on what was read."""
+    """A result to show: its rows, the matching chart and units, whether text is hidden, and a note on what was read and
+    what is left out."""
 
     result: QueryResult
     chart: str
@@ -60,7 +61,8 @@ def ask(
             result = step.after(result)
             chart = step.chart if show_prompts or step.hidden_chart is None else step.hidden_chart
             units, no_text = dict(step.units), step.no_text
-    note = " ".join(filter(None, (note, _all_traffic(kql) if narrowed or settings().only else "")))
+    left_out = query.leaves_out if query is not None else ""
+    note = " ".join(filter(None, (note, left_out, _all_traffic(kql) if narrowed or settings().only else "")))
     result, hidden = privacy.shown(result, kql, show_prompts=show_prompts, no_text=no_text)
     return Asked(result, chart, units, hidden, note)
 

@@ -15,6 +15,7 @@ import pytest
 
 from aoai_analytics import cli
 from aoai_analytics.errors import AoaiError
+from aoai_analytics.library.queries import Library
 
 
 def test_help_lists_the_commands_and_loads_nothing_heavy():
@@ -126,6 +127,16 @@ def test_the_time_zone_moves_days_and_times(aoai, lake):
 
 def test_a_section_is_listed(aoai):
     assert aoai("query", "tokens").out == aoai("queries", "tokens").out
+
+
+def test_a_query_says_on_standard_error_what_it_leaves_out(aoai, lake, tmp_path, monkeypatch):
+    (tmp_path / "kql" / "tokens").mkdir(parents=True)
+    text = "// title: T\n// question: Q?\n// leaves-out: users whose requests were all refused\nAoaiRequests | count\n"
+    (tmp_path / "kql" / "tokens" / "some.kql").write_text(text)
+    monkeypatch.setattr("aoai_analytics.library.library", lambda: Library(tmp_path / "kql"))
+    ended = aoai("query", "tokens/some", "--source", lake)
+    assert ended.code == 0 and ended.err == "Leaves out users whose requests were all refused.\n"
+    assert ended.out.split() == ["Count", "-----", "300"]
 
 
 @pytest.mark.parametrize(

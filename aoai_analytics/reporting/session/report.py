@@ -110,7 +110,7 @@ class Report:
         """Show the answer to your own query, with its parameters set.
 
         *kql* may begin with header lines, as the files of the library do: ``// title:``, ``// question:``,
-        ``// chart: bar x=… y=…``, ``// unit: Column=unit``. Raises what ``answer_kql`` does.
+        ``// chart: bar x=… y=…``, ``// unit: Column=unit``, ``// leaves-out: …``. Raises what ``answer_kql`` does.
         """
         display_block(self.answer_kql(kql, **parameters))
 
@@ -240,7 +240,8 @@ class Report:
             show_prompts=self.show_prompts,
         )
         if not of_library:
-            asked = replace(asked, chart=query.chart, units=query.units)
+            noted = " ".join(filter(None, (query.leaves_out, asked.note)))
+            asked = replace(asked, chart=query.chart, units=query.units, note=noted)
         if parameters.get("timeZone") == self.time_zone != "UTC":
             frame = days_in(asked.result.frame, self.time_zone)
             asked = replace(asked, result=replace(asked.result, frame=frame))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 
 from aoai_analytics.config import settings
 from aoai_analytics.errors import UnknownName, WrongUse
+from aoai_analytics.library.queries import Library
 from aoai_analytics.reporting import Report, open_report
 from aoai_analytics.reporting.render.blocks import MIME, PLOTLY
 from aoai_analytics.reporting.render.display import bundles
@@ -151,6 +153,19 @@ def test_a_question_of_one_s_own_is_answered_with_its_own_chart_and_parameters(r
     assert len(report(engine).frame("AoaiRequests")) == 3
     with pytest.raises(WrongUse, match="bar"):
         report(engine).answer_kql("// chart: baar x=TotalTokens y=Team\nAoaiRequests")
+
+
+def test_what_a_query_leaves_out_is_a_note_under_its_figure_and_table(
+    tmp_path: Path, report: Make, fixed_engine: Any
+) -> None:
+    (tmp_path / "own" / "tokens").mkdir(parents=True)
+    text = "// title: T\n// question: Q?\n// leaves-out: users whose requests were all refused\nAoaiRequests\n"
+    (tmp_path / "own" / "tokens" / "some.kql").write_text(text)
+    of_library = Report(fixed_engine(), Library(tmp_path / "own")).answer("tokens/some")
+    for answer in (of_library, report().answer_kql(text)):
+        assert answer.note == "Leaves out users whose requests were all refused."
+        assert any(answer.note in data.get("text/html", "") for data, _ in bundles(answer))
+    assert report().answer("tokens/by-team").note == ""
 
 
 def test_what_a_parameter_lacks_is_the_first_row_s(report: Make, fixed_engine: Any) -> None:
