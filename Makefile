@@ -96,14 +96,14 @@ test-programs:
 # Sample traffic has a lake of its own, so that it never mixes with the numbers of your logs in ./lake.
 report: setup ## HTML report of sample traffic, of your logs (LOGS=dir) or of a source (SOURCE=log-analytics://…)
 ifneq ($(SOURCE),)
-	@$(BIN)/aoai report --source "$(SOURCE)" --out "$(OUT)"
+	@$(BIN)/aoai report --source "$(SOURCE)" --output "$(OUT)"
 else ifneq ($(LOGS),)
 	@$(BIN)/aoai ingest "$(LOGS)" --lake lake
-	@$(BIN)/aoai report --source lake --out "$(OUT)"
+	@$(BIN)/aoai report --source lake --output "$(OUT)"
 else
 	@$(BIN)/aoai sample sample --requests 20000
 	@$(BIN)/aoai ingest sample/logs --lake sample/lake
-	@$(BIN)/aoai report --source sample/lake --out "$(OUT)"
+	@$(BIN)/aoai report --source sample/lake --output "$(OUT)"
 endif
 	@test -f "$(OUT)/index.html" || { echo "make: aoai report left no $(OUT)/index.html" >&2; exit 1; }
 	@echo "$(OUT)/index.html"
@@ -114,7 +114,7 @@ sandbox: setup ## run a gateway on this machine to try everything without Azure
 # The sandbox's traffic has a lake of its own, too.
 sandbox-report: setup ## HTML report of your calls to the sandbox
 	@$(BIN)/aoai ingest sandbox/logs --lake sandbox/lake
-	@$(BIN)/aoai report --source sandbox/lake --out "$(OUT)"
+	@$(BIN)/aoai report --source sandbox/lake --output "$(OUT)"
 	@echo "$(OUT)/index.html"
 
 lint: setup-test ## run ruff and mypy --strict

@@ -122,7 +122,7 @@ def measure(rate: float, seconds: float, folder: Path) -> tuple[Clients, Seen, f
     logs, lake = folder / "sandbox/logs", folder / "lake"
     aoai = [sys.executable, "-c", "import sys; from aoai_analytics.cli import main; sys.exit(main())"]
     commands = (
-        [*aoai, "sandbox", "start", "--out", str(folder / "sandbox"), "--port", str(port)],
+        [*aoai, "sandbox", "start", "--output", str(folder / "sandbox"), "--port", str(port)],
         [*aoai, "ingest", str(logs), "--lake", str(lake), "--follow"],
     )
     processes = [subprocess.Popen(each, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for each in commands]

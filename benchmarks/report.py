@@ -85,7 +85,7 @@ def block_of(output: Mapping[str, Any]) -> Any:
 
 def as_report(names: Sequence[str], lake: Path, out: Path, env: Mapping[str, str]) -> tuple[float, Answers]:
     """All of them by `aoai report`: seconds, and the answers by notebook."""
-    words = ("--source", lake, "--time-zone", "UTC", "--out", out / "report")
+    words = ("--source", lake, "--time-zone", "UTC", "--output", out / "report")
     seconds = run(program("aoai"), "report", *names, *words, env=env)
     manifest = json.loads((out / "report/manifest.json").read_text("utf-8"))
     for page in manifest["pages"]:

@@ -235,7 +235,7 @@ class Bench:
         from playwright.sync_api import sync_playwright
 
         out = self.folder / "page"
-        self.aoai("report", "reliability", "--source", self.small, "--out", out)
+        self.aoai("report", "reliability", "--source", self.small, "--output", out)
         place = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
         blocked = []
         with sync_playwright() as running:

@@ -74,7 +74,7 @@ def test_ingest_and_query_need_no_extra_and_what_does_says_which(bare_python: Pa
         ["notebooks", "copy", "mine"],
     ]
     refused = {
-        "notebooks": ["report", "tokens", "--source", "lake", "--out", "out"],
+        "notebooks": ["report", "tokens", "--source", "lake", "--output", "out"],
         "prompts": ["query", "prompts/topics", "--source", "lake", "--show-prompts"],
         "sandbox": ["sandbox", "start", "--port", "0"],
         "setup": ["setup", "status", "--config", "aoai.toml"],

@@ -54,13 +54,13 @@ def test_a_report_of_sample_traffic_keeps_out_of_the_lake_of_your_own_logs() -> 
     commands = dry_run("report")
     assert "aoai sample sample" in commands
     assert "aoai ingest sample/logs --lake sample/lake" in commands
-    assert 'aoai report --source sample/lake --out "reports"' in commands
+    assert 'aoai report --source sample/lake --output "reports"' in commands
 
 
 def test_a_report_of_the_sandbox_has_a_lake_of_its_own() -> None:
     commands = dry_run("sandbox-report")
     assert "aoai ingest sandbox/logs --lake sandbox/lake" in commands
-    assert 'aoai report --source sandbox/lake --out "reports"' in commands
+    assert 'aoai report --source sandbox/lake --output "reports"' in commands
 
 
 def test_a_report_of_your_own_logs_makes_no_sample() -> None:

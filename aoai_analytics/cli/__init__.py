@@ -29,7 +29,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # The former name of --output, which scripts still use.
+        "token_normalize_func": lambda word: "output" if word == "out" else word,
+    },
 )
 for command in (
     logs.sample,

@@ -43,7 +43,7 @@ def report(
     time_zone: options.TimeZone = None,
     out: Annotated[
         Path | None,
-        typer.Option("--output", "-o", "--out", help="Output folder; each period gets a subfolder.", metavar="DIR"),
+        typer.Option("--output", "-o", help="Output folder; each period gets a subfolder.", metavar="DIR"),
     ] = None,
     keep: Annotated[
         str | None,

@@ -23,9 +23,7 @@ Port = Annotated[int, typer.Option("--port", help="Port of the sandbox.", metava
 
 @app.command()
 def start(
-    out: Annotated[Path, typer.Option("--output", "-o", "--out", help="Folder for the logs.", metavar="DIR")] = Path(
-        "sandbox"
-    ),
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the logs.", metavar="DIR")] = Path("sandbox"),
     port: Port = PORT,
     host: Annotated[str, typer.Option("--host", help="Loopback address to listen on.", metavar="H")] = "127.0.0.1",
     config: Annotated[

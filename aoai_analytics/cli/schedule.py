@@ -29,7 +29,8 @@ def list_them() -> None:
         print(f"{name:<{max(map(len, found))}}  {kind.title}; {kind.clock}")
 
 
-@app.command()
+# --out was the name of --pages.
+@app.command(context_settings={"token_normalize_func": lambda word: "pages" if word == "out" else word})
 def show(
     name: Annotated[str, typer.Argument(help="crontab, systemd, github or container-apps.", metavar="NAME")],
     every: Annotated[
@@ -46,9 +47,7 @@ def show(
         typer.Option("--logs", help="Logs to ingest into the lake first; repeatable.", metavar="LOGS"),
     ] = None,
     time_zone: options.TimeZone = None,
-    out: Annotated[
-        str | None, typer.Option("--output", "-o", "--out", help="Folder for the pages.", metavar="DIR")
-    ] = None,
+    pages: Annotated[str | None, typer.Option("--pages", help="Folder for the pages.", metavar="DIR")] = None,
     deliver: Annotated[
         str | None, typer.Option("--deliver", help="Folder or container to copy the pages to.", metavar="TO")
     ] = None,
@@ -86,8 +85,8 @@ def show(
 
     given: dict[str, Any] = {
         "every": every, "at": _at(at), "reports": tuple(report or ()), "source": source, "logs": tuple(logs or ()),
-        "time_zone": time_zone, "out": out, "deliver": deliver, "link": link, "keep": keep, "credential": credential,
-        "program": program, "folder": folder, "name": installation, "workspace": workspace,
+        "time_zone": time_zone, "pages": pages, "deliver": deliver, "link": link, "keep": keep, "program": program,
+        "credential": credential, "folder": folder, "name": installation, "workspace": workspace,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value}
     checked(name, list(given))
@@ -121,7 +120,7 @@ def _here() -> dict[str, Any]:
     return {
         "source": options.source_or_default(None),
         "time_zone": chosen.time_zone,
-        "out": str(chosen.reports),
+        "pages": str(chosen.reports),
         "keep": chosen.keep or "",
         "deliver": chosen.deliver or "",
         "link": chosen.link or "",

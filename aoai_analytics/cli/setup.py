@@ -54,7 +54,7 @@ def run(
         list[str] | None, typer.Option("--only", help="Run only this step; repeatable.", metavar="STEP")
     ] = None,
     wait: Annotated[float, typer.Option("--wait-minutes", help="Longest time to wait for log rows.")] = 120,
-    out: Annotated[Path, typer.Option("--output", "-o", "--out", help="Folder for the executed notebooks.")] = Path(
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the executed notebooks.")] = Path(
         "setup-runs"
     ),
 ) -> None:

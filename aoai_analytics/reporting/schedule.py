@@ -43,7 +43,7 @@ class Schedule:
     source: str = "log-analytics://00000000-0000-0000-0000-000000000000"
     logs: tuple[str, ...] = ()
     reports: tuple[str, ...] = ()
-    out: str = "reports"
+    pages: str = "reports"
     deliver: str = ""
     link: str = ""
     keep: str = ""
@@ -88,7 +88,7 @@ class Schedule:
             "due": self.every,
             "source": self.source,
             "time-zone": self.time_zone,
-            "out": self.out,
+            "out": self.pages,
             "deliver": self.deliver,
             "link": self.link,
             "keep": self.keep,
@@ -213,7 +213,7 @@ def _github(_file: str, text: str, schedule: Schedule, clock: Clock) -> str:
     _needs_a_service(schedule)
     text = _replaced(text, r"^    - cron: .*$", f"    - cron: {schedule.at.minute} {schedule.at.hour} * * *")
     text = _replaced(text, r"^      timezone: .*$", f"      timezone: {schedule.time_zone}")
-    groups = replace(schedule, out="reports", credential=schedule.credential or "AzureCliCredential").report()
+    groups = replace(schedule, pages="reports", credential=schedule.credential or "AzureCliCredential").report()
     lines = " \\\n            ".join(" ".join(map(_github_quoted, group)) for group in groups)
     return _replaced(text, r"^          aoai report .*\\\n(?:            --.*\\\n)*", f"          aoai {lines} \\\n")
 
@@ -272,7 +272,7 @@ def _bicep(text: str) -> str:
 
 _COMMON = {"every", "at", "time_zone", "reports", "keep"}
 _RUN = _COMMON | {"source", "deliver", "link", "credential"}
-_HERE = _RUN | {"logs", "out", "program", "folder"}
+_HERE = _RUN | {"logs", "pages", "program", "folder"}
 _KINDS: Mapping[str, Kind] = {
     "crontab": Kind(
         "a crontab line, on your own machine", "by that machine's clock", ("crontab",), frozenset(_HERE), _crontab

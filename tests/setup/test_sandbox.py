@@ -57,7 +57,7 @@ def test_every_notebook_runs_and_what_it_verifies_was_deployed_called_and_logged
     for name in ("openai", "langchain_openai", "llama_index.llms.openai_like", "mcp"):
         pytest.importorskip(name)
     monkeypatch.setenv("GATEWAY_KEY", "key-of-sub-support-bot")
-    arguments = ["--config", str(sandbox.config), "--out", str(tmp_path / "runs"), "--wait-minutes", "1"]
+    arguments = ["--config", str(sandbox.config), "--output", str(tmp_path / "runs"), "--wait-minutes", "1"]
     for part in (["--to", "07"], ["--from", "08", "--to", "09"]):
         assert main(["setup", "run", *part, *arguments]) == 0, capsys.readouterr().err[-3000:]
     assert [path.stem for path in sorted((tmp_path / "runs").glob("*.ipynb"))] == [step.name for step in STEPS]

@@ -68,29 +68,29 @@ def report(*more: str) -> int:
 
 
 def test_a_disk_lost_between_runs_makes_no_report_again(runner: Runner, tmp_path: Path) -> None:
-    assert report("--due", "monthly", "--out", "one", "--link", "https://contoso.net") == 0
+    assert report("--due", "monthly", "--output", "one", "--link", "https://contoso.net") == 0
     assert runner.made == due()
     assert {path.name for path in (tmp_path / "share").iterdir()} == {*due(), "index.html"}
     assert f"https://contoso.net/{due()[0]}/" in (tmp_path / "share" / due()[0] / "summary.txt").read_text()
-    assert report("--due", "monthly", "--out", "two") == 0
+    assert report("--due", "monthly", "--output", "two") == 0
     assert runner.made == due()
 
 
 def test_what_failed_is_sent_and_made_again_the_next_time(runner: Runner, tmp_path: Path) -> None:
     runner.fails = {due()[-1]}
-    assert report("--due", "monthly", "--out", "one") == 1
+    assert report("--due", "monthly", "--output", "one") == 1
     assert json.loads((tmp_path / "share" / due()[-1] / "manifest.json").read_text())["failed"] is True
     runner.fails = set()
-    assert report("--due", "monthly", "--out", "two") == 0
+    assert report("--due", "monthly", "--output", "two") == 0
     assert runner.made == [*due(), due()[-1]]
     assert json.loads((tmp_path / "share" / due()[-1] / "manifest.json").read_text())["failed"] is False
 
 
 def test_what_could_not_be_sent_is_sent_the_next_time(runner: Runner, tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "share").write_text("in the way")
-    assert report("--due", "monthly", "--out", "one") != 0
+    assert report("--due", "monthly", "--output", "one") != 0
     (tmp_path / "share").unlink()
-    assert report("--due", "monthly", "--out", "one") == 0
+    assert report("--due", "monthly", "--output", "one") == 0
     assert (tmp_path / "share/index.html").exists()
 
 
