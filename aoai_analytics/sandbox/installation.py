@@ -6,7 +6,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,6 +14,21 @@ from ..errors import WrongUse
 from .policies import named_value
 
 DEFAULT = Path(__file__).with_name("sandbox.toml")
+#: What the validator expects, in words.
+_EXPECTED = {
+    "string_type": "text in quotes",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "model_type": "a table",
+    "literal_error": "{expected}",
+    "too_short": "a list with an entry",
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "{le} or less",
+}
+#: A number above 0, with Bicep's limits; in Python True would be 1.
+Count = Annotated[int, Field(strict=True, ge=1)]
+Truth = Annotated[bool, Field(strict=True)]
 
 
 class Deployment(BaseModel):
@@ -27,7 +42,7 @@ class Deployment(BaseModel):
     format: str = ""
     sku: str = "GlobalStandard"
     #: Thousands of tokens per minute; of a provisioned one, PTUs.
-    capacity: int | None = None
+    capacity: Count | None = None
 
     @property
     def tokens_per_minute(self) -> int | None:
@@ -52,8 +67,8 @@ class Account(BaseModel):
 
     name: str
     location: str
-    priority: int = 1
-    weight: int = Field(default=1, ge=1)
+    priority: int = Field(default=1, strict=True, ge=0)
+    weight: Count = 1
     deployments: tuple[Deployment, ...] = Field(min_length=1)
 
     def deployment(self, name: str) -> Deployment | None:
@@ -64,19 +79,19 @@ class Account(BaseModel):
 class _Limits(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    tokensPerMinute: int | None = None
-    tokensPerMonth: int | None = None
+    tokensPerMinute: Count | None = None
+    tokensPerMonth: Count | None = None
     subscriptions: tuple[str, ...] = ()
 
 
 class _Entra(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    accept: bool = False
+    accept: Truth = False
     audience: str | None = None
     role: str | None = None
-    tokensPerMinute: int | None = None
-    tokensPerMonth: int | None = None
+    tokensPerMinute: Count | None = None
+    tokensPerMonth: Count | None = None
 
 
 class _Team(BaseModel):
@@ -84,8 +99,8 @@ class _Team(BaseModel):
 
     subscription: str
     product: Literal["bronze", "silver", "gold", "unlimited"]
-    tokensPerMinute: int | None = None
-    tokensPerMonth: int | None = None
+    tokensPerMinute: Count | None = None
+    tokensPerMonth: Count | None = None
     models: tuple[str, ...] | None = Field(default=None, min_length=1)
 
 
@@ -99,10 +114,10 @@ class _Parameters(BaseModel):
     unlimitedSubscriptions: tuple[str, ...] = ()
     teams: tuple[_Team, ...] = ()
     entra: _Entra = _Entra()
-    backendRetries: int | None = None
-    breakerFailures: int | None = None
-    retryAfterSeconds: int | None = None
-    logBodyBytes: int = Field(default=0, ge=0, le=8192)
+    backendRetries: Count | None = Field(default=None, le=50)
+    breakerFailures: Count | None = Field(default=None, le=100)
+    retryAfterSeconds: Count | None = Field(default=None, le=300)
+    logBodyBytes: int = Field(default=0, strict=True, ge=0, le=8192)
 
 
 @dataclass(frozen=True)
@@ -192,10 +207,20 @@ def read_installation(path: Path = DEFAULT) -> Installation:
     try:
         parameters = _Parameters.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(["setup", "parameters", *map(str, first["loc"])])
-        raise WrongUse(f"{path}: {name}: {first['msg']}") from error
+        raise WrongUse(f"{path}: {_fault(error)}") from error
     return _installation(parameters, path)
+
+
+def _fault(error: ValidationError) -> str:
+    """What is wrong with ``[setup.parameters]``, in words; the first entry of a list is 0."""
+    first = error.errors()[0]
+    where = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in ("setup", "parameters", *first["loc"])
+    )
+    if first["type"] == "missing":
+        return f"{where[1:]} is missing"
+    expected = _EXPECTED.get(first["type"], "another value").format(**first.get("ctx", {}))
+    return f"{where[1:]} must be {expected}"
 
 
 def _installation(parameters: _Parameters, path: Path) -> Installation:

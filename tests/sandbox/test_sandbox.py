@@ -106,19 +106,41 @@ def test_it_takes_the_accounts_and_products_of_a_setup_s_parameters(tmp_path: Pa
         assert post(url, chat(), "key-of-sub-finance")[0] == 401
 
 
+ACCOUNT = '[[setup.parameters.openAIAccounts]]\nname = "a"\nlocation = "b"\ndeployments = [{name = "d", model = "m"}]\n'
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "no \\[setup.parameters\\]"),
-        ("[setup.parameters]\nname = 1", "openAIAccounts"),
-        ("[setup.parameters", "not valid TOML"),
-        (DEFAULT.read_text("utf-8").replace('"sub-legal"', '"sub-hr"'), "sub-hr"),
+        ("", " has no [setup.parameters] table; 'aoai setup example' prints one"),
+        ("[setup.parameters", " is not valid TOML: "),
+        (DEFAULT.read_text("utf-8").replace('"sub-legal"', '"sub-hr"'), ": the subscription 'sub-hr' is there twice"),
+        ("[setup.parameters]\nname = 1", ": setup.parameters.openAIAccounts is missing"),
+        ("[setup.parameters]\nopenAIAccounts = 3", ": setup.parameters.openAIAccounts must be a list"),
+        ("[setup.parameters]\nopenAIAccounts = []", ": setup.parameters.openAIAccounts must be a list with an entry"),
+        ("[setup.parameters]\nopenAIAccounts = [3]", ": setup.parameters.openAIAccounts[0] must be a table"),
+        *(
+            (f"[setup.parameters]\n{line}\n{ACCOUNT}", f": setup.parameters.{why}")
+            for line, why in (
+                ("bronze = {tokensPerMinute = 1.5}", "bronze.tokensPerMinute must be a whole number"),
+                ("bronze = {tokensPerMinute = true}", "bronze.tokensPerMinute must be a whole number"),
+                ("bronze = {tokensPerMonth = 0}", "bronze.tokensPerMonth must be 1 or more"),
+                ("gold = {subscriptions = [1]}", "gold.subscriptions[0] must be text in quotes"),
+                ("entra = {accept = 'yes'}", "entra.accept must be true or false"),
+                ("backendRetries = 51", "backendRetries must be 50 or less"),
+                (
+                    "teams = [{subscription = 's', product = 'tin'}]",
+                    "teams[0].product must be 'bronze', 'silver', 'gold' or 'unlimited'",
+                ),
+            )
+        ),
     ],
 )
-def test_parameters_that_do_not_fit_are_one_clear_error(tmp_path: Path, text: str, why: str) -> None:
+def test_parameters_that_do_not_fit_are_one_clear_line(tmp_path: Path, text: str, why: str) -> None:
     (file := tmp_path / "aoai.toml").write_text(text)
-    with pytest.raises(WrongUse, match=why):
+    with pytest.raises(WrongUse) as refused:
         read_installation(file)
+    assert str(refused.value).startswith(f"{file}{why}") and "\n" not in str(refused.value)
 
 
 def test_every_account_has_the_same_deployments_and_each_with_tokens_alone_has_a_price() -> None:
