@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ...charts.cards import AT_LEAST
+from ...dimensions import only_setting
+from ...engines.kql.parameters import declared
+from ...format.labels import named
 from ...format.numbers import Unit, human, percent, share
 from ...format.periods import said, utc
 from .headline import amount, users_in
@@ -20,6 +25,8 @@ from .pages import Page
 
 Card = dict[str, Any]
 Rows = list[dict[str, str]]
+#: A budget as kql/cost/budget.kql reads it.
+_BUDGET = re.compile(r"(?P<scope>.+)=\s*(?P<usd>\d+(?:\.\d+)?)\s*")
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,15 @@ class Shown:
         """The rows of the answer to *query*, as text; none where the page does not show it."""
         answer = self.answers.get(query)
         return list(csv.DictReader(io.StringIO(answer["csv"]))) if answer else []
+
+    def given(self, query: str, parameter: str) -> list[str]:
+        """The texts that the list *parameter* of *query* was set to; none where the page does not show it."""
+        if query not in self.answers:
+            return []
+        texts: list[str] = json.loads(
+            declared(self.answers[query]["kql"])[parameter].default.strip()[len("dynamic(") : -1]
+        )
+        return texts
 
     def cards(self, query: str) -> list[Card]:
         """The cards of the answer to *query*."""
@@ -70,13 +86,26 @@ def _cost(shown: Shown) -> Iterator[Card]:
             low, high = (amount(float(row[name])) if row[name] else "" for name in ("LowCost", "HighCost"))
             more = f"{low} to {high} (95%)" if low and high else "too few days for a range"
             yield _card("Month's forecast in USD", amount(float(row["ProjectedCost"])), more)
+    yield from _budgets(shown)
+    yield _card("Estimated share", percent(float(totals[0]["EstimatedShare"] or 0)), "of the cost")
+
+
+def _budgets(shown: Shown) -> Iterator[Card]:
     states = [row["State"] for row in shown.rows("cost/budget") if row["State"]]
     late = sum(state in ("over", "will exceed") for state in states)
+    # A team without traffic this month has a budget and no row.
+    given = [found for text in shown.given("cost/budget", "budgets") if (found := _BUDGET.fullmatch(text))]
     if states:
         yield _card("Budgets exceeded", f"{late} of {len(states)}", "spent or expected", marked=late > 0)
-    else:
+    elif not given:
         yield _card("Budgets", "none set", "[budgets] in aoai.toml")
-    yield _card("Estimated share", percent(float(totals[0]["EstimatedShare"] or 0)), "of the cost")
+    elif only_setting():  # it may have traffic that is left out
+        yield _card("Budgets", f"{len(given):,} set", "none of what this report covers")
+    elif len(given) > 1:
+        yield _card("Budgets", f"{len(given):,} set", "none of them has traffic this month")
+    else:
+        label = f"Budget of {named(given[0]['scope'].strip())} in USD"
+        yield _card(label, amount(float(given[0]["usd"])), "no traffic this month")
 
 
 def _reliability(shown: Shown) -> Iterator[Card]:

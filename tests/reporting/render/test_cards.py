@@ -6,8 +6,10 @@ import io
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from aoai_analytics.charts.cards import cards, cards_of
+from aoai_analytics.config import settings
 from aoai_analytics.library import library
 from aoai_analytics.reporting.render.cards import page_cards
 from aoai_analytics.reporting.render.pages import Page
@@ -15,12 +17,15 @@ from aoai_analytics.reporting.render.pages import Page
 BUDGET = "Scope,State,ProjectedCost,LowCost,HighCost"
 
 
-def page(name: str, **csv: str) -> Page:
+def page(name: str, budgets: str = "", **csv: str) -> Page:
     answers: list[dict[str, Any]] = []
     for key, text in csv.items():
         query = library().get(key.replace("__", "/").replace("_", "-"))
         rows = pd.read_csv(io.StringIO(text)).to_dict("records")
-        answers.append({"name": query.name, "csv": text, "cards": cards(query, rows[0]) if cards_of(query) else ()})
+        kql = query.bind(budgets=budgets) if budgets and "budgets" in query.parameters else query.text
+        answers.append(
+            {"name": query.name, "kql": kql, "csv": text, "cards": cards(query, rows[0]) if cards_of(query) else ()}
+        )
     return Page(name, title=name, head={"time_zone": "UTC"}, answers=answers)
 
 
@@ -45,6 +50,28 @@ def test_cost_has_its_range_change_forecast_budgets_and_estimated_share() -> Non
         "Budgets exceeded": ("1 of 2", "spent or expected"),
         "Estimated share": ("18.5%", "of the cost"),
     }
+
+
+@pytest.mark.parametrize(
+    ("budgets", "only", "card"),
+    [
+        ("", "", ("Budgets", "none set", "[budgets] in aoai.toml")),
+        ("sub-idle=much,5,sub-idle", "", ("Budgets", "none set", "[budgets] in aoai.toml")),
+        (" sub-idle = 120.5", "", ("Budget of sub-idle in USD", "120.50", "no traffic this month")),
+        ("sub-idle=5,sub-gone=6", "", ("Budgets", "2 set", "none of them has traffic this month")),
+        ("sub-idle=5", '["Team=legal"]', ("Budgets", "1 set", "none of what this report covers")),
+    ],
+)
+def test_a_budget_of_a_team_without_traffic_is_one_that_is_set(
+    monkeypatch: pytest.MonkeyPatch, budgets: str, only: str, card: tuple[str, str, str]
+) -> None:
+    settings.cache_clear()
+    monkeypatch.setenv("AOAI_ONLY", only or "[]")
+    total = "Cost,CostMargin,NotIncludedRequests,EstimatedShare,CacheSavings,FullPriceCost\n200.5,9.8,1,18.5,4,204.5\n"
+    cost = page("cost", budgets, cost__total=total, cost__budget=f"{BUDGET}\n(all),,400,,\nsub-a,,20,,\n")
+    label, *said = card
+    assert shown(cost)[label] == tuple(said)
+    settings.cache_clear()
 
 
 def test_the_change_of_a_part_of_the_period_says_which_part() -> None:
