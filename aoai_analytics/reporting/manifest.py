@@ -2,8 +2,9 @@
 
 Its keys: ``source`` (without secrets), ``key`` (a named period's, or null), ``start`` and ``end`` (ISO 8601 in UTC,
 null where open), ``period`` (in words), ``time_zone``, ``show_prompts``, ``given`` (parameters of the notebooks),
-``made``, ``seconds``, ``failed``, ``headline`` (see ``render.headline``), ``library`` (a hash of the KQL and
-the own prices in force), ``versions``, ``files``, and for each of the ``pages`` what ``entry`` gives.
+``made``, ``seconds``, ``failed``, ``headline`` (see ``render.headline``), ``compared`` (``before``, ``latest``,
+``why_not`` and ``compared`` of ``blocks.Overview``; null without one), ``library`` (a hash of the KQL and the own
+prices in force), ``versions``, ``files``, and for each of the ``pages`` what ``entry`` gives.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def entry(page: Page, *, seconds: float, notebook: str) -> dict[str, Any]:
     """
     coverage = dict(page.head["numbers"]) if page.head else None
     headline = headline_numbers(coverage, page.answers)
+    compared = None
     if page.overview and not page.problems:
+        compared = {key: page.overview[key] for key in ("before", "latest", "why_not", "compared")}
         headline |= {key: value for key, value in page.overview["numbers"].items() if value is not None}
     return {
         "name": page.name,
@@ -42,6 +45,7 @@ def entry(page: Page, *, seconds: float, notebook: str) -> dict[str, Any]:
         "notebook": notebook,
         "coverage": coverage,
         "headline": {key: value for key, value in headline.items() if value is not None},
+        "compared": compared,
         "queries": [{key: answer[key] for key in ("name", "digest", "rows", "seconds")} for answer in page.answers],
         "failures": page.failures,
         "problems": page.problems,
@@ -54,7 +58,15 @@ def manifest(about: Mapping[str, Any], pages: Sequence[Mapping[str, Any]], secon
     for page in reversed(pages):
         headline |= page["headline"]  # of several pages with a number, the first one counts
     failed = any(page["failures"] or page["problems"] for page in pages)
-    return {**about, "failed": failed, "headline": headline, "seconds": round(seconds, 2), "pages": list(pages)}
+    compared = next((page["compared"] for page in pages if page.get("compared")), None)
+    return {
+        **about,
+        "failed": failed,
+        "headline": headline,
+        "compared": compared,
+        "seconds": round(seconds, 2),
+        "pages": list(pages),
+    }
 
 
 def parsed(text: str | bytes) -> dict[str, Any] | None:

@@ -117,6 +117,19 @@ def test_each_form_tells_the_numbers_and_the_change_against_the_period_before() 
         assert "failed" not in text.lower()
 
 
+def test_the_change_is_the_first_page_s_where_there_is_no_report_of_the_period_before() -> None:
+    pairs = {
+        "Requests": [1000, 900],
+        "Tokens": [5_000_000, 6_000_000],
+        "Cost": [12.5, 11.0],
+        "SuccessRate": [99.0, 98.2],
+    }
+    own = {"before": "1 Sep 2026 to 30 Sep 2026", "latest": "", "why_not": "", "compared": pairs}
+    for form, text in every_form(texts("2026-10", manifest("2026-10", compared=own))).items():
+        assert "Change from 1 Sep 2026 to 30 Sep 2026." in text and "+100 (+11.1%)" in text, form
+        assert "Not compared" not in text, form
+
+
 def test_the_summary_leads_to_the_pages() -> None:
     files = texts("2026-10", manifest("2026-10"), link=LINK)
     index = "https://contoso.z6.web.core.windows.net/reports/2026-10/index.html"

@@ -15,7 +15,7 @@ from ...format.periods import in_words, utc, zone
 from ...library import library
 from ..render.blocks import Measure, Overview, Problem, Top
 from ..render.headline import SUCCESS, amount, headline_numbers, users_in
-from ..render.overview import LEFT_OUT, changed, relative, written
+from ..render.overview import LEFT_OUT, MEASURES, changed, relative, written
 from .advice import advice
 from .rules import ALL, Rows, findings, trouble
 from .timeline import over_time
@@ -139,20 +139,16 @@ def overview(
     last = utc(head["LastRequest"]).astimezone(zone(time_zone))
     periods.why_not = _incomparable(periods, last)
     drawn, alt = over_time(periods, head["FirstRequest"], head["LastRequest"])
-    numbers = _numbers(periods.now)
+    numbers, latest = _numbers(periods.now), _numbers(periods.latest)
+    earlier = None if periods.why_not else _numbers(periods.before)
     return Overview(
         period=in_words(start, end, time_zone, (utc(head["FirstRequest"]), utc(head["LastRequest"]))),
         before="" if periods.why_not else in_words(periods.earlier, periods.compared[0], time_zone),
         latest=in_words(*periods.later, time_zone) if periods.later and not periods.why_not else "",
         why_not=periods.why_not,
         example=f"{last:%G-W%V}",
-        measures=tuple(
-            _measures(
-                numbers,
-                _numbers(periods.latest),
-                None if periods.why_not else _numbers(periods.before),
-            )
-        ),
+        measures=tuple(_measures(numbers, latest, earlier)),
+        compared={name: (latest.get(name), earlier.get(name)) for name in MEASURES} if earlier else {},
         numbers={name: numbers[name] for name in ("Cost", "UncostedRequests", "SuccessRate")},
         figure=drawn,
         alt=alt,

@@ -108,6 +108,7 @@ class Overview:
     ``latest`` names the part of the period that is compared, where that is not the whole; ``example`` is a period that
     could be.
 
+    ``compared`` has by headline number what is compared, then that of the time before; empty where nothing is.
     ``numbers`` are headline numbers of the period (see ``headline``) as data; null is unknown.
     ``findings`` are the weightiest, ``wrong`` says what failed and when, ``advice`` how to save money; ``budget`` and
     ``blind`` are sentences: the state of the budgets, and what the logs cannot tell.
@@ -119,6 +120,7 @@ class Overview:
     why_not: str = ""
     example: str = ""
     measures: tuple[Measure, ...] = ()
+    compared: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     numbers: dict[str, Any] = field(default_factory=dict)
     figure: dict[str, Any] | None = None
     alt: str = ""

@@ -145,7 +145,7 @@ def groups(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Group]:
                 made.append(_group(heading, source, found, of_kind))
             else:
                 found.sort(key=lambda one: (one.manifest.get("start") or "", one.manifest["made"]), reverse=True)
-                rows = tuple(Row(one.title, one, _cells(one, None), _marks(one)) for one in found)
+                rows = tuple(_row(one) for one in found)
                 made.append(Group(heading, source, rows))
     return made
 
@@ -208,10 +208,26 @@ def _group(heading: str, source: str, found: list[Entry], of_kind: list[Entry]) 
             previous = by_period.get(before)
             elsewhere = any(each.period == before for each in of_kind)
             why = incomparable(at, previous, before.words, elsewhere=elsewhere)
-            compared = f"Not compared: {why}." if why else f"Change from {before.words}."
-            rows.append(Row(at.title, at, _cells(at, None if why else previous), _marks(at), compared))
+            rows.append(_row(at, None if why or not previous else (before.words, previous.numbers), why))
         period = before
     return _with_trend(Group(heading, source, tuple(rows)), trend)
+
+
+def _row(one: Entry, previous: tuple[str, Mapping[str, Any]] | None = None, why: str = "") -> Row:
+    """The line of *one*: compared as on its own first page, else with *previous* (its words and numbers).
+
+    Without either, it says *why*, in the words of the first page if that has some.
+    """
+    own = one.manifest.get("compared") or {}
+    if own.get("compared"):
+        now, old = ({name: pair[at] for name, pair in own["compared"].items()} for at in (0, 1))
+        words = f"{own['latest']} with {own['before']}" if own["latest"] else ""
+        compared = f"Changes compare {words}." if words else f"Change from {own['before']}."
+        return Row(one.title, one, _cells(one, now, old), _marks(one), compared)
+    if previous:
+        return Row(one.title, one, _cells(one, one.numbers, previous[1]), _marks(one), f"Change from {previous[0]}.")
+    why = own.get("why_not") or why
+    return Row(one.title, one, _cells(one), _marks(one), f"Not compared: {why}." if why else "")
 
 
 def _missing(periods: list[Named]) -> str:
@@ -221,11 +237,16 @@ def _missing(periods: list[Named]) -> str:
     return f"{periods[-1].words} to {periods[0].words} ({len(periods)} {TREND[periods[0].kind][0]}s)"
 
 
-def _cells(one: Entry, previous: Entry | None) -> tuple[Number, ...]:
-    return tuple(_cell(name, one.numbers, previous.numbers if previous else None) for name in MEASURES)
+def _cells(
+    one: Entry, now: Mapping[str, Any] | None = None, earlier: Mapping[str, Any] | None = None
+) -> tuple[Number, ...]:
+    """The numbers of *one*, and where there are *earlier* ones the change from these to *now*."""
+    return tuple(_cell(name, one.numbers, now, earlier) for name in MEASURES)
 
 
-def _cell(name: str, numbers: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> Number:
+def _cell(
+    name: str, numbers: Mapping[str, Any], now: Mapping[str, Any] | None, earlier: Mapping[str, Any] | None
+) -> Number:
     value = numbers.get(name)
     if value is None:
         return Number("unknown")
@@ -236,7 +257,9 @@ def _cell(name: str, numbers: Mapping[str, Any], earlier: Mapping[str, Any] | No
     if left_out:
         more.append(f"without {left_out:,} request{'' if left_out == 1 else 's'}")
     text = AT_LEAST * bool(left_out) + written(name, value)
-    change = "" if earlier is None else changed(name, value, earlier.get(name))
+    change = ""
+    if now is not None and earlier is not None:
+        change = "change unknown" if now.get(name) is None else changed(name, now[name], earlier.get(name))
     return Number(text, change, tuple(more))
 
 

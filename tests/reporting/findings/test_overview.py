@@ -82,6 +82,16 @@ def test_a_week_is_set_beside_the_week_before(lake: Path) -> None:
     assert measures["Requests"].value == "146" and measures["Requests"].good is None
     assert measures["Success rate"].change.startswith("\N{MINUS SIGN}13.70") and measures["Success rate"].good is False
     assert measures["Users"].change == "+1 (+50%)"
+    # Prompts of 3 + 1 + 1 million tokens, and a completion of 1 for each of 126 requests; before, 84 of a million.
+    success = pytest.approx(100 * 126 / 146)
+    now = {
+        "Requests": 146,
+        "Tokens": 42 * 5 * MILLION + 126,
+        "Cost": pytest.approx(393.75, abs=0.01),
+        "SuccessRate": success,
+    }
+    was = {"Requests": 84, "Tokens": 84 * MILLION + 84, "Cost": pytest.approx(157.5, abs=0.01), "SuccessRate": 100}
+    assert [{name: pair[at] for name, pair in found.compared.items()} for at in (0, 1)] == [now, was]
     teams = found.tops[0]
     assert teams.rows == (
         ("sub-claims", "236.25", "60%", "+200%"),

@@ -93,6 +93,39 @@ def test_what_cannot_be_compared_is_said_and_not_computed(
     assert all(cell.change == "" for cell in row.cells)
 
 
+OWN = {
+    "before": "1 Sep 2026 to 30 Sep 2026",
+    "latest": "",
+    "why_not": "",
+    "compared": {
+        "Requests": [1_000, 800],
+        "Tokens": [2_000_000, None],
+        "Cost": [12.5, 10.0],
+        "SuccessRate": [99.5, 99.5],
+    },
+}
+CHANGES = ["+200 (+25%)", "change unknown", "+2.50 USD (+25%)", "±0"]
+
+
+@pytest.mark.parametrize("others", [[], [month("2026-09", Requests=1)]])
+def test_a_report_that_compares_on_its_first_page_is_compared_so_everywhere(others: list[dict[str, Any]]) -> None:
+    row = newest(*others, month("2026-10", compared=OWN))
+    assert row.compared == "Change from 1 Sep 2026 to 30 Sep 2026."
+    assert [cell.change for cell in row.cells] == CHANGES
+
+
+def test_the_part_of_an_open_period_that_is_compared_is_named() -> None:
+    row = newest(manifest(None, compared=OWN | {"latest": "1 Oct 2026 to 14 Oct 2026", "before": "the days before"}))
+    assert row.compared == "Changes compare 1 Oct 2026 to 14 Oct 2026 with the days before."
+    assert [cell.change for cell in row.cells] == CHANGES
+
+
+def test_what_the_first_page_cannot_compare_is_compared_with_the_report_before_or_has_its_reason() -> None:
+    october = month("2026-10", compared={"before": "", "latest": "", "why_not": "no traffic before", "compared": {}})
+    assert newest(october).compared == "Not compared: no traffic before."
+    assert newest(month("2026-09"), october).compared == "Change from September 2026."
+
+
 def test_what_is_unknown_is_shown_as_unknown_and_so_is_its_change() -> None:
     row = newest(month("2026-09", Cost=None), month("2026-10", SuccessRate=None))
     requests, tokens, cost, success = row.cells
