@@ -152,7 +152,7 @@ def overview(
         numbers={name: numbers[name] for name in ("Cost", "UncostedRequests", "SuccessRate")},
         figure=drawn,
         alt=alt,
-        tops=tuple(_top(periods, *of) for of in _TOPS),
+        tops=tuple(top(periods, *of) for of in _TOPS),
         findings=findings(periods),
         wrong=trouble(periods),
         advice=advice(periods),
@@ -272,7 +272,8 @@ def _measures(numbers: dict[str, Any], latest: dict[str, Any], earlier: dict[str
     return made
 
 
-def _top(periods: Periods, title: str, query: str, column: str) -> Top:
+def top(periods: Periods, title: str, query: str, column: str) -> Top:
+    """The list *title*: the names in *column* of *query* that cost most, and the others together."""
     now = {row[column]: row["Cost"] for row in periods.now(query, topN=ALL) if row["Cost"]}
     earlier = periods.before(query, topN=ALL)
     new = {row[column]: row["Cost"] for row in periods.latest(query, topN=ALL)}
@@ -282,7 +283,8 @@ def _top(periods: Periods, title: str, query: str, column: str) -> Top:
     for name, cost in list(now.items())[:_SHOWN]:
         change = "" if earlier is None else _relative(new.get(name, 0.0), old.get(name))
         lines.append((named(name), amount(cost), share(cost, total), change))
-    return Top(title, query, tuple(lines), len(now) - len(lines))
+    rest = sum(list(now.values())[_SHOWN:])
+    return Top(title, query, tuple(lines), len(now) - len(lines), (amount(rest), share(rest, total)))
 
 
 def _relative(value: float | None, old: float | None) -> str:

@@ -94,12 +94,13 @@ class Measure:
 
 @dataclass(frozen=True)
 class Top:
-    """The first of a list: rows of (name, cost, share, change), and how many more there are."""
+    """The first of a list: rows of (name, cost, share, change); how many more there are, and their cost and share."""
 
     title: str
     query: str
     rows: tuple[tuple[str, str, str, str], ...]
     more: int = 0
+    others: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import pytest
 
 from aoai_analytics.config import settings
 from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.reporting import Report
-from aoai_analytics.reporting.findings.overview import before, weeks_in
+from aoai_analytics.reporting.findings.overview import Periods, before, top, weeks_in
 from aoai_analytics.reporting.findings.timeline import over_time
 from aoai_analytics.reporting.manifest import entry
 from aoai_analytics.reporting.render.blocks import Overview, as_json
@@ -137,6 +138,18 @@ def test_one_person_is_one_user_whether_a_request_names_them_or_the_gateway_does
     assert {each.label: each.value for each in found.measures}["Users"] == "2"
     (users,) = (top for top in found.tops if top.title == "Users by cost")
     assert [(row[0], row[2]) for row in users.rows] == [("ada", "75%"), ("ben", "25%")] and users.more == 0
+
+
+@pytest.mark.parametrize(
+    ("costs", "more", "others"), [((50, 20, 10, 8, 5, 4, 2, 1), 3, ("7.00", "7%")), ((9, 1), 0, None)]
+)
+def test_a_list_ends_with_what_the_others_cost_together(
+    costs: tuple[float, ...], more: int, others: tuple[str, str] | None
+) -> None:
+    rows = pd.DataFrame({"Team": [f"t{n}" for n in range(len(costs))], "Cost": [float(cost) for cost in costs]})
+    found = top(Periods(lambda *_, **__: (rows, ()), None, None, "UTC", why_not="x"), "Teams", "cost/by-team", "Team")
+    assert (len(found.rows), found.more) == (min(5, len(costs)), more)
+    assert others is None or found.others == others
 
 
 def test_what_was_planted_is_found(lake: Path) -> None:

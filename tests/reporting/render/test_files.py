@@ -49,7 +49,7 @@ def brief(name: str = "overview", **more: Any) -> Any:
     """The page of a period in brief, with one finding."""
     finding = Finding("Team <b>a</b> cost more.", "tokens/by-team", "bad")
     measures = (Measure("Cost in USD", "12.50", "+2.50 (+25%)", False), Measure("Users", "7", "±0"))
-    top = Top("Teams by cost", "cost/by-subscription", (("<i>a</i>", "12.50", "100%", "+25%"),), 3)
+    top = Top("Teams by cost", "cost/by-subscription", (("<i>a</i>", "12.50", "100%", "+25%"),), 3, ("3.20", "4%"))
     figure = {"data": [{"type": "bar", "x": ["a"], "y": [1]}], "layout": {"height": 300}}
     of: dict[str, Any] = {"before": "October", "measures": measures, "findings": (finding,), "tops": (top,)}
     block = Overview(period="November", **of | {"figure": figure, "alt": "Bar chart."} | more)
@@ -61,7 +61,7 @@ def test_the_index_shows_the_period_in_brief_and_leads_to_what_it_found(pages: l
     index = files["index.html"].decode()
     assert "Team &lt;b&gt;a&lt;/b&gt; cost more." in index and "&lt;i&gt;a&lt;/i&gt;" in index
     assert 'class="change bad">+2.50 (+25%)<span class="unseen">, worse' in index
-    assert "Changes are from October." in index and "3 more" in index
+    assert "Changes are from October." in index and '<th scope="row">3 others</th><td class="number">3.20</td>' in index
     place = re.search(r'href="one\.html#([^"]+)">Details', index)
     assert place and f'id="{place[1]}"' in files["one.html"].decode()
     assert 'id="figure-index"' in index and '<script defer src="plotly.min.js">' in index
