@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import ipywidgets
 
 #: Filter -> the column of AoaiRequests.
-FILTERS = {"Team": "Team", "Model": "ModelName", "User": "User"}
+FILTERS = {"Team": "Team", "Subscription": "SubscriptionId", "Model": "ModelName", "User": "User"}
 #: Most values that a filter offers; any other can be typed.
 _OFFERED = 100
 
@@ -54,7 +54,12 @@ class Controls:
         last = report.end and report.end - timedelta(microseconds=1)
         self.end = widgets.DatePicker(description="To (incl.)", value=_day(report, last))
         self.filters = {
-            name: widgets.Combobox(description=name, options=_values(report, column), placeholder="all")
+            name: widgets.Combobox(
+                description=name,
+                options=_values(report, column),
+                placeholder="all",
+                style={"description_width": "90px"},
+            )
             for name, column in FILTERS.items()
         }
         self.run = widgets.Button(description="Run", button_style="primary", icon="play")
@@ -69,7 +74,7 @@ class Controls:
                 widgets.HBox([self.section, self.query]),
                 self._fields,
                 widgets.HBox([self.start, self.end]),
-                widgets.HBox([*self.filters.values()]),
+                widgets.HBox([*self.filters.values()], layout={"flex_flow": "row wrap"}),
                 self.run,
                 self.answer,
                 self.cell,

@@ -79,6 +79,16 @@ def test_a_period_and_a_filter_narrow_the_answer_and_are_in_the_cell(report: Rep
     assert narrowed == [model.value]
 
 
+def test_the_filters_are_by_team_subscription_model_and_user(report: Report) -> None:
+    controls = Controls(report)
+    assert list(controls.filters) == ["Team", "Subscription", "Model", "User"]
+    assert "sub-claims" in controls.filters["Subscription"].options
+    controls.filters["Subscription"].value = "sub-claims"
+    assert controls._narrowed().query("AoaiRequests | distinct SubscriptionId").frame.SubscriptionId.tolist() == [
+        "sub-claims"
+    ]
+
+
 def test_a_wrong_parameter_is_one_line_where_the_answer_would_be(report: Report) -> None:
     controls = Controls(report)
     controls.query.value = "tokens/over-time"

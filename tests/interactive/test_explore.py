@@ -59,7 +59,7 @@ def test_a_question_is_asked_with_parameters_period_and_filters_in_jupyterlab(
         expect(code).to_be_enabled()
 
         # A day and a model narrow it; a filter offers the values there are.
-        offered = cell.locator("datalist").nth(1).locator("option")
+        offered = cell.locator("datalist").nth(2).locator("option")
         model = offered.first.get_attribute("value") or ""
         assert model
         cell.locator("input[type=date]").nth(0).fill("2026-11-14")
