@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..format.labels import NONE, heading, html_text, one_line, plain
@@ -41,13 +41,14 @@ def table_html(
     caption: str = "",
     time_zone: str = "UTC",
     max_rows: int = MAX_ROWS,
+    summed: Collection[str] = (),
 ) -> str:
     """*frame* as a ``<table>``: headings with units, numbers with thousands separators, all text escaped.
 
     *types* are the columns' Kusto types, *units* are as in the query's header. Names come first and the ids of requests
     last; a column and its standard error are one, with the 95% range. Null is ``unknown``, empty text ``(none)``; times
     are in *time_zone*. After *max_rows*, a line sums up the others; where the rows are shares of a whole, one sums up
-    all.
+    all. So it is for the columns *summed*, which add up although the table has no shares of them.
     """
     shown = frame.head(max_rows)
     order = in_order(shown, types)
@@ -71,7 +72,8 @@ def table_html(
         parts += [f"<td{_class(kind)}>{cells[row]}</td>" for _, kind, cells in columns]
         parts.append("</tr>")
     parts.append("</tbody>")
-    parts += _foot(frame, types, units, [name for name in order if name not in errors.values()], len(shown))
+    names = [name for name in order if name not in errors.values()]
+    parts += _foot(frame, types, units, names, len(shown), summed, errors)
     parts.append("</table>")
     return "".join(parts)
 
@@ -105,20 +107,29 @@ def _error_of(name: str, names: Sequence[str]) -> str:
 
 
 def _foot(
-    frame: pd.DataFrame, types: Mapping[str, str], units: Mapping[str, str], names: Sequence[str], shown: int
+    frame: pd.DataFrame,
+    types: Mapping[str, str],
+    units: Mapping[str, str],
+    names: Sequence[str],
+    shown: int,
+    summed: Collection[str],
+    errors: Mapping[str, str],
 ) -> list[str]:
-    """The rows below: the others together and all, where the rows are parts of a whole; else how many there are."""
+    """The rows below: the others together and all, where columns add up; else how many there are."""
     rest = len(frame) - shown
     of = _shared(frame, types, units)
     whole = bool(of) or _is_whole(frame, units)
+    numbers = [name for name in names if types.get(name, "") in _NUMBERS and additive(name, units)]
+    adding = {name for name in numbers if whole or name in summed} | ({"Share"} if whole else set())
     rows = []
-    if rest > 0 and not whole:
+    if rest > 0 and not adding:
         said = f"{shown:,} of {len(frame):,} rows; {rest:,} more {'row' if rest == 1 else 'rows'} in the data"
         rows.append(f'<tr><td colspan="{len(names)}">{said}</td></tr>')
-    if rest > 0 and whole:
-        rows.append(_sums(frame, types, units, names, of, f"{rest:,} others", shown))
-    if whole and len(frame) > 1:
-        rows.append(_sums(frame, types, units, names, of, "Total"))
+    if rest > 0 and adding:
+        said = f"{rest:,} {'other' if rest == 1 else 'others'}"
+        rows.append(_sums(frame, types, units, names, of, said, adding, errors, shown))
+    if adding and len(frame) > 1:
+        rows.append(_sums(frame, types, units, names, of, "Total", adding, errors))
     return [f"<tfoot>{''.join(rows)}</tfoot>"] if rows else []
 
 
@@ -148,26 +159,47 @@ def _sums(
     names: Sequence[str],
     of: str,
     said: str,
+    adding: Collection[str],
+    errors: Mapping[str, str],
     after: int = 0,
 ) -> str:
     """The row named *said* with the sums of all rows but the first *after*; rounded shares add up to 100% too.
 
-    *of* is the column that shares are of, '' where none has them.
+    *of* is the column that shares are of, '' where none has them; *adding* are the columns that add up, *errors* those
+    of their standard errors.
     """
     cells = []
     for name in names:
         unit = unit_of(name, units)
         number = types.get(name, "") in _NUMBERS
         text = ""
-        if name == "Share" or (number and additive(name, units)):
+        if name in adding:
             known = frame[name].iloc[after:].dropna()
             real = types.get(name) in ("real", "decimal") or unit.tight
             # As many decimals as in the rows above.
             decimals = decimals_for(frame[name].head(after or len(frame)), unit) if real else 0
             added = _share_after(frame, of, after) if name == "Share" else known.sum()
-            text = html.escape(exact(max(added, 0.0), unit, decimals)) if len(known) else ""
+            text = (
+                html.escape(exact(max(added, 0.0) if name == "Share" else added, unit, decimals)) if len(known) else ""
+            )
+            if name in errors and (most := _most(frame[[name, errors[name]]].iloc[after:])):
+                bound = "± {}" if most[1] else "(at most ± {})"
+                text += " " + bound.format(html.escape(exact(RANGE * most[0], unit, decimals)))
         cells.append(f"<td{_class('number' if number else '')}>{text}</td>")
     return f'<tr><th scope="row">{said}</th>{"".join(cells[1:])}</tr>'
+
+
+def _most(pairs: pd.DataFrame) -> tuple[float, bool] | None:
+    """The largest standard error that a sum of values can have, by *pairs* of these and their errors; and whether that
+    is its error.
+
+    A row's error does not say which part of it the rows share. Shared parts add up and the others less, so that the sum
+    of the errors is a bound. None where nothing is estimated, or an error is unknown.
+    """
+    errors = pairs[pairs.iloc[:, 0].notna()].iloc[:, 1]
+    if errors.isna().any() or not errors.gt(0).any():
+        return None
+    return float(errors.sum()), int(errors.gt(0).sum()) == 1
 
 
 def _share_after(frame: pd.DataFrame, of: str, after: int) -> float:

@@ -82,6 +82,49 @@ def test_the_rows_of_a_whole_have_a_total_and_the_others_together() -> None:
     assert "Total" not in part  # 90% of something is no whole
 
 
+def _foot(table: str) -> dict[str, list[str]]:
+    """The cells of the rows below, by their names."""
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', table)
+    return {name: re.findall(r"<td[^>]*>(.*?)</td>", cells) for name, cells in rows}
+
+
+MANY = pd.DataFrame(
+    {
+        "User": list("abcd"),
+        "TotalTokens": pd.array([4_000, 300, 20, None], dtype="Int64"),
+        "TokensError": [100.0, 20.0, 0.0, None],
+        "LargestTokens": [9, 8, 7, 6],
+        "Cost": [5.0, -1.5, 0.25, 0.25],
+        "Users": [2, 2, 2, 2],
+    }
+)
+MANY_TYPES = {"User": "string", "TotalTokens": "long", "TokensError": "real", "LargestTokens": "long", "Cost": "real"}
+MANY_UNITS = {"TotalTokens": "tokens", "LargestTokens": "tokens", "Cost": "USD", "Users": "users"}
+
+
+def test_rows_that_are_no_shares_have_others_and_a_total_in_the_columns_that_add_up() -> None:
+    types = MANY_TYPES | {"Users": "long"}
+    adding = ("TotalTokens", "Cost", "Users")  # users may be in several rows: their unit does not add up
+    frame = MANY.drop(columns="TokensError")
+    assert _foot(table_html(frame, types, MANY_UNITS, max_rows=1, summed=adding)) == {
+        "3 others": ["320", "", "-1.00", ""],
+        "Total": ["4,320", "", "4.00", ""],
+    }
+    assert list(_foot(table_html(frame, types, MANY_UNITS, max_rows=3, summed=adding))) == ["1 other", "Total"]
+    assert "3 more rows in the data" in table_html(frame, types, MANY_UNITS, max_rows=1)
+    assert "Total<" not in table_html(frame.head(1), types, MANY_UNITS, summed=adding)
+
+
+def test_a_total_has_the_range_of_its_one_estimate_or_at_most_the_sum_of_its_rows_ranges() -> None:
+    frame = MANY[["User", "TotalTokens", "TokensError"]]
+    table = table_html(frame, MANY_TYPES, MANY_UNITS, max_rows=1, summed=["TotalTokens"])
+    # 1.96 * 20 is 39.2; 1.96 * (100 + 20) is 235.2.
+    assert _foot(table) == {"3 others": ["320 ± 39"], "Total": ["4,320 (at most ± 235)"]}
+    unknown = frame.assign(TokensError=[100.0, None, 0.0, None])
+    table = table_html(unknown, MANY_TYPES, MANY_UNITS, max_rows=2, summed=["TotalTokens"])
+    assert _foot(table) == {"2 others": ["20"], "Total": ["4,320"]}
+
+
 def test_a_small_amount_is_not_shown_as_nothing() -> None:
     frame = pd.DataFrame({"User": ["a", "b", "c"], "Cost": [12.5, 0.0003, 0.0]})
     types, units = {"User": "string", "Cost": "real"}, {"Cost": "USD"}

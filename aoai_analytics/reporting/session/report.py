@@ -22,6 +22,7 @@ from ...format.numbers import additive
 from ...format.periods import Moment, in_words, moment, zone
 from ...library import privacy
 from ...library.queries import Library, Query, library, own_query
+from ...library.sums import summed
 from ...prompts import Asked, ask
 from ..findings.overview import month_of, overview
 from ..render import downloads
@@ -261,7 +262,10 @@ class Report:
         table = ""
         if len(frame):
             rows = MAX_ROWS if drawn is None else ROWS_BELOW_A_FIGURE
-            table = table_html(frame, types, units, caption=query.title, time_zone=self.time_zone, max_rows=rows)
+            adding = () if result.partial or "then" in query.header else summed(kql, len(frame))
+            table = table_html(
+                frame, types, units, caption=query.title, time_zone=self.time_zone, max_rows=rows, summed=adding
+            )
         problems = _problems(query.title, result)
         said = headline(frame, query.header.get("headline", ""), units)
         if drawn is not None and not problems and not _is_cut(query, parameters, len(result.frame)):
