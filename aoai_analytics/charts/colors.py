@@ -17,12 +17,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from .kinds import Chart
-from .style import KNOWN_COLORS, NAMED, OTHER_COLOR, STATUS, templates
+from .style import FIRST_SHADE, KNOWN_COLORS, NAMED, OTHER_COLOR, STATUS, templates
 
 #: The column whose values have the page's colours.
 MAIN = "ModelName"
-#: The places of the shades in the template.
-FIRST_SHADE = NAMED + len(STATUS)
+#: How many shades a template has from FIRST_SHADE on.
 SHADES = 8
 #: Which shades few series have; more have them from end to end.
 _OF_FEW = {1: (2,), 2: (1, 5), 3: (0, 3, 6), 4: (0, 2, 4, 6)}

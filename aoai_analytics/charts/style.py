@@ -41,13 +41,16 @@ _SHADES = {
     "dark": ["#C9D6E3", "#AFBFD1", "#97A9BE", "#8094AB", "#6B8099", "#586C85", "#475B73", "#3B4D63"],
 }
 
-#: Names that have their colour everywhere, by column, as places in the palettes above: how a request ended (on
-#: dashboards; a report's page has STATUS), and the usual models. Models of one generation differ; another model gets a
-#: colour that a figure has left.
+#: The place of the strongest shade.
+FIRST_SHADE = NAMED + len(STATUS)
+#: Names that have their colour everywhere, by column, as places in a template's colours: how a request ended (what the
+#: caller caused has shades; on a report's page they follow the order of its series), and the usual models. Models of
+#: one generation differ; another model gets a colour that a figure has left.
 KNOWN_COLORS: Mapping[str, Mapping[str, int]] = {
     "Outcome": {
-        "success": 2, "cache-hit": 8, "server-error": 5, "throttled-backend": 1, "throttled-gateway": 6,
-        "client-error": 0, "unauthorized": 7, "content-filter": 3, "not-found": 4, "client-closed": 10,
+        **STATUS,
+        "client-error": FIRST_SHADE, "unauthorized": FIRST_SHADE + 2, "content-filter": FIRST_SHADE + 4,
+        "not-found": FIRST_SHADE + 5, "client-closed": FIRST_SHADE + 7,
     },
     "ModelName": {
         "gpt-4o": 0, "gpt-4o-mini": 4, "gpt-4.1": 2, "gpt-4.1-mini": 8, "gpt-4.1-nano": 6, "gpt-5": 5, "gpt-5-mini": 1,
@@ -60,12 +63,15 @@ KNOWN_COLORS: Mapping[str, Mapping[str, int]] = {
 WORKBOOK_COLORS = {
     0: "blue", 1: "orange", 2: "green", 3: "magenta", 4: "lightBlue", 5: "redBright", 6: "yellow", 7: "purple",
     8: "turquoise", 10: "gray",
+    **dict(zip(STATUS.values(), ("green", "turquoise", "redBright", "orange", "yellow"), strict=True)),
+    FIRST_SHADE: "blue", FIRST_SHADE + 2: "purple", FIRST_SHADE + 4: "magenta", FIRST_SHADE + 5: "lightBlue",
+    FIRST_SHADE + 7: "gray",
 }  # fmt: skip
 
 
 def color_of(column: str, name: str) -> str:
     """The colour of a name of ``KNOWN_COLORS`` on white, as ``#rrggbb``."""
-    return _LIGHT[KNOWN_COLORS[column][name]]
+    return str(templates()["light"]["layout"]["colorway"][KNOWN_COLORS[column][name]])
 
 
 #: plotly's settings for every figure. Without the first two, a figure has a button that uploads its data to plotly.com.
