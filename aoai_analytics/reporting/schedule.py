@@ -88,7 +88,7 @@ class Schedule:
             "due": self.every,
             "source": self.source,
             "time-zone": self.time_zone,
-            "out": self.pages,
+            "output": self.pages,
             "deliver": self.deliver,
             "link": self.link,
             "keep": self.keep,

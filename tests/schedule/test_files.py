@@ -77,7 +77,7 @@ def test_what_is_not_given_comes_from_the_settings(tmp_path: Path, capsys: pytes
     assert main(["schedule", "show", "crontab", "--every", "weekly", "--deliver", "/mnt/share"]) == 0
     line = capsys.readouterr().out.splitlines()[-1]
     for said in (
-        "--due weekly", "--source kusto://contoso/logs", "--time-zone Europe/Berlin", "--out /srv/pages",
+        "--due weekly", "--source kusto://contoso/logs", "--time-zone Europe/Berlin", "--output /srv/pages",
         "--keep 800d", "--credential ManagedIdentityCredential", "--deliver /mnt/share", f"cd {tmp_path} ",
     ):  # fmt: skip
         assert said in line
@@ -318,7 +318,7 @@ def test_the_files_for_container_apps_are_the_modules_that_main_deploys() -> Non
 
 def test_the_schedules_use_options_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--help"]) == 0
-    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) | {"--out"}  # the former name of --output
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     full = replace(Schedule(), deliver="x", link="https://contoso.net", keep="400d", credential="AzureCliCredential")
     module = (REPO / "setup_scripts/infra/modules/report-schedule.bicep").read_text("utf-8")
     used = {group[0] for group in full.report()[1:]} | set(re.findall(r"'(--[a-z-]+)'", module))

@@ -50,7 +50,7 @@ def test_cron_and_the_shell_give_the_command_its_values(source: str, out: str, d
         ingest, report = words_of_shell(cron_command(line), folder)
     assert ingest == ["ingest", out, deliver, "--lake", source]
     assert options(report) == {
-        "--due": "monthly", "--source": source, "--time-zone": "UTC", "--out": out, "--deliver": deliver,
+        "--due": "monthly", "--source": source, "--time-zone": "UTC", "--output": out, "--deliver": deliver,
     }  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def test_systemd_gives_the_command_its_values(source: str, out: str, folder: str
     before, start = (systemd_words(found[1]) for name in ("ExecStartPre", "ExecStart") if (found := values[name]))
     assert before == [schedule.program, "ingest", out, "--lake", source]
     assert start[0] == schedule.program
-    assert options(start[1:]) == {"--due": "monthly", "--source": source, "--time-zone": "UTC", "--out": out}
+    assert options(start[1:]) == {"--due": "monthly", "--source": source, "--time-zone": "UTC", "--output": out}
     assert re.search(r"^WorkingDirectory=(.*)$", unit, re.M)[1].replace("%%", "%") == schedule.folder  # type: ignore[index]
 
 
@@ -77,7 +77,7 @@ def test_github_and_bash_give_the_command_its_values(database: str, deliver: str
         command = f'PATH="{name}:$PATH" RUNNER_TEMP="{name}" GITHUB_OUTPUT=/dev/null\n{github_text(script)}'
         (report,) = words_of_shell(command, Path(name), "bash")
     assert options(report) == {
-        "--due": "weekly", "--source": f"kusto://contoso/{database}", "--time-zone": "UTC", "--out": "reports",
+        "--due": "weekly", "--source": f"kusto://contoso/{database}", "--time-zone": "UTC", "--output": "reports",
         "--deliver": deliver, "--credential": "AzureCliCredential",
     }  # fmt: skip
 
