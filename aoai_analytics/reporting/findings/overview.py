@@ -11,7 +11,7 @@ from ...charts.cards import AT_LEAST, cards, label_of
 from ...dimensions import only_setting
 from ...format.labels import named
 from ...format.numbers import RANGE, is_missing, share
-from ...format.periods import in_words, utc, zone
+from ...format.periods import in_words, said, utc, zone
 from ...library import library
 from ..render.blocks import Measure, Overview, Problem, Top
 from ..render.headline import SUCCESS, amount, headline_numbers, users_in
@@ -47,8 +47,9 @@ _SHOWN = 5
 class Periods:
     """Asks for a period, for the part of it that is compared, and for the time before that; each query once.
 
-    The part is the whole period, unless that has no start or no end: then it is ``later``, if there is one.
-    ``why_not``: why it cannot be compared.
+    The part is the whole period, or ``later``: of a period without start or end its last weeks, if there are two; of
+    one that the logs end within, what they have, which is compared with as much of the period before. ``why_not``: why
+    it cannot be compared.
     """
 
     ask: Ask
@@ -68,10 +69,22 @@ class Periods:
     @property
     def earlier(self) -> datetime | None:
         """When the time before starts: it is as long as what is compared, a month before a month."""
-        start, end = self.compared
+        start, end = (self.start, self.end) if self.is_begun else self.compared
         if start is None or end is None:
             return None
         return before(start, end, self.time_zone)
+
+    @property
+    def earlier_end(self) -> datetime | None:
+        """When the time before ends."""
+        if self.later and self.is_begun and self.earlier:
+            return as_far(self.earlier, *self.later, self.time_zone)
+        return self.compared[0]
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the first part of the period is compared."""
+        return self.later is not None and self.later[0] == self.start
 
     def now(self, name: str, **parameters: Any) -> Rows:
         """The rows of a query for the period."""
@@ -82,6 +95,8 @@ class Periods:
         """When it was that is compared ('' for the period), and what it is compared with."""
         if not self.later:
             return "", "the period before"
+        if self.is_begun:
+            return f" up to {said(self.later[1], self.time_zone)}", "the same part of the period before"
         days = round((self.later[1] - self.later[0]) / timedelta(days=1))
         return f" in the last {days} days of these logs", f"the {days} days before"
 
@@ -91,7 +106,7 @@ class Periods:
 
     def before(self, name: str, **parameters: Any) -> Rows | None:
         """Its rows for the time before; None where the two cannot be compared."""
-        return None if self.why_not else self._rows(name, self.earlier, self.compared[0], parameters)
+        return None if self.why_not else self._rows(name, self.earlier, self.earlier_end, parameters)
 
     def _rows(self, name: str, start: datetime | None, end: datetime | None, parameters: dict[str, Any]) -> Rows:
         key = (name, start, end, *sorted(parameters.items()))
@@ -138,15 +153,17 @@ def overview(
         periods.later = weeks_in(utc(head["FirstRequest"]), utc(head["LastRequest"]), time_zone)
     last = utc(head["LastRequest"]).astimezone(zone(time_zone))
     periods.why_not = _incomparable(periods, last)
+    if start and end and not periods.why_not:
+        periods.later = _begun(periods, start, end, last)
     drawn, alt = over_time(periods, head["FirstRequest"], head["LastRequest"])
     numbers, latest = _numbers(periods.now), _numbers(periods.latest)
     earlier = None if periods.why_not else _numbers(periods.before)
     return Overview(
         period=in_words(start, end, time_zone, (utc(head["FirstRequest"]), utc(head["LastRequest"]))),
-        before="" if periods.why_not else in_words(periods.earlier, periods.compared[0], time_zone),
+        before="" if periods.why_not else in_words(periods.earlier, periods.earlier_end, time_zone),
         latest=in_words(*periods.later, time_zone) if periods.later and not periods.why_not else "",
         why_not=periods.why_not,
-        example=f"{last:%G-W%V}",
+        example="" if periods.is_begun else f"{last:%G-W%V}",
         measures=tuple(_measures(numbers, latest, earlier)),
         compared={name: (latest.get(name), earlier.get(name)) for name in MEASURES} if earlier else {},
         numbers={name: numbers[name] for name in ("Cost", "UncostedRequests", "SuccessRate")},
@@ -226,6 +243,28 @@ def _incomparable(periods: Periods, last: datetime) -> str:
     if old["FirstRequest"] - earlier > max((start - earlier) / 10, timedelta(hours=6)):
         return f"the logs begin within the period before ({words})"
     return ""
+
+
+def _begun(periods: Periods, start: datetime, end: datetime, last: datetime) -> tuple[datetime, datetime] | None:
+    """The part of the period up to the full hour after its *last* request, if the logs go on in the period before.
+
+    None where they end about as early there: both ends are alike, as those of weeks without work at weekends.
+    """
+    slack = max((end - start) / 10, timedelta(hours=6))
+    if last > end - slack:
+        return None
+    begun = start, (last + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
+    earlier = periods.earlier
+    assert earlier is not None
+    (old,) = periods._rows("health/coverage-head", earlier, start, {})
+    return begun if utc(old["LastRequest"]) > as_far(earlier, *begun, periods.time_zone) + slack / 2 else None
+
+
+def as_far(earlier: datetime, start: datetime, until: datetime, time_zone: str) -> datetime:
+    """As long after *earlier* by the clock of *time_zone* as *until* is after *start*, and no later than *start*."""
+    local = zone(time_zone)
+    passed = until.astimezone(local).replace(tzinfo=None) - start.astimezone(local).replace(tzinfo=None)
+    return min((earlier.astimezone(local) + passed).astimezone(earlier.tzinfo), start)
 
 
 def weeks_in(first: datetime, last: datetime, time_zone: str) -> tuple[datetime, datetime] | None:

@@ -14,7 +14,7 @@ import pytest
 from aoai_analytics.config import settings
 from aoai_analytics.lake.recompute import recompute
 from aoai_analytics.reporting import Report
-from aoai_analytics.reporting.findings.overview import Periods, before, top, weeks_in
+from aoai_analytics.reporting.findings.overview import Periods, as_far, before, top, weeks_in
 from aoai_analytics.reporting.findings.timeline import over_time
 from aoai_analytics.reporting.manifest import entry
 from aoai_analytics.reporting.render.blocks import Overview, as_json
@@ -232,6 +232,54 @@ def test_without_a_period_the_last_week_is_set_beside_the_week_before(lake: Path
         " more in the last 7 days of these logs than in the 7 days before (+200%, 78.75 USD to 236.25 USD), "
         "all of it on gpt-4o."
     )
+
+
+def test_a_period_that_is_not_over_is_set_beside_as_much_of_the_one_before(tmp_path: Path) -> None:
+    """The logs end on Thursday at 20:30; a whole week before would make every change a fall."""
+    gateway, tokens = (
+        [row for row in rows if row["TimeGenerated"] < MONDAY + timedelta(days=11)] for rows in traffic()
+    )
+    folder = tmp_path / "lake"
+    recompute(lake_of_rows(folder, gateway, tokens))
+    found = overview(folder, "2026-11-09", "2026-11-16")
+    assert (found.latest, found.before) == (
+        "9 Nov 2026, 00:00 to 12 Nov 2026, 21:00",
+        "2 Nov 2026, 00:00 to 5 Nov 2026, 21:00",
+    )
+    # Three teams send 6 requests on each of four days, and 20 fail; before, two teams do.
+    assert found.compared["Requests"] == (3 * 24 + 20, 2 * 24)
+    assert {each.label: each.change for each in found.measures}["Requests"] == "+44 (+91.7%)"
+    (cost,) = (finding.text for finding in found.findings if finding.query == "cost/by-subscription")
+    assert " more up to 12 Nov 2026, 21:00 than in the same part of the period before (+200%, 45.00 USD" in cost
+    assert found.example == ""
+
+
+def test_a_week_that_ends_as_early_as_the_one_before_is_compared_as_a_whole(tmp_path: Path) -> None:
+    """Nobody works at weekends."""
+    gateway, tokens = ([row for row in rows if row["TimeGenerated"].weekday() < 5] for rows in traffic())
+    folder = tmp_path / "lake"
+    recompute(lake_of_rows(folder, gateway, tokens))
+    found = overview(folder, "2026-11-09", "2026-11-16")
+    assert (found.latest, found.before) == ("", "2 Nov 2026 to 8 Nov 2026")
+    assert found.compared["Requests"] == (3 * 30 + 20, 2 * 30)
+
+
+@pytest.mark.parametrize(
+    ("start", "until", "zone", "earlier", "expected"),
+    [
+        ("2026-11-01", "2026-11-15T14:00", "Europe/Berlin", "2026-10-01", "2026-10-15T14:00"),
+        ("2026-11-01", "2026-11-15T14:00", "UTC", "2026-10-01", "2026-10-15T14:00"),
+        ("2026-03-01", "2026-03-30T12:00", "UTC", "2026-02-01", "2026-03-01"),  # February is shorter
+    ],
+)
+def test_as_much_of_the_period_before_is_by_the_clock(
+    start: str, until: str, zone: str, earlier: str, expected: str
+) -> None:
+    times = [
+        datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        for text in (earlier, start, until, expected)
+    ]
+    assert as_far(times[0], times[1], times[2], zone) == times[3]
 
 
 @pytest.mark.parametrize(
