@@ -6,6 +6,7 @@ import ast
 import re
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -56,14 +57,23 @@ def test_the_parameters_are_those_a_report_sets_and_then_the_notebook_s_own(path
 
 
 def test_every_question_is_in_the_library_with_its_parameters(path: Path) -> None:
-    nbformat.validate(nbformat.read(path, as_version=4))
-    for cell in nbformat.read(path, as_version=4).cells:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    given: dict[str, Any] = {}
+    for cell in notebook.cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            exec(cell.source, given)
         if "report.show(" in cell.source or "report.first(" in cell.source:
             call = ast.parse(cell.source).body[0].value  # type: ignore[attr-defined]
             query = library().get(ast.literal_eval(call.args[0]))
-            # A value that is a parameter of the notebook is a text.
-            values = [(word.arg, word.value) for word in call.keywords if word.arg != "given"]
-            query.bind(**{n: "" if isinstance(value, ast.Name) else ast.literal_eval(value) for n, value in values})
+            # What a cell takes from the data, not from the notebook's parameters, is a text.
+            values = {str(word.arg): word.value for word in call.keywords if word.arg != "given"}
+            query.bind(
+                **{
+                    name: (given.get(value.id) or "") if isinstance(value, ast.Name) else ast.literal_eval(value)
+                    for name, value in values.items()
+                }
+            )
 
 
 def test_the_notebooks_of_the_sections_show_every_question_of_theirs() -> None:
