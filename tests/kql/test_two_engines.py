@@ -43,7 +43,14 @@ LOGS = REPO.parent / "shared/cases"
 #: A range that has every row, for the parameters of time.
 START, END = datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC)
 FUNCTIONS = {f"function {name}": text for name, text in definitions().items()}
-QUERIES = {query.name: query.text for query in library()}
+QUERIES = {query.name: query.text for query in library()} | {
+    # The clock changes in New York within the sample's month.
+    f"{query.name} in New York": query.bind(
+        timeZone="America/New_York", **({"step": "1d"} if "step" in query.parameters else {})
+    )
+    for query in library()
+    if "timeZone" in query.parameters
+}
 RULES = {f"alert {alert.name}": re.sub(r"\bnow\(\)", "datetime(2026-11-04)", alert.text()) for alert in ALERTS} | {
     f"summary rule {HOURLY}": f"{HOURLY}\n| project-rename Hour = TimeGenerated"
 }
