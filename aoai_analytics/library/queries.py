@@ -63,10 +63,11 @@ class Query:
         """
         try:
             bound = bind(self.text, values)
-            for name, set_to in declared(bound).items():
-                if name in values and _BELOW_ZERO.match(set_to.default):
-                    raise WrongUse(f"parameter '{name}' takes a {set_to.type} of 0 or more")
-                if name == "step" and not re.search("[1-9]", set_to.default):
+            given = declared(bound) if values else {}
+            for name in values:
+                if _BELOW_ZERO.match(given[name].default):
+                    raise WrongUse(f"parameter '{name}' takes a {given[name].type} of 0 or more")
+                if name == "step" and not re.search("[1-9]", given[name].default):
                     raise WrongUse("parameter 'step' takes a timespan of more than 0")
             if "timeZone" in values:
                 zone(values["timeZone"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aoai_analytics.engines.kql.parameters import declared
+from aoai_analytics.engines.kql.parameters import bind, declared
 from aoai_analytics.errors import UnknownName, WrongUse
 from aoai_analytics.library import library
 from aoai_analytics.library.queries import Library
@@ -85,6 +85,10 @@ def test_a_choice_may_stay_as_it_is():
     query = library().get("cost/what-if")
     assert 'let toScope = "";' in query.bind(toScope="")
     assert 'let toScope = "global";' in query.bind(toScope="global")
+
+
+def test_a_number_is_held_to_no_list_of_texts():
+    assert "let n = 10;" in bind("let n = 5; // one of: 5, 10\nAoaiRequests | take n", {"n": 10})
 
 
 @pytest.mark.parametrize("value", ["0h", "-1h"])

@@ -6,7 +6,6 @@ a KQL literal of that type, so no string can leave its quotes.
 
 from __future__ import annotations
 
-import ast
 import difflib
 import math
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Any
 
 from ...errors import QueryError, UnknownName, WrongUse
 from ...format.periods import parse_timespan
-from .tree import read, statements
+from .tree import read, statements, string_value
 
 #: The grammar's literals that a parameter may be set to -> its type.
 _LITERALS = {
@@ -39,10 +38,11 @@ class Parameter:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """All values it takes, its default included, if its comment lists them: ``one of: global, regional``."""
+        """All values a text takes, its default included, if its comment lists them: ``one of: global, regional``."""
         listed = self.about.partition("one of: ")[2].partition(";")[0]
-        default = str(ast.literal_eval(self.default)) if listed else ""
-        return tuple(dict.fromkeys([default, *listed.split(", ")])) if listed else ()
+        if not listed or self.type != "string":
+            return ()
+        return tuple(dict.fromkeys([string_value(self.default), *listed.split(", ")]))
 
 
 def declared(kql: str) -> dict[str, Parameter]:
