@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 REPO = Path(__file__).resolve().parents[1]
+#: A part of the keys, 8 of 256: a tool is asked of these although they are recorded.
+ASKED_AGAIN = ("00", "20", "40", "60", "80", "a0", "c0", "e0")
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.kql.second import SECOND, Answer, comparable, is_here
-from tests.recorder import Recorder
+from tests.recorder import ASKED_AGAIN, Recorder
 
 RECORDER = Recorder(Path(__file__).with_suffix(".json"), "engine", "SECOND_RECORDED_INTO")
 #: The variable under which a run reads no ``../shared/cases``, as where there are none.
 WITHOUT_CASES = "SECOND_WITHOUT_CASES"
-#: A part of the keys: 8 of 256.
-ASKED_AGAIN = ("00", "20", "40", "60", "80", "a0", "c0", "e0")
 #: Characters of the print of one row.
 PRINT = 8
 #: What may read a table that it does not name.

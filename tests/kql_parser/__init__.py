@@ -21,13 +21,11 @@ from typing import Any
 import pytest
 
 from aoai_analytics.schema.tables import READ_TABLES
-from tests.recorder import Recorder
+from tests.recorder import ASKED_AGAIN, Recorder
 
 HERE = Path(__file__).parent
 KQL = HERE.parents[1] / "kql"
 RECORDER = Recorder(HERE / "recorded.json", "parser", "KQL_PARSER_RECORDED_INTO")
-#: A part of the keys, 8 of 256: the parser is asked of these although they are recorded.
-ASKED_AGAIN = ("00", "20", "40", "60", "80", "a0", "c0", "e0")
 LOG_COLUMNS = {name: table.workspace_columns for name, table in READ_TABLES.items()}
 
 
