@@ -313,7 +313,7 @@ def test_the_former_name_of_output_still_works(aoai, lake, tmp_path, words):
     assert aoai("query", "--kql", "print Out = 1", "-s", lake, *words).code == 0
     assert (tmp_path / "made.csv").read_text() == "Out\n1\n"
     shown = aoai("schedule", "show", "crontab", "--out", "/srv/pages")
-    assert shown.code == 0 and "--out /srv/pages" in shown.out
+    assert shown.code == 0 and "--output /srv/pages" in shown.out
 
 
 def test_an_error_nobody_foresaw_tells_nothing_of_the_data(aoai, monkeypatch, lake):
