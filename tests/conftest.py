@@ -109,6 +109,7 @@ def _translated_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -
         return root
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))  # commands in processes of their own remember there
         patch.setattr(duckdb_kql, "to_sql", once_translated)
         patch.setattr(tree, "parsed", once_parsed)
         yield

@@ -140,7 +140,7 @@ class LocalEngine:
         import duckdb
 
         kql = kql.rstrip()  # as it is read again when it is translated
-        with self._lock, beside(translations(self._lake), kql):
+        with self._lock, beside(kql, translations(self._lake)):
             if not computing:
                 columns_of(kql)  # so that what hides texts afterwards is remembered too
             own = own_tables(self._lake)

@@ -103,7 +103,7 @@ class _Run:
     def __init__(self, lake: Lake):
         self.lake = lake
         # Reading all functions takes three seconds of a core, which an hourly ingest has no need to pay each time.
-        with beside(translations(lake), "the functions"):
+        with beside("the functions", translations(lake)):
             self.functions = functions_version()
             self.engine = LocalEngine(lake, str(lake.path))
             self.estimating = estimating(lake)

@@ -1,4 +1,4 @@
-"""Where a lake keeps what its queries were translated to, and for how long; ``engines/kql/remembered`` writes it."""
+"""Where it is kept what queries were translated to, and for how long; ``engines/kql/remembered`` writes it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from platformdirs import user_cache_path
 
 if TYPE_CHECKING:
     from aoai_analytics.lake.delta import Lake
@@ -17,8 +19,13 @@ MOST_FILES = 1_000
 
 
 def translations(lake: Lake) -> Path:
-    """The folder, which need not be there."""
+    """A lake's folder, which need not be there."""
     return lake.folder / "translations"
+
+
+def of_user() -> Path:
+    """The user's folder, for all lakes, which need not be there: on Linux ``~/.cache/aoai-analytics/translations``."""
+    return user_cache_path("aoai-analytics", appauthor=False) / "translations"
 
 
 def remove_old(folder: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from ..config import own_budgets, shipped
 from ..engines.kql.functions import in_order
-from ..engines.kql.parameters import Parameter, bind, declared
+from ..engines.kql.parameters import Parameter, bind, declared, literal
+from ..engines.kql.remembered import beside
 from ..errors import UnknownName, WrongUse
 from ..format.periods import zone
 
@@ -48,7 +49,8 @@ class Query:
     def parameters(self) -> Mapping[str, Parameter]:
         """What the query's leading ``let`` lines declare, by name."""
         # Read when asked for: reading those of the whole library takes a third of a second.
-        return declared(self.text)
+        with beside(self.text):
+            return declared(self.text)
 
     @property
     def leaves_out(self) -> str:
@@ -62,12 +64,13 @@ class Query:
         No parameter of the library takes a number or a time below 0, nor a ``step`` of 0.
         """
         try:
+            known = self.parameters if values else {}
             bound = bind(self.text, values)
-            given = declared(bound) if values else {}
-            for name in values:
-                if _BELOW_ZERO.match(given[name].default):
-                    raise WrongUse(f"parameter '{name}' takes a {given[name].type} of 0 or more")
-                if name == "step" and not re.search("[1-9]", given[name].default):
+            for name, value in values.items():
+                written = literal(value, known[name].type, name)
+                if _BELOW_ZERO.match(written):
+                    raise WrongUse(f"parameter '{name}' takes a {known[name].type} of 0 or more")
+                if name == "step" and not re.search("[1-9]", written):
                     raise WrongUse("parameter 'step' takes a timespan of more than 0")
             if "timeZone" in values:
                 zone(values["timeZone"])

@@ -1,8 +1,9 @@
-"""What a query was translated to is kept beside the lake for the next process, and holds no one's words."""
+"""What a query was translated to is kept for the next process, with the lake and the user, and holds no one's words."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 import zlib
@@ -20,7 +21,11 @@ from aoai_analytics.lake import translations as kept
 from aoai_analytics.lake.delta import Lake
 from aoai_analytics.lake.translations import translations
 from aoai_analytics.lake.upkeep import optimize
+from aoai_analytics.library.queries import library
+from aoai_analytics.prompts.asking import ask
+from aoai_analytics.sample import write_sample
 from aoai_analytics.schema.tables import REQUESTS
+from tests.lakes import lake_of
 
 KQL = "AoaiRequests | where User != 'Ada Lovelace of Marylebone' | summarize N = count() by Outcome"
 
@@ -33,13 +38,26 @@ def lake(tmp_path: Path) -> Lake:
     return made
 
 
+@pytest.fixture(autouse=True)
+def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Gives the cache of a user of that name, who asks from now on."""
+
+    def user(name: str) -> Path:
+        folder = tmp_path / "home" / name / "translations"
+        monkeypatch.setattr(kept, "of_user", lambda: folder)
+        return folder
+
+    user("first")
+    return user
+
+
 @pytest.fixture
 def anew(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """As in a new process: nothing is remembered."""
 
     def forget() -> None:
         monkeypatch.setattr(remembered, "_known", OrderedDict())
-        for function in (translation.translate, functions.names_in, functions.own_lets, flow.columns_of):
+        for function in (translation.translate, functions.names_in, functions.own_lets, flow.answered):
             function.forget()  # type: ignore[attr-defined]
 
     forget()
@@ -73,13 +91,61 @@ def no_reader(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 def test_the_next_process_translates_nothing(
-    lake: Lake, anew: Callable[[], None], no_reader: Callable[[], None]
+    lake: Lake, anew: Callable[[], None], no_reader: Callable[[], None], users: Callable[[str], Path]
 ) -> None:
+    """Another user's neither, who reads the lake."""
     first = answer(lake)
     anew()
+    users("second")
     flow.read.cache_clear()
     no_reader()
     assert answer(lake) == first == [{"Outcome": "success", "N": 1}]
+
+
+def test_what_hides_texts_afterwards_reads_nothing_again(
+    lake: Lake, anew: Callable[[], None], no_reader: Callable[[], None]
+) -> None:
+    query = library().get("tokens/by-day")
+    shown = []
+    for _ in range(2):
+        engine = LocalEngine(lake, "x")
+        shown.append(ask(engine, query.text, query=query).result.frame.to_csv())
+        engine.close()
+        anew()
+        flow.read.cache_clear()
+        no_reader()
+    assert shown[0] == shown[1]
+
+
+def test_the_next_lake_of_a_user_translates_nothing(
+    lake: Lake,
+    anew: Callable[[], None],
+    no_reader: Callable[[], None],
+    users: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    first = answer(lake)
+    shutil.copytree(lake.path, tmp_path / "next")
+    shutil.rmtree(tmp_path / "next/_aoai/translations")
+    (file,) = users("first").glob("*")
+    assert file.stat().st_mode & 0o777 == 0o600 and file.parent.stat().st_mode & 0o777 == 0o700
+    assert b"Ada" not in file.read_bytes()
+    anew()
+    flow.read.cache_clear()
+    no_reader()
+    assert answer(Lake(tmp_path / "next")) == first
+    assert files(Lake(tmp_path / "next"))  # for others who read that lake
+
+
+def test_the_first_ingest_of_the_next_lake_reads_no_function(
+    tmp_path: Path, anew: Callable[[], None], no_reader: Callable[[], None]
+) -> None:
+    write_sample(tmp_path / "sample", requests=20, days=1)
+    lake_of(tmp_path / "one", tmp_path / "sample/logs")
+    anew()
+    flow.read.cache_clear()
+    no_reader()
+    lake_of(tmp_path / "two", tmp_path / "sample/logs")
 
 
 def test_the_files_are_the_owner_s_and_say_nothing_of_the_query(lake: Lake, anew: Callable[[], None]) -> None:
@@ -115,9 +181,10 @@ def test_a_damaged_file_is_none_and_is_written_anew(
 
 
 def test_a_lake_that_cannot_be_written_is_read(
-    lake: Lake, anew: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    lake: Lake, anew: Callable[[], None], users: Callable[[str], Path]
 ) -> None:
     (translations(lake)).touch()  # no folder can be made
+    (users("first").parent.parent).touch()
     assert answer(lake) == [{"Outcome": "success", "N": 1}]
 
 
@@ -148,7 +215,7 @@ def test_writers_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
 
     def write(number: int) -> None:
         for turn in range(20):
-            with remembered.beside(folder, KQL):
+            with remembered.beside(KQL, folder):
                 remembered.recalled(("test", number, turn), lambda: "x" * 1000)
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
@@ -165,7 +232,7 @@ def test_a_file_holds_nothing_of_a_query_that_runs_meanwhile(tmp_path: Path) -> 
     meanwhile = threading.Barrier(2, timeout=10)
 
     def ask(word: str) -> None:
-        with remembered.beside(tmp_path, word):
+        with remembered.beside(word, tmp_path):
             meanwhile.wait()
             remembered.recalled(("test", word), lambda: word)
             meanwhile.wait()
@@ -186,7 +253,7 @@ def test_the_folder_is_bounded_and_optimize_removes_what_is_old(
     monkeypatch.setattr(kept, "MOST_FILES", 5)
     folder = translations(lake)
     for number in range(12):
-        with remembered.beside(folder, f"{KQL} {number}"):
+        with remembered.beside(f"{KQL} {number}", folder):
             remembered.recalled(("test", number), lambda: "x")
     assert len(files(lake)) <= 6
     old = files(lake)[0]

@@ -383,9 +383,14 @@ def undefined(kql: str) -> frozenset[str]:
         return frozenset()
 
 
-@remembered(vars, lambda stored: Rows(**stored))
 def columns_of(kql: str) -> Rows:
     """The columns of *kql*'s answer and which may hold text; nothing is known of one that does not parse."""
+    return answered(kql.rstrip())  # one text for the engine, which runs it, and for what hides texts afterwards
+
+
+@remembered(vars, lambda stored: Rows(**stored))
+def answered(kql: str) -> Rows:
+    """See ``columns_of``."""
     try:
         return Flow(catalogue(shipped_functions())).query(kql)
     except QueryError:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ...errors import QueryError, UnknownName, WrongUse
 from ...format.periods import parse_timespan
+from .remembered import remembered
 from .tree import read, statements, string_value
 
 #: The grammar's literals that a parameter may be set to -> its type.
@@ -45,6 +46,15 @@ class Parameter:
         return tuple(dict.fromkeys([string_value(self.default), *listed.split(", ")]))
 
 
+def _stored(parameters: dict[str, Parameter]) -> list[dict[str, Any]]:
+    return [vars(parameter) for parameter in parameters.values()]
+
+
+def _read_back(stored: list[dict[str, Any]]) -> dict[str, Parameter]:
+    return {parameter["name"]: Parameter(**parameter) for parameter in stored}
+
+
+@remembered(_stored, _read_back)
 def declared(kql: str) -> dict[str, Parameter]:
     """The parameters *kql* declares: its leading ``let name = literal;`` lines, comments between them allowed."""
     parameters: dict[str, Parameter] = {}

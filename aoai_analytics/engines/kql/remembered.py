@@ -1,8 +1,9 @@
-"""What reading and translating queries gave, remembered in this process, and beside a lake for the next one.
+"""What reading and translating queries gave, remembered in this process, and in files for the next one.
 
 A result follows from the text of the query and of the functions, and from the versions of this package, duckdb-kql and
 DuckDB alone. A query's results are one file, sealed with the query's own text: its literals may be someone's words, and
-only who knows the text can read them. A file that is damaged, or of another version, is none.
+only who knows the text can read them. A file that is damaged, or of another version, is none. One lies beside the lake,
+for all who read it, and one in the user's cache, for the next lake.
 """
 
 from __future__ import annotations
@@ -98,20 +99,29 @@ def _note(entries: dict[str, str]) -> None:
 
 
 @contextmanager
-def beside(folder: Path, text: str) -> Iterator[None]:
-    """Remembers in *folder*, which may be read-only, what is found out inside about the query *text*."""
-    path = folder / f"{versions()}-{_digest('name', text)[:32]}"
-    stored = _read(path, text)
-    _note(stored)
+def beside(text: str, folder: Path | None = None) -> Iterator[None]:
+    """Remembers what is found out inside about the query *text* in the user's cache, and in *folder*, a lake's.
+
+    Either may be read-only.
+    """
+    name = f"{versions()}-{_digest('name', text)[:32]}"
+    of_user = translations.of_user() / name
+    stored = _read(folder / name, text) if folder else {}
+    known = stored or _read(of_user, text)
+    _note(known)
     recording: dict[str, str] = {}
     before = _recordings.set((*_recordings.get(), recording))
     try:
         yield
     finally:
         _recordings.reset(before)
-    if not recording.keys() <= stored.keys():
+    if folder and not recording.keys() <= stored.keys():
         with suppress(OSError):
-            _write(path, text, stored | recording)
+            _write(folder / name, text, known | recording)
+    if not recording.keys() <= known.keys():
+        with suppress(OSError):
+            of_user.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(of_user, text, known | recording)
 
 
 @cache
