@@ -61,6 +61,12 @@ DYNAMIC_FUNCTIONS = frozenset(
 dynamic_columns: ContextVar[frozenset[str]] = ContextVar("dynamic_columns", default=frozenset())
 #: The fewest and the most arguments of the functions that Python computes, those of duckdb-kql's own forms among them.
 _COMPUTED: dict[str, tuple[int, int]] = {}
+#: Conversions of a part of a dynamic value, which is JSON: {} is the rest of the call that takes it. One that is null
+#: within JSON is neither a number nor a text, so that the call need not be the macro's.
+_OF_PARTS = {
+    "kusto_tolong": "kusto_tolong_json(system.main.json_extract({})",
+    "kusto_tostring": "coalesce(system.main.json_extract_string({}, '')",
+}
 #: The version of duckdb-kql whose inner parts these are.
 VERSION = "1.1.2"
 
@@ -207,7 +213,9 @@ def _of_macro(name: str, argument: Any) -> str:
     """A call of a macro. DuckDB puts the argument wherever the macro names it: a long one is computed before."""
     from duckdb_kql import ir, translate
 
-    sql = translate.render_expr(argument)
+    sql = str(translate.render_expr(argument))
+    if isinstance(argument, ir.PathAccess) and sql.startswith("json_extract(") and name in _OF_PARTS:
+        return _OF_PARTS[name].format(sql.removeprefix("json_extract("))
     is_short = isinstance(argument, ir.ColumnRef)
     return f"{name}({sql})" if is_short else f"list_transform([{sql}], lambda _m: {name}(_m))[1]"
 

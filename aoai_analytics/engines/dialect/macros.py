@@ -36,6 +36,16 @@ _CHOSEN = (", chosen", " FILTER (WHERE chosen)")
 _WHOLE = ("BIGINT", "HUGEINT", "UBIGINT", "DECIMAL(38, 12)")
 
 
+_WHOLE_OF_JSON = """list_transform([value], lambda _v: CASE json_type(_v)
+    WHEN 'BIGINT' THEN TRY_CAST(_v AS BIGINT)
+    WHEN 'UBIGINT' THEN TRY_CAST(_v AS BIGINT)
+    WHEN 'BOOLEAN' THEN CAST(CAST(_v AS BOOLEAN) AS BIGINT)
+    WHEN 'DOUBLE' THEN coalesce(TRY_CAST(trunc(CAST(_v AS DOUBLE)) AS BIGINT),
+        CASE WHEN CAST(_v AS DOUBLE) > 0 THEN 9223372036854775807 ELSE -9223372036854775808 END)
+    WHEN 'VARCHAR' THEN CASE WHEN regexp_matches(_v ->> '$', '^\\s*[+-]?([0-9]+|0[xX][0-9a-fA-F]+)\\s*$')
+        THEN TRY_CAST(trim(_v ->> '$') AS BIGINT) END END)[1]"""
+
+
 def _sum(more: str = "", chosen: str = "") -> tuple[tuple[str, str], ...]:
     """The forms of a sum, of a timespan too."""
     plain = f"coalesce(sum(value){chosen}, 0)"
@@ -93,6 +103,8 @@ MACROS: dict[str, tuple[tuple[str, str], ...]] = {
             "ELSE concat('$[', CASE WHEN _k LIKE '-%' THEN '#' END, _k, ']') END)[1])",
         ),
     ),
+    # A dynamic value as a whole number, as what it holds: a text by the rules of a text.
+    "kusto_tolong_json": (("value", _WHOLE_OF_JSON),),
     # Kusto has no null strings.
     "kusto_text": (("value", "CASE WHEN value IS NULL AND typeof(value) = 'VARCHAR' THEN '' ELSE value END"),),
     # Times within a dynamic are text.

@@ -9,6 +9,7 @@ from ..kql.functions import shipped_functions
 from ..kql.parameters import literal
 from ..kql.rows import Rows
 from ..kql.tree import Node, bare, call, read, string_value
+from .levels import levels
 from .naming import kql_name
 from .rewriting import rewritten
 
@@ -83,12 +84,21 @@ def _counted(rewriter: Rewriter, node: Node) -> str:
     return written[:start] + value.text + written[start + len(count.text) :]
 
 
-def _headed(rewriter: Rewriter, node: Node) -> str:
-    """duckdb-kql 1.1 knows no query that begins with brackets: ``(T | where …) | take 1``."""
+def _piped(rewriter: Rewriter, node: Node) -> str:
+    """duckdb-kql 1.1 knows no query that begins with brackets: ``(T | where …) | take 1``. It takes fewer steps."""
     if not node.rules:
         return rewriter.inner(node)
+    fewer = {run[0]: (run[-1].end, placed) for run, placed in levels(node)} if node.kind == "PipeExpression" else {}
     parts, done = [], node.start
     for child in node.children:
+        if child.start < done:
+            continue  # within a run of extend
+        if child in fewer:
+            end, placed = fewer[child]
+            for level in placed:
+                parts += ["\n| extend ", ", ".join(map(rewriter.text, level))]
+            done = end
+            continue
         heads = child is node.rules[0] or node.kind == "Query"
         shown = bare(child) if heads and child.kind == "ParenthesizedExpression" else child
         parts += [node.source[done : child.start], rewriter.text(shown)]
@@ -100,8 +110,8 @@ _REWRITES: Mapping[str, Callable[[Rewriter, Node], str]] = {
     "StringLiteralExpression": _string,
     "JsonString": _string,
     "NamedFunctionCallExpression": _called,
-    "PipeExpression": _headed,
-    "Query": _headed,
+    "PipeExpression": _piped,
+    "Query": _piped,
     "TakeOperator": _counted,
     "TopOperator": _counted,
 }
