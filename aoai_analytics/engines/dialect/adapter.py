@@ -18,7 +18,7 @@ from . import computed
 from .arities import ARITIES, MANY
 from .functions import AGGREGATES, BY_TYPE, NO_STRINGS, OPERATORS, SCALARS, STRINGS, WRAPPED
 from .plugins import PLUGINS
-from .rendering import by_key, union_without_null_strings, without_null_strings
+from .rendering import by_key, element, union_without_null_strings, without_null_strings
 from .rewriting import REWRITES, SEVERAL
 from .windows import RESTART, WINDOW_FUNCTIONS
 
@@ -104,6 +104,7 @@ def install() -> None:
     translate.render_expr = _with_types(translate.render_expr)
     for render, changed in (
         ("render_path", by_key(translate.render_path)),
+        ("_dynamic_element", element(translate._dynamic_element)),
         ("render_in_list", _of_several(translate.render_in_list, _equals)),
         ("render_has_list", _of_several(translate.render_has_list, translate._has_toscalar)),
     ):
@@ -201,11 +202,7 @@ def _macros() -> dict[str, str]:
     from duckdb_kql import ir, translate
 
     value = ir.ColumnRef("v")
-    bodies = {f"kusto_{name}": str(translate.render_expr(ir.FunctionCall(name, (value,)))) for name in BY_TYPE}
-    plain = "rtrim(rtrim(CAST(v AS VARCHAR), '0'), '.')"
-    bodies["kusto_tostring"] = (
-        f"CASE WHEN starts_with(typeof(v), 'DECIMAL') THEN coalesce({plain}, '') ELSE {bodies['kusto_tostring']} END"
-    )
+    bodies = {f"kusto_{name}": str(translate.render_expr(ir.FunctionCall(name, (value,)))) for name in BY_TYPE[1:]}
     return bodies | {"kusto_present": "CASE WHEN CAST(v AS VARCHAR) <> '' THEN v END"}
 
 

@@ -36,6 +36,7 @@ _CHOSEN = (", chosen", " FILTER (WHERE chosen)")
 _WHOLE = ("BIGINT", "HUGEINT", "UBIGINT", "DECIMAL(38, 12)")
 
 
+#: A dynamic value as a whole number, by what it holds.
 _WHOLE_OF_JSON = """list_transform([value], lambda _v: CASE json_type(_v)
     WHEN 'BIGINT' THEN TRY_CAST(_v AS BIGINT)
     WHEN 'UBIGINT' THEN TRY_CAST(_v AS BIGINT)
@@ -103,8 +104,19 @@ MACROS: dict[str, tuple[tuple[str, str], ...]] = {
             "ELSE concat('$[', CASE WHEN _k LIKE '-%' THEN '#' END, _k, ']') END)[1])",
         ),
     ),
-    # A dynamic value as a whole number, as what it holds: a text by the rules of a text.
     "kusto_tolong_json": (("value", _WHOLE_OF_JSON),),
+    "kusto_tostring": (
+        ("value TIMESTAMP", f"coalesce({_MOMENT}, '')"),
+        ("value INTERVAL", f"coalesce({_TIMESPAN}, '')"),
+        (
+            "value",
+            "coalesce(CASE WHEN typeof(value) = 'JSON' THEN value ->> '$' WHEN typeof(value) = 'BOOLEAN' "
+            "THEN CASE CAST(value AS VARCHAR) WHEN 'true' THEN 'True' WHEN 'false' THEN 'False' END "
+            "WHEN typeof(value) = 'DOUBLE' AND isnan(TRY_CAST(value AS DOUBLE)) THEN 'NaN' "
+            "WHEN starts_with(typeof(value), 'DECIMAL') THEN rtrim(rtrim(CAST(value AS VARCHAR), '0'), '.') "
+            "ELSE CAST(value AS VARCHAR) END, '')",
+        ),
+    ),
     # Kusto has no null strings.
     "kusto_text": (("value", "CASE WHEN value IS NULL AND typeof(value) = 'VARCHAR' THEN '' ELSE value END"),),
     # Times within a dynamic are text.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...schema.sql import quoted
+from .functions import STRINGS
 
 #: From a call, as duckdb-kql reads it, to SQL; None leaves it to the registry.
 Rendered = Callable[[Any], str | None]
@@ -66,5 +67,22 @@ def by_key(known: Rendered) -> Rendered:
             else:
                 sql = f"kusto_part({sql}, {translate.render_expr(step.index)})"
         return sql
+
+    return render
+
+
+def element(known: Callable[[Any], str]) -> Callable[[Any], str]:
+    """SQL for a value within a dynamic one."""
+    from duckdb_kql import ir, translate
+
+    def render(node: Any) -> str:
+        if isinstance(node, ir.Literal):
+            return known(node)
+        sql = str(translate.render_expr(node))
+        if isinstance(node, ir.FunctionCall) and node.name.lower() in STRINGS:
+            return f"to_json({sql})"
+        if isinstance(node, ir.ColumnRef):
+            return f"to_json(kusto_item({sql}))"
+        return f"list_transform([{sql}], lambda _m: to_json(kusto_item(_m)))[1]"
 
     return render
