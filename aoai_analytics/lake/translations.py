@@ -23,9 +23,15 @@ def translations(lake: Lake) -> Path:
     return lake.folder / "translations"
 
 
-def of_user() -> Path:
-    """The user's folder, for all lakes, which need not be there: on Linux ``~/.cache/aoai-analytics/translations``."""
-    return user_cache_path("aoai-analytics", appauthor=False) / "translations"
+def of_user() -> Path | None:
+    """The user's folder, for all lakes, which need not be there: on Linux ``~/.cache/aoai-analytics/translations``.
+
+    None for a user without a home, such as a container's.
+    """
+    try:
+        return user_cache_path("aoai-analytics", appauthor=False) / "translations"
+    except RuntimeError:
+        return None
 
 
 def remove_old(folder: Path) -> None:

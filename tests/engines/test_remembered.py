@@ -27,6 +27,7 @@ from aoai_analytics.sample import write_sample
 from aoai_analytics.schema.tables import REQUESTS
 from tests.lakes import lake_of
 
+OF_USER = kept.of_user
 KQL = "AoaiRequests | where User != 'Ada Lovelace of Marylebone' | summarize N = count() by Outcome"
 
 
@@ -186,6 +187,25 @@ def test_a_lake_that_cannot_be_written_is_read(
     (translations(lake)).touch()  # no folder can be made
     (users("first").parent.parent).touch()
     assert answer(lake) == [{"Outcome": "success", "N": 1}]
+
+
+def test_a_user_without_a_home_has_no_cache(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anew: Callable[[], None]
+) -> None:
+    """A container's may have a number and no name."""
+
+    def nobody(number: int) -> None:
+        raise KeyError(number)
+
+    anew()
+    monkeypatch.setattr(kept, "of_user", OF_USER)
+    monkeypatch.setattr(pytest.importorskip("pwd"), "getpwuid", nobody)
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert kept.of_user() is None
+    assert answer(lake) == [{"Outcome": "success", "N": 1}]
+    assert {path.name for path in tmp_path.iterdir()} == {"lake"}
 
 
 def test_other_functions_and_other_versions_share_nothing(

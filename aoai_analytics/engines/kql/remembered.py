@@ -105,9 +105,9 @@ def beside(text: str, folder: Path | None = None) -> Iterator[None]:
     Either may be read-only.
     """
     name = f"{versions()}-{_digest('name', text)[:32]}"
-    of_user = translations.of_user() / name
+    home = translations.of_user()
     stored = _read(folder / name, text) if folder else {}
-    known = stored or _read(of_user, text)
+    known = stored or (_read(home / name, text) if home else {})
     _note(known)
     recording: dict[str, str] = {}
     before = _recordings.set((*_recordings.get(), recording))
@@ -118,10 +118,10 @@ def beside(text: str, folder: Path | None = None) -> Iterator[None]:
     if folder and not recording.keys() <= stored.keys():
         with suppress(OSError):
             _write(folder / name, text, known | recording)
-    if not recording.keys() <= known.keys():
+    if home and not recording.keys() <= known.keys():
         with suppress(OSError):
-            of_user.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(of_user, text, known | recording)
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(home / name, text, known | recording)
 
 
 @cache
