@@ -68,6 +68,8 @@ def test_fewer_steps_give_what_the_run_gives(engine: LocalEngine, run: list[dict
         ("| extend B = iff(A > 0, 'x|extend', \"y\") | extend ['C'] = A", 1),
         # What depends on the order of rows, on chance or on columns that it does not name stays where it is.
         ("| extend B = rand() | extend C = 1", 2),
+        ("| serialize | extend B = row_number() | extend C = 1", 2),
+        ("| serialize | extend B = 1 | extend C = prev(A)", 2),
         ("| extend B = 1 | extend C = pack_all()", 2),
         ("| extend B = 1 | extend C = column_ifexists('B', 2)", 2),
         ("| extend B = 1 | where B > 0 | extend C = 1", 2),

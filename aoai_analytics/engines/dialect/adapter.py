@@ -94,7 +94,7 @@ def install() -> None:
     _macros()  # in duckdb-kql's words, before ours take their place
     forms = translate._SPECIAL_FORMS
     forms["bin"] = binned
-    for name in BY_TYPE[1:]:
+    for name in BY_TYPE:
         forms[name] = _by_type(name, forms[name])
     forms["coalesce"] = _coalesced(forms["coalesce"])
     translate.render_kql_tostring = _text
@@ -202,7 +202,7 @@ def _macros() -> dict[str, str]:
     from duckdb_kql import ir, translate
 
     value = ir.ColumnRef("v")
-    bodies = {f"kusto_{name}": str(translate.render_expr(ir.FunctionCall(name, (value,)))) for name in BY_TYPE[1:]}
+    bodies = {f"kusto_{name}": str(translate.render_expr(ir.FunctionCall(name, (value,)))) for name in BY_TYPE}
     return bodies | {"kusto_present": "CASE WHEN CAST(v AS VARCHAR) <> '' THEN v END"}
 
 

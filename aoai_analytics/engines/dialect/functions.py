@@ -152,7 +152,7 @@ OPERATORS = {
 # Functions of duckdb-kql's that treat their one argument by its type, which it does not know: it writes out what each
 # type would need. Written once, as a macro, that makes a tenth of the SQL, and reading the SQL is most of what a query
 # on a small lake costs.
-BY_TYPE = ("tostring", "tolong", "toint", "todouble", "toreal", "gettype")
+BY_TYPE = ("tolong", "toint", "todouble", "toreal", "gettype")
 # Functions whose answer is always a string, and those whose answer never is.
 STRINGS = frozenset(
     (

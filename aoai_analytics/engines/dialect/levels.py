@@ -10,12 +10,10 @@ from collections.abc import Iterator
 
 from ..kql.tree import Node, named, names, operator
 from ..kql.words import listed
+from .windows import windows_in
 
-#: What depends on the order of rows, on chance, or on columns that it does not name.
-_APART = listed(
-    """column_ifexists columnifexists new_guid next pack_all prev rand row_cumsum row_number row_rank row_rank_dense
-    row_rank_min row_window_session serialize"""
-)
+#: What depends on chance, or on columns that it does not name.
+_APART = listed("column_ifexists columnifexists new_guid pack_all rand")
 
 
 def levels(pipe: Node) -> Iterator[tuple[tuple[Node, ...], list[list[Node]]]]:
@@ -46,7 +44,8 @@ def _orders(stage: Node) -> bool:
 def _is_plain(assignment: Node) -> bool:
     """Whether it gives one column a name, and depends on its own row's columns by their names alone."""
     column, value = named(assignment)
-    return len(column) == 1 and not any(node.name.lower() in _APART for node in value.walk())
+    apart = windows_in(value) or any(node.name.lower() in _APART for node in value.walk())
+    return len(column) == 1 and not apart
 
 
 def _levels(run: list[Node]) -> list[list[Node]]:
